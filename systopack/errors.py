@@ -1,0 +1,31 @@
+"""The exceptions a user can meet.
+
+Every message is one sentence that says what is wrong, where, which rule it breaks and what to
+do about it. The command line prints it on stderr and exits with code 2.
+"""
+
+from __future__ import annotations
+
+
+class SystopackError(Exception):
+    """Base of all errors that a user can cause and mend."""
+
+
+class InvalidOptionError(SystopackError):
+    """An option or argument is outside its range."""
+
+
+class InvalidMatrixError(SystopackError):
+    """A filter matrix, or a packed one, breaks a rule of its type."""
+
+
+class InvalidNetworkError(SystopackError):
+    """A network breaks a rule of `PackedNetwork`, or a model cannot be turned into one."""
+
+
+class InvalidFileError(SystopackError):
+    """A file or data set is missing, damaged, or not what it should be."""
+
+
+class TrainingError(SystopackError):
+    """Training cannot start, go on, or reach its target."""

@@ -1,0 +1,79 @@
+"""Write files so that a reader sees either the old content or the new, never half of it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from systopack.errors import InvalidFileError
+
+
+def write_atomically(path: Path | str, content: bytes | str) -> None:
+    """Replace the file at `path` by `content` in one step.
+
+    The content goes to a temporary file in the same folder, is flushed to the disk and renamed.
+    Missing parent folders are made.
+
+    Raises:
+        InvalidFileError: the folder cannot be written or the disk is full; no file is left.
+    """
+    data = content.encode() if isinstance(content, str) else content
+
+    def write(stream: IO[bytes]) -> None:
+        stream.write(data)
+
+    write_stream_atomically(path, write)
+
+
+def write_stream_atomically(path: Path | str, write: Callable[[IO[bytes]], None]) -> None:
+    """Like `write_atomically`, for content that `write` produces piece by piece."""
+    target = Path(path)
+    temporary = ""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        with os.fdopen(descriptor, "wb") as stream:
+            write(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o666 & ~_current_umask())
+        os.replace(temporary, target)
+        temporary = ""
+    except OSError as error:
+        raise InvalidFileError(_explain(target, error)) from error
+    finally:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def read_file(path: Path | str, *, what: str) -> bytes:
+    """Read a whole file that a user named.
+
+    Raises:
+        InvalidFileError: it does not exist or cannot be read; `what` says what was expected.
+    """
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError as error:
+        raise InvalidFileError(f"There is no file '{path}'; give the path of {what}.") from error
+    except OSError as error:
+        raise InvalidFileError(
+            f"'{path}' cannot be read as {what}: {error.strerror or error}."
+        ) from error
+
+
+def _current_umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _explain(target: Path, error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"The disk is full, so '{target}' was not written; free some space and run again."
+    reason = error.strerror or str(error)
+    return f"'{target}' cannot be written: {reason}; choose another place with --out."

@@ -1,0 +1,164 @@
+"""The nodes of a packed network: what each holds and what it computes.
+
+Every node produces one tensor that carries its name. Integers stand for real numbers by
+`value = integer * 2 ** exponent`. All arrays are frozen when a node is made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from systopack.packing.matrix import PackedMatrix
+
+Activation = Literal["none", "relu", "clip"]
+MatrixKind = Literal["convolution", "shift", "linear"]
+PoolKind = Literal["max", "average"]
+Range = tuple[int, int]
+Shape = tuple[int, int, int]
+
+INT8_RANGE: Range = (-128, 127)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class InputNode:
+    """The images: pixels 0..255 become int8 by a table of 256 entries per channel.
+
+    Args:
+        name: name of the tensor.
+        shape: (channels, height, width).
+        mean, std: per channel, of pixels divided by 255.
+        exponent: scale of the int8 image, `2 ** exponent`.
+        range: smallest and largest int8 the images hold; None: -128..127.
+    """
+
+    name: str
+    shape: Shape
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    exponent: int
+    range: Range | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Residual:
+    """A tensor that is added to the accumulator: `acc += operand << shift`.
+
+    Output channel n, position (y, x) takes channel `channels[n]` of `source` at
+    (y * stride[0], x * stride[1]); channel -1 is zero. So identity shortcuts, strided ones,
+    zero-padded channels and permuted rows are one operand.
+
+    Args:
+        source: the tensor.
+        channels: shape (N,), int32, -1..C-1.
+        stride: (vertical, horizontal), at least 1.
+        shift: shape (N,), uint8, 0..31: from the operand's scale to the accumulator's.
+    """
+
+    source: str
+    channels: NDArray[np.int32]
+    stride: tuple[int, int]
+    shift: NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        freeze_arrays(self)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MatrixLayer:
+    """A packed filter matrix applied at every output position (METHOD section 3).
+
+    Output position (y, x) of row n:
+    `acc = bias[n] + sum over columns m of weight[n, m] * input[channel, y * stride + dy,
+    x * stride + dx]`, where (channel, dy, dx) is column m; outside the image the input is 0.
+    Then residual, activation and requantization.
+
+    Args:
+        name, source: its tensor and the one it reads.
+        kind: what it was in the model: "convolution", "shift" (shift + pointwise) or "linear".
+        matrix: (N, M), int8.
+        columns: shape (M, 3), int32: channel, dy, dx of every column of the filter matrix.
+        bias: shape (N,), int32, on the accumulator scale.
+        stride: (vertical, horizontal).
+        padding: (top, bottom, left, right) rows and columns of zeros around the input.
+        output_size: (height, width) of the output.
+        residual: added to the accumulator, or None.
+        activation: "none", "relu" or "clip" (to `clip`), on the accumulator scale.
+        clip: shape (N, 2), int32, lowest and highest accumulator; only with "clip".
+        shift: shape (N,), uint8, 0..31: requantization; None: raw int32 logits.
+        exponent: scale of the output.
+        range: smallest and largest output; None: 0..127 after ReLU, else -128..127.
+    """
+
+    name: str
+    source: str
+    kind: MatrixKind
+    matrix: PackedMatrix
+    columns: NDArray[np.int32]
+    bias: NDArray[np.int32]
+    stride: tuple[int, int]
+    padding: tuple[int, int, int, int]
+    output_size: tuple[int, int]
+    residual: Residual | None
+    activation: Activation
+    clip: NDArray[np.int32] | None
+    shift: NDArray[np.uint8] | None
+    exponent: int
+    range: Range | None = None
+
+    def __post_init__(self) -> None:
+        freeze_arrays(self)
+
+    @property
+    def positions(self) -> int:
+        """Output positions of one image: words that stream through each tile."""
+        return self.output_size[0] * self.output_size[1]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PoolLayer:
+    """Max or average pooling, per channel; global pooling has a window as large as the input.
+
+    Average: `saturate(round(sum * multiplier / 2 ** shift))`, nearest, ties to even, the sum
+    taken over the whole window, padding counted as zeros. Max: padding never wins; multiplier
+    is 1 and shift 0.
+
+    Args:
+        name, source: its tensor and the one it reads.
+        kind: "max" or "average".
+        kernel, stride: (vertical, horizontal).
+        padding: (top, bottom, left, right).
+        output_size: (height, width).
+        multiplier: 1..32767.
+        shift: 0..31.
+        exponent: scale of the output.
+        range: smallest and largest output; None: as the input's.
+    """
+
+    name: str
+    source: str
+    kind: PoolKind
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int, int, int]
+    output_size: tuple[int, int]
+    multiplier: int
+    shift: int
+    exponent: int
+    range: Range | None = None
+
+
+Node = InputNode | MatrixLayer | PoolLayer
+
+
+def freeze_arrays(node: object) -> None:
+    """Give a dataclass its own contiguous, read-only arrays, so that it stays as it was checked."""
+    for item in fields(node):  # type: ignore[arg-type]
+        value = getattr(node, item.name)
+        if isinstance(value, np.ndarray):
+            own = np.array(value, order="C")
+            own.setflags(write=False)
+            object.__setattr__(node, item.name, own)

@@ -1,0 +1,1 @@
+"""Filter matrix in, packed filter matrix out: numpy and numba, no torch."""

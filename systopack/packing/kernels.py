@@ -1,0 +1,117 @@
+"""Compiled inner loops of the packer (numba). Each has a plain twin that defines it.
+
+Sets of rows are bit sets: one column of the filter matrix is `ceil(N / 64)` words of uint64.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+
+def column_bits(nonzero: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    """Pack a mask (N, M) into bit sets of rows, one per column: shape (M, ceil(N / 64))."""
+    rows, columns = nonzero.shape
+    words = max(1, -(-rows // 64))
+    packed = np.zeros((columns, words * 8), dtype=np.uint8)
+    packed[:, : -(-rows // 8)] = np.packbits(nonzero, axis=0, bitorder="little").T
+    return packed.view(np.uint64)
+
+
+@njit(inline="always")
+def popcount(word: np.uint64) -> np.uint64:
+    """Bits set in a 64-bit word."""
+    word = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
+    word = (word & np.uint64(0x3333333333333333)) + (
+        (word >> np.uint64(2)) & np.uint64(0x3333333333333333)
+    )
+    word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return (word * np.uint64(0x0101010101010101)) >> np.uint64(56)
+
+
+@njit(cache=True)
+def dense_column_first(
+    bits: NDArray[np.uint64], order: NDArray[np.int64], alpha: int, conflicts_allowed: int
+) -> NDArray[np.int64]:
+    """Group number of every column, -1 for empty ones; see `packing.grouping`."""
+    columns, words = bits.shape
+    group_of_column = np.full(columns, -1, np.int64)
+    covered = np.zeros((columns, words), np.uint64)
+    covered_rows = np.zeros(columns, np.int64)
+    conflicts = np.zeros(columns, np.int64)
+    sizes = np.zeros(columns, np.int64)
+    open_groups = np.empty(columns, np.int64)  # groups that still have room, oldest first
+    open_count = 0
+    groups = 0
+    for column in order:
+        weight = 0
+        for word in range(words):
+            weight += popcount(bits[column, word])
+        if weight == 0:
+            break
+        best = -1
+        best_covered = -1
+        best_overlap = 0
+        for position in range(open_count):
+            group = open_groups[position]
+            # The union can only be better than the best so far when even no overlap would be.
+            if covered_rows[group] + weight <= best_covered:
+                continue
+            limit = conflicts_allowed - conflicts[group]
+            overlap = 0
+            for word in range(words):
+                overlap += popcount(bits[column, word] & covered[group, word])
+                if overlap > limit:
+                    break
+            if overlap > limit:
+                continue
+            rows_covered = covered_rows[group] + weight - overlap
+            if rows_covered > best_covered:
+                best, best_covered, best_overlap = group, rows_covered, overlap
+        if best < 0:
+            best = groups
+            groups += 1
+            open_groups[open_count] = best
+            open_count += 1
+            best_covered = weight
+        for word in range(words):
+            covered[best, word] |= bits[column, word]
+        covered_rows[best] = best_covered
+        conflicts[best] += best_overlap
+        sizes[best] += 1
+        group_of_column[column] = best
+        if sizes[best] == alpha:
+            kept = 0
+            for position in range(open_count):
+                if open_groups[position] != best:
+                    open_groups[kept] = open_groups[position]
+                    kept += 1
+            open_count = kept
+    return group_of_column
+
+
+@njit(cache=True, parallel=True)
+def keep_largest(
+    matrix: NDArray[Any],
+    members: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    values: NDArray[Any],
+    channels: NDArray[np.uint8],
+) -> None:
+    """Fill `values` and `channels` with the weight of largest magnitude of every row and group.
+
+    `members[starts[g]:starts[g + 1]]` are the columns of group g; ties go to the first of them.
+    """
+    for row in prange(matrix.shape[0]):
+        for group in range(starts.size - 1):
+            best = np.float64(0)
+            for position in range(starts[group], starts[group + 1]):
+                value = matrix[row, members[position]]
+                magnitude = abs(np.float64(value))
+                if magnitude > best:
+                    best = magnitude
+                    values[row, group] = value
+                    channels[row, group] = position - starts[group]

@@ -1,0 +1,131 @@
+"""Records: the JSON files that every number in a report or a table comes from.
+
+A record says what was measured, on what, with which configuration, seed, versions and machine.
+Units stand in the names of the figures (`_cycles`, `_images_per_s`, `_percent`, ...).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from systopack.errors import InvalidFileError
+from systopack.files import read_file, write_atomically
+from systopack.version import VERSION
+
+RECORD_VERSION = 1
+_LIBRARIES = ("numpy", "numba", "torch", "lightning-fabric", "safetensors", "scipy", "ortools")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One measurement with all that is needed to repeat it.
+
+    Args:
+        kind: what was done, a word of the command line or a benchmark's name.
+        figures: the results; names carry units.
+        configuration: every option that was in force.
+        seed: the seed of the run, None where nothing is random.
+        inputs: file name -> sha256 of each file read.
+        outputs: file name -> sha256 of each file written.
+    """
+
+    kind: str
+    figures: Mapping[str, Any]
+    configuration: Mapping[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """The record as JSON text, with versions, machine and time added."""
+        content = {
+            "record_version": RECORD_VERSION,
+            **asdict(self),
+            "versions": versions(),
+            "machine": machine(),
+            "time_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        return json.dumps(content, indent=1, default=_plain) + "\n"
+
+    def write(self, path: Path | str) -> None:
+        """Write the record atomically to `path`."""
+        write_atomically(path, self.to_json())
+
+
+def read_record(path: Path | str) -> dict[str, Any]:
+    """Read a record back as plain data.
+
+    Raises:
+        InvalidFileError: the file is missing, not JSON, or of a newer version.
+    """
+    content = read_file(path, what="a JSON record")
+    try:
+        record = json.loads(content)
+    except ValueError as error:
+        raise InvalidFileError(f"'{path}' is not a JSON record: {error}.") from error
+    if not isinstance(record, dict) or record.get("record_version") != RECORD_VERSION:
+        raise InvalidFileError(
+            f"'{path}' is not a systopack record of version {RECORD_VERSION}; make it anew."
+        )
+    return record
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python, systopack and the libraries that can change a number."""
+    found = {"python": platform.python_version(), "systopack": VERSION}
+    for name in _LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """The processor, its cores and the system, so that a timing can be judged."""
+    return {
+        "processor": _processor_name(),
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def sha256_of_file(path: Path | str) -> str:
+    """The sha256 of a file, as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        for block in iter(lambda: stream.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _processor_name() -> str:
+    if sys.platform == "linux":
+        try:
+            for line in Path("/proc/cpuinfo").read_text().splitlines():
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+        except OSError:
+            pass
+    return platform.processor() or "unknown"
+
+
+def _plain(value: Any) -> Any:
+    """Turn numpy scalars and arrays and paths into what JSON knows."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, tuple | set | frozenset):
+        return list(value)
+    raise TypeError(f"a record cannot hold {type(value).__name__}")
