@@ -1,0 +1,223 @@
+"""Batches for training and evaluation, made from uint8 images held once in memory.
+
+Everything is vectorised over a batch, so no worker processes are needed. The random order and
+the augmentation of an epoch depend on (seed, epoch) alone: a resumed run continues bit for bit,
+and the images of a step are the same however many processes share it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from systopack.data.augment import Augment
+from systopack.data.images import Images, Labels
+from systopack.errors import InvalidOptionError
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Normalization:
+    """Pixels 0..255 to network inputs: `(pixel / 255 - mean) / std`, per channel.
+
+    Args:
+        mean, std: per channel, of pixels divided by 255.
+        device: where the result lies.
+        dtype: floating-point type of the result; computed in float32 at least.
+    """
+
+    mean: Sequence[float]
+    std: Sequence[float]
+    device: torch.device | str = "cpu"
+    dtype: torch.dtype = torch.float32
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        """Normalise uint8 images of shape (count, channels, height, width)."""
+        work = torch.promote_types(self.dtype, torch.float32)
+        std = torch.tensor(self.std, dtype=torch.float64)
+        scale = (1 / (255 * std)).to(self.device, work)[:, None, None]
+        shift = (-torch.tensor(self.mean, dtype=torch.float64) / std).to(self.device, work)
+        return images.to(work).mul_(scale).add_(shift[:, None, None]).to(self.dtype)
+
+
+class Batches:
+    """The training batches of one process.
+
+    A step takes `batch_size` images over all processes together; each process gets its equal,
+    consecutive part of them. The images left over at the end of an epoch, fewer than
+    a batch, are skipped (others in the next epoch); a set smaller than a batch is one batch.
+
+    Augmentation happens on the pixels, before normalisation: the image is padded with black
+    (pixel 0) on every side, cropped back to its size at a random place, and mirrored with
+    probability 1/2 where asked for.
+
+    Args:
+        images: shape (count, channels, height, width), uint8; held on `device`.
+        labels: shape (count,), int64.
+        batch_size: images of a step, a multiple of `world_size`.
+        seed: 0 or more; order and augmentation are drawn from it and the epoch's number.
+        augment: crop padding and flip.
+        mean, std: per channel, of pixels divided by 255.
+        device, dtype: of the batches.
+        rank, world_size: this process and the number of processes.
+
+    Raises:
+        InvalidOptionError: the batch size is not a positive multiple of `world_size`, there are
+            fewer images than processes, or the seed is negative.
+    """
+
+    def __init__(
+        self,
+        *,
+        images: Images,
+        labels: Labels,
+        batch_size: int,
+        seed: int,
+        augment: Augment | None = None,
+        mean: Sequence[float],
+        std: Sequence[float],
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        _check(len(labels), batch_size, rank, world_size)
+        if seed < 0:
+            raise InvalidOptionError(f"The seed is {seed}, but it must be 0 or more.")
+        self.images = _tensor(images).to(device)
+        self.labels = _tensor(labels).to(device)
+        self.augment = augment or Augment()
+        self.normalization = Normalization(mean=mean, std=std, device=device, dtype=dtype)
+        self._seed = seed
+        self._step = min(batch_size, len(labels) // world_size * world_size)
+        self._share = self._step // world_size
+        self._rank = rank
+
+    def __len__(self) -> int:
+        """Batches in an epoch, the same for every process."""
+        return len(self.labels) // self._step
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """Yield the batches of epoch `number` (0 or more).
+
+        Yields:
+            Images, shape (batch_size / world_size, channels, height, width), normalised, of
+            `dtype`; and their labels, int64.
+        """
+        draw = _Draw(self._seed, number, len(self.labels), self.augment)
+        device = self.labels.device
+        for step in range(len(self)):
+            start = step * self._step + self._rank * self._share
+            part = slice(start, start + self._share)
+            chosen = draw.order[part].to(device)
+            pixels = self.images.index_select(0, chosen)
+            if self.augment.pad or self.augment.flip:
+                pixels = _crop(
+                    pixels,
+                    self.augment.pad,
+                    draw.offsets[part].to(device),
+                    draw.mirrored[part].to(device),
+                )
+            yield self.normalization(pixels), self.labels.index_select(0, chosen)
+
+
+def evaluation_batches(
+    *,
+    images: Images,
+    labels: Labels,
+    batch_size: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    rank: int = 0,
+    world_size: int = 1,
+) -> Iterator[Batch]:
+    """Yield every image once, in order, without augmentation.
+
+    With several processes each gets a consecutive part; the parts differ by at most one image
+    and may be empty. Arguments, shapes and types as for `Batches`, but `batch_size` is of one
+    process.
+
+    Raises:
+        InvalidOptionError: the batch size is not positive or the rank is out of range.
+    """
+    _check(world_size, batch_size * world_size, rank, world_size)
+    normalization = Normalization(mean=mean, std=std, device=device, dtype=dtype)
+    return _in_order(
+        _tensor(images), _tensor(labels), batch_size, normalization, (rank, world_size)
+    )
+
+
+def _in_order(
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    batch_size: int,
+    normalization: Normalization,
+    share: tuple[int, int],
+) -> Iterator[Batch]:
+    rank, world_size = share
+    first = len(labels) * rank // world_size
+    end = len(labels) * (rank + 1) // world_size
+    for start in range(first, end, batch_size):
+        part = slice(start, min(start + batch_size, end))
+        yield (
+            normalization(images[part].to(normalization.device)),
+            labels[part].to(normalization.device),
+        )
+
+
+class _Draw:
+    """All random choices of one epoch, in the order in which the images are taken."""
+
+    def __init__(self, seed: int, epoch: int, count: int, augment: Augment) -> None:
+        # Always drawn on the CPU, so that every device and every process sees the same.
+        state = np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0]
+        generator = torch.Generator().manual_seed(int(state) & (2**63 - 1))
+        self.order = torch.randperm(count, generator=generator)
+        self.offsets = torch.randint(2 * augment.pad + 1, (count, 2), generator=generator)
+        self.mirrored = torch.zeros(count, dtype=torch.bool)
+        if augment.flip:
+            self.mirrored = torch.randint(2, (count,), generator=generator).bool()
+
+
+def _crop(
+    pixels: torch.Tensor, pad: int, offsets: torch.Tensor, mirrored: torch.Tensor
+) -> torch.Tensor:
+    """Pad with black, crop at `offsets` (down, right) and mirror, by one gather."""
+    count, channels, height, width = pixels.shape
+    padded = torch.nn.functional.pad(pixels, (pad, pad, pad, pad))
+    down = torch.arange(height, device=pixels.device)
+    right = torch.arange(width, device=pixels.device)
+    rows = offsets[:, :1] + down
+    columns = offsets[:, 1:] + torch.where(mirrored[:, None], right.flip(0), right)
+    places = rows[:, :, None] * (width + 2 * pad) + columns[:, None, :]
+    places = places.view(count, 1, -1).expand(-1, channels, -1)
+    return padded.view(count, channels, -1).gather(2, places).view(pixels.shape)
+
+
+def _tensor(array: Images | Labels) -> torch.Tensor:
+    """A tensor over the array's memory; torch only takes memory that may be written."""
+    contiguous = np.ascontiguousarray(array)
+    return torch.from_numpy(contiguous if contiguous.flags.writeable else contiguous.copy())
+
+
+def _check(count: int, batch_size: int, rank: int, world_size: int) -> None:
+    if world_size < 1 or not 0 <= rank < world_size:
+        raise InvalidOptionError(
+            f"Process {rank} of {world_size} does not exist; ranks go from 0 to world size - 1."
+        )
+    if batch_size < 1 or batch_size % world_size:
+        raise InvalidOptionError(
+            f"The batch size is {batch_size}, but it counts the images of a step over all "
+            f"processes, so it must be a positive multiple of {world_size}."
+        )
+    if count < world_size:
+        raise InvalidOptionError(
+            f"{count} training images cannot be shared by {world_size} processes; use fewer "
+            "processes or a larger fraction."
+        )

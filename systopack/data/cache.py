@@ -1,0 +1,121 @@
+"""Decoded image sets on disk: one safetensors file each, checked by its sha256 when read.
+
+The file's name holds a key over path, size and time of every source file, so a changed source
+is decoded anew. A damaged or older file counts as absent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import struct
+import sys
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO
+
+from systopack.data.images import ImageData, content_sha256
+from systopack.errors import InvalidFileError, SystopackError
+from systopack.files import write_stream_atomically
+
+CACHE_VERSION = 1
+_ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
+_TYPES = {"uint8": "U8", "int64": "I64"}
+
+
+def default_cache_dir() -> Path:
+    """`$SYSTOPACK_CACHE`, or `systopack` in the platform's folder for caches."""
+    if chosen := os.environ.get("SYSTOPACK_CACHE"):
+        return Path(chosen)
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "systopack"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "systopack" / "cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "systopack"
+
+
+def cache_file(folder: Path, name: str, sources: Iterable[Path]) -> Path:
+    """The place of the decoded set with these source files.
+
+    Args:
+        folder: the cache folder.
+        name: of the data set; characters unfit for a file name become `-`.
+        sources: the files it was read from; they must exist.
+    """
+    key = hashlib.sha256(f"{CACHE_VERSION}\n{name}\n".encode())
+    for path in sources:
+        status = path.stat()
+        key.update(f"{path.resolve()}\n{status.st_size}\n{status.st_mtime_ns}\n".encode())
+    readable = re.sub(r"[^\w.-]+", "-", name)[:60]
+    return folder / f"{readable}-{key.hexdigest()[:16]}.safetensors"
+
+
+def write_cache(path: Path, data: ImageData) -> None:
+    """Write a decoded set atomically; where that fails, warn and go on without the cache."""
+    arrays = {key: getattr(data, key) for key in _ARRAYS}
+    header: dict[str, object] = {}
+    end = 0
+    for key, array in arrays.items():
+        start, end = end, end + array.nbytes
+        header[key] = {
+            "dtype": _TYPES[array.dtype.name],
+            "shape": list(array.shape),
+            "data_offsets": [start, end],
+        }
+    about = {
+        "version": CACHE_VERSION,
+        "name": data.name,
+        "class_names": data.class_names,
+        "mean": data.mean,
+        "std": data.std,
+        "sha256": data.sha256,
+        "flip": data.flip,
+    }
+    header["__metadata__"] = {"systopack": json.dumps(about)}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+
+    def write(stream: IO[bytes]) -> None:
+        # Straight from the arrays: the safetensors library would copy the whole set first.
+        stream.write(struct.pack("<Q", len(text)) + text)
+        for array in arrays.values():
+            stream.write(array.data)
+
+    try:
+        write_stream_atomically(path, write)
+    except InvalidFileError as error:
+        warnings.warn(
+            f"The decoded images are not cached, so the next run decodes them again: {error}",
+            stacklevel=2,
+        )
+
+
+def read_cache(path: Path) -> ImageData | None:
+    """Read a decoded set; None where the file is absent, damaged or of another version."""
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="numpy") as file:
+            about = json.loads(file.metadata()["systopack"])
+            if about["version"] != CACHE_VERSION:
+                return None
+            arrays = {key: file.get_tensor(key) for key in _ARRAYS}
+        class_names = tuple(about["class_names"])
+        if content_sha256(class_names, *arrays.values()) != about["sha256"]:
+            return None
+        return ImageData(
+            name=about["name"],
+            class_names=class_names,
+            mean=tuple(about["mean"]),
+            std=tuple(about["std"]),
+            sha256=about["sha256"],
+            flip=about["flip"],
+            **arrays,
+        )
+    except (SafetensorError, SystopackError, OSError, KeyError, TypeError, ValueError):
+        return None

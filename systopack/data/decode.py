@@ -1,0 +1,166 @@
+"""From rows of encoded images to uint8 arrays: columns found by type, decoded in threads."""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from io import BytesIO
+from itertools import islice
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from systopack.data.images import Images, Labels
+from systopack.errors import InvalidFileError
+
+_PILLOW_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schema:
+    """Where a set keeps its images and labels.
+
+    Args:
+        image_column, label_column: names of the columns.
+        class_names: one per class.
+    """
+
+    image_column: str
+    label_column: str
+    class_names: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """The rows of one split, not yet decoded.
+
+    Args:
+        where: names the split in messages.
+        count: rows in all.
+        blocks: pyarrow record batches or tables that hold the schema's two columns.
+    """
+
+    where: str
+    count: int
+    blocks: Iterable[Any]
+
+
+def find_columns(where: str, features: Any) -> Schema:
+    """Find the one image column and the one label column by their type.
+
+    Args:
+        where: names the data set in messages.
+        features: a `datasets.Features`.
+
+    Raises:
+        InvalidFileError: there is not exactly one column of each; it names what was found.
+    """
+    from datasets import ClassLabel, Image
+
+    images = [name for name, kind in features.items() if isinstance(kind, Image)]
+    labels = [name for name, kind in features.items() if isinstance(kind, ClassLabel)]
+    if len(images) != 1 or len(labels) != 1 or not features[labels[0]].names:
+        found = ", ".join(f"{name} ({_type_name(kind)})" for name, kind in features.items())
+        raise InvalidFileError(
+            f"{where} has the columns {found or 'none'}, but exactly one of type Image and one "
+            "of type ClassLabel are needed; write it with the 'datasets' library and these types."
+        )
+    return Schema(
+        image_column=images[0],
+        label_column=labels[0],
+        class_names=tuple(str(name) for name in features[labels[0]].names),
+    )
+
+
+def decode_rows(rows: Rows, schema: Schema) -> tuple[Images, Labels]:
+    """Decode a split.
+
+    Returns:
+        Images, shape (count, channels, height, width), uint8, one channel where they are
+        grayscale and three otherwise; labels, shape (count,), int64.
+
+    Raises:
+        InvalidFileError: the split is empty, an image cannot be decoded or differs in size from
+            the first, or a label is missing.
+    """
+    if not rows.count:
+        raise InvalidFileError(f"{rows.where} holds no rows; give at least one image.")
+    decoder = _Decoder(rows, schema)
+    workers = os.cpu_count() or 1
+    with ThreadPoolExecutor(workers) as pool:
+        # A few blocks at a time: encoded rows must not pile up in memory.
+        numbered = _numbered(rows.blocks)
+        while chunk := list(islice(numbered, 4 * workers)):
+            list(pool.map(lambda item: decoder.decode(*item), chunk))
+    return decoder.images, decoder.labels
+
+
+class _Decoder:
+    def __init__(self, rows: Rows, schema: Schema) -> None:
+        self._rows = rows
+        self._schema = schema
+        self._lock = Lock()
+        self.images = np.empty((0, 0, 0, 0), dtype=np.uint8)
+        self.labels = np.empty(rows.count, dtype=np.int64)
+
+    def decode(self, start: int, block: Any) -> None:
+        labels = block[self._schema.label_column].to_pylist()
+        pictures = block[self._schema.image_column].to_pylist()
+        if None in labels:
+            row = start + labels.index(None)
+            raise InvalidFileError(
+                f"{self._rows.where}, row {row}: there is no label; leave such rows out."
+            )
+        self.labels[start : start + len(labels)] = labels
+        for row, picture in enumerate(pictures, start):
+            self._store(row, self._pixels(row, picture))
+
+    def _pixels(self, row: int, picture: Any) -> Images:
+        from PIL import Image as Pillow
+
+        where = f"{self._rows.where}, row {row}"
+        if not isinstance(picture, dict) or not picture.get("bytes"):
+            raise InvalidFileError(
+                f"{where}: the image has no bytes in the file; store the encoded images inside."
+            )
+        try:
+            with Pillow.open(BytesIO(picture["bytes"])) as image:
+                if image.mode[0] in "IF":
+                    raise ValueError(f"mode {image.mode} has more than 8 bits a channel")
+                mode = "L" if image.mode in ("1", "L", "LA") else "RGB"
+                pixels = np.asarray(image if image.mode == mode else image.convert(mode))
+        except (*_PILLOW_ERRORS, Pillow.DecompressionBombError) as error:
+            raise InvalidFileError(
+                f"{where}: the image cannot be decoded ({type(error).__name__}: {error}); "
+                "get the file again or write the image anew."
+            ) from error
+        return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+    def _store(self, row: int, pixels: Images) -> None:
+        with self._lock:  # whichever image is first sets the size
+            if not self.images.size:
+                self.images = np.empty((self._rows.count, *pixels.shape), dtype=np.uint8)
+        if pixels.shape != self.images.shape[1:]:
+            channels, height, width = self.images.shape[1:]
+            raise InvalidFileError(
+                f"{self._rows.where}, row {row}: the image is {pixels.shape[1]} x "
+                f"{pixels.shape[2]} with {pixels.shape[0]} channels, but another is {height} x "
+                f"{width} with {channels}; bring all images to one size."
+            )
+        self.images[row] = pixels
+
+
+def _numbered(blocks: Iterable[Any]) -> Iterator[tuple[int, Any]]:
+    start = 0
+    for block in blocks:
+        yield start, block
+        start += block.num_rows
+
+
+def _type_name(kind: Any) -> str:
+    return str(getattr(kind, "dtype", None) or type(kind).__name__)
