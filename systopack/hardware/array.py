@@ -1,0 +1,167 @@
+"""`Array`: the checked description of a systolic array, one for model and hardware."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from systopack.errors import InvalidOptionError
+from systopack.network.network import PackedNetwork
+
+Cell = Literal["mx", "il", "bl", "bit-parallel"]
+INPUT_BITS = 8
+ALPHA_RANGE = (1, 16)
+_SIZE_LIMIT = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Array:
+    """A weight-stationary systolic array (METHOD section 1).
+
+    Args:
+        rows, columns: cells, 1..1024 each; a row accumulates one filter.
+        alpha: input channels a cell chooses from, 1..16; 1 means no multiplexer.
+        accumulator_bits: 16, 24 or 32; must be the network's.
+        cell: "mx" (interleaved bit-serial with multiplexer), "il" (the same without, alpha 1),
+            "bl" (balanced bit-serial) or "bit-parallel".
+        rows_per_register: rows that share one input register, 1 (fully systolic) .. rows.
+        load_rows: rows that receive a weight in one cycle of the weight load; None: all.
+
+    Raises:
+        InvalidOptionError: a value is outside its range.
+    """
+
+    rows: int = 32
+    columns: int = 32
+    alpha: int = 8
+    accumulator_bits: int = 32
+    cell: Cell = "mx"
+    rows_per_register: int = 1
+    load_rows: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("rows", 1, _SIZE_LIMIT),
+            ("columns", 1, _SIZE_LIMIT),
+            ("alpha", *ALPHA_RANGE),
+            ("rows_per_register", 1, self.rows),
+        ):
+            _check_integer(name, getattr(self, name), low, high)
+        if self.load_rows is not None:
+            _check_integer("load_rows", self.load_rows, 1, self.rows)
+        if self.accumulator_bits not in (16, 24, 32):
+            raise InvalidOptionError(
+                f"accumulator_bits is {self.accumulator_bits}, but cells are built for 16, 24 "
+                "and 32 bits; give one of them."
+            )
+        if self.cell not in get_args(Cell):
+            raise InvalidOptionError(
+                f"cell is '{self.cell}', but it must be one of {', '.join(get_args(Cell))}."
+            )
+        if self.cell == "il" and self.alpha != 1:
+            raise InvalidOptionError(
+                f"alpha is {self.alpha}, but an 'il' cell has no multiplexer; choose cell 'mx' "
+                "or alpha 1."
+            )
+
+    @property
+    def word_cycles(self) -> int:
+        """Word time: cycles between two successive words on one stream (METHOD)."""
+        if self.cell == "bit-parallel":
+            return 1
+        return self.accumulator_bits if self.cell == "bl" else INPUT_BITS
+
+    @property
+    def partial_sum_cycles(self) -> int:
+        """Cycles that one partial sum takes to pass a point: 1, or its bits."""
+        return 1 if self.cell == "bit-parallel" else self.accumulator_bits
+
+    @property
+    def multiplexer_cycles(self) -> int:
+        """Cycles of the registered multiplexer's output: 1, without multiplexer 0."""
+        return 1 if self.alpha > 1 else 0
+
+    @property
+    def top_row_delay(self) -> int:
+        """Cycles from the bottom row to the top row."""
+        return (self.rows - 1) // self.rows_per_register
+
+    @property
+    def latency_cycles(self) -> int:
+        """Cycles from a word's first input bit to the first bit of its sums at the right edge."""
+        return self.columns + self.top_row_delay + self.multiplexer_cycles
+
+    @property
+    def load_cycles(self) -> int:
+        """Cycles in which the weights of one tile enter, column after column."""
+        return self.columns * self.load_blocks
+
+    @property
+    def load_blocks(self) -> int:
+        """Blocks of rows that are loaded one after another."""
+        return -(-self.rows // (self.load_rows or self.rows))
+
+    @property
+    def swap_cycles(self) -> int:
+        """Cycles after a tile's first word before the next tile's weights may start to enter.
+
+        A cell takes its weight over when the tile's first word reaches it. The load visits the
+        columns of one block of rows after another, so it may follow that wave.
+        """
+        block = self.load_rows or self.rows
+        waits = (min(index * block + block, self.rows) - 1 for index in range(self.load_blocks))
+        return max(
+            1,
+            1
+            + self.multiplexer_cycles
+            + max(
+                last // self.rows_per_register - index * self.columns
+                for index, last in enumerate(waits)
+            ),
+        )
+
+    @property
+    def name(self) -> str:
+        """A short name, for instance 'mx 32x32 alpha 8'."""
+        return f"{self.cell} {self.rows}x{self.columns} alpha {self.alpha}"
+
+
+def check_fits(network: PackedNetwork, array: Array) -> None:
+    """Refuse a network whose groups or accumulators the array's cells cannot hold.
+
+    Raises:
+        InvalidOptionError: naming the layer, the group and the limit.
+    """
+    if network.accumulator_bits != array.accumulator_bits:
+        raise InvalidOptionError(
+            f"Network '{network.name}' accumulates in {network.accumulator_bits} bits, but the "
+            f"array in {array.accumulator_bits}; choose accumulator_bits "
+            f"{network.accumulator_bits}."
+        )
+    for layer in network.layers:
+        for band in layer.matrix.bands:
+            for index, group in enumerate(band.groups):
+                if len(group) > array.alpha:
+                    raise InvalidOptionError(
+                        f"Layer '{layer.name}': column group {index} has {len(group)} columns, "
+                        f"but the array multiplexes at most alpha={array.alpha}; repack with "
+                        f"--alpha {array.alpha}."
+                    )
+
+
+def _check_integer(name: str, value: object, low: int, high: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise InvalidOptionError(
+            f"{name} is {value}, but an array needs a whole number from {low} to {high} there."
+        )
+
+
+PRESETS: Mapping[str, Array] = {
+    "mx-32x32": Array(),
+    "mx-8x8": Array(rows=8, columns=8),
+    "il-32x32": Array(alpha=1, cell="il"),
+    "bl-32x32": Array(alpha=1, cell="bl"),
+    "bit-parallel-32x32": Array(alpha=1, cell="bit-parallel"),
+    "bit-parallel-32x32-alpha8": Array(cell="bit-parallel"),
+}

@@ -1,0 +1,56 @@
+"""The array description: its checks, and what it says about its own timing."""
+
+import numpy as np
+import pytest
+
+from systopack.errors import InvalidOptionError
+from systopack.hardware.array import PRESETS, Array, check_fits
+from tests.networks import random_network
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"rows": 0}, "rows is 0"),
+        ({"columns": 2000}, "columns is 2000"),
+        ({"alpha": 17}, "alpha is 17"),
+        ({"alpha": True}, "alpha is True"),
+        ({"accumulator_bits": 20}, "accumulator_bits is 20"),
+        ({"cell": "xx"}, "cell is 'xx'"),
+        ({"cell": "il", "alpha": 8}, "has no multiplexer"),
+        ({"rows_per_register": 33}, "rows_per_register is 33"),
+        ({"load_rows": 0}, "load_rows is 0"),
+    ],
+)
+def test_an_array_out_of_range_is_refused_by_name(options, words):
+    with pytest.raises(InvalidOptionError, match=words):
+        Array(**options)
+
+
+def test_word_times_of_the_four_cells():
+    assert Array(cell="mx").word_cycles == 8
+    assert Array(cell="il", alpha=1).word_cycles == 8
+    assert Array(cell="bl", accumulator_bits=16).word_cycles == 16
+    assert Array(cell="bit-parallel").word_cycles == 1
+    assert PRESETS["mx-32x32"] == Array()
+
+
+def test_the_weight_load_follows_the_wave_of_take_over():
+    assert Array(rows=4, columns=3, alpha=1, cell="il").swap_cycles == 4
+    assert Array(rows=4, columns=3, alpha=8).swap_cycles == 5
+    assert Array(rows=4, columns=3, alpha=8, load_rows=1).swap_cycles == 2
+    assert Array(rows=4, columns=1, alpha=1, cell="il", load_rows=1).swap_cycles == 1
+    assert Array(rows=4, columns=3, alpha=8, rows_per_register=4).swap_cycles == 2
+
+
+def test_a_network_that_does_not_fit_is_refused_with_layer_group_and_remedy():
+    for seed in range(100):
+        network = random_network(np.random.default_rng(seed))
+        largest = max(layer.matrix.largest_group for layer in network.layers)
+        if largest > 2:
+            break
+    with pytest.raises(InvalidOptionError, match="repack with --alpha 2"):
+        check_fits(network, Array(alpha=2))
+    with pytest.raises(InvalidOptionError, match="accumulates in 32 bits"):
+        check_fits(network, Array(accumulator_bits=16))
+    check_fits(network, Array(alpha=largest))
