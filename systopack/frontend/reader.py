@@ -306,7 +306,7 @@ class Reader:
         size = _window_output(view.shape[1:], kernel=kernel, stride=stride, padding=padding)
         return self._add_op(
             PoolOp(
-                name=node.name,
+                name=self._pool_name(node),
                 source=view.tensor,
                 kind="max" if kind == "max" else "average",
                 kernel=kernel,
@@ -337,7 +337,7 @@ class Reader:
     ) -> _View:
         return self._add_op(
             PoolOp(
-                name=node.name,
+                name=self._pool_name(node),
                 source=view.tensor,
                 kind="average",
                 kernel=kernel,
@@ -438,12 +438,22 @@ class Reader:
     def _layer_name(weight: str) -> str:
         return weight.removesuffix(".weight")
 
+    def _pool_name(self, node: Any) -> str:
+        """The path of a pooling module; the node's own name where a function pools."""
+        place = _place(node)
+        return place if place and place not in self._ops and "pool" in place else str(node.name)
+
     def _refuse(self, node: Any, reason: str) -> NoReturn:
-        stack = node.meta.get("nn_module_stack") or {}
-        places = [str(entry[0]) for entry in stack.values() if entry and entry[0]]
-        where = f" in '{places[-1]}'" if places else ""
+        place = _place(node)
+        where = f" in '{place}'" if place else ""
         operation = str(node.target).rpartition(".")[0]
         raise InvalidNetworkError(f"Operation '{operation}' ('{node.name}'{where}) {reason}.")
+
+
+def _place(node: Any) -> str:
+    """The path of the innermost module that a node comes from, empty at the top."""
+    stack = node.meta.get("nn_module_stack") or {}
+    return next((str(entry[0]) for entry in reversed(stack.values()) if entry[0]), "")
 
 
 def _arguments(node: Any) -> dict[str, Any]:

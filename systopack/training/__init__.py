@@ -1,0 +1,1 @@
+"""Training, joint optimization (METHOD section 2), checkpoints and trained-model files."""

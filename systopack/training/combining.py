@@ -1,0 +1,70 @@
+"""One iteration's pruning: by magnitude, then by column combining (METHOD section 2, 1 to 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from systopack.packing.matrix import Groups, PackedMatrix
+from systopack.packing.pack import pack, pack_groups
+from systopack.packing.pruning import magnitude_mask
+from systopack.packing.rule import PackingRule
+
+Matrices = Mapping[str, NDArray[Any]]
+
+
+def prune_and_combine(
+    matrices: Matrices, *, beta: float, target: int, rule: PackingRule
+) -> dict[str, PackedMatrix]:
+    """Prune every layer's smallest weights, group its columns and prune the conflicts.
+
+    Each layer loses the `beta` share of its remaining weights. Where that would leave fewer than
+    `target` weights in all, the share is such that exactly `target` stay before conflicts.
+
+    Args:
+        matrices: layer name -> filter matrix (N, M); zeros are pruned weights.
+        beta: 0..1.
+        target: nonzero weights wanted in the whole network.
+        rule: alpha and gamma.
+    """
+    kept = weights_to_keep(
+        {name: int(np.count_nonzero(matrix)) for name, matrix in matrices.items()},
+        beta=beta,
+        target=target,
+    )
+    packed = {}
+    for name, matrix in matrices.items():
+        pruned = np.where(magnitude_mask(matrix, keep=kept[name]), matrix, 0)
+        packed[name] = pack(pruned, alpha=rule.alpha, gamma=float(rule.gamma))
+    return packed
+
+
+def weights_to_keep(nonzeros: Mapping[str, int], *, beta: float, target: int) -> dict[str, int]:
+    """How many weights each layer keeps; see `prune_and_combine`."""
+    kept = {name: count - int(beta * count) for name, count in nonzeros.items()}
+    total = sum(nonzeros.values())
+    if sum(kept.values()) >= target or target >= total:
+        return kept if target < total else dict(nonzeros)
+    # The last iteration: the same share of every layer, largest remainders make it exact.
+    exact = {name: count * target / total for name, count in nonzeros.items()}
+    kept = {name: int(share) for name, share in exact.items()}
+    missing = target - sum(kept.values())
+    by_remainder = sorted(exact, key=lambda name: kept[name] - exact[name])
+    for name in by_remainder[:missing]:
+        kept[name] += 1
+    return kept
+
+
+def combine_with_groups(
+    matrix: NDArray[Any], bands: tuple[tuple[int, Groups], ...]
+) -> PackedMatrix:
+    """Column-combine prune a filter matrix whose row bands and groups are known."""
+    packed = []
+    start = 0
+    for rows, groups in bands:
+        packed.append(pack_groups(matrix[start : start + rows], groups).bands[0])
+        start += rows
+    return PackedMatrix(columns=matrix.shape[1], bands=tuple(packed))

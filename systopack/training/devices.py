@@ -1,0 +1,68 @@
+"""Where a run computes: one CPU, one GPU, many of them, many machines (lightning-fabric)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from systopack.errors import InvalidOptionError
+
+PRECISIONS = ("auto", "32-true", "bf16-mixed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceOptions:
+    """What to run on.
+
+    Args:
+        accelerator: "auto", "cpu", "cuda" or "mps".
+        devices: processes on this machine, one per GPU (or CPU processes, for tests).
+        nodes: machines; start the same command on each, as lightning-fabric describes.
+        precision: "auto" (bf16 on GPUs that have it, else 32 bit), "32-true" or "bf16-mixed".
+    """
+
+    accelerator: str = "auto"
+    devices: int = 1
+    nodes: int = 1
+    precision: str = "auto"
+
+
+def launch(options: DeviceOptions) -> Any:
+    """Make the Fabric of a run and start its processes.
+
+    Raises:
+        InvalidOptionError: an option is not known or the machine does not have the devices.
+    """
+    import torch
+    from lightning_fabric import Fabric
+
+    if options.precision not in PRECISIONS:
+        raise InvalidOptionError(
+            f"--precision is {options.precision}; choose one of {', '.join(PRECISIONS)}."
+        )
+    if options.devices < 1 or options.nodes < 1:
+        raise InvalidOptionError("--devices and --nodes count from 1.")
+    accelerator = options.accelerator
+    if accelerator == "auto":
+        accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+    precision = options.precision
+    if precision == "auto":
+        on_gpu = accelerator == "cuda" and torch.cuda.is_bf16_supported()
+        precision = "bf16-mixed" if on_gpu else "32-true"
+    try:
+        fabric = Fabric(
+            accelerator=accelerator,
+            devices=options.devices,
+            num_nodes=options.nodes,
+            precision=precision,
+        )
+    except Exception as error:
+        raise InvalidOptionError(
+            f"The run cannot use {options.devices} x {options.accelerator}: "
+            f"{str(error).splitlines()[0]}"
+        ) from error
+    fabric.launch()
+    # The same weights after a resumed run as after an unbroken one.
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    return fabric

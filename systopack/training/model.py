@@ -1,0 +1,167 @@
+"""`TrainedModel`: a trained network with all that later steps need, and its file.
+
+The file is safetensors with one metadata key, `systopack_model`, holding JSON. Nothing in it is
+executable; tensors are checked against the architecture before use.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from systopack.errors import InvalidFileError, InvalidNetworkError, SystopackError
+from systopack.files import read_file, write_atomically
+from systopack.frontend.capture import capture
+from systopack.frontend.graph import LayerGraph
+from systopack.nn import zoo
+from systopack.packing.matrix import Groups
+
+MODEL_VERSION = 1
+_KEY = "systopack_model"
+BandGroups = tuple[int, Groups]  # rows of a row band and its column groups
+LayerGroups = Mapping[str, tuple[BandGroups, ...]]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrainedModel:
+    """Weights, how their images are normalised, and the column groups if there are any.
+
+    Args:
+        architecture: name in the zoo.
+        class_names: one per logit.
+        mean, std: per channel, of pixels divided by 255.
+        state: the state dict, on the CPU.
+        groups: layer name -> its row bands and their column groups; None: not combined.
+        history: one entry per epoch: phase, loss, accuracies, nonzeros, packed cells ...
+        provenance: settings, data and seeds by which it was made.
+
+    Raises:
+        InvalidNetworkError: the state does not fit the architecture, or holds NaN or infinity.
+    """
+
+    architecture: str
+    class_names: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    state: Mapping[str, Tensor]
+    groups: LayerGroups | None = None
+    history: tuple[Mapping[str, Any], ...] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, tensor in self.state.items():
+            if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+                raise InvalidNetworkError(
+                    f"Tensor '{name}' of the model holds NaN or infinite values; train it again "
+                    "with a smaller learning rate."
+                )
+        self.to_module()
+
+    def to_module(self) -> nn.Module:
+        """Build the torch module and load the weights into it."""
+        module = zoo.build(self.architecture, classes=len(self.class_names))
+        try:
+            module.load_state_dict(dict(self.state))
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())
+            raise InvalidNetworkError(
+                f"The weights do not fit the model '{self.architecture}': {reason[:300]}."
+            ) from error
+        return module
+
+    def capture(self) -> LayerGraph:
+        """The layers of the model."""
+        return capture(self.to_module(), zoo.entry(self.architecture).input_shape)
+
+    def save(self, path: Path | str) -> None:
+        """Write the model atomically to one file."""
+        from safetensors.torch import save
+
+        header = {
+            "model_version": MODEL_VERSION,
+            "architecture": self.architecture,
+            "class_names": self.class_names,
+            "mean": self.mean,
+            "std": self.std,
+            "groups": self.groups,
+            "history": self.history,
+            "provenance": self.provenance,
+        }
+        tensors = {name: tensor.contiguous() for name, tensor in self.state.items()}
+        write_atomically(path, save(tensors, metadata={_KEY: json.dumps(header)}))
+
+
+def load_model(path: Path | str) -> TrainedModel:
+    """Read a model written by `TrainedModel.save`.
+
+    Raises:
+        InvalidFileError: missing, damaged, of a newer version, or not such a file.
+        InvalidNetworkError: the weights are not finite or do not fit the architecture.
+    """
+    header, tensors = read_safetensors(path, key=_KEY, what="a trained model (.safetensors)")
+    if header.get("model_version") != MODEL_VERSION:
+        raise InvalidFileError(
+            f"'{path}' has model version {header.get('model_version')}, but this systopack reads "
+            f"version {MODEL_VERSION}; update systopack or train again."
+        )
+    try:
+        return TrainedModel(
+            architecture=str(header["architecture"]),
+            class_names=tuple(str(name) for name in header["class_names"]),
+            mean=tuple(float(value) for value in header["mean"]),
+            std=tuple(float(value) for value in header["std"]),
+            state=tensors,
+            groups=groups_from_json(header["groups"]),
+            history=tuple(header["history"]),
+            provenance=dict(header["provenance"]),
+        )
+    except SystopackError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidFileError(
+            f"'{path}' is not a complete trained model ({type(error).__name__}: {error})."
+        ) from error
+
+
+def groups_from_json(content: Any) -> LayerGroups | None:
+    """Column groups as they come out of JSON, as tuples again."""
+    if content is None:
+        return None
+    return {
+        str(name): tuple(
+            (int(rows), tuple(tuple(int(column) for column in group) for group in groups))
+            for rows, groups in bands
+        )
+        for name, bands in content.items()
+    }
+
+
+def read_safetensors(
+    path: Path | str, *, key: str, what: str
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Read a safetensors file with a JSON header under a metadata key.
+
+    Raises:
+        InvalidFileError: missing, damaged, or without that key.
+    """
+    from safetensors import SafetensorError, safe_open
+    from safetensors.torch import load
+
+    content = read_file(path, what=what)
+    try:
+        tensors = load(content)
+        with safe_open(path, framework="pt") as reader:
+            header = json.loads((reader.metadata() or {})[key])
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise InvalidFileError(
+            f"'{path}' is damaged or not {what} made by systopack; make it anew or copy it again."
+        ) from error
+    if not isinstance(header, dict):
+        raise InvalidFileError(f"'{path}' is damaged: its header is no JSON object.")
+    return header, tensors

@@ -1,0 +1,307 @@
+"""Whole runs: dense training, and joint optimization with column combining."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from systopack.data.images import ImageData
+from systopack.data.split import TrainingPart, training_part
+from systopack.errors import InvalidOptionError, TrainingError
+from systopack.frontend.capture import capture
+from systopack.nn import zoo
+from systopack.packing.matrix import PackedMatrix
+from systopack.packing.rule import PackingRule
+from systopack.training.checkpoint import (
+    RunState,
+    checkpoint_path,
+    load_checkpoint,
+    save_checkpoint,
+)
+from systopack.training.combining import prune_and_combine
+from systopack.training.devices import DeviceOptions, launch
+from systopack.training.events import EpochResult, Observer, Phase
+from systopack.training.model import LayerGroups, TrainedModel
+from systopack.training.session import LearningRate, Session
+from systopack.training.settings import CombineSettings, OptimizerSettings, TrainSettings
+
+_LARGEST_HELD_OUT = 5000
+
+
+def train(
+    architecture: str,
+    data: ImageData,
+    *,
+    settings: TrainSettings,
+    fraction: float,
+    out: Path,
+    resume: bool,
+    devices: DeviceOptions,
+    observer: Observer,
+) -> TrainedModel:
+    """Train a dense model from fresh weights and save it to `out`.
+
+    Raises:
+        InvalidOptionError: the model is not known or does not fit the images.
+        TrainingError: the loss is no longer finite.
+    """
+    _check_shape(architecture, data)
+    fabric = launch(devices)
+    torch.manual_seed(settings.seed)
+    module = zoo.build(architecture, classes=data.classes)
+    part = _part(data, settings, fraction)
+    run = _Run(
+        session=Session(
+            fabric=fabric,
+            module=module,
+            graph=capture(module, data.shape),
+            part=part,
+            augment=data.augment,
+            mean=part.mean,
+            std=part.std,
+            settings=settings,
+        ),
+        state=RunState(phase="train"),
+        configuration=_configuration(architecture, data, settings, fraction),
+        checkpoint=checkpoint_path(out),
+        observer=observer,
+    )
+    run.start(resume)
+    run.epochs("train", settings.epochs, _warm_cosine(settings))
+    model = TrainedModel(
+        architecture=architecture,
+        class_names=data.class_names,
+        mean=part.mean,
+        std=part.std,
+        state=run.session.state(),
+        history=tuple(run.state.history),
+        provenance=run.configuration,
+    )
+    run.finish(model, out)
+    return model
+
+
+def combine(
+    dense: TrainedModel,
+    data: ImageData,
+    *,
+    settings: CombineSettings,
+    fraction: float,
+    out: Path,
+    resume: bool,
+    devices: DeviceOptions,
+    observer: Observer,
+) -> TrainedModel:
+    """Prune, pack and retrain a dense model jointly (METHOD section 2), and save it to `out`.
+
+    Raises:
+        InvalidOptionError: a limit is out of its range or the model does not fit the images.
+        TrainingError: rho is not reached within the iteration limit.
+    """
+    rule = PackingRule(alpha=settings.alpha, gamma=settings.gamma)
+    _check_shape(dense.architecture, data)
+    if dense.class_names != data.class_names:
+        raise InvalidOptionError(
+            f"The model tells {', '.join(dense.class_names[:3])} ... apart, but data set "
+            f"'{data.name}' has other classes; give the data it was trained on."
+        )
+    fabric = launch(devices)
+    module = dense.to_module()
+    session = Session(
+        fabric=fabric,
+        module=module,
+        graph=capture(module, data.shape),
+        part=_part(data, settings, fraction),
+        augment=data.augment,
+        mean=dense.mean,
+        std=dense.std,
+        settings=settings,
+        teacher=dense.to_module(),
+    )
+    run = _Run(
+        session=session,
+        state=RunState(phase="joint", beta=settings.beta),
+        configuration=_configuration(dense.architecture, data, settings, fraction),
+        checkpoint=checkpoint_path(out),
+        observer=observer,
+    )
+    run.start(resume)
+    _joint_iterations(run, settings, rule)
+    run.epochs("fine-tune", settings.fine_tune_epochs, _cosine(settings))
+    model = TrainedModel(
+        architecture=dense.architecture,
+        class_names=dense.class_names,
+        mean=dense.mean,
+        std=dense.std,
+        state=session.state(),
+        groups=run.state.groups,
+        history=(*dense.history, *run.state.history),
+        provenance={**run.configuration, "dense": dict(dense.provenance)},
+    )
+    run.finish(model, out)
+    return model
+
+
+def _joint_iterations(run: _Run, settings: CombineSettings, rule: PackingRule) -> None:
+    """METHOD section 2, steps 1 to 5, until at most `rho` of the weights are left."""
+    session, state = run.session, run.state
+    target = math.floor(settings.rho * session.graph.dense_cells)
+    while state.phase == "joint":
+        if state.epoch_in_phase == 0:
+            # A resumed run comes here only with the weights it had when it came here first.
+            if state.iteration == settings.iteration_limit:
+                raise TrainingError(
+                    f"After {state.iteration} iterations {session.masks.nonzeros():,} weights are "
+                    f"left, more than rho allows ({target:,}); raise --iteration-limit, --beta or "
+                    "--rho."
+                )
+            state.iteration += 1
+            packed = prune_and_combine(
+                session.matrices(), beta=state.beta, target=target, rule=rule
+            )
+            session.prune_to(packed)
+            state.groups = groups_of(packed)
+            state.packed_cells = sum(matrix.packed_cells for matrix in packed.values())
+        if state.epoch_in_phase < settings.epochs_per_iteration:
+            run.epoch(lambda _: settings.learning_rate)
+        if state.epoch_in_phase >= settings.epochs_per_iteration:
+            state.epoch_in_phase = 0
+            state.beta = max(state.beta * settings.beta_decay, settings.beta_floor)
+            if session.masks.nonzeros() <= target:
+                state.phase = "fine-tune"
+        run.save()
+
+
+class _Run:
+    """A session, how far it is, and the checkpoint after every epoch."""
+
+    def __init__(
+        self,
+        *,
+        session: Session,
+        state: RunState,
+        configuration: dict[str, Any],
+        checkpoint: Path,
+        observer: Observer,
+    ) -> None:
+        self.session = session
+        self.state = state
+        self.configuration = configuration
+        self._checkpoint = checkpoint
+        self._observer = observer
+        self._pending: EpochResult | None = None
+
+    def start(self, resume: bool) -> None:
+        """Go back to the checkpoint when asked to and there is one."""
+        if resume and self._checkpoint.exists():
+            self.state = load_checkpoint(self._checkpoint, self.session, self.configuration)
+
+    def epochs(self, phase: Phase, count: int, learning_rate: LearningRate) -> None:
+        """Train the epochs of a phase that are not done yet."""
+        if self.state.phase != phase:
+            self.state.phase, self.state.epoch_in_phase = phase, 0
+        while self.state.epoch_in_phase < count:
+            self.epoch(learning_rate)
+            self.save()
+
+    def epoch(self, learning_rate: LearningRate) -> None:
+        """Train one epoch of the present phase and note its result."""
+        state, session = self.state, self.session
+        loss, accuracy = session.train_epoch(
+            state.epoch,
+            phase=state.phase,
+            learning_rate=learning_rate,
+            offset=state.epoch_in_phase,
+            observer=self._observer,
+        )
+        state.epoch += 1
+        state.epoch_in_phase += 1
+        nonzeros = session.masks.nonzeros()
+        cells = state.packed_cells or session.graph.dense_cells
+        self._pending = EpochResult(
+            phase=state.phase,
+            iteration=state.iteration if state.phase == "joint" else 0,
+            epoch=state.epoch,
+            loss=loss,
+            train_accuracy_percent=accuracy,
+            held_out_accuracy_percent=session.held_out_accuracy_percent(),
+            nonzeros=nonzeros,
+            packed_cells=cells,
+            packing_efficiency=nonzeros / cells,
+            learning_rate=learning_rate(state.epoch_in_phase),
+        )
+        state.history.append(asdict(self._pending))
+
+    def save(self) -> None:
+        """Write the checkpoint, then tell the observer of the epoch it holds."""
+        if self.session.fabric.global_rank == 0:
+            save_checkpoint(self._checkpoint, self.session, self.state, self.configuration)
+            if self._pending is not None:
+                self._observer.on_epoch(self._pending)
+        self._pending = None
+        self.session.fabric.barrier()
+
+    def finish(self, model: TrainedModel, out: Path) -> None:
+        """Save the result, then drop the checkpoint."""
+        if self.session.fabric.global_rank == 0:
+            model.save(out)
+            self._checkpoint.unlink(missing_ok=True)
+
+
+def groups_of(packed: dict[str, PackedMatrix]) -> LayerGroups:
+    """Row bands and column groups of every layer."""
+    return {
+        name: tuple((band.rows, band.groups) for band in matrix.bands)
+        for name, matrix in packed.items()
+    }
+
+
+def _warm_cosine(settings: TrainSettings) -> LearningRate:
+    def rate(epoch: float) -> float:
+        warm = min(1.0, (epoch + 0.05) / 1.05)
+        return settings.learning_rate * warm * _half_cosine(epoch / settings.epochs)
+
+    return rate
+
+
+def _cosine(settings: CombineSettings) -> LearningRate:
+    epochs = max(settings.fine_tune_epochs, 1)
+    return lambda epoch: settings.learning_rate * _half_cosine(epoch / epochs)
+
+
+def _half_cosine(progress: float) -> float:
+    return 0.5 * (1 + float(np.cos(np.pi * min(progress, 1.0))))
+
+
+def _part(data: ImageData, settings: OptimizerSettings, fraction: float) -> TrainingPart:
+    held_out = settings.held_out
+    if held_out is None:
+        images = round(len(data.train_labels) * fraction)
+        held_out = min(_LARGEST_HELD_OUT, images // 10)
+    return training_part(data, fraction=fraction, held_out=held_out, seed=settings.seed)
+
+
+def _check_shape(architecture: str, data: ImageData) -> None:
+    expected = zoo.entry(architecture).input_shape
+    if data.shape != expected:
+        raise InvalidOptionError(
+            f"Model '{architecture}' reads images of (channels, height, width) {expected}, but "
+            f"data set '{data.name}' has {data.shape}; choose another model or data set."
+        )
+
+
+def _configuration(
+    architecture: str, data: ImageData, settings: OptimizerSettings, fraction: float
+) -> dict[str, Any]:
+    return {
+        "model": architecture,
+        "data": data.name,
+        "data_sha256": data.sha256,
+        "fraction": fraction,
+        **settings.model_dump(),
+    }

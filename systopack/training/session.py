@@ -1,0 +1,222 @@
+"""One run in memory: model, optimizer, masks and data, and how an epoch is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from systopack.data.augment import Augment
+from systopack.data.batches import Batches, evaluation_batches
+from systopack.data.split import TrainingPart
+from systopack.errors import TrainingError
+from systopack.frontend.graph import LayerGraph
+from systopack.nn.masks import Masks
+from systopack.packing.matrix import PackedMatrix
+from systopack.training.events import Observer, Phase
+from systopack.training.settings import OptimizerSettings
+
+LearningRate = Callable[[float], float]  # epochs into the phase -> learning rate
+_EVALUATION_BATCH = 500
+
+
+class Session:
+    """Everything a run changes, and the two things it does: train an epoch, evaluate.
+
+    Args:
+        fabric: launched.
+        module: the model; trained in place.
+        graph: its layers.
+        part: the images the run may read.
+        augment: how training images are varied.
+        mean, std: normalisation of the images.
+        settings: optimizer, batches and distillation.
+        teacher: dense model whose logits are imitated, or None.
+    """
+
+    def __init__(
+        self,
+        *,
+        fabric: Any,
+        module: nn.Module,
+        graph: LayerGraph,
+        part: TrainingPart,
+        augment: Augment,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        settings: OptimizerSettings,
+        teacher: nn.Module | None = None,
+    ) -> None:
+        self.fabric = fabric
+        self.graph = graph
+        self.part = part
+        self.settings = settings
+        self._normalization = {"mean": mean, "std": std, "device": fabric.device}
+        # Moved before the masks are made, so that both live on the same device.
+        self.module = module.to(fabric.device)
+        self.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimizer = torch.optim.SGD(
+            self.module.parameters(),
+            lr=settings.learning_rate,
+            momentum=settings.momentum,
+            weight_decay=settings.weight_decay,
+            nesterov=settings.momentum > 0,
+        )
+        parameters = dict(self.module.named_parameters())
+        self.masks = Masks({op.weight: parameters[op.weight] for op in graph.matrix_ops})
+        self.masks.attach(self.optimizer)
+        self._wrapped, self._stepper = fabric.setup(self.module, self.optimizer)
+        self._teacher = None
+        if teacher is not None and settings.distill_weight > 0:
+            self._teacher = teacher.to(fabric.device).eval()
+        self._batches = Batches(
+            images=part.train_images,
+            labels=part.train_labels,
+            batch_size=settings.batch_size,
+            seed=settings.seed,
+            augment=augment,
+            rank=fabric.global_rank,
+            world_size=fabric.world_size,
+            **self._normalization,
+        )
+
+    def train_epoch(
+        self,
+        number: int,
+        *,
+        phase: Phase,
+        learning_rate: LearningRate,
+        offset: int,
+        observer: Observer,
+    ) -> tuple[float, float]:
+        """Train one epoch.
+
+        Args:
+            number: epochs of the whole run before this one; order and augmentation follow from it.
+            learning_rate: by epochs into the phase, fractions included.
+            offset: whole epochs of the phase before this one.
+
+        Returns:
+            Mean loss and training accuracy in percent, over all devices.
+
+        Raises:
+            TrainingError: the loss is no longer finite.
+        """
+        torch.manual_seed(self.settings.seed * 1_000_003 + number)
+        self._wrapped.train()
+        total = len(self._batches)
+        sums = torch.zeros(3, device=self.fabric.device)  # loss, correct, images
+        for step, (batch, labels) in enumerate(self._batches.epoch(number)):
+            rate = learning_rate(offset + step / total)
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+            images = batch.contiguous(memory_format=torch.channels_last)
+            logits = self._wrapped(images)
+            loss = self._loss(images, logits, labels)
+            self._stepper.zero_grad(set_to_none=True)
+            self.fabric.backward(loss)
+            self._stepper.step()
+            with torch.no_grad():
+                correct = (logits.argmax(dim=1) == labels).sum()
+                sums += torch.stack(
+                    [loss.detach() * len(labels), correct, correct * 0 + len(labels)]
+                )
+            if self.fabric.global_rank == 0:
+                observer.on_batch(phase, step + 1, total)
+        loss_sum, correct_sum, images_seen = self.fabric.all_reduce(sums, reduce_op="sum").tolist()
+        if not np.isfinite(loss_sum):
+            raise TrainingError(
+                f"The loss became {loss_sum} in epoch {number + 1}; resume from the last "
+                "checkpoint or start again with a smaller --learning-rate."
+            )
+        return loss_sum / images_seen, 100 * correct_sum / images_seen
+
+    def held_out_accuracy_percent(self) -> float | None:
+        """Accuracy on the held-out images, None where there are none."""
+        labels = self.part.held_out_labels
+        if len(labels) == 0:
+            return None
+        return accuracy_percent(
+            self.module, self.part.held_out_images, labels, **self._normalization
+        )
+
+    def matrices(self) -> dict[str, NDArray[np.float32]]:
+        """The filter matrix (N, M) of every layer, a copy."""
+        state = dict(self.module.named_parameters())
+        return {
+            op.name: state[op.weight].detach().cpu().float().numpy().reshape(op.rows, -1).copy()
+            for op in self.graph.matrix_ops
+        }
+
+    def prune_to(self, packed: Mapping[str, PackedMatrix]) -> None:
+        """Keep only the weights that the packed matrices hold."""
+        for op in self.graph.matrix_ops:
+            self.masks.set(op.weight, torch.from_numpy(packed[op.name].to_dense() != 0))
+
+    def state(self) -> dict[str, Tensor]:
+        """The model's state dict on the CPU, contiguous."""
+        return {
+            name: tensor.detach().cpu().contiguous().clone()
+            for name, tensor in self.module.state_dict().items()
+        }
+
+    def _loss(self, images: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
+        loss = F.cross_entropy(logits, labels, label_smoothing=self.settings.label_smoothing)
+        if self._teacher is None:
+            return loss
+        temperature = self.settings.distill_temperature
+        with torch.no_grad(), self.fabric.autocast():
+            target = F.softmax(self._teacher(images) / temperature, dim=1)
+        imitation = F.kl_div(
+            F.log_softmax(logits / temperature, dim=1), target, reduction="batchmean"
+        )
+        weight = self.settings.distill_weight
+        return (1 - weight) * loss + weight * temperature**2 * imitation
+
+
+def accuracy_percent(
+    module: nn.Module,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    *,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    device: torch.device | str = "cpu",
+) -> float:
+    """Share of the images whose largest logit is that of their label, in percent."""
+    return (
+        100 * count_correct(module, images, labels, mean=mean, std=std, device=device) / len(labels)
+    )
+
+
+def count_correct(
+    module: nn.Module,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    *,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    device: torch.device | str = "cpu",
+) -> int:
+    """How many images the model, in evaluation mode, classifies as labelled."""
+    was_training = module.training
+    module.eval()
+    correct = 0
+    with torch.inference_mode():
+        for batch, target in evaluation_batches(
+            images=images,
+            labels=labels,
+            batch_size=_EVALUATION_BATCH,
+            mean=mean,
+            std=std,
+            device=device,
+        ):
+            logits = module(batch).flatten(1)
+            correct += int((logits.argmax(dim=1) == target).sum())
+    module.train(was_training)
+    return correct

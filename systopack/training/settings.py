@@ -1,0 +1,91 @@
+"""Every option of a training run, checked before anything starts."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from systopack.errors import InvalidOptionError
+
+Settings = TypeVar("Settings", bound=BaseModel)
+
+
+class OptimizerSettings(BaseModel):
+    """SGD with Nesterov momentum, the batches, and distillation.
+
+    Args:
+        batch_size: images a step, over all devices.
+        learning_rate: peak of the schedule.
+        momentum, weight_decay: of SGD; biases and norms are decayed too.
+        label_smoothing: share of the target spread over all classes.
+        distill_weight: share of the loss that compares with the dense model's logits, 0..1.
+        distill_temperature: softmax temperature of both sides of that comparison.
+        held_out: images taken out of the training part to watch the run; None: a tenth of it,
+            at most 5,000.
+        seed: of the data order, the augmentation, the held-out part and fresh weights.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    batch_size: int = Field(default=128, ge=1, le=65536)
+    learning_rate: float = Field(default=0.1, gt=0, le=100)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    weight_decay: float = Field(default=5e-4, ge=0, le=1)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    distill_weight: float = Field(default=0.0, ge=0, le=1)
+    distill_temperature: float = Field(default=4.0, gt=0, le=100)
+    held_out: int | None = Field(default=None, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**31)
+
+
+class TrainSettings(OptimizerSettings):
+    """A dense training run: one cosine over `epochs`, after a linear warm-up of one epoch."""
+
+    epochs: int = Field(default=30, ge=1, le=100_000)
+
+
+class CombineSettings(OptimizerSettings):
+    """Joint optimization (METHOD section 2).
+
+    Args:
+        alpha, gamma: limits of a column group.
+        rho: target share of the dense weights that stay nonzero.
+        beta: share of the remaining weights pruned in the first iteration.
+        beta_decay: factor of beta from iteration to iteration.
+        beta_floor: beta never falls below it.
+        iteration_limit: iterations within which rho must be reached.
+        epochs_per_iteration: retraining after each pruning.
+        fine_tune_epochs: with the groups fixed, learning rate falling to zero (cosine).
+        learning_rate: constant in the iterations, where the cosine starts.
+        policy: how columns are grouped; a policy of `systopack.packing`.
+    """
+
+    learning_rate: float = Field(default=0.05, gt=0, le=100)
+    alpha: int = 8
+    gamma: float = 0.5
+    rho: float = Field(default=0.15, gt=0, le=1)
+    beta: float = Field(default=0.3, ge=0, lt=1)
+    beta_decay: float = Field(default=0.9, gt=0, le=1)
+    beta_floor: float = Field(default=0.05, ge=0, lt=1)
+    iteration_limit: int = Field(default=40, ge=1, le=10_000)
+    epochs_per_iteration: int = Field(default=1, ge=0, le=10_000)
+    fine_tune_epochs: int = Field(default=10, ge=0, le=100_000)
+    policy: str = "dense-column-first"
+
+
+def checked(settings: type[Settings], **options: Any) -> Settings:
+    """Build settings, turning pydantic's report into one sentence.
+
+    Raises:
+        InvalidOptionError: naming the option, the value and the rule.
+    """
+    try:
+        return settings(**options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]).replace("_", "-") if first["loc"] else "option"
+        raise InvalidOptionError(
+            f"--{name} is {first['input']}: {first['msg'][0].lower()}{first['msg'][1:]}; "
+            "see --help for its range."
+        ) from error
