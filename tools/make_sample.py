@@ -37,7 +37,14 @@ def choose(labels: Labels, count: int, classes: int) -> NDArray[np.int64]:
     return np.sort(np.concatenate(parts))
 
 
-def write_split(path: Path, images: Images, labels: Labels, class_names: tuple[str, ...]) -> None:
+def write_split(
+    path: Path,
+    images: Images,
+    labels: Labels,
+    class_names: tuple[str, ...],
+    *,
+    compression_level: int = 22,
+) -> None:
     """Write grayscale images as parquet in the hub's schema."""
     features = Features({"image": Image(), "label": ClassLabel(names=list(class_names))})
     rows = {
@@ -48,11 +55,12 @@ def write_split(path: Path, images: Images, labels: Labels, class_names: tuple[s
         pyarrow.table(rows, schema=features.arrow_schema),
         path,
         compression="zstd",
-        compression_level=22,
+        compression_level=compression_level,
         row_group_size=ROWS_PER_GROUP,
         data_page_size=1 << 24,
         use_dictionary=False,
         write_statistics=False,
+        write_page_checksum=True,
     )
 
 

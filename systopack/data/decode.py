@@ -163,4 +163,8 @@ def _numbered(blocks: Iterable[Any]) -> Iterator[tuple[int, Any]]:
 
 
 def _type_name(kind: Any) -> str:
-    return str(getattr(kind, "dtype", None) or type(kind).__name__)
+    from datasets import Value
+
+    if isinstance(kind, dict):
+        return "struct"
+    return str(kind.dtype) if isinstance(kind, Value) else type(kind).__name__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -98,7 +99,7 @@ def load_hub(source: str) -> HubData:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Switch the library's progress bars off, and on again where they were on."""
+    """Keep the libraries from printing progress bars and retries; restore both afterwards."""
     from datasets.utils import (
         are_progress_bars_disabled,
         disable_progress_bars,
@@ -106,9 +107,15 @@ def _quiet() -> Iterator[None]:
     )
 
     were_disabled = are_progress_bars_disabled()
+    loggers = [logging.getLogger(name) for name in ("huggingface_hub", "datasets")]
+    levels = [logger.level for logger in loggers]
     disable_progress_bars()
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
         if not were_disabled:
             enable_progress_bars()
