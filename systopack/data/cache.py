@@ -97,9 +97,9 @@ def read_cache(path: Path) -> ImageData | None:
     """Read a decoded set; None where the file is absent, damaged or of another version."""
     from safetensors import SafetensorError, safe_open
 
-    if not path.is_file():
-        return None
     try:
+        if not path.is_file():
+            return None
         with safe_open(path, framework="numpy") as file:
             about = json.loads(file.metadata()["systopack"])
             if about["version"] != CACHE_VERSION:

@@ -70,6 +70,22 @@ def find_parquet(folder: Path) -> ParquetFolder:
             f"'{folder}' is not a folder; give 'sample', a folder of parquet files or a hub id "
             "such as 'ylecun/mnist'."
         )
+    try:
+        place = _find_place(folder)
+        files = {split: _shards(place, split) for split in SPLITS}
+    except OSError as error:
+        raise InvalidFileError(
+            f"'{folder}' cannot be read: {error.strerror or error}; mend its permissions."
+        ) from error
+    for split in SPLITS:
+        if not files[split]:
+            raise InvalidFileError(
+                f"'{place}' has no {split} split; add a file named {split}-*.parquet."
+            )
+    return ParquetFolder(folder=folder, files=files)
+
+
+def _find_place(folder: Path) -> Path:
     subfolders = sorted(path for path in folder.iterdir() if path.is_dir())
     data = [path for path in subfolders if path.name == "data"]
     places = [place for place in (folder, *data) if _any_split(place)][:1]
@@ -84,13 +100,7 @@ def find_parquet(folder: Path) -> ParquetFolder:
         raise InvalidFileError(
             f"'{folder}' holds several data sets ({names}); give the folder of one of them."
         )
-    files = {split: _shards(places[0], split) for split in SPLITS}
-    for split in SPLITS:
-        if not files[split]:
-            raise InvalidFileError(
-                f"'{places[0]}' has no {split} split; add a file named {split}-*.parquet."
-            )
-    return ParquetFolder(folder=folder, files=files)
+    return places[0]
 
 
 def _any_split(place: Path) -> bool:

@@ -1,5 +1,7 @@
 """Every way a data folder can be wrong gives one sentence that names it, and leaves no cache."""
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow
 import pyarrow.parquet
@@ -37,6 +39,14 @@ def test_a_missing_folder(tmp_path):
 
 def test_a_file_in_place_of_a_folder(folder):
     _refused(folder / TRAIN, "not a folder")
+
+
+def test_a_folder_that_may_not_be_read(folder, monkeypatch):
+    def refuse(self):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    _refused(folder, "set' cannot be read: Permission denied")
 
 
 def test_a_folder_without_parquet_files(tmp_path):
