@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from systopack.frontend.graph import LayerGraph, MatrixOp, Op, PoolOp
+from systopack.frontend.graph import LayerGraph, MatrixOp, PoolOp
 from systopack.nn.shift import shift
 
 WeightsOf = Callable[[MatrixOp], tuple[Tensor, Tensor]]
@@ -39,7 +39,7 @@ def execute(
         if isinstance(op, MatrixOp):
             result = _matrix(op, source, tensors, weights_of)
         else:
-            result = _pool(op, source, average_factor(op))
+            result = _pool(op, source, average_factor)
         tensors[op.name] = after(op.name, result)
     return tensors
 
@@ -91,12 +91,11 @@ def residual_operand(op: MatrixOp, source: Tensor) -> Tensor:
     return view[:, channels.clamp(min=0).long()] * present
 
 
-def _pool(op: Op, source: Tensor, factor: float) -> Tensor:
-    assert isinstance(op, PoolOp)
+def _pool(op: PoolOp, source: Tensor, average_factor: Callable[[PoolOp], float]) -> Tensor:
     if op.kind == "max":
         return F.max_pool2d(_pad(source, op.padding, -torch.inf), op.kernel, op.stride)
     sums = F.avg_pool2d(_pad(source, op.padding, 0.0), op.kernel, op.stride, divisor_override=1)
-    return sums * factor
+    return sums * average_factor(op)
 
 
 def _pad(source: Tensor, padding: tuple[int, int, int, int], value: float) -> Tensor:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -19,6 +18,7 @@ from systopack.frontend.graph import LayerGraph
 from systopack.nn.masks import Masks
 from systopack.packing.matrix import PackedMatrix
 from systopack.training.events import Observer, Phase
+from systopack.training.losses import training_loss
 from systopack.training.settings import OptimizerSettings
 
 LearningRate = Callable[[float], float]  # epochs into the phase -> learning rate
@@ -117,7 +117,9 @@ class Session:
                 group["lr"] = rate
             images = batch.contiguous(memory_format=torch.channels_last)
             logits = self._wrapped(images)
-            loss = self._loss(images, logits, labels)
+            loss = training_loss(
+                logits, labels, images=images, teacher=self._teacher, settings=self.settings
+            )
             self._stepper.zero_grad(set_to_none=True)
             self.fabric.backward(loss)
             self._stepper.step()
@@ -164,19 +166,6 @@ class Session:
             name: tensor.detach().cpu().contiguous().clone()
             for name, tensor in self.module.state_dict().items()
         }
-
-    def _loss(self, images: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
-        loss = F.cross_entropy(logits, labels, label_smoothing=self.settings.label_smoothing)
-        if self._teacher is None:
-            return loss
-        temperature = self.settings.distill_temperature
-        with torch.no_grad(), self.fabric.autocast():
-            target = F.softmax(self._teacher(images) / temperature, dim=1)
-        imitation = F.kl_div(
-            F.log_softmax(logits / temperature, dim=1), target, reduction="batchmean"
-        )
-        weight = self.settings.distill_weight
-        return (1 - weight) * loss + weight * temperature**2 * imitation
 
 
 def accuracy_percent(

@@ -1,0 +1,141 @@
+"""Lower a fake-quantized model to a `PackedNetwork`: the last step that knows torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from systopack.frontend.graph import MatrixOp, PoolOp
+from systopack.network.network import PackedNetwork
+from systopack.network.nodes import InputNode, MatrixLayer, Node, PoolLayer, Residual
+from systopack.network.reference import quantize_images, run
+from systopack.packing.pack import dense
+from systopack.quantization.model import QuantizedModel
+from systopack.training.combining import combine_with_groups
+from systopack.training.model import TrainedModel
+
+
+def lower(
+    model: QuantizedModel,
+    trained: TrainedModel,
+    *,
+    name: str,
+    accumulator_bits: int,
+    calibration_images: NDArray[np.uint8],
+    history: Mapping[str, str],
+) -> PackedNetwork:
+    """Turn a quantized model into integers.
+
+    Args:
+        model: the fake-quantized model.
+        trained: gives class names, normalisation and column groups (without groups every
+            column is a group of its own).
+        calibration_images: shape (B, C, H, W); the range of every tensor is what they reach.
+
+    Raises:
+        InvalidNetworkError: an accumulator could overflow.
+    """
+    graph, scales = model.graph, model.scales
+    nodes: list[Node] = [
+        InputNode(
+            name="input",
+            shape=graph.input_shape,
+            mean=trained.mean,
+            std=trained.std,
+            exponent=scales.activations["input"],
+        )
+    ]
+    for op in graph.ops:
+        if isinstance(op, MatrixOp):
+            nodes.append(_matrix_layer(model, trained, op))
+        else:
+            nodes.append(_pool_layer(model, op))
+    network = PackedNetwork(
+        name=name,
+        nodes=tuple(nodes),
+        accumulator_bits=32,
+        class_names=trained.class_names,
+        history=history,
+    )
+    return replace(
+        network,
+        nodes=_with_ranges(network, calibration_images),
+        accumulator_bits=accumulator_bits,
+    )
+
+
+def _with_ranges(network: PackedNetwork, images: NDArray[np.uint8]) -> tuple[Node, ...]:
+    """The nodes with the smallest and largest integer of each tensor on the images."""
+    tensors = run(network, quantize_images(network, images), keep=network.by_name)
+    nodes: list[Node] = []
+    for node in network.nodes:
+        if isinstance(node, MatrixLayer) and node.shift is None:
+            nodes.append(node)
+            continue
+        values = tensors[node.name]
+        nodes.append(replace(node, range=(int(values.min()), int(values.max()))))
+    return tuple(nodes)
+
+
+def _matrix_layer(model: QuantizedModel, trained: TrainedModel, op: MatrixOp) -> MatrixLayer:
+    scales = model.scales
+    rows, total = scales.weights[op.name], scales.accumulator(op)
+    with torch.no_grad():
+        matrix, bias = (part.double().cpu().numpy() for part in model.weights_of(op))
+    weights = (matrix * np.exp2(-rows.astype(np.float64))[:, None]).astype(np.int8)
+    exponent = scales.activations.get(op.name)
+    bands = None if trained.groups is None else trained.groups[op.name]
+    residual = None
+    if op.residual is not None:
+        operand = scales.activations[op.residual.source]
+        residual = Residual(
+            source=op.residual.source,
+            channels=op.residual.channels,
+            stride=op.residual.stride,
+            shift=(operand - total).astype(np.uint8),
+        )
+    return MatrixLayer(
+        name=op.name,
+        source=op.source,
+        kind=op.kind,
+        matrix=dense(weights) if bands is None else combine_with_groups(weights, bands),
+        columns=op.columns,
+        bias=_on_scale(bias, total),
+        stride=op.stride,
+        padding=op.padding,
+        output_size=op.output_size,
+        residual=residual,
+        activation=op.activation,
+        clip=None if op.clip is None else _clip_limits(op.clip, total),
+        shift=None if exponent is None else (exponent - total).astype(np.uint8),
+        exponent=int(total[0]) if exponent is None else exponent,
+    )
+
+
+def _clip_limits(clip: tuple[float, float], total: NDArray[np.int64]) -> NDArray[np.int32]:
+    return np.stack([_on_scale(np.full(len(total), limit), total) for limit in clip], axis=1)
+
+
+def _on_scale(values: NDArray[np.float64], exponents: NDArray[np.int64]) -> NDArray[np.int32]:
+    scaled = np.rint(values * np.exp2(-exponents.astype(np.float64)))
+    return np.clip(scaled, -(2**31), 2**31 - 1).astype(np.int32)
+
+
+def _pool_layer(model: QuantizedModel, op: PoolOp) -> PoolLayer:
+    multiplier, shift = model.scales.averages.get(op.name, (1, 0))
+    return PoolLayer(
+        name=op.name,
+        source=op.source,
+        kind=op.kind,
+        kernel=op.kernel,
+        stride=op.stride,
+        padding=op.padding,
+        output_size=op.output_size,
+        multiplier=multiplier,
+        shift=shift,
+        exponent=model.scales.activations[op.name],
+    )
