@@ -13,14 +13,13 @@ import struct
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from systopack.errors import InvalidFileError, SystopackError
 from systopack.files import read_file, write_atomically
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import InputNode, MatrixLayer, Node, PoolLayer, Residual
-from systopack.packing.matrix import PackedBand, PackedMatrix
+from systopack.packing.file import matrix_from_tensors, matrix_to_tensors
 
 FORMAT_VERSION = 1
 _KEY = "systopack"
@@ -170,15 +169,7 @@ def _node_to_json(node: Node, tensors: Tensors) -> dict[str, Any]:
             "source": node.residual.source,
             "stride": list(node.residual.stride),
         }
-    for index, band in enumerate(node.matrix.bands):
-        prefix = f"{node.name}/band{index}"
-        sizes = [len(group) for group in band.groups]
-        tensors[f"{prefix}/values"] = band.values
-        tensors[f"{prefix}/channels"] = band.channels
-        tensors[f"{prefix}/group_sizes"] = np.array(sizes, dtype=np.int32)
-        tensors[f"{prefix}/group_columns"] = np.array(
-            [column for group in band.groups for column in group], dtype=np.int32
-        )
+    tensors |= matrix_to_tensors(node.name, node.matrix)
     return {
         "type": "matrix",
         **common,
@@ -228,12 +219,13 @@ def _node_from_json(content: dict[str, Any], tensors: Tensors) -> Node:
             shift=tensors[f"{name}/residual_shift"],
         )
     columns = tensors[f"{name}/columns"]
-    bands = tuple(_band(f"{name}/band{index}", tensors) for index in range(int(content["bands"])))
     return MatrixLayer(
         name=name,
         source=str(content["source"]),
         kind=content["kind"],
-        matrix=PackedMatrix(columns=len(columns), bands=bands),
+        matrix=matrix_from_tensors(
+            name, tensors, columns=len(columns), bands=int(content["bands"])
+        ),
         columns=columns,
         bias=tensors[f"{name}/bias"],
         stride=_pair(content["stride"]),
@@ -245,19 +237,6 @@ def _node_from_json(content: dict[str, Any], tensors: Tensors) -> Node:
         shift=tensors.get(f"{name}/shift"),
         exponent=exponent,
         range=value_range,
-    )
-
-
-def _band(prefix: str, tensors: Tensors) -> PackedBand:
-    sizes = tensors[f"{prefix}/group_sizes"]
-    members = tensors[f"{prefix}/group_columns"]
-    if (sizes < 1).any() or int(sizes.sum()) != members.size:
-        raise ValueError(f"the groups of '{prefix}' do not add up")
-    parts = np.split(members, np.cumsum(sizes)[:-1]) if sizes.size else []
-    return PackedBand(
-        groups=tuple(tuple(part.tolist()) for part in parts),
-        values=tensors[f"{prefix}/values"],
-        channels=tensors[f"{prefix}/channels"],
     )
 
 
