@@ -63,6 +63,11 @@ class TrainedModel:
                 )
         self.to_module()
 
+    @property
+    def input_shape(self) -> zoo.Shape:
+        """(channels, height, width) of the images it reads."""
+        return zoo.entry(self.architecture).input_shape
+
     def to_module(self) -> nn.Module:
         """Build the torch module and load the weights into it."""
         module = zoo.build(self.architecture, classes=len(self.class_names))
@@ -77,7 +82,7 @@ class TrainedModel:
 
     def capture(self) -> LayerGraph:
         """The layers of the model."""
-        return capture(self.to_module(), zoo.entry(self.architecture).input_shape)
+        return capture(self.to_module(), self.input_shape)
 
     def save(self, path: Path | str) -> None:
         """Write the model atomically to one file."""

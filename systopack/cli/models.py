@@ -1,0 +1,244 @@
+"""`systopack train` and `systopack combine`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from systopack.cli import console
+from systopack.cli.options import (
+    AcceleratorOption,
+    ConfigOption,
+    DataOption,
+    DevicesOption,
+    FractionOption,
+    NodesOption,
+    PrecisionOption,
+    ResumeOption,
+    check_out,
+    default,
+    settings_from,
+)
+from systopack.training.settings import CombineSettings, TrainSettings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(train)
+    app.command()(combine)
+
+
+def train(
+    model: Annotated[str, typer.Argument(help="A zoo model, for instance lenet5-shift.")],
+    out: Annotated[Path, typer.Option(help="Model file to write (.safetensors).")],
+    data: DataOption = "sample",
+    fraction: FractionOption = 1.0,
+    config: ConfigOption = None,
+    resume: ResumeOption = False,
+    epochs: Annotated[int | None, typer.Option(help=default(TrainSettings, "epochs"))] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help=default(TrainSettings, "batch_size"))
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help=f"Peak. {default(TrainSettings, 'learning_rate')}")
+    ] = None,
+    weight_decay: Annotated[
+        float | None, typer.Option(help=default(TrainSettings, "weight_decay"))
+    ] = None,
+    label_smoothing: Annotated[
+        float | None, typer.Option(help=default(TrainSettings, "label_smoothing"))
+    ] = None,
+    held_out: Annotated[
+        int | None,
+        typer.Option(help="Training images held out to watch the run. [default: a tenth]"),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help=default(TrainSettings, "seed"))] = None,
+    accelerator: AcceleratorOption = "auto",
+    devices: DevicesOption = 1,
+    nodes: NodesOption = 1,
+    precision: PrecisionOption = "auto",
+) -> None:
+    """Train a dense model.
+
+    Example: systopack train lenet5-shift --data sample --epochs 5 --out dense.safetensors
+    """
+    check_out(out, ".safetensors")
+    settings = settings_from(
+        TrainSettings,
+        config,
+        {
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "learning_rate": learning_rate,
+            "weight_decay": weight_decay,
+            "label_smoothing": label_smoothing,
+            "held_out": held_out,
+            "seed": seed,
+        },
+    )
+    from systopack.data.open import open_data
+    from systopack.training.devices import DeviceOptions
+    from systopack.training.run import train as run_training
+
+    images = open_data(data)
+    with _interruptible(out), console.TrainingDisplay() as display:
+        trained = run_training(
+            model,
+            images,
+            settings=settings,
+            fraction=fraction,
+            out=out,
+            resume=resume,
+            devices=DeviceOptions(
+                accelerator=accelerator, devices=devices, nodes=nodes, precision=precision
+            ),
+            observer=display,
+        )
+    _report_run("train", trained, out, settings.seed, inputs={})
+
+
+def combine(
+    model: Annotated[Path, typer.Argument(help="Dense model file, from 'systopack train'.")],
+    out: Annotated[Path, typer.Option(help="Model file to write (.safetensors).")],
+    data: DataOption = "sample",
+    fraction: FractionOption = 1.0,
+    config: ConfigOption = None,
+    resume: ResumeOption = False,
+    alpha: Annotated[
+        int | None, typer.Option(help=f"Largest group. {default(CombineSettings, 'alpha')}")
+    ] = None,
+    gamma: Annotated[
+        float | None,
+        typer.Option(help=f"Conflicts per row of a group. {default(CombineSettings, 'gamma')}"),
+    ] = None,
+    rho: Annotated[
+        float | None,
+        typer.Option(help=f"Share of weights that stay. {default(CombineSettings, 'rho')}"),
+    ] = None,
+    beta: Annotated[
+        float | None,
+        typer.Option(help=f"Share pruned at first. {default(CombineSettings, 'beta')}"),
+    ] = None,
+    beta_decay: Annotated[
+        float | None, typer.Option(help=default(CombineSettings, "beta_decay"))
+    ] = None,
+    beta_floor: Annotated[
+        float | None, typer.Option(help=default(CombineSettings, "beta_floor"))
+    ] = None,
+    iteration_limit: Annotated[
+        int | None, typer.Option(help=default(CombineSettings, "iteration_limit"))
+    ] = None,
+    epochs_per_iteration: Annotated[
+        int | None, typer.Option(help=default(CombineSettings, "epochs_per_iteration"))
+    ] = None,
+    fine_tune_epochs: Annotated[
+        int | None, typer.Option(help=default(CombineSettings, "fine_tune_epochs"))
+    ] = None,
+    policy: Annotated[
+        str | None, typer.Option(help=f"Grouping policy. {default(CombineSettings, 'policy')}")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help=default(CombineSettings, "batch_size"))
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help=default(CombineSettings, "learning_rate"))
+    ] = None,
+    weight_decay: Annotated[
+        float | None, typer.Option(help=default(CombineSettings, "weight_decay"))
+    ] = None,
+    label_smoothing: Annotated[
+        float | None, typer.Option(help=default(CombineSettings, "label_smoothing"))
+    ] = None,
+    distill_weight: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of the loss that imitates the dense model. "
+            + default(CombineSettings, "distill_weight")
+        ),
+    ] = None,
+    distill_temperature: Annotated[
+        float | None, typer.Option(help=default(CombineSettings, "distill_temperature"))
+    ] = None,
+    held_out: Annotated[
+        int | None,
+        typer.Option(help="Training images held out to watch the run. [default: a tenth]"),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help=default(CombineSettings, "seed"))] = None,
+    accelerator: AcceleratorOption = "auto",
+    devices: DevicesOption = 1,
+    nodes: NodesOption = 1,
+    precision: PrecisionOption = "auto",
+) -> None:
+    """Prune, pack and retrain a dense model jointly.
+
+    Example: systopack combine dense.safetensors --data sample --alpha 8 --gamma 0.5 --rho 0.15
+    --out packed.safetensors
+    """
+    options = dict(locals())
+    check_out(out, ".safetensors", sources=(model,))
+    chosen = {name: options[name] for name in CombineSettings.model_fields if name in options}
+    settings = settings_from(CombineSettings, config, chosen)
+    from systopack.packing.rule import PackingRule
+
+    PackingRule(alpha=settings.alpha, gamma=settings.gamma)  # refused before data are read
+    from systopack.data.open import open_data
+    from systopack.records import sha256_of_file
+    from systopack.training.devices import DeviceOptions
+    from systopack.training.model import load_model
+    from systopack.training.run import combine as run_combining
+
+    dense = load_model(model)
+    images = open_data(data)
+    with _interruptible(out), console.TrainingDisplay() as display:
+        trained = run_combining(
+            dense,
+            images,
+            settings=settings,
+            fraction=fraction,
+            out=out,
+            resume=resume,
+            devices=DeviceOptions(
+                accelerator=accelerator, devices=devices, nodes=nodes, precision=precision
+            ),
+            observer=display,
+        )
+    _report_run("combine", trained, out, settings.seed, inputs={str(model): sha256_of_file(model)})
+
+
+class _interruptible:  # noqa: N801 - reads as a word in `with _interruptible(out):`
+    """On Ctrl-C say how to go on, and exit with 130."""
+
+    def __init__(self, out: Path) -> None:
+        self._out = out
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            from systopack.training.checkpoint import checkpoint_path
+
+            checkpoint = checkpoint_path(self._out)
+            where = "no epoch was finished, so there is no checkpoint; run the command again"
+            if checkpoint.exists():
+                where = f"the last checkpoint is '{checkpoint}'; run it again with --resume"
+            console.explain_error(f"Interrupted; {where}.")
+            raise typer.Exit(130)
+
+
+def _report_run(kind: str, trained: Any, out: Path, seed: int, inputs: dict[str, str]) -> None:
+    from systopack.records import Record, sha256_of_file
+
+    last = dict(trained.history[-1]) if trained.history else {}
+    record = out.with_suffix(".json")
+    Record(
+        kind=kind,
+        figures={"last_epoch": last, "history": list(trained.history)},
+        configuration=trained.provenance,
+        seed=seed,
+        inputs=inputs,
+        outputs={str(out): sha256_of_file(out)},
+    ).write(record)
+    console.say(f"wrote {out} and {record}")

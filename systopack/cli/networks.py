@@ -1,0 +1,215 @@
+"""`systopack quantize` and `systopack simulate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from systopack.cli import console
+from systopack.cli.options import (
+    AcceleratorOption,
+    DataOption,
+    DevicesOption,
+    FractionOption,
+    NodesOption,
+    PrecisionOption,
+    SizeOption,
+    array_size,
+    check_out,
+)
+from systopack.errors import InvalidOptionError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(quantize)
+    app.command()(simulate)
+
+
+def quantize(
+    model: Annotated[Path, typer.Argument(help="Model file, dense or combined.")],
+    out: Annotated[Path, typer.Option(help="Network to write (.spk).")],
+    data: DataOption = "sample",
+    fraction: FractionOption = 1.0,
+    epochs: Annotated[
+        int, typer.Option(help="Epochs of fake-quantized fine-tuning; 0: calibration alone.")
+    ] = 0,
+    learning_rate: Annotated[float, typer.Option(help="Of the fine-tuning.")] = 0.002,
+    distill_weight: Annotated[
+        float, typer.Option(help="Share of the loss that imitates the float model.")
+    ] = 0.0,
+    calibration_images: Annotated[int, typer.Option(help="Training images for the scales.")] = 1000,
+    accumulator_bits: Annotated[int, typer.Option(help="16 or 32.")] = 32,
+    permute: Annotated[
+        bool, typer.Option(help="Reorder rows so that column groups are contiguous.")
+    ] = True,
+    seed: Annotated[int, typer.Option(help="Of the data order in fine-tuning.")] = 0,
+    accelerator: AcceleratorOption = "auto",
+    devices: DevicesOption = 1,
+    nodes: NodesOption = 1,
+    precision: PrecisionOption = "auto",
+) -> None:
+    """Quantize a model to 8 bit and lower it to a packed network.
+
+    Example: systopack quantize packed.safetensors --data sample --out packed.spk
+    """
+    check_out(out, ".spk")
+    from systopack.data.open import open_data
+    from systopack.data.split import training_part
+    from systopack.network.permute import count_streams_out_of_place, permute_rows
+    from systopack.quantization.fine_tune import QuantizeSettings
+    from systopack.quantization.quantize import quantize as run_quantization
+    from systopack.records import Record, sha256_of_file
+    from systopack.training.devices import DeviceOptions
+    from systopack.training.model import load_model
+    from systopack.training.settings import checked
+
+    settings = checked(
+        QuantizeSettings,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        distill_weight=distill_weight,
+        calibration_images=calibration_images,
+        accumulator_bits=accumulator_bits,
+        seed=seed,
+    )
+    trained = load_model(model)
+    images = open_data(data)
+    if images.shape != trained.input_shape:
+        raise InvalidOptionError(
+            f"The model reads images of {trained.input_shape}, but data set '{images.name}' has "
+            f"{images.shape}; give the data it was trained on."
+        )
+    with console.TrainingDisplay() as display:
+        network = run_quantization(
+            trained,
+            training_part(images, fraction=fraction, held_out=0, seed=seed),
+            settings=settings,
+            augment=images.augment,
+            name=out.stem,
+            devices=DeviceOptions(
+                accelerator=accelerator, devices=devices, nodes=nodes, precision=precision
+            ),
+            observer=display,
+        ).network
+    before = sum(count_streams_out_of_place(network).values())
+    if permute:
+        network = permute_rows(network)
+    after = sum(count_streams_out_of_place(network).values())
+    network.save(out)
+    record = out.with_suffix(".json")
+    Record(
+        kind="quantize",
+        figures={
+            "nonzeros": network.nonzeros,
+            "packed_cells": network.packed_cells,
+            "dense_cells": network.dense_cells,
+            "packing_efficiency": network.packing_efficiency,
+            "streams_out_of_place_before": before,
+            "streams_out_of_place": after,
+        },
+        configuration={
+            **settings.model_dump(),
+            "data": images.name,
+            "data_sha256": images.sha256,
+            "fraction": fraction,
+            "permute": permute,
+        },
+        seed=seed,
+        inputs={str(model): sha256_of_file(model)},
+        outputs={str(out): sha256_of_file(out)},
+    ).write(record)
+    console.say(str(network))
+    console.say(f"streams out of place: {before} before row permutation, {after} after")
+    for layer in network.layers:
+        if layer.matrix.nonzeros == 0:
+            console.explain_error(
+                f"Warning: layer '{layer.name}' has no nonzero weight; it gives its bias alone."
+            )
+    console.say(f"wrote {out} and {record}")
+
+
+def simulate(
+    network: Annotated[Path, typer.Argument(help="Packed network (.spk).")],
+    array: SizeOption = "32x32",
+    alpha: Annotated[int, typer.Option(help="Channels a cell chooses from.")] = 8,
+    cell: Annotated[str, typer.Option(help="mx, il, bl or bit-parallel.")] = "mx",
+    overlap: Annotated[
+        bool, typer.Option(help="Load the weights of the next tile while one runs.")
+    ] = True,
+    against: Annotated[
+        Path | None, typer.Option(help="Another network, for instance the dense one, to compare.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Record to write. [default: NETWORK.cycles.json]")
+    ] = None,
+) -> None:
+    """Count tiles and cycles of one image on an array.
+
+    Example: systopack simulate packed.spk --array 32x32 --against dense.spk
+    """
+    from systopack.hardware.array import Array
+    from systopack.hardware.cycles import count_cycles
+    from systopack.network.file import load
+    from systopack.records import Record, sha256_of_file
+
+    rows, columns = array_size(array)
+    files = [network] if against is None else [network, against]
+    counted = {}
+    for file in files:
+        loaded = load(file)
+        design = Array(
+            rows=rows,
+            columns=columns,
+            alpha=alpha,
+            accumulator_bits=loaded.accumulator_bits,
+            cell=cell,  # type: ignore[arg-type]
+        )
+        counted[str(file)] = count_cycles(loaded, array=design, overlap=overlap)
+    first = counted[str(network)]
+    console.table(
+        ["layer", "positions", "tiles", "cycles", "stalls", "utilization"],
+        [
+            [
+                layer.name,
+                f"{layer.positions:,}",
+                f"{layer.tiles:,}",
+                f"{layer.cycles:,}",
+                f"{layer.stall_cycles:,}",
+                f"{layer.utilization:.3f}",
+            ]
+            for layer in first.layers
+        ],
+    )
+    for name, cycles in counted.items():
+        console.say(
+            f"{name}: {cycles.tiles:,} tiles, {cycles.streamed_words:,} streamed words, "
+            f"{cycles.cycles:,} cycles an image on {cycles.array.name}"
+        )
+    if against is not None:
+        other = counted[str(against)]
+        console.say(
+            f"{network} needs {first.cycles / other.cycles:.3f} of the cycles and "
+            f"{first.tiles / other.tiles:.3f} of the tiles of {against}"
+        )
+    from dataclasses import asdict
+
+    record = out or network.with_suffix(".cycles.json")
+    Record(
+        kind="simulate",
+        figures={
+            file: {
+                "cycles": cycles.cycles,
+                "tiles": cycles.tiles,
+                "streamed_words": cycles.streamed_words,
+                "stall_cycles": cycles.stall_cycles,
+                "layers": [asdict(layer) for layer in cycles.layers],
+            }
+            for file, cycles in counted.items()
+        },
+        configuration={"array": asdict(first.array), "overlap": overlap},
+        inputs={str(file): sha256_of_file(file) for file in files},
+    ).write(record)
+    console.say(f"wrote {record}")

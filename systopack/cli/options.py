@@ -1,0 +1,92 @@
+"""Options that several commands share, and how they meet a TOML file of settings."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from pydantic import BaseModel
+
+from systopack.errors import InvalidOptionError
+from systopack.files import read_file
+from systopack.training.settings import checked
+
+Settings = TypeVar("Settings", bound=BaseModel)
+
+DataOption = Annotated[
+    str,
+    typer.Option(
+        "--data",
+        help="'sample' (bundled digits), a folder of parquet files, or a Hugging Face hub id.",
+    ),
+]
+FractionOption = Annotated[
+    float, typer.Option(help="Class-balanced share of the training images to read, 0..1.")
+]
+ResumeOption = Annotated[
+    bool, typer.Option("--resume", help="Go on from the checkpoint of an interrupted run.")
+]
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="TOML file of settings; options win over it.")
+]
+AcceleratorOption = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+DevicesOption = Annotated[int, typer.Option(help="Processes (GPUs) on this machine.")]
+NodesOption = Annotated[int, typer.Option(help="Machines.")]
+PrecisionOption = Annotated[str, typer.Option(help="auto, 32-true or bf16-mixed.")]
+SizeOption = Annotated[
+    str, typer.Option("--array", help="Rows x columns of the array, for instance 32x32.")
+]
+
+
+def default(settings: type[BaseModel], name: str) -> str:
+    """The default of a setting, for help texts."""
+    return f"\\[default: {settings.model_fields[name].default}]"
+
+
+def settings_from(kind: type[Settings], config: Path | None, options: dict[str, Any]) -> Settings:
+    """Build settings from defaults, then the TOML file, then the options that were given.
+
+    Raises:
+        InvalidFileError, InvalidOptionError: the file cannot be read, or a value is not allowed.
+    """
+    merged: dict[str, Any] = {}
+    if config is not None:
+        try:
+            merged = tomllib.loads(read_file(config, what="a TOML file of settings").decode())
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InvalidOptionError(f"'{config}' is not valid TOML: {error}.") from error
+        unknown = sorted(set(merged) - set(kind.model_fields))
+        if unknown:
+            raise InvalidOptionError(
+                f"'{config}' sets '{unknown[0]}', which is no setting here; known are "
+                f"{', '.join(kind.model_fields)}."
+            )
+    merged |= {name: value for name, value in options.items() if value is not None}
+    return checked(kind, **merged)
+
+
+def array_size(text: str) -> tuple[int, int]:
+    """Rows and columns from text such as 32x32.
+
+    Raises:
+        InvalidOptionError: the text is something else.
+    """
+    rows, cross, columns = text.lower().partition("x")
+    if not (cross and rows.isdecimal() and columns.isdecimal()):
+        raise InvalidOptionError(f"--array is '{text}'; give rows x columns, for instance 32x32.")
+    return int(rows), int(columns)
+
+
+def check_out(out: Path, suffix: str, *, sources: tuple[Path, ...] = ()) -> Path:
+    """Refuse an output path with another suffix, or one that would overwrite an input.
+
+    Raises:
+        InvalidOptionError: either.
+    """
+    if out.suffix != suffix:
+        raise InvalidOptionError(f"--out is '{out}', but this command writes {suffix} files.")
+    if any(out.resolve() == source.resolve() for source in sources):
+        raise InvalidOptionError(f"--out is '{out}', which is also the input; choose another name.")
+    return out

@@ -1,0 +1,167 @@
+"""`systopack inspect`, `systopack report` and `systopack demo`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from systopack.cli import console
+from systopack.cli.options import SizeOption, array_size, check_out
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(inspect)
+    app.command()(report)
+    app.command()(demo)
+
+
+def inspect(
+    file: Annotated[Path, typer.Argument(help="Network (.spk), model or packed matrices.")],
+    array: SizeOption = "32x32",
+) -> None:
+    """Print what a file holds.
+
+    Example: systopack inspect packed.spk
+    """
+    rows, columns = array_size(array)
+    if file.suffix == ".spk":
+        from systopack.network.file import content_sha256, load
+        from systopack.network.permute import count_streams_out_of_place
+
+        network = load(file)
+        console.say(str(network))
+        console.say(f"tiles on {array}: {network.tile_count(rows=rows, columns=columns):,}")
+        console.say(f"streams out of place: {sum(count_streams_out_of_place(network).values()):,}")
+        console.say(f"sha256 {content_sha256(network)}")
+        return
+    from systopack.errors import InvalidFileError
+    from systopack.packing.file import load_matrices
+
+    try:
+        matrices = load_matrices(file)
+    except InvalidFileError:
+        _inspect_model(file)
+        return
+    console.table(
+        ["matrix", "size", "groups", "nonzeros", "efficiency", "tiles"],
+        [
+            [
+                name,
+                f"{matrix.rows} x {matrix.columns}",
+                "+".join(str(len(band.groups)) for band in matrix.bands),
+                f"{matrix.nonzeros:,}",
+                f"{matrix.packing_efficiency:.3f}",
+                str(matrix.tile_count(rows=rows, columns=columns)),
+            ]
+            for name, matrix in matrices.items()
+        ],
+    )
+
+
+def _inspect_model(file: Path) -> None:
+    from systopack.training.model import load_model
+
+    model = load_model(file)
+    combined = "combined" if model.groups is not None else "dense"
+    console.say(
+        f"{combined} {model.architecture}, {len(model.class_names)} classes, "
+        f"{len(model.history)} epochs"
+    )
+    state = {name: tensor for name, tensor in model.state.items() if tensor.ndim > 1}
+    console.table(
+        ["weight", "shape", "nonzeros", "groups"],
+        [
+            [
+                name,
+                "x".join(str(size) for size in tensor.shape),
+                f"{int(tensor.count_nonzero()):,}",
+                "+".join(
+                    str(len(groups))
+                    for _, groups in (model.groups or {}).get(name.removesuffix(".weight"), ())
+                ),
+            ]
+            for name, tensor in state.items()
+            if tensor.is_floating_point()
+        ],
+    )
+
+
+def report(
+    network: Annotated[Path, typer.Argument(help="Packed network (.spk).")],
+    out: Annotated[Path, typer.Option(help="Page to write (.html).")],
+    dense: Annotated[
+        Path | None, typer.Option(help="Dense network (.spk) to compare with.")
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="Model file whose training curve to show.")
+    ] = None,
+    record: Annotated[
+        list[Path] | None, typer.Option(help="Records to quote; may be given several times.")
+    ] = None,
+    array: SizeOption = "32x32",
+    alpha: Annotated[int, typer.Option(help="Channels a cell chooses from.")] = 8,
+) -> None:
+    """Write one self-contained HTML page about a packed network.
+
+    Example: systopack report packed.spk --dense dense.spk --model packed.safetensors
+    --out report.html
+    """
+    check_out(out, ".html")
+    from systopack.files import write_atomically
+    from systopack.hardware.array import Array
+    from systopack.hardware.cycles import count_cycles
+    from systopack.network.file import load
+    from systopack.records import read_record
+    from systopack.report.content import compare
+    from systopack.report.page import render
+
+    rows, columns = array_size(array)
+    networks = {} if dense is None else {"dense": load(dense)}
+    networks["packed"] = load(network)
+    history: Sequence[Mapping[str, Any]] = ()
+    if model is not None:
+        from systopack.training.model import load_model
+
+        history = load_model(model).history
+    cycles = {
+        name: count_cycles(
+            loaded,
+            array=Array(
+                rows=rows,
+                columns=columns,
+                alpha=alpha if name == "packed" else 1,
+                accumulator_bits=loaded.accumulator_bits,
+            ),
+        )
+        for name, loaded in networks.items()
+    }
+    content = compare(
+        title=networks["packed"].name,
+        networks=networks,
+        cycles=cycles,
+        history=history,
+        records=[read_record(path) for path in record or []],
+    )
+    write_atomically(out, render(content))
+    console.say(f"wrote {out}")
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("demo"),
+    seed: Annotated[int, typer.Option(help="Seed of the run.")] = 0,
+) -> None:
+    """Train, pack, quantize and count cycles on bundled digits, in about a minute.
+
+    Example: systopack demo --out demo
+    """
+    from systopack.demo.run import run_demo
+
+    with console.TrainingDisplay() as display:
+        result = run_demo(out, seed=seed, observer=display)
+    console.table(result.header, result.rows)
+    console.say(f"wrote {', '.join(str(path) for path in result.files)}")
+    console.say(f"open {result.report} in a browser")

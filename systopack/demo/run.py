@@ -1,0 +1,206 @@
+"""`systopack demo`: every step of the product, on the bundled sample of MNIST."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from systopack.data.images import ImageData
+from systopack.data.open import open_data
+from systopack.data.split import TrainingPart, training_part
+from systopack.files import write_atomically
+from systopack.hardware.array import Array
+from systopack.hardware.cycles import NetworkCycles, count_cycles
+from systopack.network.network import PackedNetwork
+from systopack.network.permute import permute_rows
+from systopack.network.reference import classify
+from systopack.quantization.fine_tune import QuantizeSettings
+from systopack.quantization.quantize import quantize
+from systopack.records import Record, sha256_of_file
+from systopack.report.content import compare
+from systopack.report.page import render
+from systopack.training.devices import DeviceOptions
+from systopack.training.events import Observer
+from systopack.training.model import TrainedModel
+from systopack.training.run import combine, train
+from systopack.training.session import accuracy_percent
+from systopack.training.settings import CombineSettings, TrainSettings
+
+ARCHITECTURE = "lenet5-shift"
+DENSE = TrainSettings(epochs=6)
+PACKED = CombineSettings(rho=0.12, beta=0.5, fine_tune_epochs=6, distill_weight=0.5)
+ROWS = COLUMNS = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoResult:
+    """What the command line prints.
+
+    Args:
+        header, rows: the table, every cell as text.
+        report: the page.
+        files: all files written.
+    """
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    report: Path
+    files: tuple[Path, ...]
+
+
+def run_demo(out: Path, *, seed: int, observer: Observer) -> DemoResult:
+    """Run everything and write the results into the folder `out`.
+
+    Raises:
+        InvalidFileError: the folder cannot be written.
+    """
+    started = time.monotonic()
+    data = open_data("sample")
+    common: dict[str, Any] = {
+        "fraction": 1.0,
+        "resume": False,
+        "devices": DeviceOptions(accelerator="cpu"),
+        "observer": observer,
+    }
+    dense = train(
+        ARCHITECTURE,
+        data,
+        settings=DENSE.model_copy(update={"seed": seed}),
+        out=out / "dense.safetensors",
+        **common,
+    )
+    packed = combine(
+        dense,
+        data,
+        settings=PACKED.model_copy(update={"seed": seed}),
+        out=out / "packed.safetensors",
+        **common,
+    )
+    part = training_part(data, fraction=1.0, held_out=0, seed=seed)
+    models = {"dense": dense, "packed": packed}
+    networks = {
+        name: _quantized(name, model, data, part, observer) for name, model in models.items()
+    }
+    cycles = {
+        name: count_cycles(
+            network,
+            array=Array(rows=ROWS, columns=COLUMNS, alpha=PACKED.alpha if name == "packed" else 1),
+        )
+        for name, network in networks.items()
+    }
+    accuracies = {name: _accuracies(models[name], networks[name], data) for name in models}
+    for name, network in networks.items():
+        network.save(out / f"{name}.spk")
+    record = _record(
+        out,
+        seed=seed,
+        networks=networks,
+        cycles=cycles,
+        accuracies=accuracies,
+        seconds=time.monotonic() - started,
+    )
+    record.write(out / "demo.json")
+    content = compare(
+        title="LeNet-5-Shift on the bundled digits",
+        networks=networks,
+        cycles=cycles,
+        history=packed.history,
+        records=[_as_read(record)],
+        accuracies=accuracies,
+    )
+    report = out / "report.html"
+    write_atomically(report, render(content))
+    names = ("dense.safetensors", "packed.safetensors", "dense.spk", "packed.spk", "demo.json")
+    return DemoResult(
+        header=("", "dense", "packed", "ratio"),
+        rows=tuple(_printed(row) for row in content.summary),
+        report=report,
+        files=(*(out / name for name in names), report),
+    )
+
+
+def _quantized(
+    name: str, model: TrainedModel, data: ImageData, part: TrainingPart, observer: Observer
+) -> PackedNetwork:
+    result = quantize(
+        model,
+        part,
+        settings=QuantizeSettings(),
+        augment=data.augment,
+        name=name,
+        devices=DeviceOptions(accelerator="cpu"),
+        observer=observer,
+    )
+    return permute_rows(result.network)
+
+
+def _accuracies(
+    model: TrainedModel, network: PackedNetwork, data: ImageData
+) -> Mapping[str, float]:
+    """Percent of the test images right: in floating point, and in 8 bit."""
+    eight_bit = (classify(network, data.test_images) == data.test_labels).mean()
+    return {
+        "float": accuracy_percent(
+            model.to_module(), data.test_images, data.test_labels, mean=model.mean, std=model.std
+        ),
+        "8-bit": 100 * float(eight_bit),
+    }
+
+
+def _record(
+    out: Path,
+    *,
+    seed: int,
+    networks: Mapping[str, PackedNetwork],
+    cycles: Mapping[str, NetworkCycles],
+    accuracies: Mapping[str, Mapping[str, float]],
+    seconds: float,
+) -> Record:
+    figures: dict[str, Any] = {
+        name: {
+            "accuracy_percent": accuracies[name]["float"],
+            "accuracy_8_bit_percent": accuracies[name]["8-bit"],
+            "nonzeros": network.nonzeros,
+            "packed_cells": network.packed_cells,
+            "packing_efficiency": network.packing_efficiency,
+            "tiles": cycles[name].tiles,
+            "cycles": cycles[name].cycles,
+        }
+        for name, network in networks.items()
+    }
+    figures["total_s"] = round(seconds, 1)
+    return Record(
+        kind="demo",
+        figures=figures,
+        configuration={
+            "model": ARCHITECTURE,
+            "train": DENSE.model_dump(),
+            "combine": PACKED.model_dump(),
+            "array": asdict(cycles["packed"].array),
+        },
+        seed=seed,
+        outputs={f"{name}.spk": sha256_of_file(out / f"{name}.spk") for name in networks},
+    )
+
+
+def _as_read(record: Record) -> dict[str, Any]:
+    import json
+
+    content: dict[str, Any] = json.loads(record.to_json())
+    return content
+
+
+def _printed(row: Any) -> tuple[str, ...]:
+    unit = f" ({row.unit})" if row.unit else ""
+    values = [row.values.get("dense"), row.values.get("packed")]
+    ratio = "" if row.ratio is None else f"{row.ratio:.3f}"
+    return (row.quantity + unit, *(_number(value) for value in values), ratio)
+
+
+def _number(value: float | int | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
