@@ -72,12 +72,20 @@ class TrainedModel:
         """Build the torch module and load the weights into it."""
         module = zoo.build(self.architecture, classes=len(self.class_names))
         try:
-            module.load_state_dict(dict(self.state))
+            # States written by others may lack the batch counters, which nothing reads.
+            missing, unexpected = module.load_state_dict(dict(self.state), strict=False)
         except RuntimeError as error:
             reason = " ".join(str(error).split())
             raise InvalidNetworkError(
                 f"The weights do not fit the model '{self.architecture}': {reason[:300]}."
             ) from error
+        missing = [name for name in missing if not name.endswith("num_batches_tracked")]
+        if missing or unexpected:
+            what = f"lack '{missing[0]}'" if missing else f"have the unknown '{unexpected[0]}'"
+            raise InvalidNetworkError(
+                f"The weights {what}, so they do not fit the model '{self.architecture}'; choose "
+                "the model they were trained with."
+            )
         return module
 
     def capture(self) -> LayerGraph:
