@@ -1,70 +1,74 @@
-"""Put networks, cycle counts and records side by side as the content of a report."""
+"""`ReportContent`: all that a report shows, as values that others have computed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from systopack.report.page import ReportContent, SummaryRow
-
+from systopack.errors import InvalidOptionError
 from systopack.hardware.cycles import NetworkCycles
 from systopack.network.network import PackedNetwork
 
-Accuracies = Mapping[str, Mapping[str, float]]  # design -> "float" or "8-bit" -> percent
-_REFERENCE = "dense"
 
-
-def compare(
-    *,
-    title: str,
-    networks: Mapping[str, PackedNetwork],
-    cycles: Mapping[str, NetworkCycles],
-    history: Sequence[Mapping[str, Any]],
-    records: Sequence[Mapping[str, Any]],
-    accuracies: Accuracies | None = None,
-) -> ReportContent:
-    """Build the content of a report; ratios are to the design named "dense".
+@dataclass(frozen=True, kw_only=True)
+class SummaryRow:
+    """One quantity of the summary table.
 
     Args:
-        networks, cycles: by design, in the order of the columns.
-        history: training epochs.
-        records: quoted as provenance.
-        accuracies: percent of the test images right; without it those rows are left out.
+        quantity: what it is, for instance "Cycles for one image".
+        unit: "%", "cycles" ... or empty for a count.
+        values: design -> value; None or left out where a design has none.
+        ratio: of the packed design to dense; None where it means nothing.
     """
-    rows = []
-    for kind in ("float", "8-bit"):
-        if accuracies is not None:
-            values = {design: accuracies[design][kind] for design in networks}
-            rows.append(
-                SummaryRow(quantity=f"accuracy, {kind}", unit="%", values=values, ratio=None)
+
+    quantity: str
+    unit: str
+    values: Mapping[str, float | int | None]
+    ratio: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportContent:
+    """What a report is made from.
+
+    Args:
+        title: heading of the page.
+        networks: design -> network, dense first, the packed one last; each design keeps its
+            colour in the whole report.
+        cycles: design -> cycles of one image, for the same designs.
+        history: one entry per epoch, fields of `EpochResult`; may be empty.
+        summary: rows of the summary table.
+        provenance: records as written by `systopack.records`.
+
+    Raises:
+        InvalidOptionError: no network, or networks and cycles name different designs or layers.
+    """
+
+    title: str
+    networks: Mapping[str, PackedNetwork]
+    cycles: Mapping[str, NetworkCycles]
+    history: Sequence[Mapping[str, Any]]
+    summary: Sequence[SummaryRow]
+    provenance: Sequence[Mapping[str, Any]]
+
+    def __post_init__(self) -> None:
+        if not self.networks:
+            raise InvalidOptionError("A report needs at least one network; give the packed one.")
+        if set(self.networks) != set(self.cycles):
+            raise InvalidOptionError(
+                f"The networks of a report are {_names(self.networks)}, but its cycle counts "
+                f"{_names(self.cycles)}; give both for the same designs."
             )
-    arrays = list(dict.fromkeys((c.array.rows, c.array.columns) for c in cycles.values()))
-    where = " x ".join(str(size) for size in arrays[0]) if len(arrays) == 1 else "their arrays"
-    figures: dict[str, Mapping[str, float | int]] = {
-        "nonzeros": {design: network.nonzeros for design, network in networks.items()},
-        "packed cells": {design: network.packed_cells for design, network in networks.items()},
-        "packing efficiency": {d: network.packing_efficiency for d, network in networks.items()},
-        f"tiles on {where}": {design: count.tiles for design, count in cycles.items()},
-        "streamed words per image": {d: count.streamed_words for d, count in cycles.items()},
-        "cycles per image": {design: count.cycles for design, count in cycles.items()},
-    }
-    rows += [
-        SummaryRow(quantity=quantity, unit="", values=values, ratio=_ratio(values))
-        for quantity, values in figures.items()
-    ]
-    return ReportContent(
-        title=title,
-        networks=networks,
-        cycles=cycles,
-        history=history,
-        summary=rows,
-        provenance=records,
-    )
+        for design, network in self.networks.items():
+            if [layer.name for layer in network.layers] != [
+                layer.name for layer in self.cycles[design].layers
+            ]:
+                raise InvalidOptionError(
+                    f"The cycle counts of design '{design}' are of other layers than its network; "
+                    "count the cycles of the network that is reported."
+                )
 
 
-def _ratio(values: Mapping[str, float | int]) -> float | None:
-    others = [value for design, value in values.items() if design != _REFERENCE]
-    reference = values.get(_REFERENCE)
-    if not others or not reference:
-        return None
-    return others[-1] / reference
+def _names(designs: Mapping[str, Any]) -> str:
+    return ", ".join(f"'{design}'" for design in designs) or "none"

@@ -1,0 +1,63 @@
+"""`render`: one self-contained HTML page that needs no network and computes no number."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from systopack.report.content import ReportContent, SummaryRow
+from systopack.report.views import (
+    cycle_parts_view,
+    cycles_view,
+    headline_view,
+    layers_view,
+    provenance_view,
+    summary_view,
+    training_view,
+)
+
+__all__ = ["ReportContent", "SummaryRow", "render"]
+
+_TEMPLATES = "templates"
+
+
+def render(content: ReportContent) -> str:
+    """Write the report of a network, dense and packed, as one HTML document.
+
+    The document holds its styles, scripts and pictures, and forbids itself every access to the
+    network. The same content gives the same text.
+
+    Args:
+        content: networks, cycle counts, training history, summary and records.
+
+    Returns:
+        The document, to be written as UTF-8.
+    """
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+    from markupsafe import Markup
+    from plotly.offline import get_plotlyjs
+
+    environment = Environment(
+        loader=FunctionLoader(_read),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html").render(
+        title=content.title,
+        headline=headline_view(content),
+        summary=summary_view(content),
+        training=training_view(content),
+        layers=layers_view(content),
+        cycles=cycles_view(content),
+        cycle_parts=cycle_parts_view(content),
+        records=provenance_view(content),
+        # These three are the package's own files, not content.
+        style=Markup(_read("report.css")),
+        script=Markup(_read("report.js")),
+        plotly=Markup(get_plotlyjs()),
+    )
+
+
+def _read(name: str) -> str:
+    return resources.files("systopack.report").joinpath(_TEMPLATES, name).read_text("utf-8")
