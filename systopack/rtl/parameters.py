@@ -1,0 +1,63 @@
+"""From an `Array` to the parameters of the Verilog that builds it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from systopack.hardware.array import INPUT_BITS, Array
+
+VERILOG = Path(__file__).parent / "verilog"
+ARRAY_SOURCES = (
+    "delay_line.v",
+    "choice_row.v",
+    "mx_row.v",
+    "bl_row.v",
+    "parallel_row.v",
+    "systolic_array.v",
+)
+_CELLS = {"mx": 0, "il": 0, "bl": 1, "bit-parallel": 2}
+
+
+def sources(names: tuple[str, ...] = ARRAY_SOURCES) -> list[Path]:
+    """The Verilog files of the given names."""
+    return [VERILOG / name for name in names]
+
+
+def index_bits(array: Array) -> int:
+    """Bits of a cell's channel index; 1 at least, since a port cannot be empty."""
+    return bits_for(array.alpha)
+
+
+def bits_for(count: int) -> int:
+    """Bits that number `count` things from 0, at least 1."""
+    return max(1, (count - 1).bit_length())
+
+
+def stream_bits(array: Array) -> int:
+    """Wires of one input stream."""
+    return INPUT_BITS if array.cell == "bit-parallel" else 1
+
+
+def sum_bits(array: Array) -> int:
+    """Wires of one row's partial sums: byte lanes, 1, or the whole accumulator."""
+    if array.cell == "bit-parallel":
+        return array.accumulator_bits
+    return 1 if array.cell == "bl" else array.accumulator_bits // 8
+
+
+def array_parameters(array: Array) -> dict[str, int]:
+    """The parameters of `systolic_array` for this array."""
+    return {
+        "ROWS": array.rows,
+        "COLUMNS": array.columns,
+        "ALPHA": array.alpha,
+        "INDEX_BITS": index_bits(array),
+        "ACCUMULATOR_BITS": array.accumulator_bits,
+        "CELL": _CELLS[array.cell],
+        "ROWS_PER_REGISTER": array.rows_per_register,
+        "LOAD_ROWS": array.load_rows or array.rows,
+        "COLUMN_BITS": bits_for(array.columns),
+        "BLOCK_BITS": bits_for(array.load_blocks),
+        "WORD_BITS": stream_bits(array),
+        "SUM_BITS": sum_bits(array),
+    }

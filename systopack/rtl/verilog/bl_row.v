@@ -1,0 +1,69 @@
+// One row of balanced bit-serial cells (BL): word time = ACCUMULATOR_BITS, one sum at a time.
+//
+// Input words are sign-extended to ACCUMULATOR_BITS bits. Otherwise as mx_row, which see:
+// word_start comes every ACCUMULATOR_BITS cycles, a cell delays sums by one cycle and the
+// multiplexer's register (ALPHA > 1) the input by one.
+/* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
+/* verilator lint_off UNUSEDPARAM */
+module bl_row #(
+    parameter COLUMNS = 32,
+    parameter ALPHA = 1,
+    parameter INDEX_BITS = 1,
+    parameter ACCUMULATOR_BITS = 32
+) (
+    input  wire                     clk,
+    input  wire [ALPHA*COLUMNS-1:0] x,
+    input  wire                     word_start,
+    input  wire                     take,
+    input  wire                     sum_in,
+    output wire                     sum_out,
+    input  wire [COLUMNS-1:0]       load,
+    input  wire [7:0]               load_weight,
+    input  wire [INDEX_BITS-1:0]    load_index
+);
+    wire [COLUMNS-1:0] bits, first, take_weight;
+    choice_row #(
+        .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS), .WORD_BITS(1), .MARKERS(COLUMNS)
+    ) choice (
+        .clk(clk), .x(x), .word_start(word_start), .take(take), .load(load),
+        .load_index(load_index), .word(bits), .start(first), .take_weight(take_weight)
+    );
+
+    // The sign bit of the weight counts -2**7 in every cycle: its products are inverted and the
+    // constant 2**7 enters with the first bit (modulo 2**ACCUMULATOR_BITS).
+    // Bit j of column c lies at j * COLUMNS + c, in every vector below.
+    reg  [8*COLUMNS-1:0]       next_weight, weight;
+    reg  [8*COLUMNS-1:COLUMNS] partial;
+    reg  [8*COLUMNS-1:0]       carry;
+    wire [8*COLUMNS-1:0]       product = ({8{bits}} & weight)
+                                       ^ {{COLUMNS{1'b1}}, {(7*COLUMNS) {1'b0}}};
+    wire [8*COLUMNS-1:0]       above = {first, partial & {7{~first}}};
+    wire [8*COLUMNS-1:0]       kept = carry & {8{~first}};
+    wire [8*COLUMNS-1:0]       partial_now = product ^ above ^ kept;
+    wire [8*COLUMNS-1:0]       loading;
+    genvar j;
+    generate
+        for (j = 0; j < 8; j = j + 1) begin : g_load
+            assign loading[j*COLUMNS+:COLUMNS] = {COLUMNS{load_weight[j]}};
+        end
+    endgenerate
+    always @(posedge clk) begin
+        // Weights hold still but for a few cycles of a tile: the conditions are clock gates.
+        if (|load) next_weight <= (next_weight & ~{8{load}}) | (loading & {8{load}});
+        if (|take_weight)
+            weight <= (weight & ~{8{take_weight}}) | (next_weight & {8{take_weight}});
+        partial <= partial_now[8*COLUMNS-1:COLUMNS];
+        carry <= (product & above) | (kept & (product | above));
+    end
+
+    reg  [COLUMNS-1:0] sum;
+    reg  [COLUMNS-1:0] sum_carry;
+    wire [COLUMNS:0]   passing = {sum, sum_in};
+    wire [COLUMNS-1:0] into = sum_carry & ~first;
+    always @(posedge clk) begin
+        sum <= partial_now[COLUMNS-1:0] ^ passing[COLUMNS-1:0] ^ into;
+        sum_carry <= (partial_now[COLUMNS-1:0] & passing[COLUMNS-1:0])
+                   | (into & (partial_now[COLUMNS-1:0] | passing[COLUMNS-1:0]));
+    end
+    assign sum_out = passing[COLUMNS];
+endmodule

@@ -1,0 +1,115 @@
+// One row of interleaved bit-serial cells: IL for ALPHA = 1, MX above.
+//
+// The row is a few vectors with one bit per cell, cell 0 on the left. Words enter least
+// significant bit first, one every 8 cycles. A partial sum has ACCUMULATOR_BITS bits and travels
+// in byte lanes: byte p of a sum passes on lane p, 8 * p cycles after its byte 0, so that
+// ACCUMULATOR_BITS / 8 sums are in flight at once and the multiplier never idles.
+//
+// word_start comes every 8 cycles without a gap; a word nobody needs is simply not read.
+// Latency: a cell delays sums by one cycle; with ALPHA > 1 the multiplexer's register delays the
+// input by one more. No reset: what was there before a word does not reach its sum.
+/* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
+/* verilator lint_off UNUSEDPARAM */
+module mx_row #(
+    parameter COLUMNS = 32,
+    parameter ALPHA = 8,
+    parameter INDEX_BITS = 3,  // at least 1, 2**INDEX_BITS >= ALPHA
+    parameter ACCUMULATOR_BITS = 32
+) (
+    input  wire                          clk,
+    input  wire [ALPHA*COLUMNS-1:0]      x,           // channel a of column c: bit a * COLUMNS + c
+    input  wire                          word_start,  // with bit 0 of column 0
+    input  wire                          take,        // the cycle before a tile's first word_start
+    input  wire [ACCUMULATOR_BITS/8-1:0] sum_in,
+    output wire [ACCUMULATOR_BITS/8-1:0] sum_out,
+    input  wire [COLUMNS-1:0]            load,        // columns whose next weight is written
+    input  wire [7:0]                    load_weight,
+    input  wire [INDEX_BITS-1:0]         load_index
+);
+    localparam LANES = ACCUMULATOR_BITS / 8;
+
+    wire [COLUMNS-1:0] bits, take_weight;
+    wire [COLUMNS+6:0] start;
+    choice_row #(
+        .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS), .WORD_BITS(1),
+        .MARKERS(COLUMNS + 7)
+    ) choice (
+        .clk(clk), .x(x), .word_start(word_start), .take(take), .load(load),
+        .load_index(load_index), .word(bits), .start(start), .take_weight(take_weight)
+    );
+    wire [COLUMNS-1:0] first = start[COLUMNS-1:0];
+    wire [COLUMNS-1:0] second = start[COLUMNS:1];
+    wire [COLUMNS-1:0] last = start[COLUMNS+6:7];
+
+    // Serial-parallel two's complement multiplier, carry-save (Baugh and Wooley 1973): products
+    // with exactly one sign bit are inverted; the constants 2**8 and 2**15 enter at `second` and
+    // at the top of the high half.
+    // Bit j of column c lies at j * COLUMNS + c, in every vector below.
+    reg  [8*COLUMNS-1:0]       next_weight, weight;
+    reg  [8*COLUMNS-1:COLUMNS] partial;
+    reg  [8*COLUMNS-1:0]       carry;
+    wire [8*COLUMNS-1:0]       product = ({8{bits}} & weight) ^ {~last, {7{last}}};
+    wire [8*COLUMNS-1:0]       above = {second, partial & {7{~first}}};
+    wire [8*COLUMNS-1:0]       kept = carry & {8{~first}};
+    wire [8*COLUMNS-1:0]       partial_now = product ^ above ^ kept;
+    wire [8*COLUMNS-1:0]       carry_now = (product & above) | (kept & (product | above));
+    wire [8*COLUMNS-1:0]       loading;
+    genvar j;
+    generate
+        for (j = 0; j < 8; j = j + 1) begin : g_load
+            assign loading[j*COLUMNS+:COLUMNS] = {COLUMNS{load_weight[j]}};
+        end
+    endgenerate
+    always @(posedge clk) begin
+        // Weights hold still but for a few cycles of a tile: the conditions are clock gates.
+        if (|load) next_weight <= (next_weight & ~{8{load}}) | (loading & {8{load}});
+        if (|take_weight)
+            weight <= (weight & ~{8{take_weight}}) | (next_weight & {8{take_weight}});
+        partial <= partial_now[8*COLUMNS-1:COLUMNS];
+        carry <= carry_now;
+    end
+
+    // The high half waits in a second register and is resolved while the next word enters.
+    reg  [7*COLUMNS-1:0] high_sum;
+    reg  [8*COLUMNS-1:0] high_carry;
+    reg  [COLUMNS-1:0]   high_kept;
+    wire [COLUMNS-1:0]   high = high_sum[COLUMNS-1:0] ^ high_carry[COLUMNS-1:0] ^ high_kept;
+    always @(posedge clk) begin
+        high_sum <= (partial_now[8*COLUMNS-1:COLUMNS] & {7{last}})
+                  | ({{COLUMNS{1'b1}}, high_sum[7*COLUMNS-1:COLUMNS]} & {7{~last}});
+        high_carry <= (carry_now & {8{last}})
+                    | ({{COLUMNS{1'b0}}, high_carry[8*COLUMNS-1:COLUMNS]} & {8{~last}});
+        high_kept <= ~last & ((high_sum[COLUMNS-1:0] & high_carry[COLUMNS-1:0])
+                              | (high_kept & (high_sum[COLUMNS-1:0] | high_carry[COLUMNS-1:0])));
+    end
+
+    // One serial adder per lane: low byte, high byte, then the sign as often as needed. A byte's
+    // last carry goes on to the lane above.
+    genvar p;
+    generate
+        for (p = 0; p < LANES; p = p + 1) begin : g_lane
+            reg  [COLUMNS-1:0] sum, sum_carry;
+            wire [COLUMNS-1:0] addend, into;
+            wire [COLUMNS:0]   passing = {sum, sum_in[p]};
+            if (p == 0) begin : g_low
+                assign addend = partial_now[COLUMNS-1:0];
+                assign into = sum_carry & ~first;
+            end else begin : g_up
+                assign into = (g_lane[p-1].sum_carry & first) | (sum_carry & ~first);
+                if (p == 1) begin : g_high
+                    assign addend = high;
+                end else begin : g_sign
+                    reg [COLUMNS-1:0] sign;
+                    assign addend = sign;
+                    always @(posedge clk) sign <= (g_lane[p-1].addend & last) | (sign & ~last);
+                end
+            end
+            always @(posedge clk) begin
+                sum <= addend ^ passing[COLUMNS-1:0] ^ into;
+                sum_carry <= (addend & passing[COLUMNS-1:0])
+                           | (into & (addend | passing[COLUMNS-1:0]));
+            end
+            assign sum_out[p] = passing[COLUMNS];
+        end
+    endgenerate
+endmodule

@@ -1,0 +1,1 @@
+"""Verification: integer reference = RTL word for word, cycle model = RTL cycle for cycle."""

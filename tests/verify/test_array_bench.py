@@ -1,0 +1,49 @@
+"""The RTL of the array against plain integer sums, at the latency the array states."""
+
+import numpy as np
+import pytest
+
+from systopack.hardware.array import Array
+from systopack.verify.array_bench import ArrayTile, array_bench, start_times, stimulus, sums_at
+
+ARRAYS = [
+    Array(rows=5, columns=3, alpha=8),
+    Array(rows=4, columns=6, alpha=5, accumulator_bits=16, rows_per_register=3, load_rows=3),
+    Array(rows=3, columns=4, alpha=1, cell="il", accumulator_bits=24, load_rows=1),
+    Array(rows=1, columns=1, alpha=16),
+    Array(rows=1, columns=7, alpha=2),
+    Array(rows=6, columns=1, alpha=3, load_rows=2),
+    Array(rows=4, columns=3, alpha=1, cell="bl"),
+    Array(rows=3, columns=5, alpha=4, cell="bl", accumulator_bits=16),
+    Array(rows=4, columns=3, alpha=1, cell="bit-parallel", load_rows=2),
+    Array(rows=3, columns=5, alpha=8, cell="bit-parallel", rows_per_register=2),
+    Array(rows=1, columns=1, alpha=1, cell="bit-parallel", accumulator_bits=16),
+]
+
+
+def random_tile(rng: np.random.Generator, array: Array, positions: int) -> ArrayTile:
+    def values(*shape):
+        extreme = rng.choice([-128, -1, 0, 1, 127], shape)
+        return np.where(rng.random(shape) < 0.5, extreme, rng.integers(-128, 128, shape))
+
+    half = 1 << (array.accumulator_bits - 1)
+    return ArrayTile(
+        weights=values(array.rows, array.columns),
+        index=rng.integers(0, array.alpha, (array.rows, array.columns)),
+        words=values(positions, array.alpha, array.columns),
+        sums=rng.integers(-half, half, (positions, array.rows)),
+    )
+
+
+@pytest.mark.parametrize("array", ARRAYS, ids=lambda array: f"{array.name} {array.cell}")
+def test_every_sum_leaves_at_the_stated_cycle_with_the_right_bits(array):
+    rng = np.random.default_rng(7)
+    bench = array_bench(array)
+    for lengths in ([9, 1, 2, 30, 1, 1, 12], [1], [3, 40]):
+        tiles = [random_tile(rng, array, length) for length in lengths]
+        out = bench.run(stimulus(array, tiles, rng))["sum_out"]
+        for start, tile in zip(start_times(array, tiles), tiles, strict=True):
+            expected = tile.expected(array.accumulator_bits)
+            for t, sums in enumerate(expected):
+                at = start + t * array.word_cycles + array.latency_cycles
+                assert np.array_equal(sums_at(out, array, at), sums), (lengths, t)
