@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from systopack.packing.matrix import PackedBand, PackedMatrix
 
 Codes = NDArray[np.uint8]  # palette indices
 
+LAYER_PIXELS = 2_500_000
 _OUTSIDE, _BORDER, _EMPTY, _FIRST = 0, 1, 2, 3
 _SHADES = 16  # of pictures whose pixels stand for several cells
 _LARGEST_CELL_PX = 8
@@ -25,7 +27,6 @@ _WRAP_WIDTH_PX = 592
 _CELL_HEIGHT_PX = 400
 _WRAPPED_HEIGHT_PX = 1000
 _STRIP_GAP_PX = 12
-_LAYER_PIXELS = 2_500_000
 # Colours of channel 0 .. alpha - 1: light enough for a dark page, dark enough for a light one.
 _STOPS = np.array(
     [(74, 84, 200), (136, 70, 200), (193, 66, 160), (226, 84, 104), (238, 124, 54), (222, 172, 28)]
@@ -97,12 +98,9 @@ def draw_matrix(
     )
 
 
-def choose_cells_per_pixel(cells: int) -> int:
-    """The smallest square of cells per pixel that keeps a picture small enough for a page."""
-    edge = 1
-    while cells > _LAYER_PIXELS * edge * edge:
-        edge += 1
-    return edge
+def choose_cells_per_pixel(cells: int, pixels: int = LAYER_PIXELS) -> int:
+    """The edge of the smallest square of cells that lets a matrix fit into `pixels` pixels."""
+    return max(1, math.isqrt(max(-(-cells // pixels) - 1, 0)) + 1)
 
 
 def _zoom(matrix: PackedMatrix, widest: int, cells_per_pixel: int) -> int:
@@ -211,7 +209,7 @@ def _encode(strips: list[Codes], palette: NDArray[np.uint8], cells_per_pixel: in
         stream,
         format="PNG",
         transparency=palette[:used, 3].tobytes(),
-        compress_level=9,
+        compress_level=6,
         bits=next(bits for bits in (1, 2, 4, 8) if used <= 1 << bits),
     )
     uri = "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()

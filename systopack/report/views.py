@@ -12,6 +12,7 @@ from systopack.packing.matrix import PackedMatrix
 from systopack.report.content import ReportContent
 from systopack.report.figures import Design, Figure, layer_figure, phase_spans, training_figure
 from systopack.report.pictures import (
+    LAYER_PIXELS,
     channel_colours,
     choose_cells_per_pixel,
     draw_matrix,
@@ -22,7 +23,7 @@ View = dict[str, Any]
 
 _COLOURS = ("--dense", "--packed", "--third", "--fourth", "--fifth")
 _LISTED_GROUPS = 512
-_PAGE_PIXELS = 16_000_000
+_PAGE_PIXELS = 8_000_000
 _QUANTITIES = (
     "Column groups",
     "Largest group",
@@ -329,17 +330,12 @@ def _matrix_cells(matrix: PackedMatrix) -> list[str]:
 
 
 def _cells_per_pixel(network: PackedNetwork) -> dict[str, int]:
-    """One cell a pixel, coarser only where a layer or the whole page would grow too large."""
-    budget = _PAGE_PIXELS
-    edges = {}
-    for layer in sorted(network.layers, key=lambda layer: layer.matrix.dense_cells):
-        cells = layer.matrix.dense_cells
-        edge = choose_cells_per_pixel(cells)
-        while edge < 64 and cells > budget * edge * edge:
-            edge += 1
-        edges[layer.name] = edge
-        budget = max(budget - cells // (edge * edge), 1)
-    return edges
+    """One cell a pixel; coarser in the largest layers where the page would grow too large."""
+    cells = {layer.name: layer.matrix.dense_cells for layer in network.layers}
+    limit = LAYER_PIXELS
+    while limit > 1 and sum(min(limit, count) for count in cells.values()) > _PAGE_PIXELS:
+        limit //= 2
+    return {name: choose_cells_per_pixel(count, limit) for name, count in cells.items()}
 
 
 def _packs(network: PackedNetwork) -> bool:

@@ -10,6 +10,7 @@ import pytest
 
 from systopack.errors import InvalidOptionError
 from systopack.packing.pack import dense, pack
+from systopack.report import views
 from systopack.report.page import render
 from tests.report.contents import (
     RECORD,
@@ -149,6 +150,17 @@ def test_more_groups_than_are_listed():
         render(content_of({"packed": hand_made_network(pack(wide, alpha=2, gamma=0))}))
     ).text
     assert "The first 512 of 600 groups" in text
+
+
+def test_only_the_largest_layers_are_coarse_on_a_large_page(monkeypatch):
+    monkeypatch.setattr(views, "_PAGE_PIXELS", 20)
+    wide = np.tile(np.eye(2, dtype=np.int8), 50)
+    network = hand_made_network(pack(wide, alpha=2, gamma=0))
+    assert (
+        "is the share of nonzeros in 4 × 4 cells"
+        in Page(render(content_of({"packed": network}))).text
+    )
+    assert "share of nonzeros" not in Page(render(hand_made())).text
 
 
 def test_bad_contents():

@@ -112,6 +112,13 @@ def test_a_matrix_too_high_to_wrap_is_one_strip():
 
 
 def test_huge_matrices_are_shaded():
+    assert [choose_cells_per_pixel(cells, 100) for cells in (0, 100, 101, 400, 401)] == [
+        1,
+        1,
+        2,
+        2,
+        3,
+    ]
     assert choose_cells_per_pixel(2_500_000) == 1
     edge = choose_cells_per_pixel(4096 * 25088)
     assert edge == 7
