@@ -46,6 +46,12 @@ def test_opening_sentence_holds_the_numbers(page):
     assert "one image takes 2 tiles instead of 4" in page.text
 
 
+def test_facts(page):
+    # 4 weights in 6 cells; in the 12 cells of the filter matrix they would fill a third.
+    assert "Packed cells 6 dense: 12 Packing efficiency 66.7 %" in page.text
+    assert "without combining: 33.3 % Tiles, 2 × 2 2 dense: 4" in page.text
+
+
 def test_summary_table(page):
     assert "Accuracy (%) 95.50 94.50 –" in page.text
     assert "Packed cells 12 6 0.500" in page.text
