@@ -15,6 +15,20 @@ ARRAY_SOURCES = (
     "parallel_row.v",
     "systolic_array.v",
 )
+TILED_SOURCES = (
+    *ARRAY_SOURCES,
+    "memory.v",
+    "requantize.v",
+    "sum_serializer.v",
+    "sum_deserializer.v",
+    "stream_bank.v",
+    "output_lane.v",
+    "position_walker.v",
+    "controller.v",
+    "output_sequencer.v",
+    "weight_loader.v",
+    "tiled_accelerator.v",
+)
 _CELLS = {"mx": 0, "il": 0, "bl": 1, "bit-parallel": 2}
 
 

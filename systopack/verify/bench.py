@@ -103,9 +103,9 @@ def _harness(inputs: Sequence[Port], outputs: Sequence[Port]) -> str:
         'extern "C" void run(const uint32_t* in, uint32_t* out, long cycles) {',
         "  VerilatedContext context; Vmodel model(&context);",
         "  for (long cycle = 0; cycle < cycles; ++cycle) {",
-        *(_copy(port, "in", to_model=True) for port in inputs),
+        *(copy_port(port, "in", to_model=True) for port in inputs),
         "    model.clk = 0; model.eval();",
-        *(_copy(port, "out", to_model=False) for port in outputs),
+        *(copy_port(port, "out", to_model=False) for port in outputs),
         "    model.clk = 1; model.eval();",
         "  }",
         "  model.final();",
@@ -114,7 +114,8 @@ def _harness(inputs: Sequence[Port], outputs: Sequence[Port]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _copy(port: Port, buffer: str, *, to_model: bool) -> str:
+def copy_port(port: Port, buffer: str, *, to_model: bool) -> str:
+    """C++ that copies a port to or from 32-bit words and moves the pointer on."""
     name = f"model.{port.name}"
     if port.bits <= 32:
         step = f"{name} = {buffer}[0];" if to_model else f"{buffer}[0] = {name};"

@@ -1,0 +1,173 @@
+"""Where the tiled accelerator keeps every channel: which banks, which addresses.
+
+A bank feeds one column of the array, so a channel has to lie in the bank of every column whose
+groups read it: in one, where a channel is in one column group; in several for k x k
+convolutions. Pooling works inside a bank, so its input lies wherever its output is wanted.
+Residual operands lie in the bank of the output lane that adds them. A tensor keeps its place
+from the node that makes it to the last one that reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from systopack.hardware.timing import TiledTiming
+from systopack.network.network import PackedNetwork
+from systopack.network.nodes import InputNode, MatrixLayer, Node, PoolLayer
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowTile:
+    """Rows that are on the array at once.
+
+    Args:
+        band: index of their row band.
+        row_start, row_stop: rows of the filter matrix, half open.
+        column_tiles: tiles that run one after another for them, at least 1.
+    """
+
+    band: int
+    row_start: int
+    row_stop: int
+    column_tiles: int
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return self.row_stop - self.row_start
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Placement:
+    """The memory map of a network on a tiled accelerator.
+
+    Args:
+        timing: the accelerator.
+        addresses: by tensor, shape (banks, channels), int64: address of the channel's first
+            word in each bank, -1 where the bank does not hold it. Column banks come first,
+            then one residual bank for each output lane.
+        depth: words that a bank must have.
+    """
+
+    timing: TiledTiming
+    addresses: Mapping[str, NDArray[np.int64]]
+    depth: int
+
+    def writes(self, name: str, tile: RowTile) -> int:
+        """Cycles in which the bytes of one position of a row tile are written to the banks."""
+        held = self.addresses[name][:, tile.row_start : tile.row_stop] >= 0
+        return int(held.sum(axis=1).max())
+
+    def pooled(self, name: str) -> int:
+        """Channels of a pooling's output in the fullest bank."""
+        return int((self.addresses[name] >= 0).sum(axis=1).max())
+
+
+def row_tiles(layer: MatrixLayer, *, rows: int, columns: int) -> tuple[RowTile, ...]:
+    """The row tiles of a layer, in the order they run."""
+    tiles = []
+    for index, (start, band) in enumerate(
+        zip(layer.matrix.row_starts, layer.matrix.bands, strict=True)
+    ):
+        stop = start + band.rows
+        tiles += [
+            RowTile(
+                band=index,
+                row_start=top,
+                row_stop=min(top + rows, stop),
+                column_tiles=max(1, -(-len(band.groups) // columns)),
+            )
+            for top in range(start, stop, rows)
+        ]
+    return tuple(tiles)
+
+
+def place(network: PackedNetwork, timing: TiledTiming) -> Placement:
+    """Find a place for every channel in every bank that reads it."""
+    wanted = _wanted(network, timing)
+    last_use = {node.name: index for index, node in enumerate(network.nodes)}
+    for index, node in enumerate(network.nodes):
+        for source in _sources(node):
+            last_use[source] = index
+    addresses: dict[str, NDArray[np.int64]] = {}
+    living: list[tuple[int, int, int]] = []  # (start, stop, index of the last reader)
+    depth = 1
+    for index, node in enumerate(network.nodes):
+        held = wanted[node.name]
+        words = network.shapes[node.name][1] * network.shapes[node.name][2]
+        size = int(held.sum(axis=1).max()) * words
+        living = [item for item in living if item[2] >= index]
+        start = _first_fit(living, size)
+        if size:
+            living.append((start, start + size, last_use[node.name]))
+            living.sort()
+        depth = max(depth, start + size)
+        order = np.cumsum(held, axis=1) - 1
+        addresses[node.name] = np.where(held, start + order * words, -1)
+    return Placement(timing=timing, addresses=addresses, depth=depth)
+
+
+def stream_places(layer: MatrixLayer, band: int, timing: TiledTiming) -> NDArray[np.int64]:
+    """Which streams the groups of a band really read.
+
+    Returns:
+        Shape (streams, 4), int64: group, index within the group, bank, column of the filter
+        matrix, for every channel of a group that a weight of the band selects.
+    """
+    packed = layer.matrix.bands[band]
+    row, group = np.nonzero(packed.values)
+    used = np.zeros(packed.group_table.shape, dtype=bool)
+    used[group, packed.channels[row, group]] = True
+    group, index = np.nonzero(used)
+    column = group % timing.array.columns
+    bank = column * timing.banks_per_column + index // timing.reads
+    return np.stack([group, index, bank, packed.group_table[group, index]], axis=1)
+
+
+def _wanted(network: PackedNetwork, timing: TiledTiming) -> dict[str, NDArray[np.bool_]]:
+    """By tensor, shape (banks, channels): which bank has to hold which channel."""
+    total = timing.banks + timing.lanes
+    wanted = {name: np.zeros((total, shape[0]), bool) for name, shape in network.shapes.items()}
+    for node in reversed(network.nodes):
+        if isinstance(node, PoolLayer):
+            wanted[node.source] |= wanted[node.name]
+        elif isinstance(node, MatrixLayer):
+            for band in range(len(node.matrix.bands)):
+                places = stream_places(node, band, timing)
+                channels = node.columns[places[:, 3], 0]
+                wanted[node.source][places[:, 2], channels] = True
+            if node.residual is not None:
+                banks = timing.banks + lane_of_rows(node, timing)
+                added = np.flatnonzero(node.residual.channels >= 0)
+                wanted[node.residual.source][banks[added], node.residual.channels[added]] = True
+    return wanted
+
+
+def lane_of_rows(layer: MatrixLayer, timing: TiledTiming) -> NDArray[np.int64]:
+    """The output lane that serves each row of a layer: shape (N,)."""
+    lanes = np.zeros(layer.matrix.rows, dtype=np.int64)
+    for tile in row_tiles(layer, rows=timing.array.rows, columns=timing.array.columns):
+        lanes[tile.row_start : tile.row_stop] = np.arange(tile.rows) // timing.lane_rows
+    return lanes
+
+
+def _sources(node: Node) -> list[str]:
+    if isinstance(node, InputNode):
+        return []
+    if isinstance(node, MatrixLayer) and node.residual is not None:
+        return [node.source, node.residual.source]
+    return [node.source]
+
+
+def _first_fit(living: list[tuple[int, int, int]], size: int) -> int:
+    """The lowest address from which `size` words are free; `living` is sorted."""
+    start = 0
+    for low, high, _ in living:
+        if low - start >= size:
+            break
+        start = max(start, high)
+    return start

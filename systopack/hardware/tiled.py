@@ -1,0 +1,261 @@
+"""The cycle model of the tiled accelerator: what the RTL does, cycle for cycle.
+
+Everything starts with a word time. A row tile's column tiles follow each other at fixed
+distances, so a layer costs a closed form for each row tile; nothing loops over positions, words
+or cycles. The count is of one image, from the start of the run to its end, with a host that
+never waits. `docs/cycle-model.md` derives it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from systopack.hardware.array import Array, check_fits
+from systopack.hardware.placement import Placement, RowTile, place, row_tiles
+from systopack.hardware.timing import TiledTiming
+from systopack.network.network import PackedNetwork
+from systopack.network.nodes import InputNode, MatrixLayer, PoolLayer
+
+_SEND_CYCLES = 3  # address, memory, handshake
+_POOL_TAIL = 6
+_STREAM_TAIL = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepCycles:
+    """What one node costs on the tiled accelerator, for one image.
+
+    `cycles = stream_cycles + write_cycles + stall_cycles + drain_cycles`.
+
+    Args:
+        name: the node.
+        kind: "image", "layer", "pool" or "send" (the results' way out).
+        start_cycle: when its first instruction starts.
+        cycles: until the next node may start.
+        tiles: tiles run, 0 but for layers; a row tile without column groups runs one of zeros.
+        positions: output positions.
+        stream_cycles: word times in which a position enters the array, or a step is done.
+        write_cycles: word times added where a position's bytes take longer to write than to
+            stream.
+        stall_cycles: waits for weights or for returning partial sums.
+        drain_cycles: wait until the last word is written.
+        multiplications: by weights that are not zero.
+        utilization: multiplications per array cell and word time, 0..1.
+    """
+
+    name: str
+    kind: str
+    start_cycle: int
+    cycles: int
+    tiles: int
+    positions: int
+    stream_cycles: int
+    write_cycles: int
+    stall_cycles: int
+    drain_cycles: int
+    multiplications: int
+    utilization: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TiledCycles:
+    """What a network costs on the tiled accelerator, for one image.
+
+    Args:
+        network: its name.
+        array: the array.
+        cycles: from the start of the run to its end.
+        steps: node by node, in order.
+        bank_words: words of memory in each bank.
+    """
+
+    network: str
+    array: Array
+    cycles: int
+    steps: tuple[StepCycles, ...]
+    bank_words: int
+
+    @property
+    def tiles(self) -> int:
+        """Tiles of all layers."""
+        return sum(step.tiles for step in self.steps)
+
+    @property
+    def compute_cycles(self) -> int:
+        """Cycles of layers and poolings, without the streams from and to the host."""
+        return sum(step.cycles for step in self.steps if step.kind in ("layer", "pool"))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Event:
+    """An instruction or a row of tiles: where it starts and where it is over."""
+
+    name: str
+    kind: str
+    starts: NDArray[np.int64]  # word times
+    issued: int  # word time after its last one
+    streamed: int
+    written: int
+
+
+def count_tiled(
+    network: PackedNetwork, *, array: Array, placement: Placement | None = None
+) -> TiledCycles:
+    """Count the cycles of one image on the tiled accelerator.
+
+    Args:
+        network: dense or packed.
+        array: its alpha must reach the largest group, its accumulator must be the network's.
+        placement: of the network on this array; None: found anew.
+
+    Raises:
+        InvalidOptionError: the network does not fit the array.
+    """
+    check_fits(network, array)
+    timing = TiledTiming(array=array)
+    placement = placement or place(network, timing)
+    events = list(_schedule(network, timing, placement))
+    steps: list[StepCycles] = []
+    first = 0
+    while first < len(events) - 1:
+        last = first
+        while events[last + 1].name == events[first].name:
+            last += 1
+        steps += _steps(network, array, events[first : last + 1], events[last + 1])
+        first = last + 1
+    return TiledCycles(
+        network=network.name,
+        array=array,
+        cycles=int(events[-1].starts[0]) * array.word_cycles,
+        steps=tuple(steps),
+        bank_words=placement.depth,
+    )
+
+
+def operation_starts(
+    network: PackedNetwork, *, array: Array, placement: Placement
+) -> NDArray[np.int64]:
+    """The cycle in which each instruction starts: shape (instructions + 1,), the end last."""
+    timing = TiledTiming(array=array)
+    events = _schedule(network, timing, placement)
+    return np.concatenate([event.starts for event in events]) * array.word_cycles
+
+
+def _schedule(
+    network: PackedNetwork, timing: TiledTiming, placement: Placement
+) -> Iterator[_Event]:
+    word = timing.array.word_cycles
+    now = 1  # the word time after the start of the run
+    last_tile = 0  # weights of the first tile load from the start of the run
+    pending = False  # words of a tile are still on their way
+
+    def step(name: str, kind: str, cycles: int, tail: int) -> _Event:
+        nonlocal now, pending
+        start = now + (timing.drain_words if pending else 0)
+        pending = False
+        now = start + -(-(cycles + tail) // word)
+        return _Event(
+            name=name,
+            kind=kind,
+            starts=np.array([start]),
+            issued=now,
+            streamed=now - start,
+            written=0,
+        )
+
+    for node in network.nodes:
+        if isinstance(node, InputNode):
+            yield step(node.name, "image", int(np.prod(node.shape)), _STREAM_TAIL)
+        elif isinstance(node, PoolLayer):
+            windows = node.output_size[0] * node.output_size[1] * node.kernel[0] * node.kernel[1]
+            entries = placement.pooled(node.name)
+            if entries:
+                yield step(node.name, "pool", entries * windows, _POOL_TAIL)
+        else:
+            is_output = node is network.output
+            tiles = row_tiles(node, rows=timing.array.rows, columns=timing.array.columns)
+            for number, tile in enumerate(tiles):
+                wait = timing.drain_words if pending and (number == 0 or is_output) else 0
+                start = max(now + wait, last_tile + timing.load_words)
+                writes = 0 if is_output else placement.writes(node.name, tile)
+                event = _row_tile(node, timing, tile, start, writes)
+                last_tile, now, pending = int(event.starts[-1]), event.issued, True
+                yield event
+                if is_output:
+                    sent = _SEND_CYCLES * tile.rows * node.positions
+                    yield step(node.name, "send", sent, _STREAM_TAIL)
+    yield step("", "end", 0, 0)
+
+
+def _row_tile(
+    layer: MatrixLayer, timing: TiledTiming, tile: RowTile, start: int, writes: int
+) -> _Event:
+    """The column tiles of a row tile: all but the last return their partial sums."""
+    positions = layer.positions
+    distance = max(positions, timing.load_words, timing.return_words)
+    spacing = max(1, -(-writes // timing.array.word_cycles))
+    starts = start + distance * np.arange(tile.column_tiles, dtype=np.int64)
+    return _Event(
+        name=layer.name,
+        kind="layer",
+        starts=starts,
+        issued=int(starts[-1]) + positions * spacing,
+        streamed=positions * tile.column_tiles,
+        written=positions * (spacing - 1),
+    )
+
+
+def _steps(
+    network: PackedNetwork, array: Array, events: list[_Event], after: _Event
+) -> Iterator[StepCycles]:
+    """A node's cycles; the results' way out is a step of its own."""
+    name, word = events[0].name, array.word_cycles
+    begin, end = int(events[0].starts[0]), int(after.starts[0])
+    node = network.by_name[name]
+    own = [event for event in events if event.kind != "send"]
+    sending = sum(event.issued - int(event.starts[0]) for event in events if event.kind == "send")
+    cycles = (end - begin - sending) * word
+    layer = node if isinstance(node, MatrixLayer) else None
+    stream = sum(event.streamed for event in own) * word
+    written = sum(event.written for event in own) * word
+    # What is left after the last position of each stretch that has to be waited for.
+    drain = (end - own[-1].issued - sending) * word if len(events) == len(own) else 0
+    if len(events) != len(own):
+        drain = sum(
+            (int(sent.starts[0]) - tile.issued) * word
+            for tile, sent in zip(own, (e for e in events if e.kind == "send"), strict=True)
+        )
+    work = layer.matrix.nonzeros * layer.positions if layer is not None else 0
+    yield StepCycles(
+        name=name,
+        kind=own[0].kind,
+        start_cycle=begin * word,
+        cycles=cycles,
+        tiles=sum(len(event.starts) for event in own) if layer is not None else 0,
+        positions=network.shapes[name][1] * network.shapes[name][2],
+        stream_cycles=stream,
+        write_cycles=written,
+        stall_cycles=cycles - stream - written - drain,
+        drain_cycles=drain,
+        multiplications=work,
+        utilization=work * word / (cycles * array.rows * array.columns) if cycles else 0.0,
+    )
+    if sending:
+        yield StepCycles(
+            name=name,
+            kind="send",
+            start_cycle=next(int(e.starts[0]) for e in events if e.kind == "send") * word,
+            cycles=sending * word,
+            tiles=0,
+            positions=network.shapes[name][1] * network.shapes[name][2],
+            stream_cycles=sending * word,
+            write_cycles=0,
+            stall_cycles=0,
+            drain_cycles=0,
+            multiplications=0,
+            utilization=0.0,
+        )

@@ -1,0 +1,183 @@
+/* verilator lint_off UNUSEDSIGNAL */  // some fields are only looked at ahead of time
+// Runs the program: one instruction after another, each starting with a word time.
+//
+// tile: streams the output positions of one tile; pool: a step every cycle; image: takes the bytes
+// of an image; send: gives sums from the partial-sum memories as 32-bit results; end.
+// A tile waits until its weights are loaded, until partial sums it adds to are back and, where it
+// starts a layer, until all earlier words are written; these waits are fixed numbers of word times
+// (MIN_*), so every run takes the same cycles, but for waits of the two streams.
+module controller #(
+    parameter WORD_CYCLES = 8,
+    parameter PHASE_BITS = 3,
+    parameter PROGRAM_BITS = 8,
+    parameter LANE_ROWS = 8,
+    parameter MIN_LOAD = 4,       // word times between the starts of two tiles
+    parameter MIN_RETURN = 4,     // the same where the second adds to the first one's sums
+    parameter MIN_DRAIN = 4       // word times from a tile's end until its words are written
+) (
+    input  wire                    clk,
+    input  wire                    reset,
+    input  wire                    go,             // start of a run
+    output reg                     busy,
+    output reg  [31:0]             cycles,         // of this or the last run
+    output wire [PROGRAM_BITS-1:0] program_address,
+    input  wire [210:0]            program_word,   // one cycle after program_address
+    output reg  [PHASE_BITS-1:0]   phase,          // cycle in the word time
+    output reg                     run_start,      // first cycle of a run
+    output reg                     op_start,       // first cycle of an instruction
+    output reg  [PROGRAM_BITS-1:0] op_number,
+    // The present instruction.
+    output wire                    is_tile,
+    output wire                    is_pool,
+    output wire                    is_image,
+    output wire                    is_send,
+    output wire                    first,
+    output wire [11:0]             height,
+    output wire [11:0]             width,
+    output wire [15:0]             descriptor,
+    output wire [15:0]             route,
+    output wire [15:0]             row_tile,
+    output wire                    maximum,
+    output wire [14:0]             multiplier,
+    output wire [4:0]              pool_shift,
+    // Where it is.
+    output wire                    issue,          // a position enters in this word time
+    output reg  [15:0]             position,
+    output reg  [15:0]             entry,          // pooled channel, image channel, row sent
+    output wire                    stepping,       // a step of pooling in this cycle
+    output wire                    window_first,
+    output wire                    window_last,
+    output wire [11:0]             place_y,
+    output wire [11:0]             place_x,
+    output wire [23:0]             linear,
+    input  wire                    image_valid,
+    output wire                    image_ready,
+    // Sending: the address is out in step 0, the word comes back in step 1.
+    output reg  [1:0]              send_step,
+    output reg  [15:0]             send_lane,
+    output reg  [15:0]             send_row,
+    input  wire                    result_ready
+);
+    localparam [2:0] END = 0, TILE = 1, POOL = 2, IMAGE = 3, SEND = 4;
+    wire lane_ends = {16'd0, send_row} == LANE_ROWS - 1;
+
+    reg  [210:0] present;
+    reg          active, drained;
+    reg  [15:0]  since, idle;
+    reg  [7:0]   space;
+    reg          stepped;
+    reg  [2:0]   tail;
+    reg  [PROGRAM_BITS-1:0] counter;
+
+    wire [2:0]  op, next_op;
+    wire        barrier, returns;
+    wire [7:0]  spacing, stride_y, stride_x;
+    wire [15:0] positions, entries;
+    wire [11:0] out_width, window_height, window_width;
+    wire [19:0] stride_pitch;
+    assign {op, barrier, first, returns, spacing, positions, out_width, stride_y, stride_x, width,
+            height, stride_pitch, window_height, window_width, descriptor, route, row_tile, entries,
+            maximum, multiplier, pool_shift} = present;
+    assign next_op = program_word[210:208];
+    wire next_barrier = program_word[207];
+    wire next_returns = program_word[205];
+    assign is_tile = active && op == TILE;
+    assign is_pool = active && op == POOL;
+    assign is_image = active && op == IMAGE;
+    assign is_send = active && op == SEND;
+
+    // The ends of positions and instructions, seen in the last cycle of a word time.
+    wire slot_end = {{(32 - PHASE_BITS) {1'b0}}, phase} == WORD_CYCLES - 1;
+    wire last_position = position == positions - 16'd1;
+    wire last_entry = entry == entries - 16'd1;
+    wire position_ends = is_tile && slot_end && space == spacing - 8'd1;
+    wire tile_ends = position_ends && last_position;
+    wire other_ends = slot_end && stepped && (!is_pool || tail >= 3'd5);
+    wire op_ends = tile_ends || other_ends;
+
+    wire [15:0] since_now = since + 16'd1;
+    wire [15:0] idle_now = tile_ends ? 16'd0 : idle + 16'd1;
+    wire drained_now = drained || {16'd0, idle_now} >= MIN_DRAIN;
+    wire ready = next_op == TILE
+        ? {16'd0, since_now} >= MIN_LOAD && (!next_returns || {16'd0, since_now} >= MIN_RETURN)
+          && (!next_barrier || drained_now)
+        : drained_now;
+    wire start = busy && slot_end && (!active || op_ends) && ready;
+    wire start_run = go && !busy && slot_end;
+    wire finish = start && next_op == END;
+    assign program_address = start_run || !busy ? {PROGRAM_BITS{1'b0}}
+                           : start ? counter + 1'b1 : counter;
+
+    assign issue = is_tile && space == 8'd0;
+    assign stepping = is_pool && !stepped;
+    assign image_ready = is_image && !stepped;
+    wire took = image_ready && image_valid;
+    wire sent = is_send && !stepped && send_step == 2'd2 && result_ready;
+
+    position_walker walker (
+        .clk(clk), .start(start || (stepping && window_last && last_position)),
+        .step(position_ends || stepping), .out_width(out_width), .stride_y(stride_y),
+        .stride_x(stride_x), .pitch(width), .stride_pitch(stride_pitch),
+        .window_height(window_height), .window_width(window_width), .place_y(place_y),
+        .place_x(place_x), .linear(linear), .window_first(window_first), .window_last(window_last)
+    );
+
+    always @(posedge clk) begin
+        phase <= slot_end || reset ? {PHASE_BITS{1'b0}} : phase + 1'b1;
+        run_start <= start_run;
+        op_start <= start && !finish;
+        if (busy) cycles <= cycles + 32'd1;
+        if (start_run) begin
+            busy <= 1'b1;
+            active <= 1'b0;
+            drained <= 1'b1;
+            counter <= {PROGRAM_BITS{1'b0}};
+            cycles <= 32'd0;
+            since <= 16'd0;
+        end else if (slot_end && since != 16'hfffe) begin
+            since <= since_now;
+        end
+        if (slot_end && !is_tile && idle != 16'hfffe) idle <= idle + 16'd1;
+        if (tile_ends) idle <= 16'd0;
+
+        // Steps within an instruction.
+        if (is_tile && slot_end) space <= position_ends ? 8'd0 : space + 8'd1;
+        if (position_ends || took || (stepping && window_last)
+            || (sent && !stepped)) begin
+            position <= last_position ? 16'd0 : position + 16'd1;
+            if (last_position && !is_tile) begin
+                entry <= entry + 16'd1;
+                send_row <= lane_ends ? 16'd0 : send_row + 16'd1;
+                if (lane_ends) send_lane <= send_lane + 16'd1;
+                if (last_entry) stepped <= 1'b1;
+            end
+        end
+        if (is_send && !stepped && (send_step != 2'd2 || result_ready))
+            send_step <= send_step == 2'd2 ? 2'd0 : send_step + 2'd1;
+        if (stepped && tail != 3'd7) tail <= tail + 3'd1;
+
+        if (op_ends) active <= 1'b0;
+        if (start) begin
+            present <= program_word;
+            active <= !finish;
+            op_number <= counter;
+            counter <= counter + 1'b1;
+            space <= 8'd0;
+            position <= 16'd0;
+            entry <= 16'd0;
+            send_row <= 16'd0;
+            send_lane <= 16'd0;
+            send_step <= 2'd0;
+            stepped <= 1'b0;
+            tail <= 3'd0;
+            drained <= next_op != TILE;
+            if (next_op == TILE) since <= 16'd0;
+            if (finish) busy <= 1'b0;
+        end
+        if (reset) begin
+            busy <= 1'b0;
+            active <= 1'b0;
+            cycles <= 32'd0;
+        end
+    end
+endmodule

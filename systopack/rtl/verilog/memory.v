@@ -1,0 +1,18 @@
+// One write port, one read port, registered read: maps to block memory. No reset.
+module memory #(
+    parameter WIDTH = 8,
+    parameter ADDRESS_BITS = 10
+) (
+    input  wire                    clk,
+    input  wire                    write,
+    input  wire [ADDRESS_BITS-1:0] write_address,
+    input  wire [WIDTH-1:0]        write_data,
+    input  wire [ADDRESS_BITS-1:0] read_address,
+    output reg  [WIDTH-1:0]        read_data       // one cycle after read_address
+);
+    reg [WIDTH-1:0] words[0:(1<<ADDRESS_BITS)-1];
+    always @(posedge clk) begin
+        if (write) words[write_address] <= write_data;
+        read_data <= words[read_address];
+    end
+endmodule

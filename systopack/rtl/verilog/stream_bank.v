@@ -1,0 +1,130 @@
+/* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
+// A memory of int8 activations and the READS streams that it feeds, with shift, stride, padding.
+//
+// A descriptor (channel base, dy, dx) turns an output position into an address; outside the image
+// the word is 0. In every word time the bank reads one word for each of its streams and sends them
+// serially to the array. In pooling it reads a word a cycle and reduces windows in place.
+//
+// Timing, from the cycle in which `descriptor_address` is given: descriptor 1, address 2,
+// word 3 cycles later. `place_*` belongs to the descriptor one cycle later, `hold_*` and
+// `window_*` to the word three cycles later. A pooled byte is written 7 cycles later.
+module stream_bank #(
+    parameter READS = 8,          // streams of this bank, at most a word time's cycles
+    parameter READ_BITS = 3,
+    parameter WORD_BITS = 1,      // wires of a stream: 1 serial, 8 bit-parallel
+    parameter ADDRESS_BITS = 10,
+    parameter DESCRIPTOR_BITS = 8,
+    parameter ROUTE_BITS = 8,
+    parameter SOURCES = 32,       // rows whose bytes can be written here
+    parameter SOURCE_BITS = 5
+) (
+    input  wire                                clk,
+    // Tables, written before a run: {used, dy[11:0], dx[11:0], base} and {used, row, base}.
+    input  wire                                write_descriptor,
+    input  wire                                write_route,
+    input  wire [DESCRIPTOR_BITS-1:0]          table_descriptor_address,
+    input  wire [ROUTE_BITS-1:0]               table_route_address,
+    input  wire [24+ADDRESS_BITS:0]            table_data,
+    // Reading.
+    input  wire [DESCRIPTOR_BITS-1:0]          descriptor_address,
+    input  wire [ADDRESS_BITS-1:0]             place_linear,
+    input  wire [11:0]                         place_y,
+    input  wire [11:0]                         place_x,
+    input  wire [11:0]                         height,
+    input  wire [11:0]                         width,
+    output wire [7:0]                          word,
+    input  wire                                hold,
+    input  wire [READ_BITS-1:0]                hold_index,
+    input  wire                                transfer,
+    output wire [READS*WORD_BITS-1:0]          stream,
+    // Pooling.
+    input  wire                                window_first,
+    input  wire                                maximum,
+    input  wire [14:0]                         multiplier,
+    input  wire [4:0]                          pool_shift,
+    // Writing: the route entry arrives one cycle after route_address, with store_*.
+    input  wire [ROUTE_BITS-1:0]               route_address,
+    input  wire                                store,
+    input  wire [ADDRESS_BITS-1:0]             store_offset,
+    input  wire                                store_pooled,
+    input  wire                                store_image,
+    input  wire [7:0]                          image_byte,
+    input  wire [8*SOURCES-1:0]                row_bytes,
+    output reg                                 written,
+    output reg  [ADDRESS_BITS-1:0]             written_address,
+    output reg  [7:0]                          written_byte
+);
+    wire                    used;
+    wire signed [11:0]      dy, dx;
+    wire [ADDRESS_BITS-1:0] base;
+    memory #(.WIDTH(25 + ADDRESS_BITS), .ADDRESS_BITS(DESCRIPTOR_BITS)) descriptors (
+        .clk(clk), .write(write_descriptor), .write_address(table_descriptor_address),
+        .write_data(table_data), .read_address(descriptor_address),
+        .read_data({used, dy, dx, base})
+    );
+
+    // Rows and columns outside the image wrap to large unsigned numbers.
+    wire [12:0] y = {1'b0, place_y} + {dy[11], dy};
+    wire [12:0] x = {1'b0, place_x} + {dx[11], dx};
+    reg  [ADDRESS_BITS-1:0] address;
+    reg                     in_image, in_image_late;
+    wire [7:0]              stored;
+    always @(posedge clk) begin
+        address     <= base + place_linear;
+        in_image      <= used && y < {1'b0, height} && x < {1'b0, width};
+        in_image_late <= in_image;
+    end
+    memory #(.WIDTH(8), .ADDRESS_BITS(ADDRESS_BITS)) activations (
+        .clk(clk), .write(written), .write_address(written_address), .write_data(written_byte),
+        .read_address(address), .read_data(stored)
+    );
+    assign word = in_image_late ? stored : 8'd0;
+
+    // The words of one word time wait until all have been read, then leave together.
+    reg [8*READS-1:0] held;
+    genvar a;
+    generate
+        for (a = 0; a < READS; a = a + 1) begin : g_stream
+            localparam [READ_BITS-1:0] INDEX = a;
+            reg [7:0] leaving;
+            always @(posedge clk) begin
+                if (hold && hold_index == INDEX) held[8*a+:8] <= word;
+                // Arithmetic shift: a BL word goes on with its sign.
+                if (transfer) leaving <= held[8*a+:8];
+                else leaving <= {leaving[7], leaving[7:1]};
+            end
+            assign stream[a*WORD_BITS+:WORD_BITS] = leaving[WORD_BITS-1:0];
+        end
+    endgenerate
+
+    // Windows: maximum or sum, then (sum * multiplier) >> shift.
+    reg  signed [23:0] reduced;
+    reg  signed [39:0] scaled;
+    reg         [7:0]  pooled;
+    wire        [7:0]  rounded;
+    wire signed [23:0] member =
+        in_image_late ? {{16{stored[7]}}, stored} : maximum ? -24'sd128 : 24'sd0;
+    always @(posedge clk) begin
+        if (window_first) reduced <= member;
+        else if (!maximum) reduced <= reduced + member;
+        else if (member > reduced) reduced <= member;
+        scaled <= reduced * $signed({1'b0, multiplier});
+        pooled <= rounded;
+    end
+    requantize #(.WIDTH(40)) round (.value(scaled), .shift(pool_shift), .result(rounded));
+
+    wire                    route_used;
+    wire [SOURCE_BITS-1:0]  route_row;
+    wire [ADDRESS_BITS-1:0] route_base;
+    memory #(.WIDTH(1 + SOURCE_BITS + ADDRESS_BITS), .ADDRESS_BITS(ROUTE_BITS)) routes (
+        .clk(clk), .write(write_route), .write_address(table_route_address),
+        .write_data(table_data[SOURCE_BITS+ADDRESS_BITS:0]), .read_address(route_address),
+        .read_data({route_used, route_row, route_base})
+    );
+    always @(posedge clk) begin
+        written         <= store && route_used;
+        written_address <= route_base + store_offset;
+        written_byte    <= store_pooled ? pooled
+                         : store_image ? image_byte : row_bytes[8*route_row+:8];
+    end
+endmodule

@@ -1,0 +1,44 @@
+/* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
+// Gather the wires of one array row into whole sums.
+//
+// `complete` comes once a word time, the cycle after a sum's last bit was on the wires
+// (bit-parallel: with the sum itself); `word` is valid in that cycle.
+module sum_deserializer #(
+    parameter CELL = 0,
+    parameter ACCUMULATOR_BITS = 32,
+    parameter SUM_BITS = 4
+) (
+    input  wire                        clk,
+    input  wire                        complete,
+    input  wire [SUM_BITS-1:0]         sum,
+    output wire [ACCUMULATOR_BITS-1:0] word
+);
+    genvar p;
+    generate
+        if (CELL == 2) begin : g_parallel
+            assign word = sum;
+        end else if (CELL == 1) begin : g_bl
+            reg [ACCUMULATOR_BITS-1:0] shifting;
+            always @(posedge clk) shifting <= {sum[0], shifting[ACCUMULATOR_BITS-1:1]};
+            assign word = shifting;
+        end else begin : g_lanes
+            for (p = 0; p < SUM_BITS; p = p + 1) begin : g_lane
+                localparam WAIT = SUM_BITS - 1 - p;  // words that byte p waits for the last byte
+                reg [7:0] shifting;
+                always @(posedge clk) shifting <= {sum[p], shifting[7:1]};
+                if (WAIT == 0) begin : g_last
+                    assign word[8*p+:8] = shifting;
+                end else if (WAIT == 1) begin : g_one
+                    reg [7:0] waiting;
+                    always @(posedge clk) if (complete) waiting <= shifting;
+                    assign word[8*p+:8] = waiting;
+                end else begin : g_more
+                    reg [8*WAIT-1:0] waiting;
+                    always @(posedge clk)
+                        if (complete) waiting <= {waiting[8*(WAIT-1)-1:0], shifting};
+                    assign word[8*p+:8] = waiting[8*WAIT-1-:8];
+                end
+            end
+        end
+    endgenerate
+endmodule

@@ -1,0 +1,380 @@
+/* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
+// The tiled accelerator: one array that runs all tiles of all layers of a packed network.
+//
+// Images enter as bytes, channel by channel, through `image_*`; results leave as 32-bit words
+// through `result_*` (ready/valid, AXI4-Stream rules). `config_*` fills the memories before a run.
+// Every other signal is for observation. The word time is the unit of control: instructions and
+// positions start with it, and everything behind follows by fixed delays, given here in cycles
+// after the first cycle of a position's word time:
+//   FEED + 1 words and partial sums enter the array, OUT sums complete, OUT + 1 first row's turn.
+module tiled_accelerator #(
+    parameter ROWS = 32,
+    parameter COLUMNS = 32,
+    parameter ALPHA = 8,
+    parameter INDEX_BITS = 3,
+    parameter ACCUMULATOR_BITS = 32,
+    parameter CELL = 0,
+    parameter ROWS_PER_REGISTER = 1,
+    parameter LOAD_ROWS = 32,
+    parameter COLUMN_BITS = 5,
+    parameter BLOCK_BITS = 1,
+    parameter WORD_BITS = 1,
+    parameter SUM_BITS = 4,
+    parameter WORD_CYCLES = 8,
+    parameter PHASE_BITS = 3,
+    parameter READS = 8,              // streams of a bank: min(ALPHA, WORD_CYCLES)
+    parameter READ_BITS = 3,
+    parameter BANKS_PER_COLUMN = 1,   // ceil(ALPHA / READS)
+    parameter LANE_ROWS = 8,          // rows of an output lane: min(ROWS, WORD_CYCLES)
+    parameter ROW_BITS = 3,           // 2**ROW_BITS >= LANE_ROWS
+    parameter LANES = 4,              // ceil(ROWS / LANE_ROWS)
+    parameter SOURCE_BITS = 5,        // 2**SOURCE_BITS >= LANES * LANE_ROWS
+    parameter RESIDUALS = 1,          // 1: the network has residual additions
+    parameter BLOCKS = 1,
+    parameter FEED = 11,
+    parameter OUT = 100,
+    parameter LOAD_WAIT = 40,
+    parameter MIN_LOAD = 9,
+    parameter MIN_RETURN = 14,
+    parameter MIN_DRAIN = 15,
+    parameter ADDRESS_BITS = 12,      // words of a bank
+    parameter DESCRIPTOR_BITS = 8,
+    parameter ROUTE_BITS = 8,
+    parameter PARAMETER_BITS = 8,     // row tiles times 2**ROW_BITS
+    parameter SUM_ADDRESS_BITS = 10,  // positions times 2**ROW_BITS
+    parameter WEIGHT_BITS = 10,
+    parameter PROGRAM_BITS = 8,
+    parameter BANK_BITS = 8,
+    parameter CONFIG_BITS = 352       // the widest memory word
+) (
+    input  wire                    clk,
+    input  wire                    reset,
+    input  wire                    go,
+    output wire                    busy,
+    output wire [31:0]             cycles,
+    // 0 program, 1 output program, 2 weights, 3 descriptors, 4 routes, 5 biases, 6 parameters.
+    input  wire                    config_write,
+    input  wire [2:0]              config_memory,
+    input  wire [BANK_BITS-1:0]    config_bank,
+    input  wire [19:0]             config_address,
+    input  wire [CONFIG_BITS-1:0]  config_data,
+    input  wire                    image_valid,
+    output wire                    image_ready,
+    input  wire [7:0]              image_byte,
+    output reg                     result_valid,
+    input  wire                    result_ready,
+    output reg  [31:0]             result_word,
+    output wire                    op_start,
+    output wire [PROGRAM_BITS-1:0] op_number,
+    output wire                    words_captured,
+    output wire [8*LANES*LANE_ROWS-1:0] words,
+    output wire [(COLUMNS*BANKS_PER_COLUMN+RESIDUALS*LANES)-1:0] written,
+    output wire [(COLUMNS*BANKS_PER_COLUMN+RESIDUALS*LANES)*ADDRESS_BITS-1:0] written_address,
+    output wire [(COLUMNS*BANKS_PER_COLUMN+RESIDUALS*LANES)*8-1:0] written_byte
+);
+    localparam BANKS = COLUMNS * BANKS_PER_COLUMN;
+    localparam SOURCES = LANES * LANE_ROWS;
+    localparam ACC = ACCUMULATOR_BITS;
+    localparam LOAD_BITS = LOAD_ROWS * (8 + INDEX_BITS);
+
+    wire [PHASE_BITS-1:0]   phase;
+    wire                    run_start, is_tile, is_pool, is_image, is_send, first, maximum;
+    wire                    issue, stepping, window_first, window_last;
+    wire [11:0]             height, width, place_y, place_x;
+    wire [15:0]             descriptor, route, row_tile, position, entry, send_lane, send_row;
+    wire [14:0]             multiplier;
+    wire [4:0]              pool_shift;
+    wire [23:0]             linear;
+    wire [1:0]              send_step;
+    wire [PROGRAM_BITS-1:0] program_address, output_address;
+    wire [210:0]            program_word;
+    wire [118:0]            output_word;
+
+    memory #(.WIDTH(211), .ADDRESS_BITS(PROGRAM_BITS)) instructions (
+        .clk(clk), .write(config_write && config_memory == 3'd0),
+        .write_address(config_address[PROGRAM_BITS-1:0]), .write_data(config_data[210:0]),
+        .read_address(program_address), .read_data(program_word)
+    );
+    controller #(
+        .WORD_CYCLES(WORD_CYCLES), .PHASE_BITS(PHASE_BITS), .PROGRAM_BITS(PROGRAM_BITS),
+        .LANE_ROWS(LANE_ROWS), .MIN_LOAD(MIN_LOAD), .MIN_RETURN(MIN_RETURN), .MIN_DRAIN(MIN_DRAIN)
+    ) control (
+        .clk(clk), .reset(reset), .go(go), .busy(busy), .cycles(cycles),
+        .program_address(program_address), .program_word(program_word), .phase(phase),
+        .run_start(run_start), .op_start(op_start), .op_number(op_number), .is_tile(is_tile),
+        .is_pool(is_pool), .is_image(is_image), .is_send(is_send), .first(first),
+        .height(height), .width(width), .descriptor(descriptor), .route(route),
+        .row_tile(row_tile), .maximum(maximum), .multiplier(multiplier), .pool_shift(pool_shift),
+        .issue(issue), .position(position), .entry(entry), .stepping(stepping),
+        .window_first(window_first), .window_last(window_last), .place_y(place_y),
+        .place_x(place_x), .linear(linear), .image_valid(image_valid), .image_ready(image_ready),
+        .send_step(send_step), .send_lane(send_lane), .send_row(send_row),
+        .result_ready(result_ready)
+    );
+
+    // Markers: the first cycle of a word time, and what is due then.
+    wire slot = phase == {PHASE_BITS{1'b0}};
+    wire transfer = {{(32 - PHASE_BITS) {1'b0}}, phase} == FEED % WORD_CYCLES;
+    wire word_start = {{(32 - PHASE_BITS) {1'b0}}, phase} == (FEED + 1) % WORD_CYCLES;
+    wire complete = {{(32 - PHASE_BITS) {1'b0}}, phase} == OUT % WORD_CYCLES;
+    wire take, word_out;
+    delay_line #(.WIDTH(1), .CYCLES(FEED)) to_array (
+        .clk(clk), .in(op_start && is_tile), .out(take)
+    );
+    delay_line #(.WIDTH(1), .CYCLES(OUT)) to_output (
+        .clk(clk), .in(issue && slot && busy), .out(word_out)
+    );
+
+    // Weights.
+    wire [WEIGHT_BITS-1:0] weight_address;
+    wire                   load;
+    wire [COLUMN_BITS-1:0] load_column;
+    wire [BLOCK_BITS-1:0]  load_block;
+    wire [LOAD_BITS-1:0]   load_data;
+    weight_loader #(
+        .COLUMNS(COLUMNS), .COLUMN_BITS(COLUMN_BITS), .BLOCKS(BLOCKS), .BLOCK_BITS(BLOCK_BITS),
+        .WAIT(LOAD_WAIT), .ADDRESS_BITS(WEIGHT_BITS)
+    ) loader (
+        .clk(clk), .run_start(run_start), .start(run_start || (op_start && is_tile)),
+        .address(weight_address), .load(load), .load_column(load_column), .load_block(load_block)
+    );
+    memory #(.WIDTH(LOAD_BITS), .ADDRESS_BITS(WEIGHT_BITS)) weights (
+        .clk(clk), .write(config_write && config_memory == 3'd2),
+        .write_address(config_address[WEIGHT_BITS-1:0]), .write_data(config_data[LOAD_BITS-1:0]),
+        .read_address(weight_address), .read_data(load_data)
+    );
+
+    // Positions and steps, as late as the banks' stages need them.
+    wire [15:0] read_address = descriptor + (is_pool ? entry : {{(16 - PHASE_BITS) {1'b0}}, phase});
+    wire [47:0] place_1;
+    wire        hold_3, window_first_3, pooled_6;
+    wire [PHASE_BITS-1:0] hold_index_3;
+    wire [15:0] position_2, row_tile_2, pool_position_6, pool_entry_5;
+    wire [PHASE_BITS-1:0] phase_2, phase_3;
+    wire        first_3, feed_3;
+    delay_line #(.WIDTH(48), .CYCLES(1)) place_delay (
+        .clk(clk), .in({place_y, place_x, linear}), .out(place_1)
+    );
+    wire reading = {{(32 - PHASE_BITS) {1'b0}}, phase} < READS;
+    delay_line #(.WIDTH(2 + PHASE_BITS), .CYCLES(3)) hold_delay (
+        .clk(clk), .in({reading && is_tile, window_first, phase}),
+        .out({hold_3, window_first_3, hold_index_3})
+    );
+    delay_line #(.WIDTH(17), .CYCLES(6)) pool_delay (
+        .clk(clk), .in({stepping && window_last, position}), .out({pooled_6, pool_position_6})
+    );
+    delay_line #(.WIDTH(16), .CYCLES(5)) entry_delay (
+        .clk(clk), .in(route + entry), .out(pool_entry_5)
+    );
+    delay_line #(.WIDTH(32 + PHASE_BITS), .CYCLES(2)) feed_delay (
+        .clk(clk), .in({position, row_tile, phase}), .out({position_2, row_tile_2, phase_2})
+    );
+    wire feeding = {{(32 - PHASE_BITS) {1'b0}}, phase} < LANE_ROWS;
+    delay_line #(.WIDTH(2), .CYCLES(3)) first_delay (
+        .clk(clk), .in({first, feeding && is_tile}), .out({first_3, feed_3})
+    );
+    delay_line #(.WIDTH(PHASE_BITS), .CYCLES(1)) phase_delay (
+        .clk(clk), .in(phase_2), .out(phase_3)
+    );
+
+    // The words behind the array.
+    wire                turn, last, keep, requantized, capture, store_rows;
+    wire [ROW_BITS-1:0] turn_row;
+    wire [15:0]         out_row_tile, out_residual, out_position, row_route, row_offset;
+    wire [23:0]         residual_linear;
+    wire [PROGRAM_BITS-1:0] out_tile;
+    memory #(.WIDTH(119), .ADDRESS_BITS(PROGRAM_BITS)) output_instructions (
+        .clk(clk), .write(config_write && config_memory == 3'd1),
+        .write_address(config_address[PROGRAM_BITS-1:0]), .write_data(config_data[118:0]),
+        .read_address(output_address), .read_data(output_word)
+    );
+    output_sequencer #(
+        .LANE_ROWS(LANE_ROWS), .ROW_BITS(ROW_BITS), .PROGRAM_BITS(PROGRAM_BITS)
+    ) sequencer (
+        .clk(clk), .run_start(run_start), .word(word_out), .program_address(output_address),
+        .program_word(output_word), .turn(turn), .turn_row(turn_row), .last(last), .keep(keep),
+        .requantized(requantized), .row_tile(out_row_tile), .residual(out_residual),
+        .residual_linear(residual_linear), .position(out_position), .capture(capture),
+        .route_address(row_route), .store(store_rows), .store_offset(row_offset), .tile(out_tile)
+    );
+
+    // Who writes to the banks: the image, pooling or the rows; never two at a time.
+    reg         image_1;
+    reg  [15:0] image_offset_1;
+    reg  [7:0]  image_byte_1;
+    always @(posedge clk) begin
+        image_1 <= image_valid && image_ready;
+        image_offset_1 <= position;
+        image_byte_1 <= image_byte;
+    end
+    wire [15:0] route_now = is_image ? route + entry : is_pool ? pool_entry_5 : row_route;
+    wire        store = image_1 || pooled_6 || store_rows;
+    wire [15:0] store_offset = image_1 ? image_offset_1 : pooled_6 ? pool_position_6 : row_offset;
+
+    reg  [8*SOURCES-1:0] row_bytes;
+    wire [8*SOURCES-1:0] bytes;
+    always @(posedge clk) if (capture) row_bytes <= bytes;
+    reg captured;
+    always @(posedge clk) captured <= capture;
+    assign words_captured = captured;
+    assign words = row_bytes;
+
+    // Column banks and the array.
+    wire [ALPHA*COLUMNS*WORD_BITS-1:0] x;
+    genvar c, i, a, u, r;
+    generate
+        for (c = 0; c < COLUMNS; c = c + 1) begin : g_column
+            for (i = 0; i < BANKS_PER_COLUMN; i = i + 1) begin : g_bank
+                localparam BANK = c * BANKS_PER_COLUMN + i;
+                wire [READS*WORD_BITS-1:0] stream;
+                wire [7:0]                 word;
+                wire mine = {{(32 - BANK_BITS) {1'b0}}, config_bank} == BANK;
+                stream_bank #(
+                    .READS(READS), .READ_BITS(READ_BITS), .WORD_BITS(WORD_BITS),
+                    .ADDRESS_BITS(ADDRESS_BITS), .DESCRIPTOR_BITS(DESCRIPTOR_BITS),
+                    .ROUTE_BITS(ROUTE_BITS), .SOURCES(SOURCES), .SOURCE_BITS(SOURCE_BITS)
+                ) bank (
+                    .clk(clk),
+                    .write_descriptor(config_write && config_memory == 3'd3 && mine),
+                    .write_route(config_write && config_memory == 3'd4 && mine),
+                    .table_descriptor_address(config_address[DESCRIPTOR_BITS-1:0]),
+                    .table_route_address(config_address[ROUTE_BITS-1:0]),
+                    .table_data(config_data[24+ADDRESS_BITS:0]),
+                    .descriptor_address(read_address[DESCRIPTOR_BITS-1:0]),
+                    .place_linear(place_1[ADDRESS_BITS-1:0]), .place_y(place_1[47:36]),
+                    .place_x(place_1[35:24]), .height(height), .width(width), .word(word),
+                    .hold(hold_3), .hold_index(hold_index_3[READ_BITS-1:0]), .transfer(transfer),
+                    .stream(stream), .window_first(window_first_3), .maximum(maximum),
+                    .multiplier(multiplier), .pool_shift(pool_shift),
+                    .route_address(route_now[ROUTE_BITS-1:0]), .store(store),
+                    .store_offset(store_offset[ADDRESS_BITS-1:0]), .store_pooled(pooled_6),
+                    .store_image(image_1), .image_byte(image_byte_1), .row_bytes(row_bytes),
+                    .written(written[BANK]),
+                    .written_address(written_address[BANK*ADDRESS_BITS+:ADDRESS_BITS]),
+                    .written_byte(written_byte[8*BANK+:8])
+                );
+                for (a = 0; a < READS; a = a + 1) begin : g_channel
+                    if (i * READS + a < ALPHA) begin : g_used
+                        assign x[((i*READS+a)*COLUMNS+c)*WORD_BITS+:WORD_BITS] =
+                            stream[a*WORD_BITS+:WORD_BITS];
+                    end
+                end
+            end
+        end
+    endgenerate
+
+    wire [ROWS*SUM_BITS-1:0] sum_in, sum_out;
+    systolic_array #(
+        .ROWS(ROWS), .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
+        .ACCUMULATOR_BITS(ACC), .CELL(CELL), .ROWS_PER_REGISTER(ROWS_PER_REGISTER),
+        .LOAD_ROWS(LOAD_ROWS), .COLUMN_BITS(COLUMN_BITS), .BLOCK_BITS(BLOCK_BITS),
+        .WORD_BITS(WORD_BITS), .SUM_BITS(SUM_BITS)
+    ) array (
+        .clk(clk), .word_start(word_start), .take(take), .x(x), .sum_in(sum_in),
+        .sum_out(sum_out), .load(load), .load_column(load_column), .load_block(load_block),
+        .load_data(load_data)
+    );
+
+    // Output lanes, each with the residual bank of its rows.
+    wire [15:0] sending_2 = is_send ? position : position_2;
+    wire [PARAMETER_BITS-1:0] turn_parameter = {out_row_tile[PARAMETER_BITS-ROW_BITS-1:0], turn_row};
+    wire [PARAMETER_BITS-1:0] parameter_2;
+    delay_line #(.WIDTH(PARAMETER_BITS), .CYCLES(2)) parameter_delay (
+        .clk(clk), .in(turn_parameter), .out(parameter_2)
+    );
+    wire [ACC*LANES-1:0] kept;
+    wire [15:0] residual_address = is_pool ? read_address
+                                 : out_residual + {{(16 - ROW_BITS) {1'b0}}, turn_row};
+    reg  [23:0] residual_linear_1;
+    always @(posedge clk) residual_linear_1 <= residual_linear;
+    generate
+        for (u = 0; u < LANES; u = u + 1) begin : g_lane
+            wire [LANE_ROWS*ACC-1:0] feed, sums;
+            wire [7:0]               residual;
+            wire mine = {{(32 - BANK_BITS) {1'b0}}, config_bank} == u;
+            output_lane #(
+                .LANE_ROWS(LANE_ROWS), .ROW_BITS(ROW_BITS), .ACCUMULATOR_BITS(ACC),
+                .SUM_ADDRESS_BITS(SUM_ADDRESS_BITS), .PARAMETER_BITS(PARAMETER_BITS)
+            ) lane (
+                .clk(clk), .write_bias(config_write && config_memory == 3'd5 && mine),
+                .write_parameter(config_write && config_memory == 3'd6 && mine),
+                .table_address(config_address[PARAMETER_BITS-1:0]),
+                .table_data(config_data[10+2*ACC:0]),
+                .feed_address({sending_2[SUM_ADDRESS_BITS-ROW_BITS-1:0],
+                               is_send ? send_row[ROW_BITS-1:0] : phase_2[ROW_BITS-1:0]}),
+                .feed_bias_address({row_tile_2[PARAMETER_BITS-ROW_BITS-1:0], phase_2[ROW_BITS-1:0]}),
+                .feed_from_bias(first_3), .feed_store(feed_3), .feed_row(phase_3[ROW_BITS-1:0]),
+                .feed(feed), .kept(kept[u*ACC+:ACC]), .sums(sums), .turn(turn),
+                .turn_row(turn_row), .parameter_address(parameter_2), .residual(residual),
+                .last(last), .keep(keep), .requantized(requantized),
+                .keep_address({out_position[SUM_ADDRESS_BITS-ROW_BITS-1:0], turn_row}),
+                .bytes(bytes[8*LANE_ROWS*u+:8*LANE_ROWS])
+            );
+            for (r = 0; r < LANE_ROWS; r = r + 1) begin : g_row
+                localparam ROW = u * LANE_ROWS + r;
+                if (ROW < ROWS) begin : g_used
+                    wire [ACC-1:0] word;
+                    reg  [ACC-1:0] finished;
+                    sum_serializer #(
+                        .CELL(CELL), .ACCUMULATOR_BITS(ACC), .SUM_BITS(SUM_BITS)
+                    ) serializer (
+                        .clk(clk), .transfer(transfer), .word(feed[r*ACC+:ACC]),
+                        .sum(sum_in[ROW*SUM_BITS+:SUM_BITS])
+                    );
+                    sum_deserializer #(
+                        .CELL(CELL), .ACCUMULATOR_BITS(ACC), .SUM_BITS(SUM_BITS)
+                    ) deserializer (
+                        .clk(clk), .complete(complete), .sum(sum_out[ROW*SUM_BITS+:SUM_BITS]),
+                        .word(word)
+                    );
+                    always @(posedge clk) if (complete) finished <= word;
+                    assign sums[r*ACC+:ACC] = finished;
+                end else begin : g_none
+                    assign sums[r*ACC+:ACC] = {ACC{1'b0}};
+                end
+            end
+            if (RESIDUALS != 0) begin : g_residual
+                localparam BANK = BANKS + u;
+                wire mine_too = {{(32 - BANK_BITS) {1'b0}}, config_bank} == BANK;
+                wire [WORD_BITS-1:0] stream;
+                stream_bank #(
+                    .READS(1), .READ_BITS(1), .WORD_BITS(WORD_BITS),
+                    .ADDRESS_BITS(ADDRESS_BITS), .DESCRIPTOR_BITS(DESCRIPTOR_BITS),
+                    .ROUTE_BITS(ROUTE_BITS), .SOURCES(SOURCES), .SOURCE_BITS(SOURCE_BITS)
+                ) bank (
+                    .clk(clk),
+                    .write_descriptor(config_write && config_memory == 3'd3 && mine_too),
+                    .write_route(config_write && config_memory == 3'd4 && mine_too),
+                    .table_descriptor_address(config_address[DESCRIPTOR_BITS-1:0]),
+                    .table_route_address(config_address[ROUTE_BITS-1:0]),
+                    .table_data(config_data[24+ADDRESS_BITS:0]),
+                    .descriptor_address(residual_address[DESCRIPTOR_BITS-1:0]),
+                    .place_linear(is_pool ? place_1[ADDRESS_BITS-1:0]
+                                          : residual_linear_1[ADDRESS_BITS-1:0]),
+                    .place_y(is_pool ? place_1[47:36] : 12'd0),
+                    .place_x(is_pool ? place_1[35:24] : 12'd0),
+                    .height(is_pool ? height : 12'd1), .width(is_pool ? width : 12'd1),
+                    .word(residual), .hold(1'b0), .hold_index(1'b0), .transfer(1'b0),
+                    .stream(stream), .window_first(window_first_3), .maximum(maximum),
+                    .multiplier(multiplier), .pool_shift(pool_shift),
+                    .route_address(route_now[ROUTE_BITS-1:0]), .store(store),
+                    .store_offset(store_offset[ADDRESS_BITS-1:0]), .store_pooled(pooled_6),
+                    .store_image(image_1), .image_byte(image_byte_1), .row_bytes(row_bytes),
+                    .written(written[BANK]),
+                    .written_address(written_address[BANK*ADDRESS_BITS+:ADDRESS_BITS]),
+                    .written_byte(written_byte[8*BANK+:8])
+                );
+            end else begin : g_no_residual
+                assign residual = 8'd0;
+            end
+        end
+    endgenerate
+
+    // Results.
+    wire signed [ACC-1:0] sent = kept[send_lane*ACC+:ACC];
+    always @(posedge clk) begin
+        if (send_step == 2'd1) result_word <= {{(32 - ACC) {sent[ACC-1]}}, sent};
+        result_valid <= !reset && is_send
+                     && (send_step == 2'd1 || (send_step == 2'd2 && !result_ready));
+    end
+endmodule

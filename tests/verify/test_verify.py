@@ -1,0 +1,54 @@
+"""Whole networks through the RTL of the tiled accelerator: every word, every cycle."""
+
+import numpy as np
+import pytest
+
+from systopack.errors import InvalidOptionError
+from systopack.hardware.array import Array
+from systopack.verify.verify import verify
+from tests.networks import random_images, random_network
+
+
+def random_array(rng: np.random.Generator) -> Array:
+    rows = int(rng.integers(1, 7))
+    return Array(
+        rows=rows,
+        columns=int(rng.integers(1, 7)),
+        alpha=8,
+        cell=str(rng.choice(["mx", "bit-parallel", "bl"])),
+        rows_per_register=int(rng.integers(1, rows + 1)),
+        load_rows=int(rng.integers(1, rows + 1)),
+    )
+
+
+def check(seed: int, *, pauses: int = 0, layers: int = 4) -> None:
+    rng = np.random.default_rng(seed)
+    network = random_network(rng, layers=layers)
+    array = random_array(rng)
+    result = verify(network, random_images(rng, network, 2), array=array, pauses=pauses)
+    assert result.passed, f"{array}: {result.difference}"
+    assert result.words > 0
+
+
+@pytest.mark.parametrize("seed", [2, 10])
+def test_a_random_network_is_equal_in_every_word_and_cycle(seed):
+    check(seed)
+
+
+def test_pauses_of_the_host_change_no_word():
+    check(10, pauses=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(100, 120))
+def test_random_networks_on_random_arrays(seed):
+    check(seed, layers=5)
+
+
+def test_no_image_and_unknown_organisations_are_refused():
+    network = random_network(np.random.default_rng(0))
+    images = random_images(np.random.default_rng(0), network, 1)
+    with pytest.raises(InvalidOptionError, match="at least one"):
+        verify(network, images[:0], array=Array())
+    with pytest.raises(InvalidOptionError, match="organisation is 'ring'"):
+        verify(network, images, array=Array(), organisation="ring")
