@@ -3,6 +3,7 @@
 Sets of rows are bit sets: one column of the filter matrix is `ceil(N / 64)` words of uint64.
 """
 
+# ruff: noqa: PLR0917 - compiled functions take their arrays by position
 from __future__ import annotations
 
 from typing import Any
@@ -115,3 +116,84 @@ def keep_largest(
                     best = magnitude
                     values[row, group] = value
                     channels[row, group] = position - starts[group]
+
+
+@njit(cache=True, parallel=True)
+def count_nonzeros(matrix: NDArray[Any]) -> NDArray[np.int64]:
+    """Nonzeros of every column."""
+    rows, columns = matrix.shape
+    strips = 16
+    counts = np.zeros((strips, columns), np.int64)
+    for strip in prange(strips):
+        for row in range(strip * rows // strips, (strip + 1) * rows // strips):
+            for column in range(columns):
+                counts[strip, column] += 1 if matrix[row, column] != 0 else 0
+    total = np.zeros(columns, np.int64)
+    for strip in range(strips):
+        total += counts[strip]
+    return total
+
+
+@njit(cache=True, parallel=True)
+def gather_columns(
+    matrix: NDArray[Any],
+    starts: NDArray[np.int64],
+    row_of: NDArray[np.int32],
+    squared: NDArray[np.float64],
+) -> None:
+    """Write the row and the squared value of every nonzero, column by column."""
+    rows, columns = matrix.shape
+    strips = 16
+    for strip in prange(strips):  # a strip of columns: each is written from top to bottom
+        first, last = strip * columns // strips, (strip + 1) * columns // strips
+        place = starts[first:last].copy()
+        for row in range(rows):
+            for column in range(first, last):
+                value = np.float64(matrix[row, column])
+                if value != 0:
+                    row_of[place[column - first]] = row
+                    squared[place[column - first]] = value * value
+                    place[column - first] += 1
+
+
+@njit(cache=True)
+def keep_most_important(
+    matrix: NDArray[Any],
+    importance: NDArray[np.float64],
+    members: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    kept: int,
+    values: NDArray[Any],
+    channels: NDArray[np.uint8],
+) -> None:
+    """Fill `values` and `channels`, `kept` cells a group, with the weights that matter most.
+
+    Like `keep_largest`, but by importance times squared weight, and several of a row and group;
+    they fill its cells in the order of the group's columns. `importance` is (N, M) or (N, 1).
+    """
+    largest = 0
+    for group in range(starts.size - 1):
+        largest = max(largest, starts[group + 1] - starts[group])
+    chosen = np.empty(largest, np.bool_)
+    wide = importance.shape[1] > 1
+    for row in range(matrix.shape[0]):
+        for group in range(starts.size - 1):
+            first, last = starts[group], starts[group + 1]
+            chosen[:] = False
+            for _ in range(kept):
+                best = -1
+                most = -1.0
+                for position in range(first, last):
+                    column = members[position]
+                    value = np.float64(matrix[row, column])
+                    score = value * value * importance[row, column if wide else 0]
+                    if value != 0 and not chosen[position - first] and score > most:
+                        best, most = position - first, score
+                if best >= 0:
+                    chosen[best] = True
+            cell = group * kept
+            for position in range(first, last):
+                if chosen[position - first]:
+                    values[row, cell] = matrix[row, members[position]]
+                    channels[row, cell] = position - first
+                    cell += 1

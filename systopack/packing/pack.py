@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,26 +10,55 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from systopack.errors import InvalidMatrixError, InvalidOptionError
-from systopack.packing.grouping import dense_column_first
+from systopack.packing.checks import checked_matrix
+from systopack.packing.grouping import groups_from_labels
 from systopack.packing.matrix import Groups, PackedBand, PackedMatrix
+from systopack.packing.objective import FewestGroups, FewestTiles, MostEnergy, Objective
+from systopack.packing.policies.registry import Request, policy_named
+from systopack.packing.problem import GroupingProblem, checked_importance, grouping_problem
 from systopack.packing.pruning import column_combine
 from systopack.packing.rule import PackingRule
 
+_FEWEST_GROUPS = FewestGroups()
 
-def pack(filter_matrix: ArrayLike, *, alpha: int, gamma: float) -> PackedMatrix:
+
+def pack(
+    filter_matrix: ArrayLike,
+    *,
+    alpha: int,
+    gamma: float,
+    policy: str = "least-loss",
+    objective: Objective = _FEWEST_GROUPS,
+    seed: int = 0,
+    time_limit_s: float | None = None,
+    importance: ArrayLike | None = None,
+    band_rows: int | None = None,
+    kept: int = 1,
+) -> PackedMatrix:
     """Combine the columns of a filter matrix and prune the conflicts.
 
     Args:
         filter_matrix: shape (N, M), real and finite; not changed.
         alpha: largest group size, 1..256.
         gamma: conflicts allowed in a group, as an average per row, 0..alpha - 1.
+        policy: how columns are grouped: `dense-column-first`, `authors`, `least-loss`,
+            `assignment`, `refine` or `best`.
+        objective: what the policy is to be best at.
+        seed: of everything random; the same seed gives the same groups.
+        time_limit_s: seconds, above 0, to search for; None for a fixed amount of search.
+            Only with a time limit can two runs differ.
+        importance: how much a unit of squared weight matters, shape (N,) for rows or (N, M) for
+            weights, at least 0 (Fisher information, curvature); None for plain magnitude.
+        band_rows: rows R of a row band; every band gets groups of its own. None: one band.
+        kept: weights kept per row and group, 1..alpha; more than one packs N:M, each group is
+            listed so many times, and only nonzeros beyond them are conflicts.
 
     Returns:
-        The packed matrix, one row band.
+        The packed matrix, one row band or `ceil(N / band_rows)`.
 
     Raises:
         InvalidMatrixError: not two-dimensional, empty, not real, NaN or infinite.
-        InvalidOptionError: alpha or gamma out of range.
+        InvalidOptionError: an option out of range, or more groups needed than asked for.
 
     >>> packed = pack([[1.0, 0, 0, 2], [0, 3, 0, 0], [0, 0, 0, 4]], alpha=2, gamma=0)
     >>> packed.groups, packed.values.tolist()
@@ -36,10 +66,113 @@ def pack(filter_matrix: ArrayLike, *, alpha: int, gamma: float) -> PackedMatrix:
     """
     rule = PackingRule(alpha=alpha, gamma=gamma)
     matrix = checked_matrix(filter_matrix)
-    groups = dense_column_first(
-        matrix != 0, alpha=rule.alpha, conflicts_allowed=rule.conflicts_allowed(len(matrix))
-    )
-    return pack_groups(matrix, groups)
+    rows = matrix.shape[0] if band_rows is None else band_rows
+    if isinstance(rows, bool) or int(rows) != rows or rows < 1:
+        raise InvalidOptionError(f"A row band has {band_rows} rows; give a whole number from 1 up.")
+    weights = None if importance is None else checked_importance(importance, matrix.shape)
+    starts = range(0, matrix.shape[0], int(rows))
+    bands = []
+    for start in starts:
+        part = matrix[start : start + int(rows)]
+        part_weights = None if weights is None else weights[start : start + int(rows)]
+        groups = group_columns(
+            part,
+            rule,
+            policy=policy,
+            objective=objective,
+            seed=seed,
+            time_limit_s=None if time_limit_s is None else time_limit_s / len(starts),
+            importance=part_weights,
+            kept=kept,
+        )
+        bands.append(column_combine(part, groups, importance=part_weights, kept=kept))
+    return PackedMatrix(columns=matrix.shape[1], bands=tuple(bands))
+
+
+def group_columns(
+    matrix: NDArray[Any],
+    rule: PackingRule,
+    *,
+    policy: str = "least-loss",
+    objective: Objective = _FEWEST_GROUPS,
+    seed: int = 0,
+    time_limit_s: float | None = None,
+    importance: ArrayLike | None = None,
+    kept: int = 1,
+) -> Groups:
+    """Only the column groups that `pack` would choose for one row band.
+
+    Args:
+        matrix: shape (N, M), real and finite; not checked again.
+        rule: the limits of a group.
+        policy, objective, seed, time_limit_s, importance, kept: as in `pack`.
+
+    Returns:
+        The groups, the columns of each in ascending order; empty columns are in none.
+
+    Raises:
+        InvalidOptionError: see `pack`.
+    """
+    if isinstance(kept, bool) or not 1 <= kept <= rule.alpha:
+        raise InvalidOptionError(f"kept is {kept}, but a group of {rule.alpha} keeps 1 to alpha.")
+    problem = grouping_problem(matrix, rule=rule, importance=importance, kept=kept)
+    return groups_from_labels(_labels(problem, policy, objective, seed, time_limit_s))
+
+
+def _labels(
+    problem: GroupingProblem,
+    policy: str,
+    objective: Objective,
+    seed: int,
+    time_limit_s: float | None,
+) -> NDArray[np.int64]:
+    if time_limit_s is not None and not time_limit_s > 0:
+        raise InvalidOptionError(f"The time limit is {time_limit_s} s; give seconds above 0.")
+    entry = policy_named(policy)
+    now = time.monotonic()
+
+    def ask(*, groups: int | None, share: float) -> NDArray[np.int64]:
+        return entry.run(
+            problem,
+            Request(
+                groups=groups,
+                seed=seed,
+                deadline=None if time_limit_s is None else now + share * time_limit_s,
+                fewest_at_any_cost=isinstance(objective, FewestGroups) and objective.at_any_cost,
+            ),
+        )
+
+    if isinstance(objective, FewestGroups):
+        return ask(groups=None, share=1.0)
+    if isinstance(objective, FewestTiles):
+        labels = ask(groups=None, share=0.5)
+        groups = int(labels.max(initial=-1)) + 1
+        filled = min(-(-groups // objective.columns) * objective.columns, problem.occupied)
+        return ask(groups=filled, share=1.0) if entry.aims and filled > groups else labels
+    if not entry.aims:
+        raise InvalidOptionError(
+            f"The policy '{policy}' takes as many groups as its rule gives; ask 'least-loss', "
+            "'assignment', 'refine' or 'best' for a number of groups."
+        )
+    labels = ask(groups=objective.groups, share=1.0)
+    needed = int(labels.max(initial=-1)) + 1
+    if needed > objective.groups:
+        raise InvalidOptionError(
+            f"The policy '{policy}' needs {needed} column groups, not {objective.groups}; allow "
+            "more groups, a larger alpha or gamma, or a longer search with 'best'."
+        )
+    return labels
+
+
+def _filled_up(groups: Groups, matrix: NDArray[Any], size: int) -> Groups:
+    """Fill blocks up to `size` columns with empty columns."""
+    empty = np.flatnonzero(~(matrix != 0).any(axis=0)).tolist()
+    full = []
+    for group in groups:
+        room = size - len(group)
+        full.append(tuple(sorted([*group, *empty[:room]])))
+        empty = empty[room:]
+    return tuple(full)
 
 
 def pack_groups(filter_matrix: ArrayLike, groups: Sequence[Sequence[int]]) -> PackedMatrix:
@@ -71,14 +204,31 @@ def dense(filter_matrix: ArrayLike) -> PackedMatrix:
     return PackedMatrix(columns=matrix.shape[1], bands=(band,))
 
 
-def n_of_m(filter_matrix: ArrayLike, *, n: int, m: int) -> PackedMatrix:
-    """Keep at most `n` weights in each block of `m` consecutive columns (N:M, for instance 2:4).
+def n_of_m(
+    filter_matrix: ArrayLike,
+    *,
+    n: int,
+    m: int,
+    permute: str | None = None,
+    seed: int = 0,
+    time_limit_s: float | None = None,
+    importance: ArrayLike | None = None,
+) -> PackedMatrix:
+    """Keep at most `n` weights in each block of `m` columns (N:M, for instance 2:4).
 
     Each block is a group that is listed `n` times; the weights of a row fill its cells from the
     left, in the order of their columns. The last block may be narrower.
 
+    Args:
+        filter_matrix: shape (N, M), real and finite.
+        permute: a policy (see `pack`) that chooses which columns share a block, so that the most
+            energy is kept; None for consecutive columns. Empty columns fill blocks up; blocks of
+            nothing else are left out. `contiguous_order` of the groups is the permutation.
+        seed, time_limit_s, importance: as in `pack`, for `permute`.
+
     Raises:
-        InvalidOptionError: not 1 <= n <= m <= 256.
+        InvalidOptionError: not 1 <= n <= m <= 256, or a policy that cannot be asked for a number
+            of groups.
         InvalidMatrixError: the matrix is not valid.
     """
     if not 1 <= n <= m <= 256:
@@ -86,6 +236,20 @@ def n_of_m(filter_matrix: ArrayLike, *, n: int, m: int) -> PackedMatrix:
     matrix = checked_matrix(filter_matrix)
     rows, columns = matrix.shape
     blocks = -(-columns // m)
+    if permute is not None:
+        problem = grouping_problem(
+            matrix,
+            rule=PackingRule(alpha=m, gamma=0),
+            importance=importance,
+            kept=n,
+            conflicts_allowed=matrix.size,
+        )
+        labels = _labels(problem, permute, MostEnergy(groups=blocks), seed, time_limit_s)
+        permuted = _filled_up(groups_from_labels(labels), matrix, m)
+        return PackedMatrix(
+            columns=columns,
+            bands=(column_combine(matrix, permuted, importance=importance, kept=n),),
+        )
     padded = np.zeros((rows, blocks * m), dtype=matrix.dtype)
     padded[:, :columns] = matrix
     block_view = padded.reshape(rows, blocks, m)
@@ -108,44 +272,3 @@ def n_of_m(filter_matrix: ArrayLike, *, n: int, m: int) -> PackedMatrix:
         channels=channels.astype(np.uint8).reshape(rows, -1),
     )
     return PackedMatrix(columns=columns, bands=(band,))
-
-
-def checked_matrix(filter_matrix: ArrayLike) -> NDArray[Any]:
-    """Turn anything array-like into a contiguous real matrix, or say why it is none.
-
-    Raises:
-        InvalidMatrixError: see `pack`.
-    """
-    try:
-        matrix = np.ascontiguousarray(filter_matrix)
-    except (ValueError, TypeError) as error:
-        raise InvalidMatrixError(
-            f"The filter matrix is not an array of numbers: {error}."
-        ) from error
-    if matrix.ndim != 2 or np.ndim(filter_matrix) != 2:
-        raise InvalidMatrixError(
-            f"The filter matrix has shape {np.shape(filter_matrix)}, but it must be a matrix "
-            "(filters, columns); reshape a k x k convolution to (N, channels * k * k)."
-        )
-    if matrix.size == 0:
-        raise InvalidMatrixError(
-            f"The filter matrix has shape {matrix.shape}, so it holds no weight; it needs at "
-            "least one row and one column."
-        )
-    if matrix.dtype.kind == "b" or matrix.dtype.kind not in "fiu":
-        raise InvalidMatrixError(
-            f"The filter matrix holds {matrix.dtype}, but weights are real numbers."
-        )
-    if matrix.dtype.kind == "f" and not np.isfinite(matrix).all():
-        row, column = np.argwhere(~np.isfinite(matrix))[0]
-        raise InvalidMatrixError(
-            f"The filter matrix holds {matrix[row, column]} at row {row}, column {column}; "
-            "weights must be finite."
-        )
-    if matrix.dtype == np.float16:
-        matrix = matrix.astype(np.float32)
-    elif matrix.dtype.kind == "u":
-        matrix = matrix.astype(np.int64)
-    elif matrix.dtype.itemsize > 8:
-        matrix = matrix.astype(np.float64)
-    return matrix

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from systopack.packing.matrix import Groups, PackedBand
+from systopack.packing.problem import checked_importance
 
 
 def column_combine_definition(matrix: NDArray[Any], groups: Groups) -> PackedBand:
@@ -31,17 +32,36 @@ def column_combine_definition(matrix: NDArray[Any], groups: Groups) -> PackedBan
     return PackedBand(groups=groups, values=values, channels=channels)
 
 
-def column_combine(matrix: NDArray[Any], groups: Groups) -> PackedBand:
-    """The same band as `column_combine_definition`, compiled (numba)."""
+def column_combine(
+    matrix: NDArray[Any],
+    groups: Groups,
+    *,
+    importance: ArrayLike | None = None,
+    kept: int = 1,
+) -> PackedBand:
+    """The same band as `column_combine_definition`, compiled (numba).
+
+    Args:
+        matrix, groups: as there.
+        importance: keep the weights with the largest importance times square instead; shape (N,)
+            or (N, M), at least 0.
+        kept: weights kept per row and group; each group is listed so many times.
+    """
     from systopack.packing import kernels
 
     sizes = [len(group) for group in groups]
     starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]).astype(np.int64)
     members = np.fromiter((c for group in groups for c in group), np.int64, count=int(starts[-1]))
-    values = np.zeros((matrix.shape[0], len(groups)), dtype=matrix.dtype)
+    values = np.zeros((matrix.shape[0], len(groups) * kept), dtype=matrix.dtype)
     channels = np.zeros(values.shape, dtype=np.uint8)
-    kernels.keep_largest(matrix, members, starts, values, channels)
-    return PackedBand(groups=groups, values=values, channels=channels)
+    if importance is None and kept == 1:
+        kernels.keep_largest(matrix, members, starts, values, channels)
+    else:
+        weights = np.ones(matrix.shape[0]) if importance is None else importance
+        scores = checked_importance(weights, matrix.shape)
+        kernels.keep_most_important(matrix, scores, members, starts, kept, values, channels)
+    listed = tuple(group for group in groups for _ in range(kept))
+    return PackedBand(groups=listed, values=values, channels=channels)
 
 
 def magnitude_mask(matrix: NDArray[Any], *, keep: int) -> NDArray[np.bool_]:

@@ -1,0 +1,1 @@
+"""Compiled search over groupings: insertion, reassignment, annealing, exact cover."""
