@@ -116,7 +116,7 @@ def report(
     from systopack.hardware.cycles import count_cycles
     from systopack.network.file import load
     from systopack.records import read_record
-    from systopack.report.content import compare
+    from systopack.report.comparison import compare
     from systopack.report.page import render
 
     rows, columns = array_size(array)

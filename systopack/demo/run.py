@@ -20,7 +20,7 @@ from systopack.network.reference import classify
 from systopack.quantization.fine_tune import QuantizeSettings
 from systopack.quantization.quantize import quantize
 from systopack.records import Record, sha256_of_file
-from systopack.report.content import compare
+from systopack.report.comparison import compare
 from systopack.report.page import render
 from systopack.training.devices import DeviceOptions
 from systopack.training.events import Observer

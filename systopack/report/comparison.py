@@ -1,0 +1,69 @@
+"""Put networks, cycle counts and records side by side as the content of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from systopack.hardware.cycles import NetworkCycles
+from systopack.network.network import PackedNetwork
+from systopack.report.page import ReportContent, SummaryRow
+
+Accuracies = Mapping[str, Mapping[str, float]]  # design -> "float" or "8-bit" -> percent
+_REFERENCE = "dense"
+
+
+def compare(
+    *,
+    title: str,
+    networks: Mapping[str, PackedNetwork],
+    cycles: Mapping[str, NetworkCycles],
+    history: Sequence[Mapping[str, Any]],
+    records: Sequence[Mapping[str, Any]],
+    accuracies: Accuracies | None = None,
+) -> ReportContent:
+    """Build the content of a report; ratios are to the design named "dense".
+
+    Args:
+        networks, cycles: by design, in the order of the columns.
+        history: training epochs.
+        records: quoted as provenance.
+        accuracies: percent of the test images right; without it those rows are left out.
+    """
+    rows = []
+    for kind in ("float", "8-bit"):
+        if accuracies is not None:
+            values = {design: accuracies[design][kind] for design in networks}
+            rows.append(
+                SummaryRow(quantity=f"accuracy, {kind}", unit="%", values=values, ratio=None)
+            )
+    arrays = list(dict.fromkeys((c.array.rows, c.array.columns) for c in cycles.values()))
+    where = " x ".join(str(size) for size in arrays[0]) if len(arrays) == 1 else "their arrays"
+    figures: dict[str, Mapping[str, float | int]] = {
+        "nonzeros": {design: network.nonzeros for design, network in networks.items()},
+        "packed cells": {design: network.packed_cells for design, network in networks.items()},
+        "packing efficiency": {d: network.packing_efficiency for d, network in networks.items()},
+        f"tiles on {where}": {design: count.tiles for design, count in cycles.items()},
+        "streamed words per image": {d: count.streamed_words for d, count in cycles.items()},
+        "cycles per image": {design: count.cycles for design, count in cycles.items()},
+    }
+    rows += [
+        SummaryRow(quantity=quantity, unit="", values=values, ratio=_ratio(values))
+        for quantity, values in figures.items()
+    ]
+    return ReportContent(
+        title=title,
+        networks=networks,
+        cycles=cycles,
+        history=history,
+        summary=rows,
+        provenance=records,
+    )
+
+
+def _ratio(values: Mapping[str, float | int]) -> float | None:
+    others = [value for design, value in values.items() if design != _REFERENCE]
+    reference = values.get(_REFERENCE)
+    if not others or not reference:
+        return None
+    return others[-1] / reference

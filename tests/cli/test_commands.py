@@ -1,0 +1,230 @@
+"""The command line on small inputs: every command's file and record, and every bad input."""
+
+import errno
+import json
+import os
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from systopack.cli import main as command_line
+from systopack.network.file import save
+from systopack.packing.pack import dense
+from tests.networks import random_network
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """Run the command line in an empty folder: (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run_command(*arguments):
+        monkeypatch.setattr(sys, "argv", ["systopack", *map(str, arguments)])
+        code = 0
+        try:
+            command_line.main()
+        except SystemExit as stop:
+            code = stop.code or 0
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run_command
+
+
+@pytest.fixture
+def network(tmp_path):
+    path = tmp_path / "net.spk"
+    save(random_network(np.random.default_rng(7)), path)
+    return path
+
+
+def refused(result, *words):
+    """One sentence on stderr, exit code 2, no traceback."""
+    code, out, err = result
+    assert code == 2, (out, err)
+    assert "Traceback" not in err
+    assert len(err.strip().splitlines()) == 1, err
+    for word in words:
+        assert word in err
+    return True
+
+
+def test_pack_writes_a_file_and_a_record(run, tmp_path):
+    matrix = np.array([[1.0, 0, 0, 2], [0, 3, 0, 0], [0, 0, 0, 4]])
+    np.save("m.npy", matrix)
+    code, out, err = run("pack", "m.npy", "--alpha", 2, "--gamma", 0)
+    assert (code, err) == (0, "")
+    record = json.loads((tmp_path / "m.packed.json").read_text())
+    assert record["figures"]["m"]["groups"] == 2
+    assert record["configuration"]["alpha"] == 2
+    assert len(record["inputs"]["m.npy"]) == 64
+    code, out, _ = run("inspect", "m.packed.safetensors")
+    assert code == 0
+    assert "3 x 4" in out
+
+
+def test_simulate_and_inspect_a_network(run, network, tmp_path):
+    code, out, _ = run("simulate", network, "--array", "8x8", "--against", network)
+    assert code == 0
+    assert "1.000 of the cycles" in out
+    figures = json.loads((tmp_path / "net.cycles.json").read_text())["figures"]
+    assert figures[str(network)]["cycles"] > 0
+    code, out, _ = run("inspect", network)
+    assert "sha256" in out
+
+
+def test_report_is_written(run, network, tmp_path):
+    code, _, err = run("report", network, "--out", "page.html", "--alpha", 8)
+    assert (code, err) == (0, "")
+    assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--alpha", 0], ["alpha is 0", "1 to 256"]),
+        (["--gamma", -1], ["gamma is -1", "0 to 7"]),
+        (["--gamma", 7.5], ["gamma is 7.5", "0 to 7"]),
+        (["--gamma", "nan"], ["gamma is nan"]),
+        (["--gamma", "inf"], ["gamma is inf"]),
+        (["--array", "32"], ["--array", "32x32"]),
+        (["--array", "0x4"], ["0 x 4"]),
+        (["--out", "m.txt"], ["m.txt"]),
+    ],
+)
+def test_options_out_of_range(run, tmp_path, options, words):
+    np.save("m.npy", np.ones((3, 4)))
+    before = sorted(tmp_path.iterdir())
+    assert refused(run("pack", "m.npy", *options), *words)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+MATRICES = {
+    "nan": (np.array([[1.0, np.nan]]), "finite"),
+    "infinite": (np.array([[1.0], [-np.inf]]), "row 1, column 0"),
+    "empty": (np.zeros((0, 4)), "no weight"),
+    "vector": (np.ones(4), "shape (4,)"),
+    "text": (np.array([["a"]]), "real numbers"),
+    "complex": (np.ones((2, 2), complex), "real numbers"),
+}
+
+
+@pytest.mark.parametrize("name", MATRICES)
+def test_matrices_that_are_none(run, name):
+    matrix, word = MATRICES[name]
+    np.save("m.npy", matrix)
+    assert refused(run("pack", "m.npy"), word)
+
+
+@pytest.mark.parametrize("matrix", [np.zeros((5, 7)), np.ones((1, 1)), -np.ones((1, 9))])
+def test_matrices_at_the_edge_are_packed(run, matrix):
+    np.save("m.npy", matrix)
+    code, out, _ = run("pack", "m.npy")
+    assert code == 0
+    if not matrix.any():
+        assert "1.000" in out  # efficiency 1 by definition
+
+
+def test_object_arrays_are_not_unpickled(run):
+    np.save("m.npy", np.array([[{}]], dtype=object), allow_pickle=True)
+    assert refused(run("pack", "m.npy"), "m.npy")
+
+
+SPK = {
+    "truncated": lambda content: content[:-10],
+    "flipped": lambda content: content[:-3] + bytes([content[-3] ^ 4]) + content[-2:],
+    "newer": lambda content: content.replace(b'version\\": 1', b'version\\": 2'),
+    "pickle": lambda _: pickle.dumps({"a": 1}),
+    "empty": lambda _: b"",
+}
+
+
+@pytest.mark.parametrize("name", SPK)
+@pytest.mark.parametrize("command", ["inspect", "simulate", "evaluate"])
+def test_damaged_networks(run, network, name, command):
+    network.write_bytes(SPK[name](network.read_bytes()))
+    word = {"newer": "update systopack", "pickle": "pickle"}.get(name, "damaged")
+    assert refused(run(command, network), word)
+
+
+def test_missing_files(run):
+    for command in (
+        ["inspect", "none.spk"],
+        ["pack", "none.npy"],
+        ["combine", "none.safetensors", "--out", "p.safetensors"],
+        ["report", "none.spk", "--out", "r.html"],
+    ):
+        assert refused(run(*command), "There is no file 'none.")
+
+
+def test_a_folder_without_images(run, tmp_path):
+    (tmp_path / "data").mkdir()
+    assert refused(
+        run("train", "lenet5-shift", "--data", tmp_path / "data", "--out", "d.safetensors"),
+        "parquet",
+    )
+
+
+def test_unknown_models_are_listed(run):
+    assert refused(run("train", "alexnet", "--out", "d.safetensors"), "alexnet", "lenet5-shift")
+
+
+def test_settings_files(run, tmp_path):
+    (tmp_path / "bad.toml").write_text("epochs = ")
+    (tmp_path / "unknown.toml").write_text("epoch = 3")
+    (tmp_path / "range.toml").write_text("epochs = -3")
+    command = ["train", "lenet5-shift", "--out", "d.safetensors", "--config"]
+    assert refused(run(*command, "bad.toml"), "not valid TOML")
+    assert refused(run(*command, "unknown.toml"), "'epoch'")
+    assert refused(run(*command, "range.toml"), "--epochs is -3")
+
+
+def test_a_full_disk_leaves_nothing_behind(run, tmp_path, monkeypatch):
+    np.save("m.npy", np.ones((3, 4)))
+    before = sorted(tmp_path.iterdir())
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert refused(run("pack", "m.npy"), "disk is full")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_alpha_larger_than_the_array_offers(run, tmp_path, network):
+    assert refused(run("simulate", network, "--alpha", 1), "alpha=1", "--alpha 1")
+
+
+def test_a_tensor_file_that_is_no_model(run):
+    save_file({"weight": np.ones((2, 2), np.float32)}, "w.safetensors")
+    assert refused(run("combine", "w.safetensors", "--out", "p.safetensors"), "w.safetensors")
+
+
+def test_help_is_quick_and_shows_an_example():
+    code = (
+        "import time; start = time.perf_counter(); import systopack.cli.main; "
+        "import sys; heavy = {'torch', 'numba', 'plotly', 'datasets', 'ortools'} & set(sys.modules); "
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["train", "combine", "quantize", "evaluate", "simulate", "pack", "inspect", "report", "demo"],
+)
+def test_every_command_shows_an_example(run, command):
+    code, out, _ = run(command, "--help")
+    assert code == 0
+    assert f"Example: systopack {command}" in out
+
+
+def test_dense_is_exported():
+    import systopack
+
+    assert systopack.pack is not None
+    assert systopack.dense is dense

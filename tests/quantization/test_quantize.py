@@ -1,0 +1,159 @@
+"""The fake-quantized model in float64 and the integer reference, bit for bit."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from systopack.data.open import open_data
+from systopack.data.split import training_part
+from systopack.frontend.capture import capture
+from systopack.frontend.execute import folded_weights
+from systopack.nn import zoo
+from systopack.packing.rule import PackingRule
+from systopack.quantization.fine_tune import QuantizeSettings
+from systopack.quantization.quantize import quantize, reference_equals_model
+from systopack.quantization.scales import best_exponent, calibrate
+from systopack.training.devices import DeviceOptions
+from systopack.training.events import SilentObserver
+from systopack.training.model import TrainedModel
+from systopack.training.one_shot import combine_once
+from tests.real import cifar10, eight_bit, resnet20_dense, resnet20_quantized, small_set
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return small_set(open_data("sample"), train=500, test=200)
+
+
+def untrained(name, classes, channels):
+    torch.manual_seed(1)
+    module = zoo.build(name, classes=classes)
+    for layer in module.modules():  # norms that are not the identity
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.running_mean.normal_()
+            layer.running_var.uniform_(0.5, 2)
+    return TrainedModel(
+        architecture=name,
+        class_names=tuple(str(label) for label in range(classes)),
+        mean=(0.1307,) * channels,
+        std=(0.3081,) * channels,
+        state=module.state_dict(),
+    )
+
+
+@pytest.mark.parametrize("rho", [1.0, 0.2])
+def test_every_word_of_every_layer_is_equal(digits, rho):
+    model = untrained("lenet5-shift", 10, 1)
+    if rho < 1:
+        model = combine_once(model, rule=PackingRule(alpha=8, gamma=0.5), rho=rho)
+    differing = reference_equals_model(eight_bit(model, digits, images=100), digits.test_images)
+    assert differing == dict.fromkeys(differing, 0)
+
+
+def test_fine_tuning_keeps_pruned_weights_and_equality(digits):
+    model = combine_once(
+        untrained("lenet5-shift", 10, 1), rule=PackingRule(alpha=8, gamma=0.5), rho=0.2
+    )
+    settings = QuantizeSettings(epochs=1, batch_size=50, calibration_images=100, distill_weight=0.5)
+    result = quantize(
+        model,
+        training_part(digits, held_out=50),
+        settings=settings,
+        augment=digits.augment,
+        name="tuned",
+        devices=DeviceOptions(accelerator="cpu"),
+        observer=SilentObserver(),
+    )
+    assert not any(reference_equals_model(result, digits.test_images).values())
+    before = eight_bit(model, digits, images=100).network
+    for tuned, plain in zip(result.network.layers, before.layers, strict=True):
+        assert tuned.matrix.groups == plain.matrix.groups
+        pruned = model.state[f"{plain.name}.weight"].reshape(plain.matrix.shape).numpy() == 0
+        assert not tuned.matrix.to_dense()[pruned].any()
+    assert any(
+        not np.array_equal(tuned.matrix.to_dense(), plain.matrix.to_dense())
+        for tuned, plain in zip(result.network.layers, before.layers, strict=True)
+    )
+
+
+class Wide(nn.Module):
+    """A linear layer of 4,608 inputs with no cancellation: float32 sums would round."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 512, 1)
+        self.linear = nn.Linear(4608, 3)
+
+    def forward(self, images):
+        return self.linear(torch.relu(self.conv(images)).flatten(1))
+
+
+def test_a_layer_of_4608_inputs_is_exact():
+    from systopack.quantization.lower import lower
+    from systopack.quantization.model import QuantizedModel
+    from systopack.quantization.quantize import Quantized
+
+    torch.manual_seed(0)
+    module = Wide()
+    with torch.no_grad():
+        module.linear.weight.uniform_(0.5, 1)
+        module.conv.weight.uniform_(0.5, 1)
+    graph = capture(module, (1, 3, 3))
+    weights = {op.name: folded_weights(op, module.state_dict()) for op in graph.matrix_ops}
+    images = np.random.default_rng(0).integers(0, 256, (50, 1, 3, 3)).astype(np.uint8)
+    scales = calibrate(graph, weights, [torch.from_numpy(images).float() / 255])
+    model = QuantizedModel(graph, weights, scales)
+    trained = TrainedModel(
+        architecture="lenet5-shift",
+        class_names=("a", "b", "c"),
+        mean=(0.0,),
+        std=(1.0,),
+        state=zoo.build("lenet5-shift", classes=3).state_dict(),
+    )
+    network = lower(
+        model, trained, name="wide", accumulator_bits=32, calibration_images=images, history={}
+    )
+    assert int(np.abs(network.layers[-1].matrix.to_dense().astype(int)).sum()) * 127 > 2**24
+    differing = reference_equals_model(Quantized(network=network, model=model), images)
+    assert not any(differing.values())
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_resnet20_is_equal_word_for_word():
+    images = cifar10().test_images[:16]
+    assert not any(reference_equals_model(resnet20_quantized(), images).values())
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_dense_resnet20_keeps_the_published_accuracy():
+    from systopack.network.reference import classify
+
+    data = cifar10()
+    network = eight_bit(resnet20_dense(), data, images=500).network
+    right = classify(network, data.test_images[:2000]) == data.test_labels[:2000]
+    assert right.mean() >= 0.91  # 91.73 % of all 10,000 by its authors, in floating point
+
+
+def test_best_exponent_weighs_clipping_against_rounding():
+    assert best_exponent(np.array([127.0, -64.0])) == 0
+    assert best_exponent(np.zeros(4)) == 0
+    many = np.concatenate([np.full(100_000, 0.3), [130.0]])
+    assert best_exponent(many) < best_exponent(np.array([130.0, 0.3]))
+
+
+def test_sixteen_bit_accumulators_are_checked(digits):
+    from systopack.errors import InvalidNetworkError
+
+    with pytest.raises(InvalidNetworkError, match=r"Layer 'conv1'.*16 bits"):
+        quantize(
+            untrained("lenet5-shift", 10, 1),
+            training_part(digits),
+            settings=QuantizeSettings(accumulator_bits=16),
+            augment=digits.augment,
+            name="narrow",
+            devices=DeviceOptions(accelerator="cpu"),
+            observer=SilentObserver(),
+        )

@@ -1,0 +1,50 @@
+"""One iteration's pruning, by hand and as a property."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from systopack.packing.pruning import conflicts
+from systopack.packing.rule import PackingRule
+from systopack.training.combining import prune_and_combine, weights_to_keep
+
+
+def test_every_layer_loses_the_same_share():
+    assert weights_to_keep({"a": 100, "b": 10}, beta=0.25, target=1) == {"a": 75, "b": 8}
+
+
+def test_the_last_iteration_prunes_exactly_to_the_target():
+    kept = weights_to_keep({"a": 100, "b": 10, "c": 7}, beta=0.9, target=40)
+    assert sum(kept.values()) == 40
+    assert kept == {"a": 34, "b": 4, "c": 2}
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    counts=st.lists(st.integers(0, 500), min_size=1, max_size=6),
+    beta=st.floats(0, 1),
+    share=st.floats(0, 1),
+)
+def test_no_layer_gains_weights_and_the_target_is_kept(counts, beta, share):
+    nonzeros = {str(i): count for i, count in enumerate(counts)}
+    target = int(share * sum(counts))
+    kept = weights_to_keep(nonzeros, beta=beta, target=target)
+    assert all(0 <= kept[name] <= nonzeros[name] for name in nonzeros)
+    assert sum(kept.values()) >= target
+
+
+def test_combined_layers_obey_the_rule():
+    rng = np.random.default_rng(0)
+    matrices = {"a": rng.standard_normal((20, 40)), "b": rng.standard_normal((7, 9))}
+    rule = PackingRule(alpha=4, gamma=0.5)
+    packed = prune_and_combine(matrices, beta=0.8, target=100, rule=rule)
+    kept = sum(matrix.nonzeros for matrix in packed.values())
+    assert 0 < kept <= 172  # 20 % of 863 weights, conflicts lost on top
+    for name, matrix in packed.items():
+        largest = np.sort(np.abs(matrices[name]), axis=None)[::-1]
+        magnitude = np.abs(matrices[name]) >= largest[int(matrices[name].size * 0.2) - 1]
+        limit = rule.conflicts_allowed(matrix.rows)
+        assert max(conflicts(magnitude, matrix.groups)) <= limit + matrix.rows * 0.5
+        assert matrix.largest_group <= 4
+        dense = matrix.to_dense()
+        assert np.array_equal(dense[dense != 0], matrices[name][dense != 0])
