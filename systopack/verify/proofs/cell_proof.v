@@ -1,0 +1,107 @@
+// One cell against `sum + weight * chosen word`, for every weight, index, word and partial sum.
+//
+// Words follow each other without a gap. The word from cycle START on is checked; whatever was in
+// the cell before, the words before it and the words after it are free. `holds` must stay 1.
+module cell_proof #(
+    parameter CELL = 0,
+    parameter ALPHA = 1,
+    parameter INDEX_BITS = 1,
+    parameter ACCUMULATOR_BITS = 32,
+    parameter WORD_CYCLES = 8,
+    parameter WORD_BITS = 1,
+    parameter SUM_BITS = 4
+) (
+    input  wire                       clk,
+    input  wire [ALPHA*WORD_BITS-1:0] x,
+    input  wire [SUM_BITS-1:0]        sum_in,
+    input  wire [7:0]                 load_weight,
+    input  wire [INDEX_BITS-1:0]      load_index,
+    output wire                       holds
+);
+    localparam START = CELL == 2 ? 4 : 2 * WORD_CYCLES;
+    localparam LATE = ALPHA > 1 ? 1 : 0;
+    localparam SERIAL = CELL == 2 ? 1 : ACCUMULATOR_BITS;
+    localparam END = START + LATE + 1 + SERIAL;
+    localparam READS = CELL == 2 ? 1 : 8;
+
+    reg  [6:0] cycle;  // starts at 0
+    wire       word_start = cycle % WORD_CYCLES == 0;
+    wire       load = cycle == START - 3;
+    wire       take = cycle == START - 1;
+    wire [SUM_BITS-1:0] sum_out;
+    generate
+        if (CELL == 0) begin : g_mx
+            mx_row #(
+                .COLUMNS(1), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
+                .ACCUMULATOR_BITS(ACCUMULATOR_BITS)
+            ) row (
+                .clk(clk), .x(x), .word_start(word_start), .take(take), .sum_in(sum_in),
+                .sum_out(sum_out), .load(load), .load_weight(load_weight), .load_index(load_index)
+            );
+        end else if (CELL == 1) begin : g_bl
+            bl_row #(
+                .COLUMNS(1), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
+                .ACCUMULATOR_BITS(ACCUMULATOR_BITS)
+            ) row (
+                .clk(clk), .x(x), .word_start(word_start), .take(take), .sum_in(sum_in),
+                .sum_out(sum_out), .load(load), .load_weight(load_weight), .load_index(load_index)
+            );
+        end else begin : g_parallel
+            parallel_row #(
+                .COLUMNS(1), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
+                .ACCUMULATOR_BITS(ACCUMULATOR_BITS)
+            ) row (
+                .clk(clk), .x(x), .take(take), .sum_in(sum_in), .sum_out(sum_out), .load(load),
+                .load_weight(load_weight), .load_index(load_index)
+            );
+        end
+    endgenerate
+
+    // What went in and what came out, gathered bit by bit.
+    reg [7:0]                  weight;
+    reg [INDEX_BITS-1:0]       index;
+    reg [8*(1<<INDEX_BITS)-1:0] words;  // channels that do not exist are 0
+    reg [ACCUMULATOR_BITS-1:0] before_it, after_it;
+    // A BL word goes on with its sign for the whole word time.
+    wire                       repeated;
+    integer a, i, p;
+    always @(posedge clk) begin
+        cycle <= cycle + 1;
+        if (load) {index, weight} <= {load_index, load_weight};
+        for (a = 0; a < (1 << INDEX_BITS); a = a + 1)
+            for (i = 0; i < READS; i = i + 1)
+                if (a >= ALPHA) words[8*a+:8] <= 0;
+                else if (cycle == START + i)
+                    words[8*a+(CELL==2?0:i)+:WORD_BITS] <= x[WORD_BITS*a+:WORD_BITS];
+        for (i = 0; i < SERIAL; i = i + 1)
+            if (CELL == 0) begin
+                for (p = 0; p < SUM_BITS; p = p + 1)
+                    if (i / 8 == p) begin
+                        if (cycle == START + LATE + i) before_it[i] <= sum_in[p];
+                        if (cycle == START + LATE + 1 + i) after_it[i] <= sum_out[p];
+                    end
+            end else begin
+                if (cycle == START + LATE + i) before_it[i+:SUM_BITS] <= sum_in;
+                if (cycle == START + LATE + 1 + i) after_it[i+:SUM_BITS] <= sum_out;
+            end
+    end
+    // BL inputs must be sign-extended; others are free.
+    generate
+        if (CELL == 1) begin : g_extended
+            reg wrong;
+            always @(posedge clk) begin
+                if (cycle == START) wrong <= 0;
+                for (a = 0; a < ALPHA; a = a + 1)
+                    if (cycle >= START + 8 && cycle < START + WORD_CYCLES && x[a] != words[8*a+7])
+                        wrong <= 1;
+            end
+            assign repeated = !wrong;
+        end else begin : g_free
+            assign repeated = 1;
+        end
+    endgenerate
+    wire signed [7:0]                  word = words[8*(ALPHA==1?0:index)+:8];
+    wire signed [7:0]                  factor = weight;
+    wire signed [ACCUMULATOR_BITS-1:0] product = word * factor;
+    assign holds = cycle != END || !repeated || after_it == before_it + product;
+endmodule

@@ -1,0 +1,30 @@
+"""The accelerator behind its AXI ports, driven by the host library."""
+
+import numpy as np
+
+from systopack.hardware.array import Array
+from systopack.hardware.tiled import count_tiled
+from systopack.network.reference import run
+from systopack.rtl.host import IDENTITY, IDENTITY_VALUE
+from systopack.rtl.program import compile_tiled
+from systopack.verify.axi import SimulatedBoard
+from tests.networks import random_images, random_network
+
+
+def test_a_host_configures_runs_and_reads_the_cycle_counter():
+    rng = np.random.default_rng(4)
+    network = random_network(rng, layers=3)
+    images = random_images(rng, network, 2)
+    program = compile_tiled(network, array=Array(rows=3, columns=2))
+    board = SimulatedBoard(program)
+    board.host.configure(program)
+    assert not board.host.busy()
+    expected = run(network, images)[network.output.name].reshape(2, -1)
+    for image, logits in zip(images, expected, strict=True):
+        assert np.array_equal(board.run(image), logits)
+        while board.host.busy():
+            pass
+        # The image is there from the start and the host is never late: the model's cycles.
+        assert board.host.cycles() == count_tiled(network, array=program.array).cycles
+    assert board._read(IDENTITY) == IDENTITY_VALUE
+    assert board._read(0x40) == 0
