@@ -139,6 +139,10 @@ def combine(
     policy: Annotated[
         str | None, typer.Option(help=f"Grouping policy. {default(CombineSettings, 'policy')}")
     ] = None,
+    band_rows: Annotated[
+        int | None,
+        typer.Option(help="Rows that share column groups, for instance 32. [default: all]"),
+    ] = None,
     batch_size: Annotated[
         int | None, typer.Option(help=default(CombineSettings, "batch_size"))
     ] = None,

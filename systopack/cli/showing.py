@@ -42,12 +42,12 @@ def inspect(
     from systopack.packing.file import load_matrices
 
     try:
-        matrices = load_matrices(file)
+        packed = load_matrices(file)
     except InvalidFileError:
         _inspect_model(file)
         return
     console.table(
-        ["matrix", "size", "groups", "nonzeros", "efficiency", "tiles"],
+        ["matrix", "size", "groups", "nonzeros", "efficiency", "tiles", "lower bound"],
         [
             [
                 name,
@@ -56,8 +56,9 @@ def inspect(
                 f"{matrix.nonzeros:,}",
                 f"{matrix.packing_efficiency:.3f}",
                 str(matrix.tile_count(rows=rows, columns=columns)),
+                packed.notes.get(name, ""),
             ]
-            for name, matrix in matrices.items()
+            for name, matrix in packed.matrices.items()
         ],
     )
 

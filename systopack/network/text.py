@@ -7,7 +7,7 @@ from systopack.network.nodes import InputNode, MatrixLayer, Node
 
 
 def describe(network: PackedNetwork) -> str:
-    """One line a node, then the totals; columns are aligned for a fixed-width font."""
+    """One line a node in aligned columns, then the totals and the history."""
     header = ("tensor", "reads", "operation", "shape", "matrix", "groups", "nonzeros", "efficiency")
     rows = [header, *(_row(network, node) for node in network.nodes)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
@@ -21,7 +21,8 @@ def describe(network: PackedNetwork) -> str:
         f"({share:.3f} of {network.dense_cells:,} dense cells), packing efficiency "
         f"{network.packing_efficiency:.3f}, {network.accumulator_bits}-bit accumulators"
     )
-    return "\n".join([*lines, totals])
+    history = [f"{topic}: {text}" for topic, text in network.history.items()]
+    return "\n".join([*lines, totals, *history])
 
 
 def _row(network: PackedNetwork, node: Node) -> tuple[str, ...]:

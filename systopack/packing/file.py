@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,20 +53,32 @@ def matrix_from_tensors(prefix: str, tensors: Tensors, *, columns: int, bands: i
     )
 
 
-def save_matrices(matrices: Mapping[str, PackedMatrix], path: Path | str) -> None:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PackedFile:
+    """Packed matrices by name, and what is known of each (its lower bound, as text)."""
+
+    matrices: Mapping[str, PackedMatrix]
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+def save_matrices(content: PackedFile, path: Path | str) -> None:
     """Write packed matrices by name to one safetensors file, atomically."""
     from safetensors.numpy import save
 
     tensors: dict[str, NDArray[Any]] = {}
     header = {}
-    for name, matrix in matrices.items():
+    for name, matrix in content.matrices.items():
         tensors |= matrix_to_tensors(name, matrix)
-        header[name] = {"columns": matrix.columns, "bands": len(matrix.bands)}
-    content = {"version": _VERSION, "matrices": header}
-    write_atomically(path, save(tensors, metadata={_KEY: json.dumps(content)}))
+        header[name] = {
+            "columns": matrix.columns,
+            "bands": len(matrix.bands),
+            "note": content.notes.get(name, ""),
+        }
+    metadata = {"version": _VERSION, "matrices": header}
+    write_atomically(path, save(tensors, metadata={_KEY: json.dumps(metadata)}))
 
 
-def load_matrices(path: Path | str) -> dict[str, PackedMatrix]:
+def load_matrices(path: Path | str) -> PackedFile:
     """Read what `save_matrices` wrote.
 
     Raises:
@@ -81,12 +94,16 @@ def load_matrices(path: Path | str) -> dict[str, PackedMatrix]:
             header = json.loads((reader.metadata() or {})[_KEY])
         if header["version"] != _VERSION:
             raise ValueError(f"version {header['version']}")
-        return {
-            name: matrix_from_tensors(
-                name, tensors, columns=int(shape["columns"]), bands=int(shape["bands"])
-            )
-            for name, shape in header["matrices"].items()
-        }
+        shapes = header["matrices"]
+        return PackedFile(
+            matrices={
+                name: matrix_from_tensors(
+                    name, tensors, columns=int(shape["columns"]), bands=int(shape["bands"])
+                )
+                for name, shape in shapes.items()
+            },
+            notes={name: str(shape["note"]) for name, shape in shapes.items()},
+        )
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise InvalidFileError(
             f"'{path}' does not hold packed matrices, or is damaged; make it with 'systopack pack'."

@@ -75,7 +75,10 @@ def quantize(
         name=name,
         accumulator_bits=settings.accumulator_bits,
         calibration_images=calibration,
-        history={"architecture": trained.architecture},
+        history={
+            "architecture": trained.architecture,
+            **{f"groups of {layer}": gap for layer, gap in trained.gaps.items()},
+        },
     )
     return Quantized(network=network, model=model)
 

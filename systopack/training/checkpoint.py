@@ -31,6 +31,7 @@ class RunState:
         iteration: of the joint optimization, from 1.
         beta: share to prune in the next iteration.
         groups: column groups in force.
+        gaps: layer name -> its groups against the lower bound, as text.
         packed_cells: with these groups.
         history: one entry per finished epoch.
     """
@@ -41,6 +42,7 @@ class RunState:
     iteration: int = 0
     beta: float = 0.0
     groups: LayerGroups | None = None
+    gaps: dict[str, str] = field(default_factory=dict)
     packed_cells: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
 
@@ -101,6 +103,7 @@ def load_checkpoint(path: Path, session: Session, configuration: dict[str, Any])
         iteration=header["iteration"],
         beta=header["beta"],
         groups=groups_from_json(header["groups"]),
+        gaps=header["gaps"],
         packed_cells=header["packed_cells"],
         history=header["history"],
     )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from systopack.packing.bounds import Gap, group_gap
 from systopack.packing.matrix import Groups, PackedMatrix
 from systopack.packing.pack import pack, pack_groups
 from systopack.packing.pruning import magnitude_mask
@@ -16,9 +18,29 @@ from systopack.packing.rule import PackingRule
 Matrices = Mapping[str, NDArray[Any]]
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Combined:
+    """What one iteration leaves of the filter matrices.
+
+    Args:
+        matrices: layer name -> packed filter matrix.
+        gaps: layer name -> its groups against the fewest that alpha and gamma allow.
+    """
+
+    matrices: Mapping[str, PackedMatrix]
+    gaps: Mapping[str, Gap]
+
+
 def prune_and_combine(
-    matrices: Matrices, *, beta: float, target: int, rule: PackingRule
-) -> dict[str, PackedMatrix]:
+    matrices: Matrices,
+    *,
+    beta: float,
+    target: int,
+    rule: PackingRule,
+    policy: str = "dense-column-first",
+    band_rows: int | None = None,
+    seed: int = 0,
+) -> Combined:
     """Prune every layer's smallest weights, group its columns and prune the conflicts.
 
     Each layer loses the `beta` share of its remaining weights. Where that would leave fewer than
@@ -29,17 +51,28 @@ def prune_and_combine(
         beta: 0..1.
         target: nonzero weights wanted in the whole network.
         rule: alpha and gamma.
+        policy: how columns are grouped, see `packing.pack.pack`.
+        band_rows: rows that share column groups; None: all rows of a layer.
+        seed: of the policy.
     """
     kept = weights_to_keep(
         {name: int(np.count_nonzero(matrix)) for name, matrix in matrices.items()},
         beta=beta,
         target=target,
     )
-    packed = {}
+    packed, gaps = {}, {}
     for name, matrix in matrices.items():
         pruned = np.where(magnitude_mask(matrix, keep=kept[name]), matrix, 0)
-        packed[name] = pack(pruned, alpha=rule.alpha, gamma=float(rule.gamma))
-    return packed
+        packed[name] = pack(
+            pruned,
+            alpha=rule.alpha,
+            gamma=float(rule.gamma),
+            policy=policy,
+            band_rows=band_rows,
+            seed=seed,
+        )
+        gaps[name] = group_gap(packed[name], pruned, alpha=rule.alpha, gamma=float(rule.gamma))
+    return Combined(matrices=packed, gaps=gaps)
 
 
 def weights_to_keep(nonzeros: Mapping[str, int], *, beta: float, target: int) -> dict[str, int]:

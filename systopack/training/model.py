@@ -38,6 +38,7 @@ class TrainedModel:
         mean, std: per channel, of pixels divided by 255.
         state: the state dict, on the CPU.
         groups: layer name -> its row bands and their column groups; None: not combined.
+        gaps: layer name -> its groups against the lower bound, as text.
         history: one entry per epoch: phase, loss, accuracies, nonzeros, packed cells ...
         provenance: settings, data and seeds by which it was made.
 
@@ -51,6 +52,7 @@ class TrainedModel:
     std: tuple[float, ...]
     state: Mapping[str, Tensor]
     groups: LayerGroups | None = None
+    gaps: Mapping[str, str] = field(default_factory=dict)
     history: tuple[Mapping[str, Any], ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
@@ -103,6 +105,7 @@ class TrainedModel:
             "mean": self.mean,
             "std": self.std,
             "groups": self.groups,
+            "gaps": dict(self.gaps),
             "history": self.history,
             "provenance": self.provenance,
         }
@@ -131,12 +134,13 @@ def load_model(path: Path | str) -> TrainedModel:
             std=tuple(float(value) for value in header["std"]),
             state=tensors,
             groups=groups_from_json(header["groups"]),
+            gaps={str(name): str(gap) for name, gap in header["gaps"].items()},
             history=tuple(header["history"]),
             provenance=dict(header["provenance"]),
         )
     except SystopackError:
         raise
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InvalidFileError(
             f"'{path}' is not a complete trained model ({type(error).__name__}: {error})."
         ) from error

@@ -26,10 +26,13 @@ def combine_once(dense: TrainedModel, *, rule: PackingRule, rho: float) -> Train
     matrices = {
         op.name: dense.state[op.weight].reshape(op.rows, -1).numpy() for op in graph.matrix_ops
     }
-    packed = prune_and_combine(
+    combined = prune_and_combine(
         matrices, beta=1.0, target=math.floor(rho * graph.dense_cells), rule=rule
     )
     state = dict(dense.state)
     for op in graph.matrix_ops:
-        state[op.weight] = torch.from_numpy(packed[op.name].to_dense()).reshape(op.weight_shape)
-    return replace(dense, state=state, groups=groups_of(packed))
+        state[op.weight] = torch.from_numpy(combined.matrices[op.name].to_dense()).reshape(
+            op.weight_shape
+        )
+    gaps = {name: str(gap) for name, gap in combined.gaps.items()}
+    return replace(dense, state=state, groups=groups_of(combined.matrices), gaps=gaps)

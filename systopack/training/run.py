@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,7 @@ def combine(
         std=dense.std,
         state=session.state(),
         groups=run.state.groups,
+        gaps=run.state.gaps,
         history=(*dense.history, *run.state.history),
         provenance={**run.configuration, "dense": dict(dense.provenance)},
     )
@@ -161,12 +163,19 @@ def _joint_iterations(run: _Run, settings: CombineSettings, rule: PackingRule) -
                     "--rho."
                 )
             state.iteration += 1
-            packed = prune_and_combine(
-                session.matrices(), beta=state.beta, target=target, rule=rule
+            combined = prune_and_combine(
+                session.matrices(),
+                beta=state.beta,
+                target=target,
+                rule=rule,
+                policy=settings.policy,
+                band_rows=settings.band_rows,
+                seed=settings.seed,
             )
-            session.prune_to(packed)
-            state.groups = groups_of(packed)
-            state.packed_cells = sum(matrix.packed_cells for matrix in packed.values())
+            session.prune_to(combined.matrices)
+            state.groups = groups_of(combined.matrices)
+            state.gaps = {name: str(gap) for name, gap in combined.gaps.items()}
+            state.packed_cells = sum(m.packed_cells for m in combined.matrices.values())
         if state.epoch_in_phase < settings.epochs_per_iteration:
             run.epoch(lambda _: settings.learning_rate)
         if state.epoch_in_phase >= settings.epochs_per_iteration:
@@ -253,7 +262,7 @@ class _Run:
             self._checkpoint.unlink(missing_ok=True)
 
 
-def groups_of(packed: dict[str, PackedMatrix]) -> LayerGroups:
+def groups_of(packed: Mapping[str, PackedMatrix]) -> LayerGroups:
     """Row bands and column groups of every layer."""
     return {
         name: tuple((band.rows, band.groups) for band in matrix.bands)

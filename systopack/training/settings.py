@@ -59,6 +59,7 @@ class CombineSettings(OptimizerSettings):
         fine_tune_epochs: with the groups fixed, learning rate falling to zero (cosine).
         learning_rate: constant in the iterations, where the cosine starts.
         policy: how columns are grouped; a policy of `systopack.packing`.
+        band_rows: rows that share column groups (per-tile grouping); None: all of a layer.
     """
 
     learning_rate: float = Field(default=0.05, gt=0, le=100)
@@ -71,7 +72,8 @@ class CombineSettings(OptimizerSettings):
     iteration_limit: int = Field(default=40, ge=1, le=10_000)
     epochs_per_iteration: int = Field(default=1, ge=0, le=10_000)
     fine_tune_epochs: int = Field(default=10, ge=0, le=100_000)
-    policy: str = "dense-column-first"
+    policy: str = "best"
+    band_rows: int | None = Field(default=None, ge=1)
 
 
 def checked(settings: type[Settings], **options: Any) -> Settings:

@@ -59,7 +59,7 @@ def test_pack_writes_a_file_and_a_record(run, tmp_path):
     code, out, err = run("pack", "m.npy", "--alpha", 2, "--gamma", 0)
     assert (code, err) == (0, "")
     record = json.loads((tmp_path / "m.packed.json").read_text())
-    assert record["figures"]["m"]["groups"] == 2
+    assert record["figures"]["m"]["groups"] == [2]
     assert record["configuration"]["alpha"] == 2
     assert len(record["inputs"]["m.npy"]) == 64
     code, out, _ = run("inspect", "m.packed.safetensors")
@@ -94,6 +94,8 @@ def test_report_is_written(run, network, tmp_path):
         (["--array", "32"], ["--array", "32x32"]),
         (["--array", "0x4"], ["0 x 4"]),
         (["--out", "m.txt"], ["m.txt"]),
+        (["--density", 0], ["--density is 0"]),
+        (["--policy", "magic"], ["magic", "least-loss"]),
     ],
 )
 def test_options_out_of_range(run, tmp_path, options, words):

@@ -37,7 +37,9 @@ def test_combined_layers_obey_the_rule():
     rng = np.random.default_rng(0)
     matrices = {"a": rng.standard_normal((20, 40)), "b": rng.standard_normal((7, 9))}
     rule = PackingRule(alpha=4, gamma=0.5)
-    packed = prune_and_combine(matrices, beta=0.8, target=100, rule=rule)
+    combined = prune_and_combine(matrices, beta=0.8, target=100, rule=rule)
+    packed = combined.matrices
+    assert all(gap.bound <= gap.groups for gap in combined.gaps.values())
     kept = sum(matrix.nonzeros for matrix in packed.values())
     assert 0 < kept <= 172  # 20 % of 863 weights, conflicts lost on top
     for name, matrix in packed.items():
