@@ -1,0 +1,192 @@
+"""Write an accelerator for one network as a folder of Verilog that stands on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from systopack.errors import InvalidOptionError
+from systopack.files import write_atomically
+from systopack.hardware.array import Array
+from systopack.hardware.tiled import TiledCycles, count_tiled
+from systopack.network.network import PackedNetwork
+from systopack.network.reference import run
+from systopack.rtl.host import CONTROL, configuration_writes
+from systopack.rtl.parameters import TILED_SOURCES, VERILOG
+from systopack.rtl.program import TiledProgram, compile_tiled
+
+ORGANISATIONS = ("tiled",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrittenRtl:
+    """What `write_rtl` wrote.
+
+    Args:
+        files: in the order they were written.
+        cycles: the model's cycles for one image.
+        memory_bits: of all memories that the accelerator needs.
+    """
+
+    files: tuple[Path, ...]
+    cycles: int
+    memory_bits: int
+
+
+def write_rtl(
+    network: PackedNetwork,
+    *,
+    array: Array,
+    out: Path | str,
+    organisation: str = "tiled",
+    image: NDArray[np.int8] | None = None,
+) -> WrittenRtl:
+    """Write Verilog, memory contents, a self-checking test bench and a README.
+
+    Args:
+        network: the packed network.
+        array: the array to build.
+        out: the folder; made where missing.
+        organisation: "tiled".
+        image: shape (C, H, W), int8, for the test bench; None: zeros.
+
+    Raises:
+        InvalidOptionError: the network does not fit; raised before any file is written.
+        InvalidFileError: the folder cannot be written.
+    """
+    if organisation not in ORGANISATIONS:
+        raise InvalidOptionError(
+            f"organisation is '{organisation}', but it must be one of {', '.join(ORGANISATIONS)}."
+        )
+    program = compile_tiled(network, array=array)
+    counted = count_tiled(network, array=array, placement=program.placement)
+    if image is None:
+        image = np.zeros(network.input.shape, dtype=np.int8)
+    results = run(network, image[None])[network.output.name].reshape(-1)
+    writes = [*configuration_writes(program), (CONTROL, 1)]
+    folder = Path(out)
+    contents = {
+        **{name: (VERILOG / name).read_text() for name in (*TILED_SOURCES, "axi_tiled.v")},
+        "accelerator.v": _top(program, len(results)),
+        "testbench.v": _bench(len(writes), image.size, len(results), counted.cycles),
+        "configuration.hex": _lines(f"{register:02x}{value:08x}" for register, value in writes),
+        "image.hex": _lines(f"{int(byte) & 255:02x}" for byte in image.reshape(-1)),
+        "results.hex": _lines(f"{int(word) & 0xFFFFFFFF:08x}" for word in results),
+        "sources.f": _lines((*TILED_SOURCES, "axi_tiled.v", "accelerator.v")),
+        "README.md": _readme(program, counted, len(writes)),
+    }
+    for name, text in contents.items():
+        write_atomically(folder / name, text)
+    return WrittenRtl(
+        files=tuple(folder / name for name in contents),
+        cycles=counted.cycles,
+        memory_bits=memory_bits(program),
+    )
+
+
+def memory_bits(program: TiledProgram) -> int:
+    """Bits of all memories, rounded up to powers of two as they are built."""
+    sizes = program.parameters
+    banks = sizes["COLUMNS"] * sizes["BANKS_PER_COLUMN"] + sizes["RESIDUALS"] * sizes["LANES"]
+    table = 25 + sizes["ADDRESS_BITS"]
+    route = 1 + sizes["SOURCE_BITS"] + sizes["ADDRESS_BITS"]
+    accumulator = sizes["ACCUMULATOR_BITS"]
+    per_bank = 8 << sizes["ADDRESS_BITS"]
+    per_bank += (table << sizes["DESCRIPTOR_BITS"]) + (route << sizes["ROUTE_BITS"])
+    per_lane = (accumulator << sizes["SUM_ADDRESS_BITS"]) + (
+        (3 * accumulator + 11) << sizes["PARAMETER_BITS"]
+    )
+    weights = sizes["LOAD_ROWS"] * (8 + sizes["INDEX_BITS"]) << sizes["WEIGHT_BITS"]
+    program_bits = (211 + 119) << sizes["PROGRAM_BITS"]
+    return banks * per_bank + sizes["LANES"] * per_lane + weights + program_bits
+
+
+def _lines(items: Iterable[str]) -> str:
+    return "".join(f"{item}\n" for item in items)
+
+
+def _top(program: TiledProgram, results: int) -> str:
+    """A module without parameters: the AXI accelerator for this network and array."""
+    source = (VERILOG / "axi_tiled.v").read_text()
+    ports = source[source.index(") (\n") + 4 : source.index(");\n")].replace("reg ", "wire")
+    names = [
+        line.rstrip(",").split()[-1]
+        for line in ports.splitlines()
+        if line.startswith(("    input", "    output"))
+    ]
+    settings = {"RESULTS": results, **program.parameters}
+    parameters = ",\n".join(f"        .{name}({value})" for name, value in settings.items())
+    connections = ",\n".join(f"        .{name}({name})" for name in names)
+    return (
+        f"// {program.network.name} on a tiled accelerator: {program.array.name}.\n"
+        f"module accelerator (\n{ports});\n    axi_tiled #(\n{parameters}\n    ) axi (\n"
+        f"{connections}\n    );\nendmodule\n"
+    )
+
+
+def _bench(writes: int, pixels: int, results: int, cycles: int) -> str:
+    text = (VERILOG / "testbench.v").read_text()
+    for name, value in (
+        ("WRITES", writes),
+        ("BYTES", pixels),
+        ("RESULTS", results),
+        ("CYCLES", cycles),
+    ):
+        text = text.replace(f"parameter {name} = 1;", f"parameter {name} = {value};")
+    return text
+
+
+def _readme(program: TiledProgram, counted: TiledCycles, writes: int) -> str:
+    network, array = program.network, program.array
+    steps = "\n".join(
+        f"| {step.name} | {step.kind} | {step.tiles} | {step.start_cycle:,} | {step.cycles:,} |"
+        for step in counted.steps
+    )
+    return f"""# {network.name} on a tiled accelerator
+
+Array: {array.name}, {array.accumulator_bits}-bit accumulators. One image takes
+{counted.cycles:,} clock cycles with a host that never waits; the memories hold
+{memory_bits(program):,} bits, {counted.bank_words:,} words in each activation bank.
+
+## Files
+
+- `accelerator.v`: the top module, without parameters; `sources.f` lists all files it needs.
+- `configuration.hex`: {writes:,} register writes, in order, a line each: register (2 digits),
+  value (8 digits). They fill the memories; the last one starts a run.
+- `testbench.v` with `image.hex` and `results.hex`: prints PASS or FAIL.
+  `iverilog -g2005 -o bench $(cat sources.f) testbench.v && ./bench`
+
+## Ports
+
+| port | protocol | meaning |
+|---|---|---|
+| `clk`, `reset` | | one clock; reset is synchronous, active high |
+| `s_axi_*` | AXI4-Lite, 32 bits | registers below |
+| `s_axis_image_*` | AXI4-Stream, 8 bits | int8 pixels: channel by channel, row by row |
+| `m_axis_result_*` | AXI4-Stream, 32 bits | results in order, TLAST with the last |
+
+## Registers
+
+| address | name | meaning |
+|---|---|---|
+| 0x00 | CONTROL | write bit 0: start; read bit 0: busy |
+| 0x04 | CYCLES | cycles of this or the last run |
+| 0x08 | MEMORY | bits 2..0 memory, bits 31..8 bank |
+| 0x0c | ADDRESS | word to write next |
+| 0x10 | DATA | next 32 bits of the word, least significant first |
+| 0x14 | COMMIT | write the word, go on to the next address |
+| 0x18 | IDENTITY | 0x53590001 |
+
+Memories: 0 program, 1 output program, 2 weights, 3 stream descriptors, 4 write routes,
+5 biases, 6 output parameters.
+
+## Latency
+
+| node | kind | tiles | starts in cycle | cycles |
+|---|---|---|---|---|
+{steps}
+"""

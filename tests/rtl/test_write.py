@@ -1,0 +1,94 @@
+"""The written folder stands on its own: lint, an independent simulator, and synthesis read it."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from systopack.errors import InvalidOptionError
+from systopack.hardware.array import Array
+from systopack.rtl.write import write_rtl
+from systopack.verify.verilator import find_tools
+from tests.networks import random_images, random_network
+
+
+def network_and_image(seed: int):
+    rng = np.random.default_rng(seed)
+    network = random_network(rng, layers=3)
+    return network, random_images(rng, network, 1)[0]
+
+
+def run(command, folder, **environment):
+    return subprocess.run(
+        command,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    out = tmp_path_factory.mktemp("rtl")
+    network, image = network_and_image(3)
+    write_rtl(network, array=Array(rows=3, columns=2), out=out, image=image)
+    return out
+
+
+def test_verilator_lints_it_without_a_warning(folder):
+    tools = find_tools()
+    names = (folder / "sources.f").read_text().split()
+    command = [tools.verilator, "--lint-only", "-Wall", "--top-module", "accelerator", *names]
+    result = run(command, folder, VERILATOR_ROOT=str(tools.root))
+    assert result.returncode == 0 and "%Warning" not in result.stderr, result.stderr
+
+
+def test_icarus_runs_the_test_bench_to_pass(folder):
+    if shutil.which("iverilog") is None:
+        pytest.skip("needs iverilog")
+    names = (folder / "sources.f").read_text().split()
+    built = run(["iverilog", "-g2005", "-o", "bench", *names, "testbench.v"], folder)
+    assert built.returncode == 0, built.stderr
+    assert run(["./bench"], folder).stdout.strip().endswith("PASS")
+
+
+def test_the_test_bench_sees_a_wrong_result(folder, tmp_path):
+    if shutil.which("iverilog") is None:
+        pytest.skip("needs iverilog")
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    lines = (copy / "results.hex").read_text().split()
+    lines[0] = f"{int(lines[0], 16) ^ 1:08x}"
+    (copy / "results.hex").write_text("\n".join(lines) + "\n")
+    names = (copy / "sources.f").read_text().split()
+    run(["iverilog", "-g2005", "-o", "bench", *names, "testbench.v"], copy)
+    assert "FAIL" in run(["./bench"], copy).stdout
+
+
+def test_yosys_elaborates_it(folder):
+    script = "; ".join(
+        [
+            *(f"read_verilog {name}" for name in (folder / "sources.f").read_text().split()),
+            "hierarchy -check -top accelerator",
+            "proc",
+            "check -assert",
+        ]
+    )
+    code = "import sys\nfrom pyosys import libyosys as y\nd = y.Design()\n"
+    code += "for c in sys.argv[1].split('; '):\n    y.run_pass(c, d)\nprint('done')\n"
+    result = run([sys.executable, "-c", code, script], folder)
+    assert result.stdout.strip().endswith("done"), result.stdout[-2000:]
+
+
+def test_a_network_that_does_not_fit_leaves_no_file(tmp_path):
+    network, _ = network_and_image(3)
+    with pytest.raises(InvalidOptionError, match="accumulates in 32 bits"):
+        write_rtl(network, array=Array(accumulator_bits=16), out=tmp_path / "rtl")
+    with pytest.raises(InvalidOptionError, match="organisation is 'ring'"):
+        write_rtl(network, array=Array(), out=tmp_path / "rtl", organisation="ring")
+    assert not (tmp_path / "rtl").exists()
