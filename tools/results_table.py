@@ -1,0 +1,135 @@
+"""Make the README's table of results from the records in benchmarks/records.
+
+python tools/results_table.py          writes the table into README.md
+python tools/results_table.py --check  fails where README.md differs
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from systopack.records import read_record
+
+ROOT = Path(__file__).resolve().parents[1]
+RECORDS = ROOT / "benchmarks" / "records"
+START, END = "<!-- results: begin -->", "<!-- results: end -->"
+Figures = dict[str, Any]
+
+
+def mean(values: list[float]) -> float:
+    """The arithmetic mean."""
+    return sum(values) / len(values)
+
+
+def demo(figures: Figures) -> list[tuple[str, str]]:
+    """The demo's accuracy, cells and time."""
+    dense, packed = figures["dense"], figures["packed"]
+    return [
+        (
+            "`systopack demo`: 10,000 bundled digits, packed 8-bit against dense float",
+            f"{packed['accuracy_8_bit_percent']:.2f} % against {dense['accuracy_percent']:.2f} %, "
+            f"{packed['packed_cells'] / dense['packed_cells']:.3f} of the cells, "
+            f"{figures['wall_clock_s']:.0f} s",
+        )
+    ]
+
+
+def mnist(figures: Figures) -> list[tuple[str, str]]:
+    """LeNet-5-Shift on all of MNIST."""
+    runs, images = figures["runs"], figures["test_images"]
+    dense = 100 * mean([run["dense_correct"] for run in runs]) / images
+    rows = []
+    for key, what in (("packed", "all data"), ("packed_with_a_tenth", "a tenth of the data")):
+        accuracy = 100 * mean([run[key]["correct_8_bit"] for run in runs]) / images
+        cells = mean([run[key]["packed_cells_ratio"] for run in runs])
+        tiles = mean([run[key]["tiles_32x32"] for run in runs])
+        rows.append(
+            (
+                f"MNIST, LeNet-5-Shift, packed 8-bit with {what}, {len(runs)} seed(s)",
+                f"{accuracy:.2f} % (dense {dense:.2f} %), {cells:.3f} of the cells, "
+                f"{tiles:.0f} tiles of 32 x 32",
+            )
+        )
+    minutes = max(run["train_combine_quantize_minutes"] for run in runs)
+    rows.append(("the same: train, combine and quantize", f"{minutes:.1f} minutes"))
+    return rows
+
+
+def reference_speed(figures: Figures) -> list[tuple[str, str]]:
+    """The integer reference."""
+    return [
+        (
+            "integer reference, LeNet-5-Shift",
+            f"{figures['images_per_s_median']:,} images/s; on {figures['compared_images']:,} images "
+            f"{figures['differing_words']} words differ from the fake-quantized model",
+        )
+    ]
+
+
+def masked_step(figures: Figures) -> list[tuple[str, str]]:
+    """Masks against none."""
+    ratios = ", ".join(f"{figures[name]['ratio']:.2f} ({name})" for name in figures)
+    return [("masked training step against the dense step", ratios)]
+
+
+def kill_resume(figures: Figures) -> list[tuple[str, str]]:
+    """Resumes after kill -9."""
+    return [
+        (
+            "kill -9 at random moments, then --resume",
+            f"{figures['identical']} of {figures['kills']} end with identical weights",
+        )
+    ]
+
+
+def start_up(figures: Figures) -> list[tuple[str, str]]:
+    """Import and help."""
+    return [
+        (
+            "`import systopack`, `systopack --help`",
+            f"{figures['import_systopack_s']:.2f} s, {figures['help_s']:.2f} s",
+        )
+    ]
+
+
+ROWS: dict[str, Callable[[Figures], list[tuple[str, str]]]] = {
+    "demo": demo,
+    "mnist": mnist,
+    "reference_speed": reference_speed,
+    "masked_step": masked_step,
+    "kill_resume": kill_resume,
+    "start_up": start_up,
+}
+
+
+def table() -> str:
+    """The table as Markdown, one row per claim whose record exists."""
+    lines = ["| what | measured |", "|---|---|"]
+    machines = set()
+    for name, rows in ROWS.items():
+        path = RECORDS / f"{name}.json"
+        if path.exists():
+            record = read_record(path)
+            lines += [f"| {what} | {value} |" for what, value in rows(record["figures"])]
+            machines.add(f"{record['machine']['processor']}, {record['machine']['cores']} cores")
+    lines += ["", f"Measured on: {'; '.join(sorted(machines))}. How: docs/measuring.md."]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Write the table, or check it."""
+    readme = ROOT / "README.md"
+    text = readme.read_text()
+    before, _, rest = text.partition(START)
+    _, _, after = rest.partition(END)
+    updated = f"{before}{START}\n{table()}\n{END}{after}"
+    if "--check" in sys.argv:
+        sys.exit(0 if updated == text else "README.md does not show the records; run this script.")
+    readme.write_text(updated)
+
+
+if __name__ == "__main__":
+    main()
