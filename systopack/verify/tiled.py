@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from systopack.errors import InvalidNetworkError
-from systopack.rtl.parameters import TILED_SOURCES, sources
+from systopack.rtl.parameters import TILED_SOURCES, VERILOG
 from systopack.rtl.program import TiledProgram
 from systopack.verify.bench import Port, copy_port
 from systopack.verify.verilator import build
@@ -39,7 +40,12 @@ class TiledRun:
 
 
 def run_tiled(
-    program: TiledProgram, images: NDArray[np.int8], *, pauses: int = 0, cycle_limit: int = 1 << 32
+    program: TiledProgram,
+    images: NDArray[np.int8],
+    *,
+    pauses: int = 0,
+    cycle_limit: int = 1 << 32,
+    verilog: Path = VERILOG,
 ) -> TiledRun:
     """Build the accelerator (or find it built), fill its memories and run images through it.
 
@@ -47,6 +53,7 @@ def run_tiled(
         images: shape (B, C, H, W), int8.
         pauses: 0: the host never waits; else the seed of random pauses on both streams.
         cycle_limit: cycles after which a run is given up.
+        verilog: folder of the Verilog files.
 
     Raises:
         InvalidFileError: a tool is missing.
@@ -54,7 +61,7 @@ def run_tiled(
     """
     library = build(
         top="tiled_accelerator",
-        sources=sources(TILED_SOURCES),
+        sources=[verilog / name for name in TILED_SOURCES],
         parameters=program.parameters,
         harness=_harness(program),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -15,6 +16,7 @@ from systopack.hardware.tiled import count_tiled, operation_starts
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import MatrixLayer
 from systopack.network.reference import run
+from systopack.rtl.parameters import VERILOG
 from systopack.rtl.program import TILE, TiledProgram, compile_tiled
 from systopack.verify.tiled import TiledRun, run_tiled
 
@@ -83,12 +85,14 @@ def verify(
     array: Array,
     organisation: Organisation = "tiled",
     pauses: int = 0,
+    verilog: Path = VERILOG,
 ) -> Verification:
     """Run images through the RTL of a whole accelerator and compare all that can be seen.
 
     Args:
         images: shape (B, C, H, W), int8, B at least 1.
         pauses: 0, or the seed of random pauses of the host; cycles are not compared then.
+        verilog: folder of the Verilog files; another one than the package's to try changes.
 
     Raises:
         InvalidOptionError: the network does not fit the array, or there is no image.
@@ -106,7 +110,7 @@ def verify(
     expected_cycles = count_tiled(network, array=array, placement=program.placement).cycles
     starts = operation_starts(network, array=array, placement=program.placement)
     limit = 10 * expected_cycles + 10_000
-    found = run_tiled(program, images, pauses=pauses, cycle_limit=limit)
+    found = run_tiled(program, images, pauses=pauses, cycle_limit=limit, verilog=verilog)
     tensors = dict(run(network, images, keep=network.by_name))
     words = 0
     difference: Difference | None = None

@@ -8,9 +8,12 @@ module requantize #(
     input  wire        [4:0]       shift,
     output wire        [7:0]       result
 );
+    // Wide enough for the largest shift, which can exceed the width of the value.
+    localparam WIDE = (WIDTH > 32 ? WIDTH : 32) + 1;
     wire signed [WIDTH-1:0] quotient = value >>> shift;
-    wire        [WIDTH:0]   below = {1'b0, value} & ~({(WIDTH + 1) {1'b1}} << shift);
-    wire        [WIDTH:0]   half = ({{WIDTH{1'b0}}, 1'b1} << shift) >> 1;
+    wire        [WIDE-1:0]  extended = {{(WIDE - WIDTH) {value[WIDTH-1]}}, value};
+    wire        [WIDE-1:0]  below = extended & ~({WIDE{1'b1}} << shift);
+    wire        [WIDE-1:0]  half = ({{(WIDE - 1) {1'b0}}, 1'b1} << shift) >> 1;
     wire                    up = shift != 0 && (below > half || (below == half && quotient[0]));
     wire signed [WIDTH:0]   rounded = {quotient[WIDTH-1], quotient} + {{WIDTH{1'b0}}, up};
     // It fits where all bits from the sign bit of a byte upwards are equal.

@@ -1,0 +1,68 @@
+"""Mutants: every deliberate fault in the hardware must turn the comparison red."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from systopack.hardware.array import Array
+from systopack.rtl.parameters import VERILOG
+from systopack.verify.verify import verify
+from tests.networks import random_images, random_network
+
+# (fault, file, text, text of the mutant)
+MUTANTS = [
+    ("a weight bit flipped", "mx_row.v", "{COLUMNS{load_weight[j]}}", "{COLUMNS{load_weight[j] ^ (j == 3)}}"),
+    ("a carry between byte lanes dropped", "mx_row.v", "(g_lane[p-1].sum_carry & first) |", ""),
+    ("the sign correction dropped", "mx_row.v", "above = {second,", "above = {{COLUMNS{1'b0}},"),
+    ("a sum's skew register too many", "systolic_array.v", ".CYCLES(DELAY + MULTIPLEXER)", ".CYCLES(DELAY + MULTIPLEXER + (r == 1))"),
+    ("a column's skew register missing", "systolic_array.v", "assign waiting = held;", "assign waiting = g_stage[c-1].waiting[(COLUMNS-c+1)*WORD_BITS-1:WORD_BITS];"),
+    ("two channels swapped", "tiled_accelerator.v", "x[((i*READS+a)*COLUMNS+c)*WORD_BITS", "x[((i*READS+(a^1))*COLUMNS+c)*WORD_BITS"),
+    ("weights taken over a cycle early", "choice_row.v", "take_weight = taken[COLUMNS:1]", "take_weight = taken[COLUMNS-1:0]"),
+    ("weights loaded before the present ones are taken", "weight_loader.v", ".CYCLES(WAIT)", ".CYCLES(1)"),
+    ("ties rounded the other way", "requantize.v", "below == half && quotient[0]", "below == half && !quotient[0]"),
+    ("saturation one too low", "requantize.v", "8'h7f", "8'h7e"),
+    ("padding read as data", "stream_bank.v", "in_image      <= used &&", "in_image      <= used || 1'b0 &&"),
+    ("the horizontal stride ignored", "position_walker.v", "x + {4'd0, stride_x}", "x + 12'd1"),
+    ("the lower clip limit ignored", "output_lane.v", "sum_4 < lowest_4 ? lowest_4 : sum_4", "sum_4"),
+    ("the residual shifted once more", "output_lane.v", "operand_3 << residual_shift_3", "operand_3 << residual_shift_3 << 1"),
+    ("the smaller of two pooled words", "stream_bank.v", "member > reduced", "member < reduced"),
+    ("the average's window never restarted", "stream_bank.v", "if (window_first) reduced", "if (window_first && maximum) reduced"),
+    ("partial sums not waited for", "controller.v", "{16'd0, since_now} >= MIN_RETURN", "1'b1"),
+    ("a layer started one word too late", "controller.v", "{16'd0, idle_now} >= MIN_DRAIN", "{16'd0, idle_now} > MIN_DRAIN"),
+    ("a layer started before the words are written", "controller.v", "{16'd0, idle_now} >= MIN_DRAIN", "1'b1"),
+    ("partial sums of another position", "output_lane.v", ".write_address(keep_address_6)", ".write_address(keep_address_6 ^ 1)"),
+]  # fmt: skip
+SEED = 281
+
+
+def outcome(verilog):
+    rng = np.random.default_rng(SEED)
+    network = random_network(rng, layers=5)
+    images = random_images(rng, network, 2)
+    return verify(network, images, array=Array(rows=3, columns=2), verilog=verilog)
+
+
+def test_the_hardware_itself_is_green():
+    assert outcome(VERILOG).passed
+
+
+def check(tmp_path, name, old, new):
+    folder = tmp_path / "verilog"
+    shutil.copytree(VERILOG, folder)
+    text = (folder / name).read_text()
+    assert text.count(old) == 1, f"{name} has {text.count(old)} times {old}"
+    (folder / name).write_text(text.replace(old, new))
+    result = outcome(folder)
+    assert not result.passed
+    assert result.difference.layer
+
+
+def test_a_mutant_is_killed(tmp_path):
+    check(tmp_path, *MUTANTS[8][1:])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant[0])
+def test_every_mutant_is_killed(tmp_path, mutant):
+    check(tmp_path, *mutant[1:])
