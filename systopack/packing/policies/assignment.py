@@ -2,7 +2,8 @@
 
 In every round each group takes at most one column; the pairs are those that lose the least
 energy together (linear assignment), and pairs that break the rule are forbidden. Columns that
-fit nowhere wait, and open new groups at the end.
+fit nowhere wait, and open new groups at the end. The number of groups is that of `least-loss`,
+whose groups stay where the rounds need more.
 """
 
 from __future__ import annotations
@@ -21,17 +22,14 @@ from systopack.packing.search.state import Labels
 @register("assignment", aims=True)
 def assignment(problem: GroupingProblem, request: Request) -> NDArray[np.int64]:
     """Rounds of optimal assignment, from the heaviest columns to the lightest."""
-    groups = request.groups
-    if groups is None:
-        groups = int(least_loss(problem, request).max(initial=-1)) + 1
-    groups = min(groups, problem.occupied)
-    if groups == 0:
+    if problem.occupied == 0:
         return np.full(problem.columns, -1, dtype=np.int64)
+    if request.groups is not None:
+        return _assign_rounds(problem, min(request.groups, problem.occupied))[0]
+    greedy = least_loss(problem, request)
+    groups = int(greedy.max()) + 1
     labels, count = _assign_rounds(problem, groups)
-    if request.groups is None:  # a column that fits nowhere can cost more than insertion does
-        greedy = least_loss(problem, request)
-        labels = greedy if int(greedy.max()) + 1 < count else labels
-    return labels
+    return labels if count <= groups else greedy
 
 
 def _assign_rounds(problem: GroupingProblem, groups: int) -> tuple[Labels, int]:

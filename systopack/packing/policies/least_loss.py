@@ -1,7 +1,8 @@
 """`least-loss`: each column joins the group in which the least energy is pruned.
 
-Columns come heaviest first and go into a fixed number of balanced groups. That number starts
-where random groups would just keep the rule and goes down for as long as all columns fit.
+Columns come densest first, as in bin packing, and go into a fixed number of balanced groups.
+That number starts where random groups would just keep the rule and goes down for as long as all
+columns fit.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from systopack.packing.policies.least_loss import least_loss
 from systopack.packing.policies.registry import Request, register
 from systopack.packing.problem import GroupingProblem
 from systopack.packing.search.annealing import Budget, anneal, mend, sweeps_of
-from systopack.packing.search.state import Grouping, Labels, Worth, insert_into
+from systopack.packing.search.state import Grouping, Labels, Worth, dissolve
 
 HEAT = 0.15  # noise at the start, as a share of the energy pruned per column
 _CELLS = 4e8  # work of the default budget, in cells priced
@@ -48,7 +48,7 @@ def refine_labels(
     tries = 4
     while worth.groups > least and tries and not budget.spent:
         tries -= 1
-        fewer = insert_into(problem, groups=worth.groups - 1)
+        fewer = dissolve(problem, best, groups=worth.groups - 1)
         reached = cool(problem, fewer, budget=budget.part(0.25), seed=request.seed + tries)
         if reached.excess or reached.energy < floor.energy:
             break

@@ -17,6 +17,7 @@ from systopack.packing.search.state import Grouping, Worth
 
 _ONE_BLOCK = 128  # so many groups are searched as one block, more in islands side by side
 _LARGEST_BLOCK = 320  # groups whose columns are priced against each other in one step
+_SLOW = 1000  # with fewer sweeps it starts cooler, in proportion
 _TURN_CELLS = 60_000_000  # work between two looks at the clock, in cells priced
 
 
@@ -84,6 +85,7 @@ def anneal(
     if budget.deadline is not None:
         span = max(0.0, budget.deadline - time.monotonic())
         sweeps_a_turn = max(1.0, _TURN_CELLS / sweep * min(1.0, span))
+    noise *= min(1.0, budget.sweeps / _SLOW) if budget.deadline is None else 1.0
     began = time.monotonic()
     turn = 0
     while True:
@@ -106,6 +108,9 @@ def anneal(
             seed=int(generator.integers(2**31)),
         )
         turn += 1
+        if turn == 1 and budget.deadline is not None:  # now the speed is known
+            sweeps = (budget.deadline - began) / (time.monotonic() - began) * sweeps_a_turn
+            noise *= min(1.0, sweeps / _SLOW)
     return grouping.worth(problem)
 
 

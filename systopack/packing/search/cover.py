@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+from scipy import sparse
+from scipy.optimize import Bounds, LinearConstraint, milp
 
 from systopack.packing.problem import GroupingProblem
 from systopack.packing.search.bits import problem_bits
@@ -18,6 +20,7 @@ from systopack.packing.search.state import Labels
 _MOST_COLUMNS = 512
 _MOST_SETS = 30_000
 _MOST_VISITS = 3_000_000
+_MOST_NODES = 2_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,37 +65,31 @@ def _solve(
     sets: NDArray[np.int64],
     time_limit_s: float | None,
 ) -> Cover | None:
-    from ortools.sat.python import cp_model
-
-    model = cp_model.CpModel()
-    used = [model.NewBoolVar(f"set{index}") for index in range(len(sets))]
-    holders: list[list[int]] = [[] for _ in columns]
-    for index, members in enumerate(sets):
-        for column in members[members >= 0]:
-            holders[column].append(index)
-    for indices in holders:
-        model.AddBoolOr([used[index] for index in indices])
-    model.Minimize(sum(used))
-    solver = cp_model.CpSolver()
-    solver.parameters.num_workers = 1
-    solver.parameters.random_seed = 0
-    if time_limit_s is None:
-        solver.parameters.max_deterministic_time = 20.0
-    else:
-        solver.parameters.max_time_in_seconds = max(0.01, time_limit_s)
-    status = solver.Solve(model)
-    if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+    place = np.nonzero(sets >= 0)
+    holds = sparse.csr_matrix(
+        (np.ones(place[0].size), (sets[place], place[0])), shape=(columns.size, len(sets))
+    )
+    found = milp(
+        np.ones(len(sets)),
+        constraints=LinearConstraint(holds, lb=1),
+        integrality=np.ones(len(sets)),
+        bounds=Bounds(0, 1),
+        options={"node_limit": _MOST_NODES}
+        if time_limit_s is None
+        else {"time_limit": max(0.05, time_limit_s)},
+    )
+    if found.x is None:
         return None
     labels = np.full(problem.columns, -1, dtype=np.int64)
     group = 0
     for index, members in enumerate(sets):
-        if solver.Value(used[index]):
+        if found.x[index] > 0.5:
             own = columns[members[members >= 0]]
             own = own[labels[own] < 0]
             labels[own] = group
             group += own.size > 0
     return Cover(
-        labels=labels, groups=int(group), bound=int(np.ceil(solver.BestObjectiveBound() - 1e-6))
+        labels=labels, groups=int(group), bound=int(np.ceil((found.mip_dual_bound or 0) - 1e-6))
     )
 
 

@@ -17,14 +17,13 @@ def insert_least_loss(
     rows: int,
     groups: int,
     capacity: int,
-    alpha: int,
     kept: int,
     conflicts_allowed: int,
 ) -> tuple[NDArray[np.int64], int]:
     """Group number of every column, -1 for those not in `order`; and the number of groups.
 
-    Each column joins the feasible group in which the least energy is pruned (ties: first). A
-    group takes `capacity` columns, alpha when no other fits; then a new group is opened.
+    Each column joins the feasible group in which the least energy is pruned (ties: first) and
+    which holds fewer than `capacity` columns; where there is none a new group is opened.
     """
     # top[k, row, group]: the (k + 1)-th largest energy of a row and group; a new column prunes
     # the smaller of its own and the last of these.
@@ -51,14 +50,11 @@ def insert_least_loss(
                     other = weakest[group]
                     loss[group] += other if other < own else own
                     overlap[group] += 1 if other > 0 else 0
-            for limit in (capacity, alpha):
-                for group in range(groups):
-                    fits = size[group] < limit
-                    fits &= conflicts[group] + overlap[group] <= conflicts_allowed
-                    if fits and (best < 0 or loss[group] < loss[best]):
-                        best = group
-                if best >= 0:
-                    break
+            for group in range(groups):
+                fits = size[group] < capacity
+                fits &= conflicts[group] + overlap[group] <= conflicts_allowed
+                if fits and (best < 0 or loss[group] < loss[best]):
+                    best = group
             if best < 0:
                 best = groups
                 groups += 1
@@ -92,6 +88,7 @@ def insert_anyhow(
     row_of: NDArray[np.int32],
     energy: NDArray[np.float32],
     order: NDArray[np.int64],
+    placed: NDArray[np.int64],
     rows: int,
     groups: int,
     alpha: int,
@@ -101,10 +98,11 @@ def insert_anyhow(
 ) -> NDArray[np.int64]:
     """Group number of every column with exactly so many groups, whatever conflicts that takes.
 
-    A conflict beyond what is allowed costs `penalty` as if so much energy were pruned.
+    Columns that `placed` gives a group stay there; `order` begins with these. A conflict beyond
+    what is allowed costs `penalty` as if so much energy were pruned.
     """
     top = np.zeros((kept, rows, groups), np.float32)
-    label = np.full(starts.size - 1, -1, np.int64)
+    label = placed.copy()
     size = np.zeros(groups, np.int64)
     conflicts = np.zeros(groups, np.int64)
     loss = np.empty(groups, np.float32)
@@ -119,10 +117,10 @@ def insert_anyhow(
                 other = weakest[group]
                 loss[group] += other if other < own else own
                 overlap[group] += 1 if other > 0 else 0
-        best = -1
+        best = label[column]
         least = np.inf
         for group in range(groups):
-            if size[group] < alpha:
+            if size[group] < alpha and label[column] < 0:
                 before = max(0, conflicts[group] - conflicts_allowed)
                 after = max(0, conflicts[group] + overlap[group] - conflicts_allowed)
                 cost = loss[group] + penalty * (after - before)

@@ -99,14 +99,14 @@ def insert(
 
     Args:
         groups: groups to begin with, at least 1.
-        order: the columns in the order of insertion; the heaviest first by default.
+        order: the columns in the order of insertion; the densest first by default.
 
     Returns:
         A group number per column, and how many groups it took.
     """
     from systopack.packing.search import insertion
 
-    columns = problem.heaviest_first() if order is None else order
+    columns = problem.densest_first() if order is None else order
     labels, count = insertion.insert_least_loss(
         problem.starts,
         problem.row_of,
@@ -115,7 +115,6 @@ def insert(
         problem.rows,
         groups,
         min(problem.alpha, -(-columns.size // groups)),
-        problem.alpha,
         problem.kept,
         problem.conflicts_allowed,
     )
@@ -123,19 +122,23 @@ def insert(
     return np.where(labels >= 0, np.searchsorted(used, labels), -1), min(int(count), used.size)
 
 
-def insert_into(problem: GroupingProblem, *, groups: int) -> Grouping:
+def insert_into(problem: GroupingProblem, *, groups: int, placed: Labels | None = None) -> Grouping:
     """Insert the columns into exactly `groups` groups, perhaps with conflicts too many.
 
     Args:
         groups: at least `ceil(occupied / alpha)`.
+        placed: the group, below `groups`, of every column that stays where it is, -1 elsewhere.
     """
     from systopack.packing.search import insertion
 
+    kept_place = np.full(problem.columns, -1, dtype=np.int64) if placed is None else placed
+    order = problem.densest_first()
     labels = insertion.insert_anyhow(
         problem.starts,
         problem.row_of,
         problem.energy,
-        problem.densest_first(),
+        np.concatenate([order[kept_place[order] >= 0], order[kept_place[order] < 0]]),
+        kept_place,
         problem.rows,
         groups,
         problem.alpha,
@@ -144,3 +147,28 @@ def insert_into(problem: GroupingProblem, *, groups: int) -> Grouping:
         problem.mean_energy,
     )
     return Grouping.from_labels(labels, alpha=problem.alpha, groups=groups)
+
+
+def dissolve(problem: GroupingProblem, grouping: Grouping, *, groups: int) -> Grouping:
+    """Do with `groups` groups: the columns of those that keep the least energy join the others.
+
+    Args:
+        groups: at least `ceil(occupied / alpha)`, fewer than there are.
+    """
+    from systopack.packing.search import reassignment
+
+    energies, _ = reassignment.measure(
+        problem.starts,
+        problem.row_of,
+        problem.energy,
+        problem.rows,
+        problem.kept,
+        grouping.members,
+        grouping.sizes,
+    )
+    staying = np.sort(np.argsort(-energies, kind="stable")[:groups])
+    rest = Grouping(members=grouping.members[staying], sizes=grouping.sizes[staying])
+    placed = np.full(problem.columns, -1, dtype=np.int64)
+    group, place = np.nonzero(rest.members >= 0)
+    placed[rest.members[group, place]] = group
+    return insert_into(problem, groups=groups, placed=placed)

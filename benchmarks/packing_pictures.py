@@ -1,0 +1,83 @@
+"""Draw the pictures of docs/packing.md from a 3 x 4 matrix and the record of the real layers."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+
+from systopack.packing.pack import pack
+from systopack.records import read_record
+
+mpl.use("Agg")
+from matplotlib import pyplot as plt
+
+POLICIES = ("dense-column-first", "authors", "least-loss", "assignment", "refine", "best")
+COLOURS = dict(zip(POLICIES, ("C0", "C1", "C2", "C3", "C4", "C5"), strict=True))
+EXAMPLE = np.array([[6.0, 1, 0, 2], [0, 5, 3, 0], [4, 0, 7, 1]])
+
+
+def draw_policies(path: Path) -> None:
+    """The example matrix under every policy: a colour a group, pruned weights struck out."""
+    figure, panels = plt.subplots(2, 3, figsize=(9, 5.2), layout="constrained")
+    for axes, policy in zip(panels.flat, POLICIES, strict=True):
+        packed = pack(EXAMPLE, alpha=2, gamma=1, policy=policy)
+        dense = packed.to_dense()
+        group_of = {c: g for g, group in enumerate(packed.groups) for c in group}
+        for row, column in np.ndindex(EXAMPLE.shape):
+            shade = f"C{group_of[column]}" if column in group_of else "white"
+            axes.add_patch(plt.Rectangle((column, row), 1, 1, fc=shade, ec="white", alpha=0.35))
+            value = EXAMPLE[row, column]
+            if value:
+                pruned = dense[row, column] == 0
+                axes.text(column + 0.5, row + 0.5, f"{value:g}", ha="center", va="center",
+                          color="0.6" if pruned else "black")  # fmt: skip
+                if pruned:
+                    axes.plot([column + 0.3, column + 0.7], [row + 0.7, row + 0.3], "r-", lw=1.5)
+        kept = float((dense**2).sum() / (EXAMPLE**2).sum())
+        axes.set_title(f"{policy}\n{len(packed.groups)} groups, {100 * kept:.0f} % of energy kept")
+        axes.set(xlim=(0, 4), ylim=(3, 0), xticks=[], yticks=[], aspect="equal")
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def draw_front(figures: dict[str, Any], path: Path) -> None:
+    """Groups against energy kept of every policy, a panel a layer."""
+    columns = 4
+    rows = -(-len(figures) // columns)
+    figure, panels = plt.subplots(rows, columns, figsize=(12, 2.4 * rows), layout="constrained")
+    for axes in panels.flat[len(figures) :]:
+        axes.axis("off")
+    for axes, (name, entry) in zip(panels.flat, figures.items(), strict=False):
+        for policy in POLICIES:
+            point = entry[policy]
+            axes.plot(point["groups"], 100 * point["l2"] ** 2, "o", c=COLOURS[policy], label=policy)
+        point = entry["best at the groups of authors"]
+        axes.plot(point["groups"], 100 * point["l2"] ** 2, "*", c=COLOURS["best"], ms=10,
+                  label="best, at the groups of authors")  # fmt: skip
+        axes.set_title(name.removesuffix(".weight"), fontsize=9)
+        axes.set_xlabel("column groups")
+        axes.set_ylabel("energy kept (%)")
+    handles, labels = panels.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    figure.savefig(path, dpi=90)
+    plt.close(figure)
+
+
+def main() -> None:
+    """Draw both pictures into the folder of the docs."""
+    root = Path(__file__).parent
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=root.parent / "docs" / "images")
+    out = parser.parse_args().out
+    out.mkdir(parents=True, exist_ok=True)
+    draw_policies(out / "packing_policies.png")
+    record = read_record(root / "records" / "packing_layers.json")
+    draw_front(record["figures"], out / "packing_front.png")
+
+
+if __name__ == "__main__":
+    main()
