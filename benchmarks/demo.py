@@ -1,6 +1,6 @@
 """The whole of `systopack demo`, timed from a fresh process.
 
-    python benchmarks/demo.py
+python benchmarks/demo.py
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ RECORD = Path(__file__).parent / "records" / "demo.json"
 def main() -> None:
     """Run it, read its record back, and write this one."""
     folder = Path(tempfile.mkdtemp(prefix="systopack-demo-"))
-    program = "from systopack.cli.main import main; main()"
     started = time.perf_counter()
-    subprocess.run([sys.executable, "-c", program, "demo", "--out", str(folder)], check=True)
+    subprocess.run([sys.executable, "-m", "systopack", "demo", "--out", str(folder)], check=True)
     seconds = time.perf_counter() - started
     record = read_record(folder / "demo.json")
     Record(

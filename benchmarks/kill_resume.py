@@ -25,7 +25,7 @@ _COMBINE = (
 
 def command(*arguments: str) -> list[str]:
     """A systopack command line in this Python."""
-    return [sys.executable, "-c", "from systopack.cli.main import main; main()", *arguments]
+    return [sys.executable, "-m", "systopack", *arguments]
 
 
 def combine(folder: Path, out: Path, *, resume: bool) -> subprocess.Popen[bytes]:

@@ -63,8 +63,8 @@ def reference_speed(figures: Figures) -> list[tuple[str, str]]:
     return [
         (
             "integer reference, LeNet-5-Shift",
-            f"{figures['images_per_s_median']:,} images/s; on {figures['compared_images']:,} images "
-            f"{figures['differing_words']} words differ from the fake-quantized model",
+            f"{figures['images_per_s_median']:,} images/s; {figures['differing_words']} words "
+            f"differ from the fake-quantized model on {figures['compared_images']:,} images",
         )
     ]
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from systopack.training.devices import is_main_process
 from systopack.training.events import EpochResult, Phase
 
 console = Console(highlight=False)
@@ -47,6 +48,7 @@ class TrainingDisplay:
             TimeElapsedColumn(),
             console=console,
             transient=True,
+            disable=not is_main_process(),
         )
         self._task = self._progress.add_task("starting", total=None)
         self._last: tuple[str, int] | None = None

@@ -234,7 +234,10 @@ class _interruptible:  # noqa: N801 - reads as a word in `with _interruptible(ou
 
 def _report_run(kind: str, trained: Any, out: Path, seed: int, inputs: dict[str, str]) -> None:
     from systopack.records import Record, sha256_of_file
+    from systopack.training.devices import is_main_process
 
+    if not is_main_process():
+        return
     last = dict(trained.history[-1]) if trained.history else {}
     record = out.with_suffix(".json")
     Record(

@@ -62,7 +62,7 @@ def quantize(
     from systopack.quantization.fine_tune import QuantizeSettings
     from systopack.quantization.quantize import quantize as run_quantization
     from systopack.records import Record, sha256_of_file
-    from systopack.training.devices import DeviceOptions
+    from systopack.training.devices import DeviceOptions, is_main_process
     from systopack.training.model import load_model
     from systopack.training.settings import checked
 
@@ -94,6 +94,8 @@ def quantize(
             ),
             observer=display,
         ).network
+    if not is_main_process():
+        return
     before = sum(count_streams_out_of_place(network).values())
     if permute:
         network = permute_rows(network)

@@ -34,14 +34,14 @@ class Shift(nn.Module):
 
     Args:
         displacements: (dy, dx) of every channel; stored in the state dict as `displacements`,
-            int16 of shape (channels, 2), and taken from there when a state is loaded.
+            int32 of shape (channels, 2), and taken from there when a state is loaded.
     """
 
     displacements: Tensor
 
     def __init__(self, displacements: Sequence[tuple[int, int]]) -> None:
         super().__init__()
-        table = torch.tensor(list(displacements), dtype=torch.int16).reshape(-1, 2)
+        table = torch.tensor(list(displacements), dtype=torch.int32).reshape(-1, 2)
         self.register_buffer("displacements", table)
         self._dy, self._dx = _as_lists(table)
 

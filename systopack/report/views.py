@@ -298,6 +298,7 @@ def _layer_view(
         "rows": list(
             zip(_QUANTITIES, zip(*(cells for _, cells in columns), strict=True), strict=True)
         ),
+        "gap": content.networks[designs[-1].name].history.get(f"groups of {layer.name}", ""),
         **_groups_view(matrix),
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,11 @@ class DeviceOptions:
     devices: int = 1
     nodes: int = 1
     precision: str = "auto"
+
+
+def is_main_process() -> bool:
+    """False in the processes that a multi-device run starts beside the one the user started."""
+    return os.environ.get("LOCAL_RANK", "0") == "0" and os.environ.get("NODE_RANK", "0") == "0"
 
 
 def launch(options: DeviceOptions) -> Any:

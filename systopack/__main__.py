@@ -1,0 +1,6 @@
+"""`python -m systopack`."""
+
+from systopack.cli.main import main
+
+if __name__ == "__main__":
+    main()
