@@ -17,7 +17,7 @@ from matplotlib import pyplot as plt
 
 POLICIES = ("dense-column-first", "authors", "least-loss", "assignment", "refine", "best")
 COLOURS = dict(zip(POLICIES, ("C0", "C1", "C2", "C3", "C4", "C5"), strict=True))
-EXAMPLE = np.array([[6.0, 1, 0, 2], [0, 5, 3, 0], [4, 0, 7, 1]])
+EXAMPLE = np.array([[3.0, 1, 0, 2], [2, 0, 4, 0], [0, 5, 3, 1]])
 
 
 def draw_policies(path: Path) -> None:

@@ -94,8 +94,7 @@ def dense_column_first(
     return group_of_column
 
 
-@njit(cache=True, parallel=True)
-def keep_largest(
+def _keep_largest(
     matrix: NDArray[Any],
     members: NDArray[np.int64],
     starts: NDArray[np.int64],
@@ -118,24 +117,17 @@ def keep_largest(
                     channels[row, group] = position - starts[group]
 
 
-@njit(cache=True, parallel=True)
+@njit(cache=True)
 def count_nonzeros(matrix: NDArray[Any]) -> NDArray[np.int64]:
     """Nonzeros of every column."""
-    rows, columns = matrix.shape
-    strips = 16
-    counts = np.zeros((strips, columns), np.int64)
-    for strip in prange(strips):
-        for row in range(strip * rows // strips, (strip + 1) * rows // strips):
-            for column in range(columns):
-                counts[strip, column] += 1 if matrix[row, column] != 0 else 0
-    total = np.zeros(columns, np.int64)
-    for strip in range(strips):
-        total += counts[strip]
-    return total
+    counts = np.zeros(matrix.shape[1], np.int64)
+    for row in range(matrix.shape[0]):
+        for column in range(matrix.shape[1]):
+            counts[column] += 1 if matrix[row, column] != 0 else 0
+    return counts
 
 
-@njit(cache=True, parallel=True)
-def gather_columns(
+def _gather_columns(
     matrix: NDArray[Any],
     starts: NDArray[np.int64],
     row_of: NDArray[np.int32],
@@ -154,6 +146,14 @@ def gather_columns(
                     row_of[place[column - first]] = row
                     squared[place[column - first]] = value * value
                     place[column - first] += 1
+
+
+# Small matrices are done before another thread is awake.
+gather_columns = njit(cache=True, parallel=True)(_gather_columns)
+gather_columns_alone = njit(cache=True)(_gather_columns)
+keep_largest = njit(cache=True, parallel=True)(_keep_largest)
+keep_largest_alone = njit(cache=True)(_keep_largest)
+SMALL_CELLS = 500_000
 
 
 @njit(cache=True)

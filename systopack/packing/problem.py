@@ -98,12 +98,15 @@ def grouping_problem(
     starts = np.concatenate([[0], np.cumsum(kernels.count_nonzeros(matrix))]).astype(np.int64)
     row_of = np.empty(int(starts[-1]), dtype=np.int32)
     squared = np.empty(row_of.size, dtype=np.float64)
-    kernels.gather_columns(matrix, starts, row_of, squared)
+    small = matrix.size <= kernels.SMALL_CELLS
+    gather = kernels.gather_columns_alone if small else kernels.gather_columns
+    gather(matrix, starts, row_of, squared)
     if weights is not None:
         columns = np.repeat(np.arange(matrix.shape[1]), np.diff(starts))
         squared *= np.broadcast_to(weights, matrix.shape)[row_of, columns]
     largest = float(squared.max(initial=0.0))
-    scaled = (squared / largest if largest > 0 else squared).astype(np.float32)
+    if largest > 0:
+        squared /= largest
     return GroupingProblem(
         rows=matrix.shape[0],
         columns=matrix.shape[1],
@@ -114,7 +117,7 @@ def grouping_problem(
         kept=kept,
         starts=starts,
         row_of=row_of,
-        energy=np.maximum(scaled, _SMALLEST_ENERGY),
+        energy=np.maximum(squared.astype(np.float32), _SMALLEST_ENERGY),
     )
 
 

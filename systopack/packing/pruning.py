@@ -55,7 +55,9 @@ def column_combine(
     values = np.zeros((matrix.shape[0], len(groups) * kept), dtype=matrix.dtype)
     channels = np.zeros(values.shape, dtype=np.uint8)
     if importance is None and kept == 1:
-        kernels.keep_largest(matrix, members, starts, values, channels)
+        small = matrix.size <= kernels.SMALL_CELLS
+        keep = kernels.keep_largest_alone if small else kernels.keep_largest
+        keep(matrix, members, starts, values, channels)
     else:
         weights = np.ones(matrix.shape[0]) if importance is None else importance
         scores = checked_importance(weights, matrix.shape)

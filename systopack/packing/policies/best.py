@@ -23,7 +23,7 @@ from systopack.packing.search.state import Grouping, Labels, Worth, dissolve, in
 
 _CELLS = 3e9  # work of the default budget, in cells priced
 _SIMPLE = ("least-loss", "authors", "dense-column-first")
-_CLEARLY = 1.002  # energy of fewer groups over that of the simple policy
+_CLEARLY = 1.0015  # energy of fewer groups over that of the simple policy
 
 
 @register("best", aims=True)
@@ -83,7 +83,7 @@ def _fewer_groups(
     least = combinatorial_bound(problem).groups
     if worth.groups <= least:
         return held, worth
-    share = 0.12
+    share = 0.2
     cooled = held.copy()
     reached = cool(problem, cooled, budget=budget.part(share), seed=request.seed)
     if reached.rank < worth.rank:

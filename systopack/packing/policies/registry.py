@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +62,7 @@ def register(name: str, *, aims: bool) -> Callable[[Policy], Policy]:
     return add
 
 
+@cache
 def policy_names() -> tuple[str, ...]:
     """The names of all policies, in alphabetical order."""
     package = importlib.import_module("systopack.packing.policies")
