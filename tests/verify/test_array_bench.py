@@ -20,6 +20,8 @@ ARRAYS = [
     Array(rows=1, columns=1, alpha=1, cell="bit-parallel", accumulator_bits=16),
 ]
 
+FAST = (1, 7, 10)  # each is built from Verilog, which takes seconds
+
 
 def random_tile(rng: np.random.Generator, array: Array, positions: int) -> ArrayTile:
     def values(*shape):
@@ -35,7 +37,13 @@ def random_tile(rng: np.random.Generator, array: Array, positions: int) -> Array
     )
 
 
-@pytest.mark.parametrize("array", ARRAYS, ids=lambda array: f"{array.name} {array.cell}")
+@pytest.mark.parametrize(
+    "array",
+    [
+        pytest.param(array, id=array.name, marks=() if number in FAST else pytest.mark.slow)
+        for number, array in enumerate(ARRAYS)
+    ],
+)
 def test_every_sum_leaves_at_the_stated_cycle_with_the_right_bits(array):
     rng = np.random.default_rng(7)
     bench = array_bench(array)

@@ -21,6 +21,7 @@ module bl_row #(
     input  wire [7:0]               load_weight,
     input  wire [INDEX_BITS-1:0]    load_index
 );
+    /* verilator no_inline_module */  // one piece of code for all rows simulates faster
     wire [COLUMNS-1:0] bits, first, take_weight;
     choice_row #(
         .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS), .WORD_BITS(1), .MARKERS(COLUMNS)

@@ -5,7 +5,8 @@
 // in byte lanes: byte p of a sum passes on lane p, 8 * p cycles after its byte 0, so that
 // ACCUMULATOR_BITS / 8 sums are in flight at once and the multiplier never idles.
 //
-// word_start comes every 8 cycles without a gap; a word nobody needs is simply not read.
+// word_start comes every 8 cycles without a gap; a word nobody needs is simply not read, and the
+// first one ever is lost.
 // Latency: a cell delays sums by one cycle; with ALPHA > 1 the multiplexer's register delays the
 // input by one more. No reset: what was there before a word does not reach its sum.
 /* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
@@ -26,6 +27,7 @@ module mx_row #(
     input  wire [7:0]                    load_weight,
     input  wire [INDEX_BITS-1:0]         load_index
 );
+    /* verilator no_inline_module */  // one piece of code for all rows simulates faster
     localparam LANES = ACCUMULATOR_BITS / 8;
 
     wire [COLUMNS-1:0] bits, take_weight;
@@ -49,10 +51,9 @@ module mx_row #(
     reg  [8*COLUMNS-1:COLUMNS] partial;
     reg  [8*COLUMNS-1:0]       carry;
     wire [8*COLUMNS-1:0]       product = ({8{bits}} & weight) ^ {~last, {7{last}}};
-    wire [8*COLUMNS-1:0]       above = {second, partial & {7{~first}}};
-    wire [8*COLUMNS-1:0]       kept = carry & {8{~first}};
-    wire [8*COLUMNS-1:0]       partial_now = product ^ above ^ kept;
-    wire [8*COLUMNS-1:0]       carry_now = (product & above) | (kept & (product | above));
+    wire [8*COLUMNS-1:0]       half = product ^ {second, partial};
+    wire [8*COLUMNS-1:0]       partial_now = half ^ carry;
+    wire [8*COLUMNS-1:0]       carry_now = (product & ~half) | (carry & half);
     wire [8*COLUMNS-1:0]       loading;
     genvar j;
     generate
@@ -65,8 +66,9 @@ module mx_row #(
         if (|load) next_weight <= (next_weight & ~{8{load}}) | (loading & {8{load}});
         if (|take_weight)
             weight <= (weight & ~{8{take_weight}}) | (next_weight & {8{take_weight}});
-        partial <= partial_now[8*COLUMNS-1:COLUMNS];
-        carry <= carry_now;
+        // The last bit leaves nothing behind for the next word.
+        partial <= partial_now[8*COLUMNS-1:COLUMNS] & {7{~last}};
+        carry <= carry_now & {8{~last}};
     end
 
     // The high half waits in a second register and is resolved while the next word enters.

@@ -19,6 +19,7 @@ module parallel_row #(
     input  wire [7:0]                  load_weight,
     input  wire [INDEX_BITS-1:0]       load_index
 );
+    /* verilator no_inline_module */  // one piece of code for all rows simulates faster
     wire [8*COLUMNS-1:0] words;
     wire [COLUMNS-1:0]   take_weight;
     wire                 start;
