@@ -35,7 +35,15 @@ from systopack.training.settings import CombineSettings, TrainSettings
 RECORD = Path(__file__).parent / "records" / "mnist.json"
 DENSE = TrainSettings(epochs=15, learning_rate=0.1)
 PACKED = CombineSettings(rho=0.2, beta=0.4, fine_tune_epochs=8, distill_weight=0.5)
-TENTH = PACKED.model_copy(update={"epochs_per_iteration": 4, "fine_tune_epochs": 40})
+TENTH = CombineSettings(
+    rho=0.2,
+    beta=0.4,
+    epochs_per_iteration=4,
+    fine_tune_epochs=30,
+    learning_rate=0.02,
+    weight_decay=1e-4,
+    distill_weight=0.9,
+)
 
 
 class Printer(SilentObserver):

@@ -201,6 +201,15 @@ def test_alpha_larger_than_the_array_offers(run, tmp_path, network):
     assert refused(run("simulate", network, "--alpha", 1), "alpha=1", "--alpha 1")
 
 
+def test_rtl_is_written_or_refused_whole(run, tmp_path, network):
+    assert refused(run("rtl", network, "--out", "rtl", "--alpha", 1), "--alpha 1")
+    assert not (tmp_path / "rtl").exists()
+    assert refused(run("rtl", network, "--out", "rtl", "--organisation", "magic"), "magic")
+    code, out, err = run("rtl", network, "--out", "rtl", "--array", "8x8")
+    assert (code, err) == (0, "")
+    assert (tmp_path / "rtl" / "README.md").exists()
+
+
 def test_a_tensor_file_that_is_no_model(run):
     save_file({"weight": np.ones((2, 2), np.float32)}, "w.safetensors")
     assert refused(run("combine", "w.safetensors", "--out", "p.safetensors"), "w.safetensors")
@@ -217,7 +226,10 @@ def test_help_is_quick_and_shows_an_example():
 
 @pytest.mark.parametrize(
     "command",
-    ["train", "combine", "quantize", "evaluate", "simulate", "pack", "inspect", "report", "demo"],
+    [
+        *("train", "combine", "quantize", "evaluate", "simulate", "pack"),
+        *("rtl", "verify", "inspect", "report", "demo"),
+    ],
 )
 def test_every_command_shows_an_example(run, command):
     code, out, _ = run(command, "--help")

@@ -1,0 +1,118 @@
+"""`systopack rtl` and `systopack verify`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from systopack.cli import console
+from systopack.cli.options import DataOption, SizeOption, array_size
+
+AlphaOption = Annotated[int, typer.Option(help="Channels a cell chooses from.")]
+CellOption = Annotated[str, typer.Option(help="mx, il, bl or bit-parallel.")]
+OrganisationOption = Annotated[
+    str, typer.Option(help="tiled: one array runs all tiles of all layers in turn.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(rtl)
+    app.command()(verify)
+
+
+def rtl(
+    network: Annotated[Path, typer.Argument(help="Packed network (.spk).")],
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    array: SizeOption = "32x32",
+    alpha: AlphaOption = 8,
+    cell: CellOption = "mx",
+    organisation: OrganisationOption = "tiled",
+) -> None:
+    """Write Verilog, memory contents, a self-checking test bench and a README of its ports.
+
+    Example: systopack rtl packed.spk --array 32x32 --alpha 8 --cell mx --out rtl
+    """
+    from systopack.hardware.array import Array
+    from systopack.network.file import load
+    from systopack.rtl.write import write_rtl
+
+    rows, columns = array_size(array)
+    loaded = load(network)
+    design = Array(
+        rows=rows,
+        columns=columns,
+        alpha=alpha,
+        accumulator_bits=loaded.accumulator_bits,
+        cell=cell,  # type: ignore[arg-type]
+    )
+    written = write_rtl(loaded, array=design, out=out, organisation=organisation)
+    console.say(
+        f"wrote {len(written.files)} files to {out}: {design.name}, {written.cycles:,} cycles an "
+        f"image, {written.memory_bits:,} bits of memory"
+    )
+
+
+def verify(
+    network: Annotated[Path, typer.Argument(help="Packed network (.spk).")],
+    data: DataOption = "sample",
+    images: Annotated[int, typer.Option(help="Test images to run.")] = 4,
+    array: SizeOption = "32x32",
+    alpha: AlphaOption = 8,
+    cell: CellOption = "mx",
+    organisation: OrganisationOption = "tiled",
+    out: Annotated[
+        Path | None, typer.Option(help="Record to write. [default: NETWORK.verify.json]")
+    ] = None,
+) -> None:
+    """Run images through the RTL and compare every word and every cycle with the models.
+
+    Example: systopack verify packed.spk --data sample --images 4
+    """
+    from systopack.data.open import open_data
+    from systopack.hardware.array import Array
+    from systopack.network.file import load
+    from systopack.network.reference import quantize_images
+    from systopack.records import Record, sha256_of_file
+    from systopack.verify.verify import verify as run_verification
+
+    rows, columns = array_size(array)
+    loaded = load(network)
+    design = Array(
+        rows=rows,
+        columns=columns,
+        alpha=alpha,
+        accumulator_bits=loaded.accumulator_bits,
+        cell=cell,  # type: ignore[arg-type]
+    )
+    pixels = open_data(data).test_images[: max(images, 0)]
+    with console.console.status("building the RTL and running it"):
+        found = run_verification(
+            loaded,
+            quantize_images(loaded, pixels),
+            array=design,
+            organisation=organisation,  # type: ignore[arg-type]
+        )
+    record = out or network.with_suffix(".verify.json")
+    Record(
+        kind="verify",
+        figures={
+            "passed": found.passed,
+            "images": found.images,
+            "words": found.words,
+            "cycles": found.cycles,
+            "difference": None if found.difference is None else str(found.difference),
+        },
+        configuration={"array": asdict(design), "organisation": organisation, "data": data},
+        inputs={str(network): sha256_of_file(network)},
+    ).write(record)
+    if found.difference is not None:
+        console.explain_error(f"The RTL differs from its models: {found.difference}.")
+        raise typer.Exit(1)
+    console.say(
+        f"{found.images} images, {found.words:,} words and {found.cycles:,} cycles an image: "
+        f"the RTL, the integer reference and the cycle model agree; wrote {record}"
+    )
