@@ -148,18 +148,19 @@ def simulate(
         Path | None, typer.Option(help="Record to write. [default: NETWORK.cycles.json]")
     ] = None,
 ) -> None:
-    """Count tiles and cycles of one image on an array.
+    """Count tiles and cycles of one image on an array, and on the whole tiled accelerator.
 
     Example: systopack simulate packed.spk --array 32x32 --against dense.spk
     """
     from systopack.hardware.array import Array
     from systopack.hardware.cycles import count_cycles
+    from systopack.hardware.tiled import count_tiled
     from systopack.network.file import load
     from systopack.records import Record, sha256_of_file
 
     rows, columns = array_size(array)
     files = [network] if against is None else [network, against]
-    counted = {}
+    counted, whole = {}, {}
     for file in files:
         loaded = load(file)
         design = Array(
@@ -170,6 +171,7 @@ def simulate(
             cell=cell,  # type: ignore[arg-type]
         )
         counted[str(file)] = count_cycles(loaded, array=design, overlap=overlap)
+        whole[str(file)] = count_tiled(loaded, array=design)
     first = counted[str(network)]
     console.table(
         ["layer", "positions", "tiles", "cycles", "stalls", "utilization"],
@@ -188,7 +190,8 @@ def simulate(
     for name, cycles in counted.items():
         console.say(
             f"{name}: {cycles.tiles:,} tiles, {cycles.streamed_words:,} streamed words, "
-            f"{cycles.cycles:,} cycles an image on {cycles.array.name}"
+            f"{cycles.cycles:,} cycles an image on {cycles.array.name}; the tiled accelerator, "
+            f"with pooling, memories and the host's streams: {whole[name].cycles:,}"
         )
     if against is not None:
         other = counted[str(against)]
@@ -207,6 +210,8 @@ def simulate(
                 "tiles": cycles.tiles,
                 "streamed_words": cycles.streamed_words,
                 "stall_cycles": cycles.stall_cycles,
+                "tiled_accelerator_cycles": whole[file].cycles,
+                "tiled_accelerator_steps": [asdict(step) for step in whole[file].steps],
                 "layers": [asdict(layer) for layer in cycles.layers],
             }
             for file, cycles in counted.items()
