@@ -65,16 +65,26 @@ class Bench:
             By port, the outputs in each cycle, after the inputs have settled and before the
             clock edge: shape (cycles, bits).
         """
-        cycles = len(next(iter(inputs.values())))
-        sent = np.concatenate([_pack(inputs[port.name], port) for port in self.inputs], axis=1)
+        return self.unpack(self.run_packed(self.pack(inputs)))
+
+    def pack(self, inputs: Mapping[str, NDArray[np.uint8]]) -> Words:
+        """Inputs as 32-bit words, port after port: shape (cycles, words)."""
+        packed = [_pack(inputs[port.name], port) for port in self.inputs]
+        return np.ascontiguousarray(np.concatenate(packed, axis=1))
+
+    def run_packed(self, sent: Words) -> Words:
+        """Run packed inputs; the packed outputs, shape (cycles, words)."""
         width = sum(port.words for port in self.outputs)
-        got = np.zeros((cycles, width), dtype=np.uint32)
-        sent = np.ascontiguousarray(sent)
+        got = np.zeros((len(sent), width), dtype=np.uint32)
         self._library.run(
             sent.ctypes.data_as(ctypes.c_void_p),
             got.ctypes.data_as(ctypes.c_void_p),
-            ctypes.c_long(cycles),
+            ctypes.c_long(len(sent)),
         )
+        return got
+
+    def unpack(self, got: Words) -> dict[str, NDArray[np.uint8]]:
+        """Packed outputs as bits by port."""
         found = {}
         start = 0
         for port in self.outputs:
