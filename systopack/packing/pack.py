@@ -18,6 +18,7 @@ from systopack.packing.policies.registry import Request, policy_named
 from systopack.packing.problem import GroupingProblem, checked_importance, grouping_problem
 from systopack.packing.pruning import column_combine
 from systopack.packing.rule import PackingRule
+from systopack.packing.threads import parallel_kernels
 
 _FEWEST_GROUPS = FewestGroups()
 
@@ -115,8 +116,9 @@ def group_columns(
     """
     if isinstance(kept, bool) or not 1 <= kept <= rule.alpha:
         raise InvalidOptionError(f"kept is {kept}, but a group of {rule.alpha} keeps 1 to alpha.")
-    problem = grouping_problem(matrix, rule=rule, importance=importance, kept=kept)
-    return groups_from_labels(_labels(problem, policy, objective, seed, time_limit_s))
+    with parallel_kernels():
+        problem = grouping_problem(matrix, rule=rule, importance=importance, kept=kept)
+        return groups_from_labels(_labels(problem, policy, objective, seed, time_limit_s))
 
 
 def _labels(

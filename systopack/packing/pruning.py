@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from systopack.packing.matrix import Groups, PackedBand
 from systopack.packing.problem import checked_importance
+from systopack.packing.threads import parallel_kernels
 
 
 def column_combine_definition(matrix: NDArray[Any], groups: Groups) -> PackedBand:
@@ -57,7 +58,8 @@ def column_combine(
     if importance is None and kept == 1:
         small = matrix.size <= kernels.SMALL_CELLS
         keep = kernels.keep_largest_alone if small else kernels.keep_largest
-        keep(matrix, members, starts, values, channels)
+        with parallel_kernels():
+            keep(matrix, members, starts, values, channels)
     else:
         weights = np.ones(matrix.shape[0]) if importance is None else importance
         scores = checked_importance(weights, matrix.shape)
