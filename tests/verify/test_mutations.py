@@ -14,7 +14,7 @@ from tests.networks import random_images, random_network
 MUTANTS = [
     ("a weight bit flipped", "mx_row.v", "{COLUMNS{load_weight[j]}}", "{COLUMNS{load_weight[j] ^ (j == 3)}}"),
     ("a carry between byte lanes dropped", "mx_row.v", "(g_lane[p-1].sum_carry & first) |", ""),
-    ("the sign correction dropped", "mx_row.v", "above = {second,", "above = {{COLUMNS{1'b0}},"),
+    ("the sign correction dropped", "mx_row.v", "assign above = second;", "assign above = {COLUMNS{1'b0}};"),
     ("a sum's skew register too many", "systolic_array.v", ".CYCLES(DELAY + MULTIPLEXER)", ".CYCLES(DELAY + MULTIPLEXER + (r == 1))"),
     ("a column's skew register missing", "systolic_array.v", "assign waiting = held;", "assign waiting = g_stage[c-1].waiting[(COLUMNS-c+1)*WORD_BITS-1:WORD_BITS];"),
     ("two channels swapped", "tiled_accelerator.v", "x[((i*READS+a)*COLUMNS+c)*WORD_BITS", "x[((i*READS+(a^1))*COLUMNS+c)*WORD_BITS"),

@@ -52,10 +52,11 @@ module choice_row #(
         end else begin : g_choice
             // A binary tree of multiplexers: each level halves the channels, by the index bit
             // from the top.
-            reg  [INDEX_BITS*COLUMNS-1:0] next_index, index;  // bit k of column c: k * COLUMNS + c
-            wire [LEAVES*BITS-1:0]        channels;
-            reg  [BITS-1:0]               chosen;
-            reg                           start_late;
+            wire [LEAVES*BITS-1:0] channels;
+            reg  [BITS-1:0]        chosen;
+            reg                    start_late;
+            wire                   loading = |load;
+            wire                   taking = |taken[COLUMNS-1:0];
             if (ALPHA == LEAVES) begin : g_full
                 assign channels = x;
             end else begin : g_padded
@@ -63,35 +64,33 @@ module choice_row #(
             end
             for (k = 0; k < INDEX_BITS; k = k + 1) begin : g_level
                 localparam HALF = (LEAVES >> k) / 2 * BITS;
-                wire [2*HALF-1:0] from;
-                wire [BITS-1:0]   bit_of_word;
-                wire [HALF-1:0]   chosen_half, select;
+                reg  [COLUMNS-1:0] next_index, index;  // bit INDEX_BITS - 1 - k of each cell's
+                wire [2*HALF-1:0]  from;
+                wire [BITS-1:0]    bit_of_word;
+                wire [HALF-1:0]    select = {(HALF / BITS) {bit_of_word}};
+                wire [HALF-1:0]    chosen_half =
+                    (from[HALF-1:0] & ~select) | (from[2*HALF-1:HALF] & select);
                 if (k == 0) begin : g_first
                     assign from = channels;
                 end else begin : g_next
                     assign from = g_level[k-1].chosen_half;
                 end
                 if (WORD_BITS == 1) begin : g_bit
-                    assign bit_of_word = index[(INDEX_BITS-1-k)*COLUMNS+:COLUMNS];
+                    assign bit_of_word = index;
                 end else begin : g_word
                     for (c = 0; c < COLUMNS; c = c + 1) begin : g_column
-                        assign bit_of_word[c*WORD_BITS+:WORD_BITS] =
-                            {WORD_BITS{index[(INDEX_BITS-1-k)*COLUMNS+c]}};
+                        assign bit_of_word[c*WORD_BITS+:WORD_BITS] = {WORD_BITS{index[c]}};
                     end
                 end
-                assign select = {(HALF / BITS) {bit_of_word}};
-                assign chosen_half = (from[HALF-1:0] & ~select) | (from[2*HALF-1:HALF] & select);
-            end
-            wire [INDEX_BITS*COLUMNS-1:0] loading, load_mask, take_mask;
-            assign load_mask = {INDEX_BITS{load}};
-            assign take_mask = {INDEX_BITS{taken[COLUMNS-1:0]}};
-            for (k = 0; k < INDEX_BITS; k = k + 1) begin : g_load
-                assign loading[k*COLUMNS+:COLUMNS] = {COLUMNS{load_index[k]}};
+                always @(posedge clk)
+                    if (taking)
+                        index <= (index & ~taken[COLUMNS-1:0]) | (next_index & taken[COLUMNS-1:0]);
+                always @(posedge clk)
+                    if (loading)
+                        next_index <= (next_index & ~load)
+                                    | ({COLUMNS{load_index[INDEX_BITS-1-k]}} & load);
             end
             always @(posedge clk) begin
-                if (|load) next_index <= (next_index & ~load_mask) | (loading & load_mask);
-                if (|taken[COLUMNS-1:0])
-                    index <= (index & ~take_mask) | (next_index & take_mask);
                 chosen     <= g_level[INDEX_BITS-1].chosen_half;
                 start_late <= word_start;
             end

@@ -45,56 +45,64 @@ module mx_row #(
 
     // Serial-parallel two's complement multiplier, carry-save (Baugh and Wooley 1973): products
     // with exactly one sign bit are inverted; the constants 2**8 and 2**15 enter at `second` and
-    // at the top of the high half.
-    // Bit j of column c lies at j * COLUMNS + c, in every vector below.
-    reg  [8*COLUMNS-1:0]       next_weight, weight;
-    reg  [8*COLUMNS-1:COLUMNS] partial;
-    reg  [8*COLUMNS-1:0]       carry;
-    wire [8*COLUMNS-1:0]       product = ({8{bits}} & weight) ^ {~last, {7{last}}};
-    wire [8*COLUMNS-1:0]       half = product ^ {second, partial};
-    wire [8*COLUMNS-1:0]       partial_now = half ^ carry;
-    wire [8*COLUMNS-1:0]       carry_now = (product & ~half) | (carry & half);
-    wire [8*COLUMNS-1:0]       loading;
-    genvar j;
+    // at the top of the high half. After the last bit the high half moves to a second register and
+    // is resolved while the next word enters.
+    wire loading = |load;  // weights hold still but for a few cycles of a tile:
+    wire taking = |take_weight;  // these are clock gates
+    genvar j, p;
     generate
-        for (j = 0; j < 8; j = j + 1) begin : g_load
-            assign loading[j*COLUMNS+:COLUMNS] = {COLUMNS{load_weight[j]}};
+        for (j = 0; j < 8; j = j + 1) begin : g_bit
+            reg  [COLUMNS-1:0] next_weight, weight, carry, high_carry;
+            wire [COLUMNS-1:0] above, high_carry_above;
+            wire [COLUMNS-1:0] product = (bits & weight) ^ (j == 7 ? ~last : last);
+            wire [COLUMNS-1:0] half = product ^ above;
+            wire [COLUMNS-1:0] partial_now = half ^ carry;
+            wire [COLUMNS-1:0] carry_now = (product & ~half) | (carry & half);
+            always @(posedge clk)
+                if (taking) weight <= (weight & ~take_weight) | (next_weight & take_weight);
+            always @(posedge clk)
+                if (loading)
+                    next_weight <= (next_weight & ~load) | ({COLUMNS{load_weight[j]}} & load);
+            // The last bit leaves nothing behind for the next word.
+            always @(posedge clk) begin
+                carry <= carry_now & ~last;
+                high_carry <= (carry_now & last) | (high_carry_above & ~last);
+            end
+            if (j == 7) begin : g_top
+                assign above = second;
+                assign high_carry_above = {COLUMNS{1'b0}};
+            end else begin : g_inner
+                reg  [COLUMNS-1:0] partial, high_sum;  // both one place below bit j + 1
+                wire [COLUMNS-1:0] high_sum_above;
+                assign above = partial;
+                assign high_carry_above = g_bit[j+1].high_carry;
+                if (j == 6) begin : g_one
+                    assign high_sum_above = {COLUMNS{1'b1}};
+                end else begin : g_shift
+                    assign high_sum_above = g_bit[j+1].g_inner.high_sum;
+                end
+                always @(posedge clk) begin
+                    partial <= g_bit[j+1].partial_now & ~last;
+                    high_sum <= (g_bit[j+1].partial_now & last) | (high_sum_above & ~last);
+                end
+            end
         end
     endgenerate
-    always @(posedge clk) begin
-        // Weights hold still but for a few cycles of a tile: the conditions are clock gates.
-        if (|load) next_weight <= (next_weight & ~{8{load}}) | (loading & {8{load}});
-        if (|take_weight)
-            weight <= (weight & ~{8{take_weight}}) | (next_weight & {8{take_weight}});
-        // The last bit leaves nothing behind for the next word.
-        partial <= partial_now[8*COLUMNS-1:COLUMNS] & {7{~last}};
-        carry <= carry_now & {8{~last}};
-    end
-
-    // The high half waits in a second register and is resolved while the next word enters.
-    reg  [7*COLUMNS-1:0] high_sum;
-    reg  [8*COLUMNS-1:0] high_carry;
-    reg  [COLUMNS-1:0]   high_kept;
-    wire [COLUMNS-1:0]   high = high_sum[COLUMNS-1:0] ^ high_carry[COLUMNS-1:0] ^ high_kept;
-    always @(posedge clk) begin
-        high_sum <= (partial_now[8*COLUMNS-1:COLUMNS] & {7{last}})
-                  | ({{COLUMNS{1'b1}}, high_sum[7*COLUMNS-1:COLUMNS]} & {7{~last}});
-        high_carry <= (carry_now & {8{last}})
-                    | ({{COLUMNS{1'b0}}, high_carry[8*COLUMNS-1:COLUMNS]} & {8{~last}});
-        high_kept <= ~last & ((high_sum[COLUMNS-1:0] & high_carry[COLUMNS-1:0])
-                              | (high_kept & (high_sum[COLUMNS-1:0] | high_carry[COLUMNS-1:0])));
-    end
+    reg  [COLUMNS-1:0] high_kept;
+    wire [COLUMNS-1:0] high_half = g_bit[0].g_inner.high_sum ^ g_bit[0].high_carry;
+    wire [COLUMNS-1:0] high = high_half ^ high_kept;
+    always @(posedge clk)
+        high_kept <= ~last & ((g_bit[0].high_carry & ~high_half) | (high_kept & high_half));
 
     // One serial adder per lane: low byte, high byte, then the sign as often as needed. A byte's
     // last carry goes on to the lane above.
-    genvar p;
     generate
         for (p = 0; p < LANES; p = p + 1) begin : g_lane
             reg  [COLUMNS-1:0] sum, sum_carry;
             wire [COLUMNS-1:0] addend, into;
             wire [COLUMNS:0]   passing = {sum, sum_in[p]};
             if (p == 0) begin : g_low
-                assign addend = partial_now[COLUMNS-1:0];
+                assign addend = g_bit[0].partial_now;
                 assign into = sum_carry & ~first;
             end else begin : g_up
                 assign into = (g_lane[p-1].sum_carry & first) | (sum_carry & ~first);
