@@ -1,8 +1,9 @@
 """`best`: all the others, a long search, and a proof where one is within reach.
 
 It takes the groups of the simple policy that needs the fewest and cools them. Then it looks for
-fewer groups that still keep clearly as much energy as that policy did, so it is never worse than
-that policy in either figure. What is left of the budget goes into the energy.
+fewer groups that keep more energy than that policy does, by half of what `assignment` gains over
+it, so it is never worse than that policy in either figure. What is left of the budget goes into
+the energy.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from systopack.packing.search.state import Grouping, Labels, Worth, dissolve, in
 
 _CELLS = 3e9  # work of the default budget, in cells priced
 _SIMPLE = ("least-loss", "authors", "dense-column-first")
-_CLEARLY = 1.0015  # energy of fewer groups over that of the simple policy
 
 
 @register("best", aims=True)
@@ -72,7 +72,7 @@ def _fewer_groups(
     """Fewest groups that keep as much energy as `start`, as far as half the budget reaches."""
     held = Grouping.from_labels(start, alpha=problem.alpha)
     worth = held.worth(problem)
-    floor = -np.inf if request.fewest_at_any_cost else _CLEARLY * worth.energy
+    floor = worth.energy
     assigned = Grouping.from_labels(
         policy_named("assignment").run(problem, replace(request, deadline=None)),
         alpha=problem.alpha,
@@ -80,6 +80,9 @@ def _fewer_groups(
     reached = assigned.worth(problem)
     if reached.rank < worth.rank:
         held, worth = assigned, reached
+        floor = (floor + max(floor, worth.energy)) / 2
+    if request.fewest_at_any_cost:
+        floor = -np.inf
     least = combinatorial_bound(problem).groups
     if worth.groups <= least:
         return held, worth

@@ -19,7 +19,7 @@ from systopack.packing.problem import GroupingProblem
 from systopack.packing.search.annealing import Budget, anneal, mend, sweeps_of
 from systopack.packing.search.state import Grouping, Labels, Worth, dissolve
 
-HEAT = 0.15  # noise at the start, as a share of the energy pruned per column
+HEAT = 0.3  # noise at the start, as a share of the energy pruned per column
 _CELLS = 4e8  # work of the default budget, in cells priced
 
 
