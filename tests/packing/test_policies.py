@@ -102,7 +102,7 @@ def check_everything(matrix, alpha, gamma, policy, seed):
 
 @pytest.mark.parametrize("policy", QUICK)
 @given(matrix=filter_matrices, limits=packing_limits(), seed=st.integers(0, 3))
-@settings(max_examples=60)
+@settings(max_examples=500)
 def test_every_grouping_is_valid_and_repeatable(policy, matrix, limits, seed):
     check_everything(matrix, *limits, policy, seed)
 
