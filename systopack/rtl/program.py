@@ -249,7 +249,7 @@ class _Compiler:
             "SUM_ADDRESS_BITS": bits_for(self.largest) + row_bits,
             "WEIGHT_BITS": bits_for(depths[WEIGHTS]),
             "PROGRAM_BITS": bits_for(len(self.program) + 1),
-            "BANK_BITS": bits_for(self.banks),
+            "BANK_BITS": bits_for(max(self.banks, timing.lanes)),
             "CONFIG_BITS": max(image.bits for image in images),
         }
         return TiledProgram(
