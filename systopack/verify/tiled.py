@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ def run_tiled(
     pauses: int = 0,
     cycle_limit: int = 1 << 32,
     verilog: Path = VERILOG,
+    trace: Path | None = None,
 ) -> TiledRun:
     """Build the accelerator (or find it built), fill its memories and run images through it.
 
@@ -54,6 +56,7 @@ def run_tiled(
         pauses: 0: the host never waits; else the seed of random pauses on both streams.
         cycle_limit: cycles after which a run is given up.
         verilog: folder of the Verilog files.
+        trace: a VCD file for all signals of the run; large and slow, None: no trace.
 
     Raises:
         InvalidFileError: a tool is missing.
@@ -63,7 +66,8 @@ def run_tiled(
         top="tiled_accelerator",
         sources=[verilog / name for name in TILED_SOURCES],
         parameters=program.parameters,
-        harness=_harness(program),
+        harness=_harness(program, trace),
+        trace=trace is not None,
     )
     count = len(images)
     layer = program.network.output
@@ -144,7 +148,7 @@ def _config(program: TiledProgram) -> NDArray[np.uint32]:
     return np.ascontiguousarray(np.concatenate(rows))
 
 
-def _harness(program: TiledProgram) -> str:
+def _harness(program: TiledProgram, trace: Path | None) -> str:
     """The C++ host: it fills memories, streams an image in and results out, and keeps a log."""
     parameters = program.parameters
     banks = parameters["COLUMNS"] * parameters["BANKS_PER_COLUMN"]
@@ -163,7 +167,16 @@ def _harness(program: TiledProgram) -> str:
         port.name: f"{{ uint32_t* p = {port.name}; {copy_port(port, 'p', to_model=False)} }}"
         for port in seen
     }
+    start, dump = "", ""
+    if trace is not None:
+        name = json.dumps(str(trace))
+        start = f"context->traceEverOn(true); top->trace(&vcd, 99); vcd.open({name});"
+        dump = "vcd.dump(++moment);"
     return _TEMPLATE % {
+        "trace_header": _TRACE_HEADER if trace is not None else "",
+        "trace_start": start,
+        "trace_dump": dump,
+        "trace_flush": "vcd.flush();" if trace is not None else "",
         "declare": declare,
         "config": copy_port(config, "p", to_model=True),
         "config_words": config.words,
@@ -177,9 +190,16 @@ def _harness(program: TiledProgram) -> str:
     }
 
 
+_TRACE_HEADER = """
+#include "verilated_vcd_c.h"
+static VerilatedVcdC vcd;
+static uint64_t moment = 0;
+"""
+
 _TEMPLATE = """
 #include "Vmodel.h"
 #include "verilated.h"
+%(trace_header)s
 #include <vector>
 double sc_time_stamp() { return 0; }
 %(declare)s
@@ -189,7 +209,7 @@ static VerilatedContext* context = nullptr;
 static Vmodel* top = nullptr;
 extern "C" uint32_t* write_log() { return writes.data(); }
 extern "C" uint8_t* word_log() { return words_seen.data(); }
-static void edge() { top->clk = 1; top->eval(); top->clk = 0; }
+static void edge() { top->clk = 1; top->eval(); %(trace_dump)s top->clk = 0; }
 static uint64_t field(const uint32_t* words, long low, int bits) {
   uint64_t value = (uint64_t)words[low / 32] >> (low %% 32);
   if (low %% 32 + bits > 32) value |= (uint64_t)words[low / 32 + 1] << (32 - low %% 32);
@@ -197,7 +217,7 @@ static uint64_t field(const uint32_t* words, long low, int bits) {
 }
 static void fill(const uint32_t* config, long count) {
   delete top; delete context;
-  context = new VerilatedContext; top = new Vmodel(context);
+  context = new VerilatedContext; top = new Vmodel(context); %(trace_start)s
   auto& model = *top;
   model.clk = 0; model.reset = 1; model.go = 0; model.config_write = 0;
   model.image_valid = 0; model.result_ready = 0; model.eval();
@@ -226,11 +246,12 @@ extern "C" long run(const uint32_t* config, long config_count, const uint8_t* im
     if (!model.image_valid) model.image_valid = sent < image_bytes && (!pauses || (noise & 3));
     model.image_byte = sent < image_bytes ? image[sent] : 0;
     model.result_ready = !pauses || (noise & 4);
-    model.eval();
+    model.eval(); %(trace_dump)s
     if (model.busy) { started = true; model.go = 0; }
     if (started && !model.busy) {
       *cycles = model.cycles; sizes[0] = writes.size() / 3;
       sizes[1] = words_seen.size() / %(rows)d;
+      %(trace_flush)s
       return got == result_count && sent == image_bytes;
     }
     if (model.op_start) op_starts[model.op_number] = model.cycles;

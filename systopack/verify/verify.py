@@ -86,6 +86,7 @@ def verify(
     organisation: Organisation = "tiled",
     pauses: int = 0,
     verilog: Path = VERILOG,
+    trace: Path | None = None,
 ) -> Verification:
     """Run images through the RTL of a whole accelerator and compare all that can be seen.
 
@@ -93,6 +94,7 @@ def verify(
         images: shape (B, C, H, W), int8, B at least 1.
         pauses: 0, or the seed of random pauses of the host; cycles are not compared then.
         verilog: folder of the Verilog files; another one than the package's to try changes.
+        trace: a VCD file to write all signals of the run to; use it with few images.
 
     Raises:
         InvalidOptionError: the network does not fit the array, or there is no image.
@@ -110,7 +112,9 @@ def verify(
     expected_cycles = count_tiled(network, array=array, placement=program.placement).cycles
     starts = operation_starts(network, array=array, placement=program.placement)
     limit = 10 * expected_cycles + 10_000
-    found = run_tiled(program, images, pauses=pauses, cycle_limit=limit, verilog=verilog)
+    found = run_tiled(
+        program, images, pauses=pauses, cycle_limit=limit, verilog=verilog, trace=trace
+    )
     tensors = dict(run(network, images, keep=network.by_name))
     words = 0
     difference: Difference | None = None

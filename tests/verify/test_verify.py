@@ -45,6 +45,16 @@ def test_random_networks_on_random_arrays(seed):
     check(seed, layers=5)
 
 
+@pytest.mark.slow
+def test_a_trace_is_written_on_demand(tmp_path):
+    network = random_network(np.random.default_rng(0), layers=1)
+    images = random_images(np.random.default_rng(0), network, 1)
+    path = tmp_path / "run.vcd"
+    assert verify(network, images, array=Array(rows=2, columns=2), trace=path).passed
+    text = path.read_text()
+    assert text.startswith("$version") and "result_word" in text and "#100" in text
+
+
 def test_no_image_and_unknown_organisations_are_refused():
     network = random_network(np.random.default_rng(0))
     images = random_images(np.random.default_rng(0), network, 1)
