@@ -17,7 +17,7 @@ demo: setup
 	$(BIN)/systopack demo --out demo
 
 check: setup
-	$(BIN)/ruff check systopack tests benchmarks examples
+	$(BIN)/ruff check systopack tests benchmarks examples tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

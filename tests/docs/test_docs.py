@@ -65,6 +65,15 @@ def test_python_examples(program, networks, tmp_path):
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.parametrize("path", sorted(ROOT.glob("examples/*.py")), ids=lambda path: path.name)
+def test_examples(path, tmp_path):
+    result = subprocess.run(
+        [sys.executable, path], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("text", blocks("console"))
 def test_console_examples(text, tmp_path):
