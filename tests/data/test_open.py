@@ -1,9 +1,7 @@
 """Reading a set: pixels, labels and names arrive as written, from files, hub and cache."""
 
 import hashlib
-import re
 import struct
-from pathlib import Path
 
 import datasets
 import numpy as np
@@ -54,21 +52,6 @@ def test_shards_are_joined_in_order(tmp_path, cache):
     data = open_data(str(tmp_path), cache_dir=cache)
     assert np.array_equal(data.train_images.transpose(0, 2, 3, 1), pixels)
     assert data.train_labels.tolist() == [row % 3 for row in range(9)]
-
-
-def test_the_way_to_write_a_set_that_the_docs_show(tmp_path, cache):
-    page = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
-    (code,) = [part for part in re.findall(r"```python\n(.*?)```", page, re.S) if "Dataset" in part]
-    pixels = random_pixels(4, 3)
-    paths = [tmp_path / f"{row}.png" for row in range(3)]
-    for path, image in zip(paths, pixels, strict=True):
-        path.write_bytes(png(image))
-    for split in ("train", "test"):
-        target = code.replace("pets/train", f"{tmp_path}/pets/{split}")
-        exec(target, {"train_paths": paths, "train_labels": [0, 1, 0]})
-    data = open_data(str(tmp_path / "pets"), cache_dir=cache)
-    assert data.class_names == ("cat", "dog")
-    assert np.array_equal(data.train_images.transpose(0, 2, 3, 1), pixels)
 
 
 def test_gray_images_have_one_channel_and_palettes_three(tmp_path, cache):
