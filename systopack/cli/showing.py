@@ -115,6 +115,7 @@ def report(
     from systopack.files import write_atomically
     from systopack.hardware.array import Array
     from systopack.hardware.cycles import count_cycles
+    from systopack.hardware.tiled import count_tiled
     from systopack.network.file import load
     from systopack.records import read_record
     from systopack.report.comparison import compare
@@ -144,6 +145,10 @@ def report(
         title=networks["packed"].name,
         networks=networks,
         cycles=cycles,
+        accelerator_cycles={
+            name: count_tiled(loaded, array=cycles[name].array).cycles
+            for name, loaded in networks.items()
+        },
         history=history,
         records=[read_record(path) for path in record or []],
     )

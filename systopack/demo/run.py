@@ -14,6 +14,7 @@ from systopack.data.split import TrainingPart, training_part
 from systopack.files import write_atomically
 from systopack.hardware.array import Array
 from systopack.hardware.cycles import NetworkCycles, count_cycles
+from systopack.hardware.tiled import count_tiled
 from systopack.network.network import PackedNetwork
 from systopack.network.permute import permute_rows
 from systopack.network.reference import classify
@@ -93,6 +94,10 @@ def run_demo(out: Path, *, seed: int, observer: Observer) -> DemoResult:
         )
         for name, network in networks.items()
     }
+    accelerator = {
+        name: count_tiled(network, array=cycles[name].array).cycles
+        for name, network in networks.items()
+    }
     accuracies = {name: _accuracies(models[name], networks[name], data) for name in models}
     for name, network in networks.items():
         network.save(out / f"{name}.spk")
@@ -101,6 +106,7 @@ def run_demo(out: Path, *, seed: int, observer: Observer) -> DemoResult:
         seed=seed,
         networks=networks,
         cycles=cycles,
+        accelerator_cycles=accelerator,
         accuracies=accuracies,
         seconds=time.monotonic() - started,
     )
@@ -112,6 +118,7 @@ def run_demo(out: Path, *, seed: int, observer: Observer) -> DemoResult:
         history=packed.history,
         records=[_as_read(record)],
         accuracies=accuracies,
+        accelerator_cycles=accelerator,
     )
     report = out / "report.html"
     write_atomically(report, render(content))
@@ -158,6 +165,7 @@ def _record(
     seed: int,
     networks: Mapping[str, PackedNetwork],
     cycles: Mapping[str, NetworkCycles],
+    accelerator_cycles: Mapping[str, int],
     accuracies: Mapping[str, Mapping[str, float]],
     seconds: float,
 ) -> Record:
@@ -170,6 +178,7 @@ def _record(
             "packing_efficiency": network.packing_efficiency,
             "tiles": cycles[name].tiles,
             "cycles": cycles[name].cycles,
+            "tiled_accelerator_cycles": accelerator_cycles[name],
         }
         for name, network in networks.items()
     }
