@@ -81,7 +81,7 @@ def test_console_examples(text, tmp_path):
         command = line.removeprefix("$ ").partition("  #")[0].strip()
         if not line.startswith("$ ") or command.startswith(("make ", "apt-get ")):
             continue  # make runs this test, apt-get needs root
-            name, *arguments = shlex.split(command)
+        name, *arguments = shlex.split(command)
         assert name == "systopack", line
         result = subprocess.run(
             [sys.executable, "-m", "systopack", *arguments],
