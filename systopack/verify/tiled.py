@@ -192,7 +192,8 @@ def _harness(program: TiledProgram, trace: Path | None) -> str:
 
 _TRACE_HEADER = """
 #include "verilated_vcd_c.h"
-static VerilatedVcdC vcd;
+// Never destroyed: at exit the runtime that its destructor needs may be gone already.
+static VerilatedVcdC& vcd = *new VerilatedVcdC;
 static uint64_t moment = 0;
 """
 
