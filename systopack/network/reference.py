@@ -86,6 +86,22 @@ def classify(network: PackedNetwork, images: NDArray[np.uint8]) -> NDArray[np.in
     return winners
 
 
+def column_words(layer: MatrixLayer, source: NDArray[np.int8]) -> NDArray[np.int64]:
+    """The words that stream into a layer, one row per column of its filter matrix.
+
+    Args:
+        source: the layer's input, shape (B, C, H, W), int8, as `run` returns it.
+
+    Returns:
+        Shape (B, M, height * width), -128..127: column (channel, dy, dx) at output position
+        (y, x) reads the input there; outside the image 0.
+    """
+    words = _column_words(
+        layer, source.swapaxes(0, 1), np.arange(len(layer.columns)), np.dtype(np.int64)
+    )
+    return np.ascontiguousarray(words.reshape(*words.shape[:2], -1).swapaxes(0, 1))
+
+
 def accumulate_by_cells(
     network: PackedNetwork, layer: MatrixLayer, source: NDArray[np.int8]
 ) -> NDArray[np.int64]:
