@@ -41,7 +41,8 @@ class StepCycles:
         stream_cycles: word times in which a position enters the array, or a step is done.
         write_cycles: word times added where a position's bytes take longer to write than to
             stream.
-        stall_cycles: waits for weights or for returning partial sums.
+        stall_cycles: word times in which only weights or returning partial sums are waited for,
+            up to the start of the next node; the RTL counts the same.
         drain_cycles: wait until the last word is written.
         multiplications: by weights that are not zero.
         utilization: multiplications per array cell and word time, 0..1.
@@ -85,6 +86,17 @@ class TiledCycles:
         return sum(step.tiles for step in self.steps)
 
     @property
+    def entered_words(self) -> int:
+        """Word times in which words enter the array: all its multipliers work."""
+        streamed = sum(step.stream_cycles for step in self.steps if step.kind == "layer")
+        return streamed // self.array.word_cycles
+
+    @property
+    def stall_words(self) -> int:
+        """Word times in which only weights or returning partial sums are waited for."""
+        return sum(step.stall_cycles for step in self.steps) // self.array.word_cycles
+
+    @property
     def compute_cycles(self) -> int:
         """Cycles of layers and poolings, without the streams from and to the host."""
         return sum(step.cycles for step in self.steps if step.kind in ("layer", "pool"))
@@ -97,6 +109,8 @@ class _Event:
     name: str
     kind: str
     starts: NDArray[np.int64]  # word times
+    waited: int  # word times before the first start in which only weights were waited for
+    stalled: int  # word times between its tiles
     issued: int  # word time after its last one
     streamed: int
     written: int
@@ -162,6 +176,8 @@ def _schedule(
             name=name,
             kind=kind,
             starts=np.array([start]),
+            waited=0,
+            stalled=0,
             issued=now,
             streamed=now - start,
             written=0,
@@ -180,9 +196,10 @@ def _schedule(
             tiles = row_tiles(node, rows=timing.array.rows, columns=timing.array.columns)
             for number, tile in enumerate(tiles):
                 wait = timing.drain_words if pending and (number == 0 or is_output) else 0
-                start = max(now + wait, last_tile + timing.load_words)
+                free = now + wait
+                start = max(free, last_tile + timing.load_words)
                 writes = 0 if is_output else placement.writes(node.name, tile)
-                event = _row_tile(node, timing, tile, start, writes)
+                event = _row_tile(node, timing, tile, free=free, start=start, writes=writes)
                 last_tile, now, pending = int(event.starts[-1]), event.issued, True
                 yield event
                 if is_output:
@@ -192,7 +209,7 @@ def _schedule(
 
 
 def _row_tile(
-    layer: MatrixLayer, timing: TiledTiming, tile: RowTile, start: int, writes: int
+    layer: MatrixLayer, timing: TiledTiming, tile: RowTile, *, free: int, start: int, writes: int
 ) -> _Event:
     """The column tiles of a row tile: all but the last return their partial sums."""
     positions = layer.positions
@@ -203,6 +220,8 @@ def _row_tile(
         name=layer.name,
         kind="layer",
         starts=starts,
+        waited=start - free,
+        stalled=(distance - positions) * (tile.column_tiles - 1),
         issued=int(starts[-1]) + positions * spacing,
         streamed=positions * tile.column_tiles,
         written=positions * (spacing - 1),
@@ -222,13 +241,9 @@ def _steps(
     layer = node if isinstance(node, MatrixLayer) else None
     stream = sum(event.streamed for event in own) * word
     written = sum(event.written for event in own) * word
-    # What is left after the last position of each stretch that has to be waited for.
-    drain = (end - own[-1].issued - sending) * word if len(events) == len(own) else 0
-    if len(events) != len(own):
-        drain = sum(
-            (int(sent.starts[0]) - tile.issued) * word
-            for tile, sent in zip(own, (e for e in events if e.kind == "send"), strict=True)
-        )
+    # The wait before the first tile belongs to the node before, the one after the last to this.
+    waits = [event.waited for event in [*own[1:], after]]
+    stall = (sum(waits) + sum(event.stalled for event in own)) * word
     work = layer.matrix.nonzeros * layer.positions if layer is not None else 0
     yield StepCycles(
         name=name,
@@ -239,8 +254,8 @@ def _steps(
         positions=network.shapes[name][1] * network.shapes[name][2],
         stream_cycles=stream,
         write_cycles=written,
-        stall_cycles=cycles - stream - written - drain,
-        drain_cycles=drain,
+        stall_cycles=stall,
+        drain_cycles=cycles - stream - written - stall,
         multiplications=work,
         utilization=work * word / (cycles * array.rows * array.columns) if cycles else 0.0,
     )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from systopack.errors import InvalidFileError
 from systopack.rtl.program import TiledProgram
 
-CONTROL, CYCLES, MEMORY, ADDRESS, DATA, COMMIT, IDENTITY = range(0, 28, 4)
+CONTROL, CYCLES, MEMORY, ADDRESS, DATA, COMMIT, IDENTITY, ENTERED, STALLED = range(0, 36, 4)
 IDENTITY_VALUE = 0x53590001
 
 
@@ -66,3 +66,11 @@ class Host:
     def cycles(self) -> int:
         """Clock cycles of the last run."""
         return self._read(CYCLES)
+
+    def entered_words(self) -> int:
+        """Word times of the last run in which words entered the array."""
+        return self._read(ENTERED)
+
+    def stall_words(self) -> int:
+        """Word times in which the array only waited for weights or returning partial sums."""
+        return self._read(STALLED)

@@ -180,6 +180,8 @@ Array: {array.name}, {array.accumulator_bits}-bit accumulators. One image takes
 | 0x10 | DATA | next 32 bits of the word, least significant first |
 | 0x14 | COMMIT | write the word, go on to the next address |
 | 0x18 | IDENTITY | 0x53590001 |
+| 0x1c | ENTERED | word times of this or the last run in which words entered the array |
+| 0x20 | STALLED | word times in which only weights or returning partial sums were waited for |
 
 Memories: 0 program, 1 output program, 2 weights, 3 stream descriptors, 4 write routes,
 5 biases, 6 output parameters.

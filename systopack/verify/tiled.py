@@ -24,6 +24,8 @@ class TiledRun:
 
     Args:
         cycles: shape (images,), int64: from the start of a run to its end.
+        entered: shape (images,), int64: word times in which words entered the array.
+        stalled: shape (images,), int64: word times lost to weights or partial sums.
         results: shape (images, results), int32: the words it sent.
         op_starts: shape (images, operations), int64: the cycle in which each instruction
             started, the end excluded.
@@ -34,6 +36,8 @@ class TiledRun:
     """
 
     cycles: NDArray[np.int64]
+    entered: NDArray[np.int64]
+    stalled: NDArray[np.int64]
     results: NDArray[np.int32]
     op_starts: NDArray[np.int64]
     writes: tuple[NDArray[np.int64], ...]
@@ -74,7 +78,7 @@ def run_tiled(
     results = np.zeros((count, int(np.prod(program.network.shapes[layer.name]))), np.int32)
     operations = len(program.operations) - 1
     op_starts = np.zeros((count, operations), np.uint32)
-    cycles = np.zeros(count, np.uint32)
+    counters = np.zeros((count, 3), np.uint32)
     config = _config(program)
     width = program.parameters["LANES"] * program.parameters["LANE_ROWS"]
     pixels = np.ascontiguousarray(images.reshape(count, -1)).view(np.uint8)
@@ -93,7 +97,7 @@ def run_tiled(
             _pointer(results[image]),
             ctypes.c_long(results.shape[1]),
             _pointer(op_starts[image]),
-            _pointer(cycles[image : image + 1]),
+            _pointer(counters[image]),
             _pointer(sizes),
             ctypes.c_long(cycle_limit),
             ctypes.c_uint32(pauses + image if pauses else 0),
@@ -107,7 +111,9 @@ def run_tiled(
         writes.append(_take(library.write_log(), (int(sizes[0]), 3), np.uint32))
         words.append(_take(library.word_log(), (int(sizes[1]), width), np.uint8).view(np.int8))
     return TiledRun(
-        cycles=cycles.astype(np.int64),
+        cycles=counters[:, 0].astype(np.int64),
+        entered=counters[:, 1].astype(np.int64),
+        stalled=counters[:, 2].astype(np.int64),
         results=results,
         op_starts=op_starts.astype(np.int64),
         writes=tuple(_split(log) for log in writes),
@@ -234,7 +240,7 @@ static void fill(const uint32_t* config, long count) {
 }
 extern "C" long run(const uint32_t* config, long config_count, const uint8_t* image,
                     long image_bytes, int32_t* results, long result_count, uint32_t* op_starts,
-                    uint32_t* cycles, int64_t* sizes, long limit, uint32_t pauses, int fresh) {
+                    uint32_t* counters, int64_t* sizes, long limit, uint32_t pauses, int fresh) {
   if (fresh) fill(config, config_count);
   auto& model = *top;
   writes.clear(); words_seen.clear();
@@ -250,7 +256,8 @@ extern "C" long run(const uint32_t* config, long config_count, const uint8_t* im
     model.eval(); %(trace_dump)s
     if (model.busy) { started = true; model.go = 0; }
     if (started && !model.busy) {
-      *cycles = model.cycles; sizes[0] = writes.size() / 3;
+      counters[0] = model.cycles; counters[1] = model.entered; counters[2] = model.stalled;
+      sizes[0] = writes.size() / 3;
       sizes[1] = words_seen.size() / %(rows)d;
       %(trace_flush)s
       return got == result_count && sent == image_bytes;

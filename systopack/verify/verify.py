@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from systopack.errors import InvalidOptionError
 from systopack.hardware.array import Array
 from systopack.hardware.placement import row_tiles
-from systopack.hardware.tiled import count_tiled, operation_starts
+from systopack.hardware.tiled import TiledCycles, count_tiled, operation_starts
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import MatrixLayer
 from systopack.network.reference import run
@@ -59,6 +59,8 @@ class Verification:
         words: words compared, over all images: every output word of every layer and every word
             written to a memory bank.
         cycles: of one image, by the RTL; all images take the same.
+        entered_words, stall_words: of one image, by the RTL's counters: word times in which words
+            entered the array, and those in which it only waited for weights or partial sums.
         instructions: instructions whose start was compared, over all images.
         difference: the first difference, None where there is none.
     """
@@ -69,6 +71,8 @@ class Verification:
     images: int
     words: int
     cycles: int
+    entered_words: int
+    stall_words: int
     instructions: int
     difference: Difference | None
 
@@ -109,9 +113,9 @@ def verify(
     if len(images) == 0:
         raise InvalidOptionError("There is no image to verify with; give at least one.")
     program = compile_tiled(network, array=array)
-    expected_cycles = count_tiled(network, array=array, placement=program.placement).cycles
+    counted = count_tiled(network, array=array, placement=program.placement)
     starts = operation_starts(network, array=array, placement=program.placement)
-    limit = 10 * expected_cycles + 10_000
+    limit = 10 * counted.cycles + 10_000
     found = run_tiled(
         program, images, pauses=pauses, cycle_limit=limit, verilog=verilog, trace=trace
     )
@@ -124,6 +128,7 @@ def verify(
         words += count
         if difference is None and not pauses:
             difference = _compare_cycles(program, found, starts, image)
+            difference = difference or _compare_counters(counted, found, image)
         if difference is not None:
             break
     return Verification(
@@ -133,6 +138,8 @@ def verify(
         images=len(images),
         words=words,
         cycles=int(found.cycles[0]),
+        entered_words=int(found.entered[0]),
+        stall_words=int(found.stalled[0]),
         instructions=found.op_starts.size,
         difference=difference,
     )
@@ -237,4 +244,16 @@ def _compare_cycles(
             expected=int(starts[number]),
             got=int(got[number]),
         )
+    return None
+
+
+def _compare_counters(counted: TiledCycles, found: TiledRun, image: int) -> Difference | None:
+    for where, expected, got in (
+        ("word times in which words entered", counted.entered_words, found.entered[image]),
+        ("word times lost to weights or partial sums", counted.stall_words, found.stalled[image]),
+    ):
+        if got != expected:
+            return Difference(
+                image=image, layer="end", where=where, expected=expected, got=int(got)
+            )
     return None

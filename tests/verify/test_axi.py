@@ -25,6 +25,9 @@ def test_a_host_configures_runs_and_reads_the_cycle_counter():
         while board.host.busy():
             pass
         # The image is there from the start and the host is never late: the model's cycles.
-        assert board.host.cycles() == count_tiled(network, array=program.array).cycles
+        counted = count_tiled(network, array=program.array)
+        assert board.host.cycles() == counted.cycles
+        assert board.host.entered_words() == counted.entered_words
+        assert board.host.stall_words() == counted.stall_words
     assert board._read(IDENTITY) == IDENTITY_VALUE
     assert board._read(0x40) == 0

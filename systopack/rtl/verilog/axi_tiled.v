@@ -9,6 +9,8 @@
 //   0x10 DATA     the next 32 bits of a memory word, least significant first
 //   0x14 COMMIT   write: the collected word goes to its memory
 //   0x18 IDENTITY 0x53590001, read only
+//   0x1c ENTERED  word times of this or the last run in which words entered the array, read only
+//   0x20 STALLED  word times in which only weights or returning sums were waited for, read only
 // Every write is answered OKAY; unknown addresses read 0. reset is synchronous, active high.
 module axi_tiled #(
     parameter RESULTS = 10,  // result words of an image; the last one has TLAST
@@ -84,7 +86,7 @@ module axi_tiled #(
     reg  [32*CHUNKS-1:0] collected;
     reg  [31:0]          results;
     wire                 busy;
-    wire [31:0]          cycles;
+    wire [31:0]          cycles, entered, stalled;
 
     // A write is taken when address and data are both there and its answer can follow.
     wire write = s_axi_awvalid && s_axi_wvalid && (!s_axi_bvalid || s_axi_bready);
@@ -124,6 +126,8 @@ module axi_tiled #(
                 8'h08: s_axi_rdata <= memory;
                 8'h0c: s_axi_rdata <= address;
                 8'h18: s_axi_rdata <= 32'h53590001;
+                8'h1c: s_axi_rdata <= entered;
+                8'h20: s_axi_rdata <= stalled;
                 default: s_axi_rdata <= 32'd0;
             endcase
         s_axi_rvalid <= read || (s_axi_rvalid && !s_axi_rready);
@@ -156,7 +160,8 @@ module axi_tiled #(
         .WEIGHT_BITS(WEIGHT_BITS), .PROGRAM_BITS(PROGRAM_BITS), .BANK_BITS(BANK_BITS),
         .CONFIG_BITS(CONFIG_BITS)
     ) core (
-        .clk(clk), .reset(reset), .go(go), .busy(busy), .cycles(cycles), .config_write(commit),
+        .clk(clk), .reset(reset), .go(go), .busy(busy), .cycles(cycles),
+        .entered(entered), .stalled(stalled), .config_write(commit),
         .config_memory(memory[2:0]), .config_bank(memory[8+:BANK_BITS]),
         .config_address(address[19:0]), .config_data(collected[CONFIG_BITS-1:0]),
         .image_valid(s_axis_image_tvalid), .image_ready(s_axis_image_tready),

@@ -20,6 +20,8 @@ module controller #(
     input  wire                    go,             // start of a run
     output reg                     busy,
     output reg  [31:0]             cycles,         // of this or the last run
+    output reg  [31:0]             entered,        // word times in which words entered the array
+    output reg  [31:0]             stalled,        // word times lost to weights or partial sums
     output wire [PROGRAM_BITS-1:0] program_address,
     input  wire [210:0]            program_word,   // one cycle after program_address
     output reg  [PHASE_BITS-1:0]   phase,          // cycle in the word time
@@ -98,11 +100,12 @@ module controller #(
     wire [15:0] since_now = since + 16'd1;
     wire [15:0] idle_now = tile_ends ? 16'd0 : idle + 16'd1;
     wire drained_now = drained || {16'd0, idle_now} >= MIN_DRAIN;
-    wire ready = next_op == TILE
-        ? {16'd0, since_now} >= MIN_LOAD && (!next_returns || {16'd0, since_now} >= MIN_RETURN)
-          && (!next_barrier || drained_now)
-        : drained_now;
-    wire start = busy && slot_end && (!active || op_ends) && ready;
+    wire drains = next_op != TILE || next_barrier;  // the next one needs all earlier words
+    wire fed = next_op != TILE || ({16'd0, since_now} >= MIN_LOAD
+                                   && (!next_returns || {16'd0, since_now} >= MIN_RETURN));
+    wire clear = !drains || drained_now;
+    wire next_up = busy && slot_end && (!active || op_ends);
+    wire start = next_up && clear && fed;
     wire start_run = go && !busy && slot_end;
     wire finish = start && next_op == END;
     assign program_address = start_run || !busy ? {PROGRAM_BITS{1'b0}}
@@ -127,12 +130,16 @@ module controller #(
         run_start <= start_run;
         op_start <= start && !finish;
         if (busy) cycles <= cycles + 32'd1;
+        if (issue && slot_end) entered <= entered + 32'd1;
+        if (next_up && clear && !fed) stalled <= stalled + 32'd1;
         if (start_run) begin
             busy <= 1'b1;
             active <= 1'b0;
             drained <= 1'b1;
             counter <= {PROGRAM_BITS{1'b0}};
             cycles <= 32'd0;
+            entered <= 32'd0;
+            stalled <= 32'd0;
             since <= 16'd0;
         end else if (slot_end && since != 16'hfffe) begin
             since <= since_now;
@@ -178,6 +185,8 @@ module controller #(
             busy <= 1'b0;
             active <= 1'b0;
             cycles <= 32'd0;
+            entered <= 32'd0;
+            stalled <= 32'd0;
         end
     end
 endmodule

@@ -52,6 +52,8 @@ module tiled_accelerator #(
     input  wire                    go,
     output wire                    busy,
     output wire [31:0]             cycles,
+    output wire [31:0]             entered,  // word times in which words entered the array
+    output wire [31:0]             stalled,  // word times lost to weights or partial sums
     // 0 program, 1 output program, 2 weights, 3 descriptors, 4 routes, 5 biases, 6 parameters.
     input  wire                    config_write,
     input  wire [2:0]              config_memory,
@@ -100,7 +102,7 @@ module tiled_accelerator #(
         .LANE_ROWS(LANE_ROWS), .MIN_LOAD(MIN_LOAD), .MIN_RETURN(MIN_RETURN), .MIN_DRAIN(MIN_DRAIN)
     ) control (
         .clk(clk), .reset(reset), .go(go), .busy(busy), .cycles(cycles),
-        .program_address(program_address), .program_word(program_word), .phase(phase),
+        .entered(entered), .stalled(stalled), .program_address(program_address), .program_word(program_word), .phase(phase),
         .run_start(run_start), .op_start(op_start), .op_number(op_number), .is_tile(is_tile),
         .is_pool(is_pool), .is_image(is_image), .is_send(is_send), .first(first),
         .height(height), .width(width), .descriptor(descriptor), .route(route),

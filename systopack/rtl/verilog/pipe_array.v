@@ -1,0 +1,126 @@
+// All columns of a packed filter matrix for up to a tile's rows: blocks of columns side by side,
+// each a systolic array, their sums added by a tree.
+//
+// Blocks are as equal as they can be, so no sum waits for more than one cycle. A channel that no
+// cell selects has no wire: SLOTS gives for channel a of column c, at c * ALPHA + a, the number of
+// its stream plus 1, or 0.
+// Latency, first bit of a word to its whole sums (`word`, in the cycle of `complete`):
+//   widest block + (ROWS - 1) / ROWS_PER_REGISTER + (ALPHA > 1) + levels of the tree + EXTRA
+//   + ACCUMULATOR_BITS (bit-parallel: 0).
+// Throughput: one word per stream and word time. No reset.
+module pipe_array #(
+    parameter ROWS = 4,
+    parameter COLUMNS = 4,
+    parameter BLOCKS = 1,
+    parameter LEVELS = 0,             // ceil(log2(BLOCKS))
+    parameter ALPHA = 8,
+    parameter INDEX_BITS = 3,
+    parameter ACCUMULATOR_BITS = 32,
+    parameter CELL = 0,
+    parameter ROWS_PER_REGISTER = 1,
+    parameter COLUMN_BITS = 5,        // 2**COLUMN_BITS >= COLUMNS
+    parameter WORD_BITS = 1,
+    parameter SUM_BITS = 4,
+    parameter STREAMS = 4,
+    parameter EXTRA = 0,
+    parameter WORD_CYCLES = 8,
+    parameter PHASE_BITS = 3,
+    parameter FIRST = 0,              // phase of a block's first sum bit
+    parameter [16*COLUMNS*ALPHA-1:0] SLOTS = {COLUMNS * ALPHA{16'd0}}
+) (
+    input  wire                             clk,
+    /* verilator lint_off UNUSEDSIGNAL */  // without a tree
+    input  wire [PHASE_BITS-1:0]            phase,
+    /* verilator lint_on UNUSEDSIGNAL */
+    input  wire                             word_start,
+    input  wire                             take,
+    input  wire                             complete,
+    input  wire [STREAMS*WORD_BITS-1:0]     stream,
+    input  wire                             load,
+    input  wire [COLUMN_BITS-1:0]           load_column,
+    input  wire [ROWS*(8+INDEX_BITS)-1:0]   load_data,
+    output wire [ROWS*ACCUMULATOR_BITS-1:0] word
+);
+    localparam SUMS = ROWS * SUM_BITS;
+    localparam WIDEST = (COLUMNS + BLOCKS - 1) / BLOCKS;
+    genvar k, c, a, l, n, r;
+    wire [SUMS*BLOCKS-1:0] block_sums;
+    generate
+        for (k = 0; k < BLOCKS; k = k + 1) begin : g_block
+            localparam LOW = k * COLUMNS / BLOCKS;
+            localparam HIGH = (k + 1) * COLUMNS / BLOCKS;
+            localparam WIDTH = HIGH - LOW;
+            wire [ALPHA*WIDTH*WORD_BITS-1:0] x;
+            for (c = 0; c < WIDTH; c = c + 1) begin : g_column
+                for (a = 0; a < ALPHA; a = a + 1) begin : g_channel
+                    localparam [15:0] SLOT = SLOTS[16*((LOW+c)*ALPHA+a)+:16];
+                    if (SLOT == 16'd0) begin : g_none
+                        assign x[(a*WIDTH+c)*WORD_BITS+:WORD_BITS] = {WORD_BITS{1'b0}};
+                    end else begin : g_stream
+                        assign x[(a*WIDTH+c)*WORD_BITS+:WORD_BITS] =
+                            stream[(SLOT-1)*WORD_BITS+:WORD_BITS];
+                    end
+                end
+            end
+            wire [31:0] column = {{(32 - COLUMN_BITS) {1'b0}}, load_column} - LOW;
+            wire [SUMS-1:0] leaving;
+            systolic_array #(
+                .ROWS(ROWS), .COLUMNS(WIDTH), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
+                .ACCUMULATOR_BITS(ACCUMULATOR_BITS), .CELL(CELL),
+                .ROWS_PER_REGISTER(ROWS_PER_REGISTER), .LOAD_ROWS(ROWS),
+                .COLUMN_BITS(COLUMN_BITS), .BLOCK_BITS(1), .WORD_BITS(WORD_BITS),
+                .SUM_BITS(SUM_BITS)
+            ) cells (
+                .clk(clk), .word_start(word_start), .take(take), .x(x), .sum_in({SUMS{1'b0}}),
+                .sum_out(leaving), .load(load && column < WIDTH),
+                .load_column(column[COLUMN_BITS-1:0]), .load_block(1'b0), .load_data(load_data)
+            );
+            delay_line #(.WIDTH(SUMS), .CYCLES(WIDEST - WIDTH)) even (
+                .clk(clk), .in(leaving), .out(block_sums[k*SUMS+:SUMS])
+            );
+        end
+
+        // The tree: an odd one waits a cycle.
+        for (l = 0; l <= LEVELS; l = l + 1) begin : g_level
+            localparam COUNT = (BLOCKS + (1 << l) - 1) >> l;
+            wire [SUMS*COUNT-1:0] sums;
+            if (l == 0) begin : g_leaves
+                assign sums = block_sums;
+            end else begin : g_add
+                localparam [31:0] START = (FIRST + l - 1) % WORD_CYCLES;
+                wire first = phase == START[PHASE_BITS-1:0];
+                localparam BELOW = (BLOCKS + (1 << (l - 1)) - 1) >> (l - 1);
+                for (n = 0; n < COUNT; n = n + 1) begin : g_node
+                    if (2 * n + 1 < BELOW) begin : g_pair
+                        sum_adder #(.ROWS(ROWS), .CELL(CELL), .SUM_BITS(SUM_BITS)) adder (
+                            .clk(clk), .first(first),
+                            .a(g_level[l-1].sums[2*n*SUMS+:SUMS]),
+                            .b(g_level[l-1].sums[(2*n+1)*SUMS+:SUMS]),
+                            .sum(sums[n*SUMS+:SUMS])
+                        );
+                    end else begin : g_odd
+                        delay_line #(.WIDTH(SUMS), .CYCLES(1)) wait_line (
+                            .clk(clk), .in(g_level[l-1].sums[2*n*SUMS+:SUMS]),
+                            .out(sums[n*SUMS+:SUMS])
+                        );
+                    end
+                end
+            end
+        end
+    endgenerate
+
+    wire [SUMS-1:0] total;
+    delay_line #(.WIDTH(SUMS), .CYCLES(EXTRA)) extra (
+        .clk(clk), .in(g_level[LEVELS].sums), .out(total)
+    );
+    generate
+        for (r = 0; r < ROWS; r = r + 1) begin : g_row
+            sum_deserializer #(
+                .CELL(CELL), .ACCUMULATOR_BITS(ACCUMULATOR_BITS), .SUM_BITS(SUM_BITS)
+            ) gather (
+                .clk(clk), .complete(complete), .sum(total[r*SUM_BITS+:SUM_BITS]),
+                .word(word[r*ACCUMULATOR_BITS+:ACCUMULATOR_BITS])
+            );
+        end
+    endgenerate
+endmodule

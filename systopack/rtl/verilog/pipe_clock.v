@@ -1,0 +1,35 @@
+// The clock of a unit's array: it runs while words are in the array, and holds still otherwise.
+//
+// It starts with the word time after `issue` and stops WORDS word times later, always at the same
+// phase, so that markers inside the array keep their distance from later words. The enable
+// changes while the clock is low: in an ASIC flow this becomes a clock-gating cell. With GATED 0
+// the clock always runs, for devices whose clock networks have no gates; no word changes by it.
+module pipe_clock #(
+    parameter GATED = 1,
+    parameter WORDS = 16  // word times that a word stays in the array
+) (
+    input  wire clk,
+    input  wire slot,     // first cycle of every word time
+    input  wire issue,    // in the cycle of `slot`
+    input  wire run,      // keep it running
+    output wire gated
+);
+    generate
+        if (GATED == 0) begin : g_always
+            assign gated = clk;
+            /* verilator lint_off UNUSEDSIGNAL */
+            wire unused = slot | issue | run;
+            /* verilator lint_on UNUSEDSIGNAL */
+        end else begin : g_gate
+            reg [WORDS-1:0] history;
+            reg             enable, enable_low;
+            always @(posedge clk)
+                if (slot) begin
+                    history <= {history[WORDS-2:0], issue};
+                    enable  <= run || issue || (|history);
+                end
+            always @(negedge clk) enable_low <= enable;
+            assign gated = clk & enable_low;
+        end
+    endgenerate
+endmodule

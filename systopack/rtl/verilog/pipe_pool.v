@@ -1,0 +1,95 @@
+// Pooling of all channels at once: a window's words arrive one a cycle.
+//
+// Maximum: the word is there 1 cycle after the last one of the window. Average:
+// round(sum * MULTIPLIER / 2**SHIFT), saturated, LANE_CHANNELS channels share a multiplier, and the
+// word is there LANE_CHANNELS + 5 cycles after it. Words outside the image are -128 for the maximum,
+// 0 for the average (`pipe_window`'s FILL). Latency counts from the last word's cycle. No reset.
+module pipe_pool #(
+    parameter CHANNELS = 4,
+    parameter READS = 4,
+    parameter READ_BITS = 2,
+    parameter MAXIMUM = 1,
+    parameter MULTIPLIER = 1,
+    parameter SHIFT = 0,
+    parameter LANE_CHANNELS = 4,
+    parameter LANE_BITS = 2
+) (
+    input  wire                  clk,
+    input  wire [8*CHANNELS-1:0] word,
+    input  wire                  reading,
+    input  wire [READ_BITS-1:0]  index,
+    output wire [8*CHANNELS-1:0] pooled
+);
+    localparam [31:0] LAST = READS - 1;
+    wire first = index == {READ_BITS{1'b0}};
+    reg  done;
+    always @(posedge clk) done <= reading && index == LAST[READ_BITS-1:0];
+    genvar c, u;
+    generate
+        if (MAXIMUM == 1) begin : g_maximum
+            for (c = 0; c < CHANNELS; c = c + 1) begin : g_channel
+                wire signed [7:0] member = word[8*c+:8];
+                reg  signed [7:0] largest;
+                always @(posedge clk)
+                    if (reading && (first || member > largest)) largest <= member;
+                assign pooled[8*c+:8] = largest;
+            end
+            /* verilator lint_off UNUSEDSIGNAL */
+            wire unused = done;
+            /* verilator lint_on UNUSEDSIGNAL */
+        end else begin : g_average
+            localparam LANES = (CHANNELS + LANE_CHANNELS - 1) / LANE_CHANNELS;
+            localparam [31:0] LAST_TURN = LANE_CHANNELS - 1;
+            localparam [31:0] FACTOR = MULTIPLIER;
+            localparam [31:0] PLACES = SHIFT;
+            reg [23:0] total[0:CHANNELS-1];
+            reg [LANES*LANE_CHANNELS*24-1:0] waiting;
+            integer i;
+            always @(posedge clk) begin
+                if (reading)
+                    for (i = 0; i < CHANNELS; i = i + 1)
+                        total[i] <= (first ? 24'd0 : total[i]) + {{16{word[8*i+7]}}, word[8*i+:8]};
+                if (done) begin
+                    waiting <= {LANES * LANE_CHANNELS * 24{1'b0}};
+                    for (i = 0; i < CHANNELS; i = i + 1) waiting[24*i+:24] <= total[i];
+                end
+            end
+            reg                 turn, turn_1, turn_2, turn_3;
+            reg [LANE_BITS-1:0] channel, channel_1, channel_2, channel_3;
+            always @(posedge clk) begin
+                if (done) begin
+                    turn <= 1'b1;
+                    channel <= {LANE_BITS{1'b0}};
+                end else if (channel == LAST_TURN[LANE_BITS-1:0]) begin
+                    turn <= 1'b0;
+                end else begin
+                    channel <= channel + 1'b1;
+                end
+                {turn_1, channel_1} <= {turn, channel};
+                {turn_2, channel_2} <= {turn_1, channel_1};
+                {turn_3, channel_3} <= {turn_2, channel_2};
+            end
+            for (u = 0; u < LANES; u = u + 1) begin : g_lane
+                reg signed [23:0] sum_1;
+                reg signed [39:0] scaled_2;
+                reg        [7:0]  result_3;
+                wire       [7:0]  rounded;
+                always @(posedge clk) begin
+                    sum_1    <= waiting[24*(u*LANE_CHANNELS+channel)+:24];
+                    scaled_2 <= sum_1 * $signed({1'b0, FACTOR[14:0]});
+                    result_3 <= rounded;
+                end
+                requantize #(.WIDTH(40)) round (
+                    .value(scaled_2), .shift(PLACES[4:0]), .result(rounded)
+                );
+                for (c = u * LANE_CHANNELS; c < (u + 1) * LANE_CHANNELS && c < CHANNELS; c = c + 1)
+                begin : g_channel
+                    localparam [LANE_BITS-1:0] MINE = c - u * LANE_CHANNELS;
+                    reg [7:0] held;
+                    always @(posedge clk) if (turn_3 && channel_3 == MINE) held <= result_3;
+                    assign pooled[8*c+:8] = held;
+                end
+            end
+        end
+    endgenerate
+endmodule

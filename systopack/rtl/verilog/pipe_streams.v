@@ -1,0 +1,35 @@
+// Words read from a window, gathered and sent serially: one stream for each column of the filter
+// matrix that is used.
+//
+// Stream s takes channel CHANNEL[s] of the read with index TURN[s]. `transfer` comes when all are
+// gathered; the first bit follows one cycle later, the sign stays after the eighth. No reset.
+module pipe_streams #(
+    parameter STREAMS = 4,
+    parameter CHANNELS = 4,
+    parameter READ_BITS = 3,
+    parameter WORD_BITS = 1,                                // 8: bit-parallel
+    parameter [16*STREAMS-1:0] CHANNEL = {STREAMS{16'd0}},
+    parameter [16*STREAMS-1:0] TURN = {STREAMS{16'd0}}
+) (
+    input  wire                         clk,
+    /* verilator lint_off UNUSEDSIGNAL */  // not every channel is used at every displacement
+    input  wire [8*CHANNELS-1:0]        word,
+    /* verilator lint_on UNUSEDSIGNAL */
+    input  wire                         reading,
+    input  wire [READ_BITS-1:0]         index,
+    input  wire                         transfer,
+    output wire [STREAMS*WORD_BITS-1:0] stream
+);
+    genvar s;
+    generate
+        for (s = 0; s < STREAMS; s = s + 1) begin : g_stream
+            reg [7:0] gathered, leaving;
+            always @(posedge clk) begin
+                if (reading && index == TURN[16*s+:READ_BITS])
+                    gathered <= word[8*CHANNEL[16*s+:16]+:8];
+                leaving <= transfer ? gathered : {leaving[7], leaving[7:1]};
+            end
+            assign stream[s*WORD_BITS+:WORD_BITS] = leaving[WORD_BITS-1:0];
+        end
+    endgenerate
+endmodule

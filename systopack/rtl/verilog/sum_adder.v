@@ -1,0 +1,38 @@
+// Add the partial sums of two blocks of columns, row by row, on the wires of the cells' format.
+//
+// `first` marks the first bit of a byte (MX, IL) or word (BL). A byte's last carry goes on to the
+// lane above, as in the cells. Latency: 1 cycle. Throughput: that of the cells. No reset: a word's
+// carries begin at its first bit.
+module sum_adder #(
+    parameter ROWS = 4,
+    parameter CELL = 0,
+    parameter SUM_BITS = 4
+) (
+    input  wire                     clk,
+    /* verilator lint_off UNUSEDSIGNAL */  // bit-parallel sums have no first bit
+    input  wire                     first,
+    /* verilator lint_on UNUSEDSIGNAL */
+    input  wire [ROWS*SUM_BITS-1:0] a,
+    input  wire [ROWS*SUM_BITS-1:0] b,
+    output reg  [ROWS*SUM_BITS-1:0] sum
+);
+    localparam BITS = ROWS * SUM_BITS;
+    genvar r;
+    generate
+        if (CELL == 2) begin : g_parallel
+            for (r = 0; r < ROWS; r = r + 1) begin : g_row
+                always @(posedge clk)
+                    sum[r*SUM_BITS+:SUM_BITS] <= a[r*SUM_BITS+:SUM_BITS] + b[r*SUM_BITS+:SUM_BITS];
+            end
+        end else begin : g_serial
+            localparam [SUM_BITS-1:0] LOWEST = 1;
+            reg  [BITS-1:0] carry;
+            wire [BITS-1:0] up = (carry << 1) & ~{ROWS{LOWEST}};
+            wire [BITS-1:0] into = first ? up : carry;
+            always @(posedge clk) begin
+                sum   <= a ^ b ^ into;
+                carry <= (a & b) | (into & (a | b));
+            end
+        end
+    endgenerate
+endmodule
