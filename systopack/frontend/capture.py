@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from systopack.errors import InvalidNetworkError
-from systopack.frontend.execute import execute, folded_weights
 from systopack.frontend.graph import LayerGraph
+from systopack.frontend.module import graph_logits
 from systopack.frontend.reader import Reader
 from systopack.network.nodes import Shape
 
 _TOLERANCE = 1e-4  # of the largest logit; float32 sums in another order differ by about 1e-6
 
 
-def capture(model: nn.Module, input_shape: Shape) -> LayerGraph:
+def capture(model: nn.Module, input_shape: Shape, *, batch: int = 2) -> LayerGraph:
     """Read the layers of a model; the model itself is not changed.
 
     Args:
         model: any module that maps (B, C, H, W) float images to (B, classes) logits.
         input_shape: (C, H, W).
+        batch: images of the example that the model is captured with.
 
     Raises:
         InvalidNetworkError: a layer cannot be lowered (named, with where it sits), or the layers
@@ -27,12 +28,13 @@ def capture(model: nn.Module, input_shape: Shape) -> LayerGraph:
     """
     training = model.training
     model.eval()
-    example = torch.randn(2, *input_shape, generator=torch.Generator().manual_seed(0))
+    example = torch.randn(batch, *input_shape, generator=torch.Generator().manual_seed(0))
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    example = example.to(device)
     try:
-        program = torch.export.export(model, (example.to(device),))
+        program = torch.export.export(model, (example,))
         graph = Reader(program, input_shape).read()
-        _compare(model, graph, example.to(device))
+        compare(model, graph, example)
     except torch._dynamo.exc.TorchDynamoException as error:
         raise InvalidNetworkError(
             f"The model cannot be captured by torch.export: {str(error).splitlines()[0]}."
@@ -42,16 +44,29 @@ def capture(model: nn.Module, input_shape: Shape) -> LayerGraph:
     return graph
 
 
-def _compare(model: nn.Module, graph: LayerGraph, images: torch.Tensor) -> None:
-    state = model.state_dict()
+def compare(model: nn.Module, graph: LayerGraph, images: Tensor, *, batch: int = 0) -> None:
+    """Check on images that the layers compute what the model computes.
+
+    Args:
+        model: in evaluation mode.
+        images: normalised, shape (B, C, H, W).
+        batch: images that the model takes at once; 0: all.
+
+    Raises:
+        InvalidNetworkError: they do not.
+    """
     with torch.no_grad():
-        expected = model(images).flatten(1)
-        tensors = execute(graph, images, weights_of=lambda op: folded_weights(op, state))
-        got = tensors[graph.ops[-1].name].flatten(1)
-    if got.shape != expected.shape or not torch.allclose(
-        got, expected, rtol=0, atol=_TOLERANCE * float(expected.abs().max() + 1)
-    ):
+        parts = [model(part) for part in images.split(batch or len(images))]
+    expected = torch.cat(parts).flatten(1)
+    got = graph_logits(graph, model.state_dict(), images)
+    if graph.ending != "none":
+        got = got.softmax(dim=1) if graph.ending == "softmax" else got.log_softmax(dim=1)
+    limit = _TOLERANCE * float(expected.abs().max() + 1)
+    if got.shape != expected.shape or not torch.allclose(got, expected, rtol=0, atol=limit):
+        difference = "another shape"
+        if got.shape == expected.shape:
+            difference = f"largest difference {float((got - expected).abs().max()):.3g}"
         raise InvalidNetworkError(
-            "The captured layers do not compute what the model computes (largest difference "
-            f"{float((got - expected).abs().max()):.3g}); please report the model."
+            f"The captured layers do not compute what the model computes ({difference}, allowed "
+            f"{limit:.3g}); please report the model."
         )

@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from systopack.frontend.graph import LayerGraph, MatrixOp, PoolOp
+from systopack.frontend.graph import ConcatOp, LayerGraph, MatrixOp, PoolOp
 from systopack.nn.shift import shift
 
-WeightsOf = Callable[[MatrixOp], tuple[Tensor, Tensor]]
+WeightsOf = Callable[[MatrixOp], tuple[Tensor, Tensor | None]]
 
 
 def execute(
@@ -19,6 +19,7 @@ def execute(
     images: Tensor,
     *,
     weights_of: WeightsOf,
+    norm: Callable[[MatrixOp, Tensor], Tensor] = lambda _, tensor: tensor,
     after: Callable[[str, Tensor], Tensor] = lambda _, tensor: tensor,
     average_factor: Callable[[PoolOp], float] = lambda op: 1 / (op.kernel[0] * op.kernel[1]),
 ) -> dict[str, Tensor]:
@@ -26,7 +27,8 @@ def execute(
 
     Args:
         images: shape (B, C, H, W), float.
-        weights_of: filter matrix (N, M) and bias (N,) of a layer, batch norm folded.
+        weights_of: weight of shape `op.weight_shape` and bias (N,) of a layer.
+        norm: applied between a layer's sum and its residual; nothing where it is folded.
         after: applied to each finished tensor (and to the input, by the name "input").
         average_factor: what the sum over an average pooling window is multiplied by.
 
@@ -35,43 +37,34 @@ def execute(
     """
     tensors = {"input": after("input", images)}
     for op in graph.ops:
-        source = tensors[op.source]
         if isinstance(op, MatrixOp):
-            result = _matrix(op, source, tensors, weights_of)
+            result = norm(op, _matrix(op, tensors[op.source], weights_of))
+            result = _activate(op, result, tensors)
+        elif isinstance(op, ConcatOp):
+            result = concatenate(op, [tensors[source] for source in op.sources])
         else:
-            result = _pool(op, source, average_factor)
+            result = _pool(op, tensors[op.source], average_factor)
         tensors[op.name] = after(op.name, result)
     return tensors
 
 
-def folded_weights(op: MatrixOp, state: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Filter matrix (N, M) and bias (N,) of a layer with its batch norm folded in."""
-    weight = state[op.weight].reshape(op.rows, -1)
-    bias = state[op.bias] if op.bias is not None else torch.zeros_like(weight[:, 0])
-    if op.norm is None:
-        return weight, bias
-    scale = torch.rsqrt(state[op.norm.variance] + op.norm.epsilon)
-    if op.norm.weight is not None:
-        scale = scale * state[op.norm.weight]
-    bias = (bias - state[op.norm.mean]) * scale
-    if op.norm.bias is not None:
-        bias = bias + state[op.norm.bias]
-    return weight * scale[:, None], bias
-
-
-def _matrix(
-    op: MatrixOp, source: Tensor, tensors: Mapping[str, Tensor], weights_of: WeightsOf
-) -> Tensor:
+def _matrix(op: MatrixOp, source: Tensor, weights_of: WeightsOf) -> Tensor:
     weight, bias = weights_of(op)
     if op.kind == "linear":
-        result = F.linear(source.flatten(1), weight, bias)[:, :, None, None]
-    elif op.kind == "shift":
+        return F.linear(source.flatten(1), weight, bias)[:, :, None, None]
+    if op.kind == "shift":
         displaced = shift(source, op.columns[:, 1].tolist(), op.columns[:, 2].tolist())
-        result = F.conv2d(displaced, weight[:, :, None, None], bias, stride=op.stride)
+        return F.conv2d(displaced, weight, bias, stride=op.stride)
+    top, bottom, left, right = op.padding
+    padding = (0, 0)
+    if (top, left) == (bottom, right):
+        padding = (top, left)
     else:
-        padded = _pad(source, op.padding, 0.0)
-        kernel = weight.reshape(op.weight_shape)
-        result = F.conv2d(padded, kernel, bias, stride=op.stride, dilation=op.dilation)
+        source = _pad(source, op.padding, 0.0)
+    return F.conv2d(source, weight, bias, op.stride, padding, op.dilation, op.groups)
+
+
+def _activate(op: MatrixOp, result: Tensor, tensors: Mapping[str, Tensor]) -> Tensor:
     if op.residual is not None:
         result = result + residual_operand(op, tensors[op.residual.source])
     if op.activation == "relu":
@@ -86,9 +79,26 @@ def residual_operand(op: MatrixOp, source: Tensor) -> Tensor:
     assert op.residual is not None
     (height, width), (down, right) = op.output_size, op.residual.stride
     view = source[:, :, : (height - 1) * down + 1 : down, : (width - 1) * right + 1 : right]
+    if op.residual.is_identity and source.shape[1] == op.rows:
+        return view
     channels = torch.from_numpy(op.residual.channels).to(source.device)
     present = (channels >= 0).to(source.dtype)[None, :, None, None]
     return view[:, channels.clamp(min=0).long()] * present
+
+
+def concatenate(op: ConcatOp, sources: list[Tensor]) -> Tensor:
+    """The channels of the op, zeros for channel -1."""
+    if op.is_plain([source.shape[1] for source in sources]):
+        return torch.cat(sources, dim=1)
+    starts = [0]
+    for source in sources:
+        starts.append(starts[-1] + source.shape[1])
+    together = torch.cat(sources, dim=1)
+    offsets = torch.tensor([*starts[:-1]])[torch.from_numpy(op.operands).long()]
+    channels = torch.from_numpy(op.channels).long()
+    chosen = (offsets + channels.clamp(min=0)).to(together.device)
+    present = (channels >= 0).to(together)[None, :, None, None]
+    return together[:, chosen] * present
 
 
 def _pool(op: PoolOp, source: Tensor, average_factor: Callable[[PoolOp], float]) -> Tensor:

@@ -1,30 +1,41 @@
 """`LayerGraph`: a captured model as the layers of METHOD, with parameters by name.
 
-It mirrors `PackedNetwork` before quantization: the same columns (channel, dy, dx), windows and
-residual operands, but weights, biases and norms are names in the model's state dict.
+It mirrors `PackedNetwork` before quantization: the same columns (channel, dy, dx), windows,
+residual operands and concatenations, but weights, biases and norms are names in the model's state
+dict.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from systopack.network.nodes import Activation, MatrixKind, PoolKind, Shape
 
+Ending = Literal["none", "softmax", "log_softmax"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Norm:
-    """Batch norm after a layer: parameter names (scale and offset may be absent) and epsilon."""
+    """Batch norm after a layer: parameter names, scale and offset may be absent.
+
+    Args:
+        epsilon: added to the variance.
+        momentum: share of a batch in the running statistics while training.
+    """
 
     weight: str | None
     bias: str | None
     mean: str
     variance: str
     epsilon: float
+    momentum: float = 0.1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,19 +46,30 @@ class ResidualOperand:
     channels: NDArray[np.int32]
     stride: tuple[int, int]
 
+    @cached_property
+    def is_identity(self) -> bool:
+        """True when every row adds the channel of its own number."""
+        return np.array_equal(self.channels, np.arange(len(self.channels)))
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MatrixOp:
     """A layer with a filter matrix; fields as in `network.nodes.MatrixLayer`.
 
-    `weight_shape` is the shape of the weight in the state dict; reshaped to (N, M) it is the
-    filter matrix whose columns are `columns`. `clip` holds real numbers.
+    The filter matrix is the weight reshaped to (N, M); with `groups` above 1 (rows and channels
+    fall into that many equal parts, each part of the rows sees its own) it is block diagonal, one
+    block per group. See `frontend.weights`. `clip` holds real numbers.
+
+    Args:
+        weight: name in the state dict; None: all ones, one channel a row, for a norm, addition or
+            activation that no layer before it can take in.
+        weight_shape: of the weight in the state dict.
     """
 
     name: str
     source: str
     kind: MatrixKind
-    weight: str
+    weight: str | None
     weight_shape: tuple[int, ...]
     bias: str | None
     norm: Norm | None
@@ -59,6 +81,7 @@ class MatrixOp:
     residual: ResidualOperand | None
     activation: Activation
     clip: tuple[float, float] | None
+    groups: int = 1
 
     @property
     def rows(self) -> int:
@@ -84,7 +107,33 @@ class PoolOp:
     output_size: tuple[int, int]
 
 
-Op = MatrixOp | PoolOp
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ConcatOp:
+    """Channels of earlier tensors put together; fields as in `network.nodes.ConcatLayer`."""
+
+    name: str
+    sources: tuple[str, ...]
+    operands: NDArray[np.int32]
+    channels: NDArray[np.int32]
+    output_size: tuple[int, int]
+
+    def is_plain(self, source_channels: Sequence[int]) -> bool:
+        """True when it holds every channel of every source, in order."""
+        whole = np.concatenate([np.arange(count) for count in source_channels])
+        first = np.repeat(np.arange(len(source_channels)), source_channels)
+        return np.array_equal(self.channels, whole) and np.array_equal(self.operands, first)
+
+
+Op = MatrixOp | PoolOp | ConcatOp
+
+
+def sources_of(op: Op) -> tuple[str, ...]:
+    """The tensors that an op reads."""
+    if isinstance(op, ConcatOp):
+        return op.sources
+    if isinstance(op, MatrixOp) and op.residual is not None:
+        return op.source, op.residual.source
+    return (op.source,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,10 +143,13 @@ class LayerGraph:
     Args:
         input_shape: (channels, height, width).
         ops: every op reads "input" or earlier ops; the last gives the logits.
+        ending: a softmax that the model takes of its logits, or "none"; it changes no class, so
+            no later step computes it.
     """
 
     input_shape: Shape
     ops: tuple[Op, ...]
+    ending: Ending = "none"
 
     @cached_property
     def matrix_ops(self) -> tuple[MatrixOp, ...]:
@@ -109,8 +161,21 @@ class LayerGraph:
         """Channels of every tensor."""
         channels = {"input": self.input_shape[0]}
         for op in self.ops:
-            channels[op.name] = op.rows if isinstance(op, MatrixOp) else channels[op.source]
+            if isinstance(op, ConcatOp):
+                channels[op.name] = len(op.channels)
+            else:
+                channels[op.name] = op.rows if isinstance(op, MatrixOp) else channels[op.source]
         return channels
+
+    @cached_property
+    def weighted_ops(self) -> Mapping[str, MatrixOp]:
+        """By weight name the layers whose weights are stored: what is pruned and combined."""
+        return {op.weight: op for op in self.matrix_ops if op.weight is not None}
+
+    @property
+    def dense_weights(self) -> int:
+        """Stored weights of all layers: fewer than dense cells where convolutions are grouped."""
+        return sum(prod(op.weight_shape) for op in self.weighted_ops.values())
 
     @property
     def dense_cells(self) -> int:

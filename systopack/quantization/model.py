@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from systopack.frontend.execute import execute
 from systopack.frontend.graph import LayerGraph, MatrixOp, PoolOp
+from systopack.frontend.weights import stored_weight
 from systopack.quantization.scales import Scales, Weights
 
 _INT32 = (-(2**31), 2**31 - 1)
@@ -52,7 +53,7 @@ class QuantizedModel(nn.Module):
         return execute(
             self.graph,
             images,
-            weights_of=self.weights_of,
+            weights_of=self._kernel,
             after=self._requantize,
             average_factor=self._average_factor,
         )
@@ -74,6 +75,10 @@ class QuantizedModel(nn.Module):
             self.biases[index], torch.exp2(total.float()), zero, 0, *_INT32
         )
         return matrix, bias
+
+    def _kernel(self, op: MatrixOp) -> tuple[Tensor, Tensor]:
+        matrix, bias = self.weights_of(op)
+        return stored_weight(op, matrix), bias
 
     def nonzeros(self) -> int:
         """Weights of filter matrices that may be nonzero."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from systopack.data.augment import Augment
 from systopack.data.batches import evaluation_batches
 from systopack.data.split import TrainingPart
-from systopack.frontend.execute import folded_weights
+from systopack.frontend.weights import folded_weights
 from systopack.network.network import PackedNetwork
 from systopack.network.reference import quantize_images, run
 from systopack.quantization.fine_tune import QuantizeSettings, fine_tune

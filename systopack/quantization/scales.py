@@ -13,7 +13,8 @@ from torch import Tensor
 
 from systopack.errors import InvalidNetworkError
 from systopack.frontend.execute import execute
-from systopack.frontend.graph import LayerGraph, MatrixOp, PoolOp
+from systopack.frontend.graph import ConcatOp, LayerGraph, MatrixOp, PoolOp
+from systopack.frontend.weights import stored_weight
 
 _SHIFT_LIMIT = 31
 _MULTIPLIER_BITS = 15
@@ -100,7 +101,11 @@ def _sample_tensors(
     samples: dict[str, list[NDArray[np.float64]]] = {}
     with torch.inference_mode():
         for images in batches:
-            tensors = execute(graph, images, weights_of=lambda op: weights[op.name])
+            tensors = execute(
+                graph,
+                images,
+                weights_of=lambda op: (stored_weight(op, weights[op.name][0]), weights[op.name][1]),
+            )
             for name, tensor in tensors.items():
                 flat = tensor.contiguous().flatten()
                 step = max(1, flat.numel() // _SAMPLES_PER_BATCH)
@@ -119,6 +124,9 @@ def _make_shifts_fit(
     holder = _scale_holders(graph)
     for _ in range(_ROUNDS):
         before = (dict(activations), {name: e.copy() for name, e in rows.items()})
+        for name, source in holder.items():
+            if source in activations and name in activations:
+                activations[source] = max(activations[source], activations[name])
         for name, source in holder.items():
             if source in activations:
                 activations[name] = activations[source]
@@ -141,11 +149,20 @@ def _make_shifts_fit(
 
 
 def _scale_holders(graph: LayerGraph) -> dict[str, str]:
-    """For each tensor the one whose scale it has: max pooling keeps its input's."""
+    """For each tensor the one whose scale it has.
+
+    Max pooling keeps its input's; a concatenation and all that it reads share one.
+    """
     holder = {"input": "input"}
     for op in graph.ops:
-        keeps = isinstance(op, PoolOp) and op.kind == "max"
-        holder[op.name] = holder[op.source] if keeps else op.name
+        if isinstance(op, ConcatOp):
+            joined = {holder[source] for source in op.sources}
+            first = holder[op.sources[0]]
+            holder = {name: first if held in joined else held for name, held in holder.items()}
+            holder[op.name] = first
+        else:
+            keeps = isinstance(op, PoolOp) and op.kind == "max"
+            holder[op.name] = holder[op.source] if keeps else op.name
     return holder
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 
 from systopack.errors import InvalidOptionError
+from systopack.frontend.weights import filter_matrix, stored_weight
 from systopack.packing.rule import PackingRule
 from systopack.training.combining import prune_and_combine
 from systopack.training.model import TrainedModel
@@ -24,15 +25,15 @@ def combine_once(dense: TrainedModel, *, rule: PackingRule, rho: float) -> Train
         raise InvalidOptionError(f"rho is {rho}, but it is a share of the weights, above 0 to 1.")
     graph = dense.capture()
     matrices = {
-        op.name: dense.state[op.weight].reshape(op.rows, -1).numpy() for op in graph.matrix_ops
+        op.name: filter_matrix(op, dense.state[weight]).numpy()
+        for weight, op in graph.weighted_ops.items()
     }
     combined = prune_and_combine(
-        matrices, beta=1.0, target=math.floor(rho * graph.dense_cells), rule=rule
+        matrices, beta=1.0, target=math.floor(rho * graph.dense_weights), rule=rule
     )
     state = dict(dense.state)
-    for op in graph.matrix_ops:
-        state[op.weight] = torch.from_numpy(combined.matrices[op.name].to_dense()).reshape(
-            op.weight_shape
-        )
+    for weight, op in graph.weighted_ops.items():
+        packed = torch.from_numpy(combined.matrices[op.name].to_dense())
+        state[weight] = stored_weight(op, packed).contiguous()
     gaps = {name: str(gap) for name, gap in combined.gaps.items()}
     return replace(dense, state=state, groups=groups_of(combined.matrices), gaps=gaps)

@@ -152,7 +152,7 @@ def combine(
 def _joint_iterations(run: _Run, settings: CombineSettings, rule: PackingRule) -> None:
     """METHOD section 2, steps 1 to 5, until at most `rho` of the weights are left."""
     session, state = run.session, run.state
-    target = math.floor(settings.rho * session.graph.dense_cells)
+    target = math.floor(settings.rho * session.graph.dense_weights)
     while state.phase == "joint":
         if state.epoch_in_phase == 0:
             # A resumed run comes here only with the weights it had when it came here first.

@@ -15,6 +15,7 @@ from systopack.data.batches import Batches, evaluation_batches
 from systopack.data.split import TrainingPart
 from systopack.errors import TrainingError
 from systopack.frontend.graph import LayerGraph
+from systopack.frontend.weights import filter_matrix, stored_weight
 from systopack.nn.masks import Masks
 from systopack.packing.matrix import PackedMatrix
 from systopack.training.events import Observer, Phase
@@ -68,7 +69,7 @@ class Session:
             nesterov=settings.momentum > 0,
         )
         parameters = dict(self.module.named_parameters())
-        self.masks = Masks({op.weight: parameters[op.weight] for op in graph.matrix_ops})
+        self.masks = Masks({name: parameters[name] for name in graph.weighted_ops})
         self.masks.attach(self.optimizer)
         self._wrapped, self._stepper = fabric.setup(self.module, self.optimizer)
         self._teacher = None
@@ -151,14 +152,15 @@ class Session:
         """The filter matrix (N, M) of every layer, a copy."""
         state = dict(self.module.named_parameters())
         return {
-            op.name: state[op.weight].detach().cpu().float().numpy().reshape(op.rows, -1).copy()
-            for op in self.graph.matrix_ops
+            op.name: filter_matrix(op, state[weight].detach()).cpu().float().numpy().copy()
+            for weight, op in self.graph.weighted_ops.items()
         }
 
     def prune_to(self, packed: Mapping[str, PackedMatrix]) -> None:
         """Keep only the weights that the packed matrices hold."""
-        for op in self.graph.matrix_ops:
-            self.masks.set(op.weight, torch.from_numpy(packed[op.name].to_dense() != 0))
+        for weight, op in self.graph.weighted_ops.items():
+            kept = torch.from_numpy(packed[op.name].to_dense() != 0)
+            self.masks.set(weight, stored_weight(op, kept))
 
     def state(self) -> dict[str, Tensor]:
         """The model's state dict on the CPU, contiguous."""

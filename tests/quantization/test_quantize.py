@@ -8,7 +8,7 @@ from torch import nn
 from systopack.data.open import open_data
 from systopack.data.split import training_part
 from systopack.frontend.capture import capture
-from systopack.frontend.execute import folded_weights
+from systopack.frontend.weights import folded_weights
 from systopack.nn import zoo
 from systopack.packing.rule import PackingRule
 from systopack.quantization.fine_tune import QuantizeSettings

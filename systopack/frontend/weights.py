@@ -1,0 +1,60 @@
+"""From the stored weight of a layer to its filter matrix and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from systopack.frontend.graph import MatrixOp
+
+
+def filter_matrix(op: MatrixOp, weight: Tensor) -> Tensor:
+    """The filter matrix (N, M) of a weight of shape `op.weight_shape`.
+
+    A grouped convolution gives a block-diagonal matrix: rows of different groups share no
+    column, so that column combining packs it without a conflict.
+    """
+    if op.groups == 1:
+        return weight.reshape(op.rows, -1)
+    blocks = weight.reshape(op.groups, op.rows // op.groups, -1)
+    matrix = weight.new_zeros(op.groups, blocks.shape[1], op.groups, blocks.shape[2])
+    diagonal = torch.arange(op.groups, device=weight.device)
+    matrix[diagonal, :, diagonal, :] = blocks
+    return matrix.reshape(op.rows, -1)
+
+
+def stored_weight(op: MatrixOp, matrix: Tensor) -> Tensor:
+    """The weight of shape `op.weight_shape` of a filter matrix (N, M)."""
+    if op.groups == 1:
+        return matrix.reshape(op.weight_shape)
+    parts = matrix.reshape(op.groups, op.rows // op.groups, op.groups, -1)
+    diagonal = torch.arange(op.groups, device=matrix.device)
+    return parts[diagonal, :, diagonal, :].reshape(op.weight_shape)
+
+
+def raw_weights(op: MatrixOp, state: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
+    """Weight of shape `op.weight_shape` and bias (N,) of a layer before its batch norm."""
+    bias = None if op.bias is None else state[op.bias]
+    if op.weight is not None:
+        return state[op.weight], bias
+    like = state[op.norm.mean] if op.norm is not None else next(iter(state.values()))
+    return torch.ones(op.weight_shape, device=like.device), bias
+
+
+def folded_weights(op: MatrixOp, state: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Filter matrix (N, M) and bias (N,) of a layer with its batch norm folded in."""
+    weight, stored_bias = raw_weights(op, state)
+    bias = torch.zeros_like(weight.reshape(op.rows, -1)[:, 0])
+    if stored_bias is not None:
+        bias = bias + stored_bias
+    if op.norm is None:
+        return filter_matrix(op, weight), bias
+    scale = torch.rsqrt(state[op.norm.variance] + op.norm.epsilon)
+    if op.norm.weight is not None:
+        scale = scale * state[op.norm.weight]
+    bias = (bias - state[op.norm.mean]) * scale
+    if op.norm.bias is not None:
+        bias = bias + state[op.norm.bias]
+    return filter_matrix(op, weight) * scale[:, None], bias
