@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from systopack.cli import console
 from systopack.cli.options import SizeOption, array_size, check_out
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from systopack.network.network import PackedNetwork
 
 
 def register(app: typer.Typer) -> None:
@@ -103,13 +109,20 @@ def report(
     record: Annotated[
         list[Path] | None, typer.Option(help="Records to quote; may be given several times.")
     ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="'sample', a folder of parquet files or a Hugging Face id: the animation streams "
+            "the words of its first test image."
+        ),
+    ] = None,
     array: SizeOption = "32x32",
     alpha: Annotated[int, typer.Option(help="Channels a cell chooses from.")] = 8,
 ) -> None:
     """Write one self-contained HTML page about a packed network.
 
     Example: systopack report packed.spk --dense dense.spk --model packed.safetensors
-    --out report.html
+    --data sample --out report.html
     """
     check_out(out, ".html")
     from systopack.files import write_atomically
@@ -145,15 +158,24 @@ def report(
         title=networks["packed"].name,
         networks=networks,
         cycles=cycles,
-        accelerator_cycles={
-            name: count_tiled(loaded, array=cycles[name].array).cycles
-            for name, loaded in networks.items()
+        accelerators={
+            name: count_tiled(loaded, array=cycles[name].array) for name, loaded in networks.items()
         },
+        image=None if data is None else _first_image(networks["packed"], data),
         history=history,
         records=[read_record(path) for path in record or []],
     )
     write_atomically(out, render(content))
     console.say(f"wrote {out}")
+
+
+def _first_image(network: PackedNetwork, data: str) -> NDArray[np.int8]:
+    """The first test image as the network reads it."""
+    from systopack.data.open import open_data
+    from systopack.network.reference import quantize_images
+
+    first: NDArray[np.int8] = quantize_images(network, open_data(data).test_images[:1])[0]
+    return first
 
 
 def demo(

@@ -17,7 +17,7 @@ from systopack.hardware.cycles import NetworkCycles, count_cycles
 from systopack.hardware.tiled import count_tiled
 from systopack.network.network import PackedNetwork
 from systopack.network.permute import permute_rows
-from systopack.network.reference import classify
+from systopack.network.reference import classify, quantize_images
 from systopack.quantization.fine_tune import QuantizeSettings
 from systopack.quantization.quantize import quantize
 from systopack.records import Record, sha256_of_file
@@ -94,9 +94,8 @@ def run_demo(out: Path, *, seed: int, observer: Observer) -> DemoResult:
         )
         for name, network in networks.items()
     }
-    accelerator = {
-        name: count_tiled(network, array=cycles[name].array).cycles
-        for name, network in networks.items()
+    accelerators = {
+        name: count_tiled(network, array=cycles[name].array) for name, network in networks.items()
     }
     accuracies = {name: _accuracies(models[name], networks[name], data) for name in models}
     for name, network in networks.items():
@@ -106,7 +105,7 @@ def run_demo(out: Path, *, seed: int, observer: Observer) -> DemoResult:
         seed=seed,
         networks=networks,
         cycles=cycles,
-        accelerator_cycles=accelerator,
+        accelerator_cycles={name: count.cycles for name, count in accelerators.items()},
         accuracies=accuracies,
         seconds=time.monotonic() - started,
     )
@@ -118,7 +117,8 @@ def run_demo(out: Path, *, seed: int, observer: Observer) -> DemoResult:
         history=packed.history,
         records=[_as_read(record)],
         accuracies=accuracies,
-        accelerator_cycles=accelerator,
+        accelerators=accelerators,
+        image=quantize_images(networks["packed"], data.test_images[:1])[0],
     )
     report = out / "report.html"
     write_atomically(report, render(content))

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from systopack.hardware.cycles import NetworkCycles
+from systopack.hardware.piece import cut_piece
+from systopack.hardware.tiled import TiledCycles
 from systopack.network.network import PackedNetwork
 from systopack.report.page import ReportContent, SummaryRow
+from systopack.report.schedule import Schedule, tiled_schedule
 
 Accuracies = Mapping[str, Mapping[str, float]]  # design -> "float" or "8-bit" -> percent
 _REFERENCE = "dense"
@@ -21,7 +27,9 @@ def compare(
     history: Sequence[Mapping[str, Any]],
     records: Sequence[Mapping[str, Any]],
     accuracies: Accuracies | None = None,
-    accelerator_cycles: Mapping[str, int] | None = None,
+    accelerators: Mapping[str, TiledCycles] | None = None,
+    schedules: Sequence[Schedule] = (),
+    image: NDArray[np.int8] | None = None,
 ) -> ReportContent:
     """Build the content of a report; ratios are to the design named "dense".
 
@@ -30,8 +38,11 @@ def compare(
         history: training epochs.
         records: quoted as provenance.
         accuracies: percent of the test images right; without it those rows are left out.
-        accelerator_cycles: by design, cycles of the whole tiled accelerator, memories and the
-            host's streams included (`hardware.tiled`).
+        accelerators: by design, the count of the whole tiled accelerator, memories and the
+            host's streams included; they end the Gantt chart.
+        schedules: of other accelerators, which begin the Gantt chart.
+        image: shape (C, H, W), int8, as `reference.quantize_images` gives it: the words of the
+            animation; None: no animation.
     """
     rows = []
     for kind in ("float", "8-bit"):
@@ -50,8 +61,10 @@ def compare(
         "streamed words per image": {d: count.streamed_words for d, count in cycles.items()},
         "cycles per image, array alone": {design: c.cycles for design, c in cycles.items()},
     }
-    if accelerator_cycles is not None:
-        figures["cycles per image, tiled accelerator"] = accelerator_cycles
+    if accelerators is not None:
+        figures["cycles per image, tiled accelerator"] = {
+            design: count.cycles for design, count in accelerators.items()
+        }
     rows += [
         SummaryRow(quantity=quantity, unit="", values=values, ratio=_ratio(values))
         for quantity, values in figures.items()
@@ -63,6 +76,11 @@ def compare(
         history=history,
         summary=rows,
         provenance=records,
+        piece=None if image is None else cut_piece(list(networks.values())[-1], image),
+        schedules=(
+            *schedules,
+            *(tiled_schedule(count, design=name) for name, count in (accelerators or {}).items()),
+        ),
     )
 
 

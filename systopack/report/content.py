@@ -8,7 +8,9 @@ from typing import Any
 
 from systopack.errors import InvalidOptionError
 from systopack.hardware.cycles import NetworkCycles
+from systopack.hardware.piece import Piece
 from systopack.network.network import PackedNetwork
+from systopack.report.schedule import Schedule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +42,8 @@ class ReportContent:
         history: one entry per epoch, fields of `EpochResult`; may be empty.
         summary: rows of the summary table.
         provenance: records as written by `systopack.records`.
+        piece: of the last network, to be followed word by word; None: no animation.
+        schedules: drawn as a Gantt chart; may be empty.
 
     Raises:
         InvalidOptionError: no network, or networks and cycles name different designs or layers.
@@ -51,6 +55,8 @@ class ReportContent:
     history: Sequence[Mapping[str, Any]]
     summary: Sequence[SummaryRow]
     provenance: Sequence[Mapping[str, Any]]
+    piece: Piece | None = None
+    schedules: Sequence[Schedule] = ()
 
     def __post_init__(self) -> None:
         if not self.networks:

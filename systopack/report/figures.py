@@ -11,14 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-Figure = dict[str, Any]
+from systopack.report.figure_parts import Figure, make_axis, make_layout, make_note, shorten
 
 _LOG_FROM_RATIO = 20  # largest to smallest value from which an axis is logarithmic
-_LONGEST_NAME = 24
 _NARROW_PLOT_PX = 290  # of a telephone
 _LETTER_PX = 7
 _PANELS = (("y", (0.70, 1.0)), ("y2", (0.36, 0.64)), ("y3", (0.0, 0.29)))
-_FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +90,8 @@ def training_figure(
             _curve(entries, "packing_efficiency", "y3", design, "efficiency", scale=100, unit=" %"),
         ]
     nonzeros = [float(entry["nonzeros"]) for entry in history if entry.get("nonzeros")]
-    layout = _layout(height=600, margin={"l": 48, "r": 12, "t": 56, "b": 48})
-    layout["xaxis"] = _axis(
+    layout = make_layout(height=600, margin={"l": 48, "r": 12, "t": 56, "b": 48})
+    layout["xaxis"] = make_axis(
         title={"text": "Epoch", "standoff": 8},
         anchor="y3",
         range=[0.5, len(history) + 0.5],
@@ -109,8 +107,10 @@ def training_figure(
     )
     layout["annotations"] = []
     for (name, domain), title, axis in zip(_PANELS, titles, axes, strict=True):
-        layout["yaxis" + name[1:]] = _axis(domain=list(domain), anchor="x", **axis)
-        layout["annotations"].append(_note(title, x=0, y=domain[1], xanchor="left", strong=True))
+        layout["yaxis" + name[1:]] = make_axis(domain=list(domain), anchor="x", **axis)
+        layout["annotations"].append(
+            make_note(title, x=0, y=domain[1], xanchor="left", strong=True)
+        )
     layout["shapes"] = []
     for index, span in enumerate(spans):
         layout["shapes"] += _span_shapes(span, shaded=index % 2 == 1)
@@ -168,7 +168,7 @@ def layer_figure(
             }
         traces.append(trace)
     pitch = 26 if logarithmic else 16 + 18 * len(values)
-    layout = _layout(
+    layout = make_layout(
         height=92 + pitch * max(len(rows), 2), margin={"l": 8, "r": 28, "t": 8, "b": 48}
     )
     layout |= {
@@ -176,7 +176,7 @@ def layer_figure(
         "bargap": 0.3,
         "bargroupgap": 0.08,
         "hovermode": "closest",
-        "xaxis": _axis(
+        "xaxis": make_axis(
             title={
                 "text": html.escape(axis_title + (", logarithmic" if logarithmic else "")),
                 "standoff": 8,
@@ -187,11 +187,11 @@ def layer_figure(
                 else {"range": [0, 1.16 * max([*known, 0]) or 1], "nticks": 6}
             ),
         ),
-        "yaxis": _axis(
+        "yaxis": make_axis(
             range=[len(rows) - 0.4, -0.6],
             tickmode="array",
             tickvals=rows,
-            ticktext=[html.escape(_shorten(name)) + " " for name in layers],
+            ticktext=[html.escape(shorten(name)) + " " for name in layers],
             showgrid=logarithmic,
         ),
     }
@@ -298,59 +298,8 @@ def _phase_label(span: PhaseSpan, *, epochs: int) -> Figure:
         x, anchor, shift = span.last + 0.5, "right", 35
     else:
         x, anchor, shift = span.first - 0.5, "left", 35
-    return _note(html.escape(span.phase), x=x, y=1, xref="x", xanchor=anchor, yshift=shift)
-
-
-def _note(text: str, *, x: float, y: float, strong: bool = False, **place: Any) -> Figure:
-    return {
-        "text": text,
-        "x": x,
-        "y": y,
-        "xref": "paper",
-        "yref": "paper",
-        "yanchor": "bottom",
-        "showarrow": False,
-        "font": {"size": 12, "color": {"css": "--text" if strong else "--muted"}},
-        **place,
-    }
-
-
-def _axis(**options: Any) -> Figure:
-    return {
-        "gridcolor": {"css": "--rule"},
-        "linecolor": {"css": "--rule"},
-        "zeroline": False,
-        "automargin": True,
-        "fixedrange": True,
-        **options,
-    }
-
-
-def _layout(*, height: int, margin: Mapping[str, int]) -> Figure:
-    return {
-        "height": height,
-        "margin": dict(margin),
-        "showlegend": False,
-        "dragmode": False,
-        "hovermode": "x",
-        "font": {"family": _FONT, "size": 12, "color": {"css": "--muted"}},
-        "hoverlabel": {
-            "bgcolor": {"css": "--surface"},
-            "bordercolor": {"css": "--rule"},
-            "font": {"color": {"css": "--text"}, "family": _FONT},
-        },
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-    }
+    return make_note(html.escape(span.phase), x=x, y=1, xref="x", xanchor=anchor, yshift=shift)
 
 
 def _needs_log(values: Sequence[float]) -> bool:
     return bool(values) and min(values) > 0 and max(values) >= _LOG_FROM_RATIO * min(values)
-
-
-def _shorten(name: str) -> str:
-    """Leave out the middle of a long name."""
-    if len(name) <= _LONGEST_NAME:
-        return name
-    half = (_LONGEST_NAME - 1) // 2
-    return f"{name[:half]}…{name[-half:]}"

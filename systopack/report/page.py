@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from importlib import resources
 
+from systopack.report.animation import animation_view
 from systopack.report.content import ReportContent, SummaryRow
+from systopack.report.gantt import gantt_view
 from systopack.report.views import (
     cycle_parts_view,
     cycles_view,
+    designs_of,
     headline_view,
     layers_view,
     provenance_view,
@@ -49,12 +52,17 @@ def render(content: ReportContent) -> str:
         summary=summary_view(content),
         training=training_view(content),
         layers=layers_view(content),
+        animation=animation_view(content),
         cycles=cycles_view(content),
         cycle_parts=cycle_parts_view(content),
+        gantt=gantt_view(
+            content.schedules, {design.name: design.colour for design in designs_of(content)}
+        ),
         records=provenance_view(content),
-        # These three are the package's own files, not content.
-        style=Markup(_read("report.css")),
+        # These four are the package's own files, not content.
+        style=Markup(_read("report.css") + _read("animation.css")),
         script=Markup(_read("report.js")),
+        animation_script=Markup(_read("animation.js")),
         plotly=Markup(get_plotlyjs()),
     )
 

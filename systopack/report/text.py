@@ -24,6 +24,15 @@ def number(value: float | None, unit: str = "") -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
+def signed(value: int) -> str:
+    """Write an integer with a minus sign as wide as a digit.
+
+    >>> signed(-1520), signed(7)
+    ('−1,520', '7')
+    """
+    return f"{value:,}".replace("-", "−")
+
+
 def ratio(value: float | None) -> str:
     """Write a ratio with three decimals, or three digits where it is small.
 

@@ -10,7 +10,8 @@ from systopack.network.network import PackedNetwork
 from systopack.network.nodes import MatrixLayer
 from systopack.packing.matrix import PackedMatrix
 from systopack.report.content import ReportContent
-from systopack.report.figures import Design, Figure, layer_figure, phase_spans, training_figure
+from systopack.report.figure_parts import Figure
+from systopack.report.figures import Design, layer_figure, phase_spans, training_figure
 from systopack.report.pictures import (
     LAYER_PIXELS,
     channel_colours,

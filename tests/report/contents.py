@@ -8,6 +8,7 @@ import numpy as np
 
 from systopack.hardware.array import Array
 from systopack.hardware.cycles import count_cycles
+from systopack.hardware.piece import cut_piece
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import InputNode, MatrixLayer
 from systopack.packing.pack import dense, pack
@@ -120,6 +121,13 @@ def hand_made(**changes) -> ReportContent:
         },
         **changes,
     )
+
+
+def animated(**changes) -> ReportContent:
+    """The same with a piece to follow: all of its layer, over the 4 positions of an image."""
+    networks = hand_made().networks
+    image = np.arange(-8, 8, dtype=np.int8).reshape(4, 2, 2)
+    return hand_made(**{"piece": cut_piece(networks["packed"], image), **changes})
 
 
 def random_content(seed: int) -> ReportContent:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from systopack.hardware.stepping import stream_piece
 from systopack.report.page import render
-from tests.report.contents import hand_made, hostile
+from tests.report.contents import animated, hand_made, hostile
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
@@ -73,3 +75,54 @@ def test_an_error_on_the_page_is_noticed(tmp_path):
     broken = render(hand_made()).replace("Plotly.react", "Plotly.missing")
     dom, console = open_page(broken, tmp_path)
     assert console and 'data-figures="drawn"' not in dom
+
+
+def act(html: str, script: str) -> str:
+    """The page with a script that acts as its reader."""
+    return html.replace("</body>", f"<script>{script}</script></body>")
+
+
+def texts_of_rows(dom: str) -> list[list[int]]:
+    """For each panel the sums at the right edge, row 0 first."""
+    panels = dom.split('<div class="array">')[1:]
+    found = (re.findall(r'class="end (?:strong|part)">([^<]*)<', panel) for panel in panels)
+    return [[int(text.replace("−", "-")) if text else None for text in texts] for texts in found]
+
+
+def test_animation_shows_the_reference_s_sums_when_they_leave(tmp_path):
+    piece = animated().piece
+    combined = stream_piece(piece, combined=True)
+    step = combined.leaves(0, 2, 1)  # filter 2, word 1; filter 1 is one word ahead
+    frame = len(piece.groups) + 1 + step
+    move = "const s = document.querySelector('#animation-stage input');"
+    dom, console = open_page(
+        act(render(animated()), f"{move} s.value = {frame}; s.dispatchEvent(new Event('input'));"),
+        tmp_path,
+    )
+    assert console == []
+    assert 'data-animation="ready"' in dom
+    _, packed = texts_of_rows(dom)
+    assert packed == [int(combined.results[row, 3 - row]) for row in range(3)]
+    assert f"Streaming, word time {step} of" in dom
+
+
+def test_animation_plays_to_its_end(tmp_path):
+    reader = (
+        "const stage = document.getElementById('animation-stage');"
+        "stage.querySelector('select').value = 12;"
+        "stage.querySelector('[data-do=play]').click();"
+    )
+    dom, console = open_page(act(render(animated()), reader), tmp_path)
+    assert console == []
+    ends = [stream_piece(animated().piece, combined=way).last_step for way in (False, True)]
+    assert f"{ends[0]} word times without combining, {ends[1]} with it" in dom.split("<script")[2]
+    assert f"Done after {ends[1]} word times." in dom.split("<script")[2]
+
+
+def test_animation_is_stepped_with_buttons(tmp_path):
+    clicks = "for (const name of ['stream', 'back', 'forward', 'forward', 'first', 'forward']) " + (
+        "document.querySelector(`[data-do=${name}]`).click();"
+    )
+    dom, console = open_page(act(render(animated()), clicks), tmp_path)
+    assert console == []
+    assert "Packing, step 1 of 2. Columns 1 and 3 become one" in dom

@@ -1,0 +1,145 @@
+"""When each layer of a network runs: the rows of a Gantt chart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from systopack.errors import InvalidOptionError
+from systopack.hardware.tiled import TiledCycles
+
+HOST_KINDS = ("image", "send")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleRow:
+    """One bar of a Gantt chart; cycles count from the start of the run.
+
+    Args:
+        layer: its name.
+        kind: "layer", "pool", "image" (from the host) or "send" (to the host).
+        start_cycle: when its first work starts.
+        first_output_cycle: when its first word leaves; None where the model does not say.
+        end_cycle: when its last word has left.
+
+    Raises:
+        InvalidOptionError: the cycles are not in this order or negative.
+    """
+
+    layer: str
+    kind: str
+    start_cycle: int
+    first_output_cycle: int | None
+    end_cycle: int
+
+    def __post_init__(self) -> None:
+        first = self.start_cycle if self.first_output_cycle is None else self.first_output_cycle
+        if not 0 <= self.start_cycle <= first <= self.end_cycle:
+            raise InvalidOptionError(
+                f"Layer '{self.layer}' starts in cycle {self.start_cycle}, gives its first word "
+                f"in cycle {first} and ends in cycle {self.end_cycle}; a schedule needs these in "
+                "order, from 0 on."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """One image through one accelerator.
+
+    Args:
+        name: of the organisation, for instance "layer-pipelined" or "tiled".
+        design: the network in the report, which gives the colour.
+        arrays: the array or arrays, in words.
+        rows: in the order in which they are drawn; at least one.
+
+    Raises:
+        InvalidOptionError: there is no row.
+    """
+
+    name: str
+    design: str
+    arrays: str
+    rows: tuple[ScheduleRow, ...]
+
+    def __post_init__(self) -> None:
+        if not self.rows:
+            raise InvalidOptionError(
+                f"Schedule '{self.name}' has no rows; give one for every layer that runs."
+            )
+
+    @property
+    def cycles(self) -> int:
+        """From the start of the run to the last end."""
+        return max(row.end_cycle for row in self.rows)
+
+
+class UnitSpan(Protocol):
+    """What a cycle model says of a unit that works beside others: a layer or a pooling."""
+
+    @property
+    def name(self) -> str:
+        """Its node."""
+
+    @property
+    def kind(self) -> str:
+        """What it is, "layer" or "pool"."""
+
+    @property
+    def start_cycle(self) -> int:
+        """When it takes its first word."""
+
+    @property
+    def first_word_cycle(self) -> int:
+        """When its first word leaves."""
+
+    @property
+    def end_cycle(self) -> int:
+        """When its last word has left."""
+
+
+def unit_schedule(units: Iterable[UnitSpan], *, name: str, design: str, arrays: str) -> Schedule:
+    """A schedule of units with arrays of their own; for the arguments see `Schedule`."""
+    return Schedule(
+        name=name,
+        design=design,
+        arrays=arrays,
+        rows=tuple(
+            ScheduleRow(
+                layer=unit.name,
+                kind=unit.kind,
+                start_cycle=unit.start_cycle,
+                first_output_cycle=unit.first_word_cycle,
+                end_cycle=unit.end_cycle,
+            )
+            for unit in units
+        ),
+    )
+
+
+def tiled_schedule(count: TiledCycles, *, design: str) -> Schedule:
+    """The steps of the tiled accelerator, each until the next one may start.
+
+    Where the results of several row tiles are sent in turn, layer and sending share the time to
+    their common end.
+    """
+    ends = [step.start_cycle + step.cycles for step in count.steps]
+    for index in range(1, len(ends)):
+        send = count.steps[index]
+        if send.kind == "send" and send.start_cycle < ends[index - 1]:
+            ends[index - 1] = ends[index] = ends[index - 1] + send.cycles
+    return Schedule(
+        name="tiled",
+        design=design,
+        arrays=count.array.name,
+        rows=tuple(
+            ScheduleRow(
+                layer=step.name,
+                kind=step.kind,
+                start_cycle=step.start_cycle,
+                first_output_cycle=None,
+                end_cycle=end,
+            )
+            for step, end in zip(count.steps, ends, strict=True)
+        ),
+    )
