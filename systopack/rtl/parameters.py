@@ -29,7 +29,25 @@ TILED_SOURCES = (
     "weight_loader.v",
     "tiled_accelerator.v",
 )
-_CELLS = {"mx": 0, "il": 0, "bl": 1, "bit-parallel": 2}
+PIPELINED_SOURCES = (
+    *ARRAY_SOURCES,
+    "memory.v",
+    "requantize.v",
+    "sum_deserializer.v",
+    "sum_adder.v",
+    "hold_register.v",
+    "pipe_clock.v",
+    "pipe_control.v",
+    "pipe_source.v",
+    "pipe_issue.v",
+    "pipe_window.v",
+    "pipe_streams.v",
+    "pipe_array.v",
+    "pipe_lane.v",
+    "pipe_pool.v",
+    "pipe_results.v",
+)
+CELL_NUMBERS = {"mx": 0, "il": 0, "bl": 1, "bit-parallel": 2}
 
 
 def sources(names: tuple[str, ...] = ARRAY_SOURCES) -> list[Path]:
@@ -67,11 +85,12 @@ def array_parameters(array: Array) -> dict[str, int]:
         "ALPHA": array.alpha,
         "INDEX_BITS": index_bits(array),
         "ACCUMULATOR_BITS": array.accumulator_bits,
-        "CELL": _CELLS[array.cell],
+        "CELL": CELL_NUMBERS[array.cell],
         "ROWS_PER_REGISTER": array.rows_per_register,
         "LOAD_ROWS": array.load_rows or array.rows,
         "COLUMN_BITS": bits_for(array.columns),
         "BLOCK_BITS": bits_for(array.load_blocks),
         "WORD_BITS": stream_bits(array),
         "SUM_BITS": sum_bits(array),
+        "CELL_WEIGHT_BITS": array.weight_bits,
     }

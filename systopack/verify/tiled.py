@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,8 @@ from systopack.errors import InvalidNetworkError
 from systopack.rtl.parameters import TILED_SOURCES, VERILOG
 from systopack.rtl.program import TiledProgram
 from systopack.verify.bench import Port, copy_port
+from systopack.verify.memories import memory_rows
+from systopack.verify.tracing import trace_code
 from systopack.verify.verilator import build
 
 
@@ -79,7 +80,7 @@ def run_tiled(
     operations = len(program.operations) - 1
     op_starts = np.zeros((count, operations), np.uint32)
     counters = np.zeros((count, 3), np.uint32)
-    config = _config(program)
+    config = memory_rows(program.images, program.parameters["CONFIG_BITS"])
     width = program.parameters["LANES"] * program.parameters["LANE_ROWS"]
     pixels = np.ascontiguousarray(images.reshape(count, -1)).view(np.uint8)
     library.run.restype = ctypes.c_long
@@ -139,21 +140,6 @@ def _pointer(array: NDArray[np.generic]) -> ctypes.c_void_p:
     return array.ctypes.data_as(ctypes.c_void_p)
 
 
-def _config(program: TiledProgram) -> NDArray[np.uint32]:
-    """One row for each word of each memory: memory, bank, address, then the word."""
-    chunks = -(-program.parameters["CONFIG_BITS"] // 32)
-    rows = []
-    for image in program.images:
-        banks, depth, width = image.words.shape
-        row = np.zeros((banks, depth, 3 + chunks), dtype=np.uint32)
-        row[:, :, 0] = image.memory
-        row[:, :, 1] = np.arange(banks)[:, None]
-        row[:, :, 2] = np.arange(depth)[None]
-        row[:, :, 3 : 3 + width] = image.words
-        rows.append(row.reshape(-1, 3 + chunks))
-    return np.ascontiguousarray(np.concatenate(rows))
-
-
 def _harness(program: TiledProgram, trace: Path | None) -> str:
     """The C++ host: it fills memories, streams an image in and results out, and keeps a log."""
     parameters = program.parameters
@@ -173,16 +159,12 @@ def _harness(program: TiledProgram, trace: Path | None) -> str:
         port.name: f"{{ uint32_t* p = {port.name}; {copy_port(port, 'p', to_model=False)} }}"
         for port in seen
     }
-    start, dump = "", ""
-    if trace is not None:
-        name = json.dumps(str(trace))
-        start = f"context->traceEverOn(true); top->trace(&vcd, 99); vcd.open({name});"
-        dump = "vcd.dump(++moment);"
+    code = trace_code(trace)
     return _TEMPLATE % {
-        "trace_header": _TRACE_HEADER if trace is not None else "",
-        "trace_start": start,
-        "trace_dump": dump,
-        "trace_flush": "vcd.flush();" if trace is not None else "",
+        "trace_header": code.header,
+        "trace_start": code.start,
+        "trace_dump": code.dump,
+        "trace_flush": code.flush,
         "declare": declare,
         "config": copy_port(config, "p", to_model=True),
         "config_words": config.words,
@@ -195,13 +177,6 @@ def _harness(program: TiledProgram, trace: Path | None) -> str:
         "rows": rows,
     }
 
-
-_TRACE_HEADER = """
-#include "verilated_vcd_c.h"
-// Never destroyed: at exit the runtime that its destructor needs may be gone already.
-static VerilatedVcdC& vcd = *new VerilatedVcdC;
-static uint64_t moment = 0;
-"""
 
 _TEMPLATE = """
 #include "Vmodel.h"

@@ -49,6 +49,7 @@ module axi_tiled #(
     parameter PARAMETER_BITS = 8,
     parameter SUM_ADDRESS_BITS = 10,
     parameter WEIGHT_BITS = 10,
+    parameter CELL_WEIGHT_BITS = 8,
     parameter PROGRAM_BITS = 8,
     parameter BANK_BITS = 8,
     parameter CONFIG_BITS = 352
@@ -157,7 +158,7 @@ module axi_tiled #(
         .MIN_RETURN(MIN_RETURN), .MIN_DRAIN(MIN_DRAIN), .ADDRESS_BITS(ADDRESS_BITS),
         .DESCRIPTOR_BITS(DESCRIPTOR_BITS), .ROUTE_BITS(ROUTE_BITS),
         .PARAMETER_BITS(PARAMETER_BITS), .SUM_ADDRESS_BITS(SUM_ADDRESS_BITS),
-        .WEIGHT_BITS(WEIGHT_BITS), .PROGRAM_BITS(PROGRAM_BITS), .BANK_BITS(BANK_BITS),
+        .WEIGHT_BITS(WEIGHT_BITS), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS), .PROGRAM_BITS(PROGRAM_BITS), .BANK_BITS(BANK_BITS),
         .CONFIG_BITS(CONFIG_BITS)
     ) core (
         .clk(clk), .reset(reset), .go(go), .busy(busy), .cycles(cycles),

@@ -9,7 +9,8 @@ module bl_row #(
     parameter COLUMNS = 32,
     parameter ALPHA = 1,
     parameter INDEX_BITS = 1,
-    parameter ACCUMULATOR_BITS = 32
+    parameter ACCUMULATOR_BITS = 32,
+    parameter CELL_WEIGHT_BITS = 8  // 2..8
 ) (
     input  wire                     clk,
     input  wire [ALPHA*COLUMNS-1:0] x,
@@ -18,10 +19,11 @@ module bl_row #(
     input  wire                     sum_in,
     output wire                     sum_out,
     input  wire [COLUMNS-1:0]       load,
-    input  wire [7:0]               load_weight,
+    input  wire [CELL_WEIGHT_BITS-1:0] load_weight,
     input  wire [INDEX_BITS-1:0]    load_index
 );
     /* verilator no_inline_module */  // one piece of code for all rows simulates faster
+    localparam BITS = CELL_WEIGHT_BITS;
     wire [COLUMNS-1:0] bits, first, take_weight;
     choice_row #(
         .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS), .WORD_BITS(1), .MARKERS(COLUMNS)
@@ -30,41 +32,41 @@ module bl_row #(
         .load_index(load_index), .word(bits), .start(first), .take_weight(take_weight)
     );
 
-    // The sign bit of the weight counts -2**7 in every cycle: its products are inverted and the
-    // constant 2**7 enters with the first bit (modulo 2**ACCUMULATOR_BITS).
+    // The sign bit of the weight counts -2**(BITS - 1) in every cycle: its products are inverted
+    // and the constant 2**(BITS - 1) enters with the first bit (modulo 2**ACCUMULATOR_BITS).
     // Bit j of column c lies at j * COLUMNS + c, in every vector below.
-    reg  [8*COLUMNS-1:0]       next_weight, weight;
-    reg  [8*COLUMNS-1:COLUMNS] partial;
-    reg  [8*COLUMNS-1:0]       carry;
-    wire [8*COLUMNS-1:0]       product = ({8{bits}} & weight)
-                                       ^ {{COLUMNS{1'b1}}, {(7*COLUMNS) {1'b0}}};
-    wire [8*COLUMNS-1:0]       above = {first, partial & {7{~first}}};
-    wire [8*COLUMNS-1:0]       kept = carry & {8{~first}};
-    wire [8*COLUMNS-1:0]       partial_now = product ^ above ^ kept;
-    wire [8*COLUMNS-1:0]       loading;
+    reg  [BITS*COLUMNS-1:0]       next_weight, weight;
+    reg  [BITS*COLUMNS-1:COLUMNS] partial;
+    reg  [BITS*COLUMNS-1:0]       carry;
+    wire [BITS*COLUMNS-1:0]       product = ({BITS{bits}} & weight)
+                                          ^ {{COLUMNS{1'b1}}, {((BITS - 1) * COLUMNS) {1'b0}}};
+    wire [BITS*COLUMNS-1:0]       above = {first, partial & {(BITS - 1) {~first}}};
+    wire [BITS*COLUMNS-1:0]       kept = carry & {BITS{~first}};
+    wire [BITS*COLUMNS-1:0]       partial_now = product ^ above ^ kept;
+    wire [BITS*COLUMNS-1:0]       loading;
     genvar j;
     generate
-        for (j = 0; j < 8; j = j + 1) begin : g_load
+        for (j = 0; j < BITS; j = j + 1) begin : g_load
             assign loading[j*COLUMNS+:COLUMNS] = {COLUMNS{load_weight[j]}};
         end
     endgenerate
     always @(posedge clk) begin
         // Weights hold still but for a few cycles of a tile: the conditions are clock gates.
-        if (|load) next_weight <= (next_weight & ~{8{load}}) | (loading & {8{load}});
+        if (|load) next_weight <= (next_weight & ~{BITS{load}}) | (loading & {BITS{load}});
         if (|take_weight)
-            weight <= (weight & ~{8{take_weight}}) | (next_weight & {8{take_weight}});
-        partial <= partial_now[8*COLUMNS-1:COLUMNS];
+            weight <= (weight & ~{BITS{take_weight}}) | (next_weight & {BITS{take_weight}});
+        partial <= partial_now[BITS*COLUMNS-1:COLUMNS];
         carry <= (product & above) | (kept & (product | above));
     end
 
     reg  [COLUMNS-1:0] sum;
     reg  [COLUMNS-1:0] sum_carry;
+    wire [COLUMNS-1:0] addend = partial_now[COLUMNS-1:0];
     wire [COLUMNS:0]   passing = {sum, sum_in};
     wire [COLUMNS-1:0] into = sum_carry & ~first;
     always @(posedge clk) begin
-        sum <= partial_now[COLUMNS-1:0] ^ passing[COLUMNS-1:0] ^ into;
-        sum_carry <= (partial_now[COLUMNS-1:0] & passing[COLUMNS-1:0])
-                   | (into & (partial_now[COLUMNS-1:0] | passing[COLUMNS-1:0]));
+        sum <= addend ^ passing[COLUMNS-1:0] ^ into;
+        sum_carry <= (addend & passing[COLUMNS-1:0]) | (into & (addend | passing[COLUMNS-1:0]));
     end
     assign sum_out = passing[COLUMNS];
 endmodule

@@ -15,7 +15,8 @@ module mx_row #(
     parameter COLUMNS = 32,
     parameter ALPHA = 8,
     parameter INDEX_BITS = 3,  // at least 1, 2**INDEX_BITS >= ALPHA
-    parameter ACCUMULATOR_BITS = 32
+    parameter ACCUMULATOR_BITS = 32,
+    parameter CELL_WEIGHT_BITS = 8  // 2..8
 ) (
     input  wire                          clk,
     input  wire [ALPHA*COLUMNS-1:0]      x,           // channel a of column c: bit a * COLUMNS + c
@@ -24,11 +25,12 @@ module mx_row #(
     input  wire [ACCUMULATOR_BITS/8-1:0] sum_in,
     output wire [ACCUMULATOR_BITS/8-1:0] sum_out,
     input  wire [COLUMNS-1:0]            load,        // columns whose next weight is written
-    input  wire [7:0]                    load_weight,
+    input  wire [CELL_WEIGHT_BITS-1:0]   load_weight,
     input  wire [INDEX_BITS-1:0]         load_index
 );
     /* verilator no_inline_module */  // one piece of code for all rows simulates faster
     localparam LANES = ACCUMULATOR_BITS / 8;
+    localparam TOP = CELL_WEIGHT_BITS - 1;
 
     wire [COLUMNS-1:0] bits, take_weight;
     wire [COLUMNS+6:0] start;
@@ -40,21 +42,22 @@ module mx_row #(
         .load_index(load_index), .word(bits), .start(start), .take_weight(take_weight)
     );
     wire [COLUMNS-1:0] first = start[COLUMNS-1:0];
-    wire [COLUMNS-1:0] second = start[COLUMNS:1];
     wire [COLUMNS-1:0] last = start[COLUMNS+6:7];
 
     // Serial-parallel two's complement multiplier, carry-save (Baugh and Wooley 1973): products
-    // with exactly one sign bit are inverted; the constants 2**8 and 2**15 enter at `second` and
-    // at the top of the high half. After the last bit the high half moves to a second register and
-    // is resolved while the next word enters.
+    // with exactly one sign bit are inverted. The constants that this needs are 2**7 + 2**TOP,
+    // which enter at the top of the sums, and -2**(TOP + 8): ones above the high half. After the
+    // last bit the high half moves to a second register and is resolved while the next word enters.
+    wire [COLUMNS-1:0] constants =
+        TOP == 7 ? start[COLUMNS:1] : first | start[COLUMNS+6-TOP:7-TOP];
     wire loading = |load;  // weights hold still but for a few cycles of a tile:
     wire taking = |take_weight;  // these are clock gates
     genvar j, p;
     generate
-        for (j = 0; j < 8; j = j + 1) begin : g_bit
+        for (j = 0; j <= TOP; j = j + 1) begin : g_bit
             reg  [COLUMNS-1:0] next_weight, weight, carry, high_carry;
             wire [COLUMNS-1:0] above, high_carry_above;
-            wire [COLUMNS-1:0] product = (bits & weight) ^ (j == 7 ? ~last : last);
+            wire [COLUMNS-1:0] product = (bits & weight) ^ (j == TOP ? ~last : last);
             wire [COLUMNS-1:0] half = product ^ above;
             wire [COLUMNS-1:0] partial_now = half ^ carry;
             wire [COLUMNS-1:0] carry_now = (product & ~half) | (carry & half);
@@ -68,15 +71,15 @@ module mx_row #(
                 carry <= carry_now & ~last;
                 high_carry <= (carry_now & last) | (high_carry_above & ~last);
             end
-            if (j == 7) begin : g_top
-                assign above = second;
+            if (j == TOP) begin : g_top
+                assign above = constants;
                 assign high_carry_above = {COLUMNS{1'b0}};
             end else begin : g_inner
                 reg  [COLUMNS-1:0] partial, high_sum;  // both one place below bit j + 1
                 wire [COLUMNS-1:0] high_sum_above;
                 assign above = partial;
                 assign high_carry_above = g_bit[j+1].high_carry;
-                if (j == 6) begin : g_one
+                if (j == TOP - 1) begin : g_one
                     assign high_sum_above = {COLUMNS{1'b1}};
                 end else begin : g_shift
                     assign high_sum_above = g_bit[j+1].g_inner.high_sum;

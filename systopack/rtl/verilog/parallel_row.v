@@ -8,7 +8,8 @@ module parallel_row #(
     parameter COLUMNS = 32,
     parameter ALPHA = 1,
     parameter INDEX_BITS = 1,
-    parameter ACCUMULATOR_BITS = 32
+    parameter ACCUMULATOR_BITS = 32,
+    parameter CELL_WEIGHT_BITS = 8  // 2..8
 ) (
     input  wire                        clk,
     input  wire [8*ALPHA*COLUMNS-1:0]  x,
@@ -16,7 +17,7 @@ module parallel_row #(
     input  wire [ACCUMULATOR_BITS-1:0] sum_in,
     output wire [ACCUMULATOR_BITS-1:0] sum_out,
     input  wire [COLUMNS-1:0]          load,
-    input  wire [7:0]                  load_weight,
+    input  wire [CELL_WEIGHT_BITS-1:0] load_weight,
     input  wire [INDEX_BITS-1:0]       load_index
 );
     /* verilator no_inline_module */  // one piece of code for all rows simulates faster
@@ -36,14 +37,15 @@ module parallel_row #(
     genvar c;
     generate
         for (c = 0; c < COLUMNS; c = c + 1) begin : g_cell
-            reg signed  [7:0]                  next_weight, weight;
+            reg signed  [CELL_WEIGHT_BITS-1:0] next_weight, weight;
             reg         [ACCUMULATOR_BITS-1:0] sum;
             wire signed [7:0]                  word = words[8*c+:8];
-            wire signed [15:0]                 product = weight * word;
+            wire signed [CELL_WEIGHT_BITS+7:0] product = weight * word;
             always @(posedge clk) begin
                 if (load[c]) next_weight <= load_weight;
                 if (take_weight[c]) weight <= next_weight;
-                sum <= sums[c] + {{(ACCUMULATOR_BITS - 16) {product[15]}}, product};
+                sum <= sums[c] + {{(ACCUMULATOR_BITS - 8 - CELL_WEIGHT_BITS)
+                                        {product[CELL_WEIGHT_BITS+7]}}, product};
             end
             assign sums[c+1] = sum;
         end

@@ -1,3 +1,4 @@
+/* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
 // All columns of a packed filter matrix for up to a tile's rows: blocks of columns side by side,
 // each a systolic array, their sums added by a tree.
 //
@@ -29,9 +30,7 @@ module pipe_array #(
     parameter [16*COLUMNS*ALPHA-1:0] SLOTS = {COLUMNS * ALPHA{16'd0}}
 ) (
     input  wire                             clk,
-    /* verilator lint_off UNUSEDSIGNAL */  // without a tree
     input  wire [PHASE_BITS-1:0]            phase,
-    /* verilator lint_on UNUSEDSIGNAL */
     input  wire                             word_start,
     input  wire                             take,
     input  wire                             complete,

@@ -1,3 +1,4 @@
+/* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
 // The clock of a unit's array: it runs while words are in the array, and holds still otherwise.
 //
 // It starts with the word time after `issue` and stops WORDS word times later, always at the same
@@ -17,9 +18,6 @@ module pipe_clock #(
     generate
         if (GATED == 0) begin : g_always
             assign gated = clk;
-            /* verilator lint_off UNUSEDSIGNAL */
-            wire unused = slot | issue | run;
-            /* verilator lint_on UNUSEDSIGNAL */
         end else begin : g_gate
             reg [WORDS-1:0] history;
             reg             enable, enable_low;

@@ -1,3 +1,4 @@
+/* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
 // Decides when a unit of the layer-pipelined accelerator takes its next output position.
 //
 // A position is taken at the first `slot` (first cycle of a word time) at which every input word

@@ -1,3 +1,4 @@
+/* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
 // Pooling of all channels at once: a window's words arrive one a cycle.
 //
 // Maximum: the word is there 1 cycle after the last one of the window. Average:
@@ -34,9 +35,6 @@ module pipe_pool #(
                     if (reading && (first || member > largest)) largest <= member;
                 assign pooled[8*c+:8] = largest;
             end
-            /* verilator lint_off UNUSEDSIGNAL */
-            wire unused = done;
-            /* verilator lint_on UNUSEDSIGNAL */
         end else begin : g_average
             localparam LANES = (CHANNELS + LANE_CHANNELS - 1) / LANE_CHANNELS;
             localparam [31:0] LAST_TURN = LANE_CHANNELS - 1;
@@ -74,8 +72,10 @@ module pipe_pool #(
                 reg signed [39:0] scaled_2;
                 reg        [7:0]  result_3;
                 wire       [7:0]  rounded;
+                wire [24*LANE_CHANNELS-1:0] mine =
+                    waiting[24*LANE_CHANNELS*u+:24*LANE_CHANNELS];
                 always @(posedge clk) begin
-                    sum_1    <= waiting[24*(u*LANE_CHANNELS+channel)+:24];
+                    sum_1    <= mine[24*channel+:24];
                     scaled_2 <= sum_1 * $signed({1'b0, FACTOR[14:0]});
                     result_3 <= rounded;
                 end
@@ -84,9 +84,9 @@ module pipe_pool #(
                 );
                 for (c = u * LANE_CHANNELS; c < (u + 1) * LANE_CHANNELS && c < CHANNELS; c = c + 1)
                 begin : g_channel
-                    localparam [LANE_BITS-1:0] MINE = c - u * LANE_CHANNELS;
+                    localparam [31:0] MINE = c - u * LANE_CHANNELS;
                     reg [7:0] held;
-                    always @(posedge clk) if (turn_3 && channel_3 == MINE) held <= result_3;
+                    always @(posedge clk) if (turn_3 && channel_3 == MINE[LANE_BITS-1:0]) held <= result_3;
                     assign pooled[8*c+:8] = held;
                 end
             end

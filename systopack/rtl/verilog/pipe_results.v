@@ -9,7 +9,8 @@ module pipe_results #(
     parameter WORD_BITS = 32,      // of a row, at most 32
     parameter POSITIONS = 1,       // of an image
     parameter ENTRIES = 4,
-    parameter ENTRY_BITS = 3       // 2**ENTRY_BITS > ENTRIES and POSITIONS
+    parameter ENTRY_BITS = 2,      // 2**ENTRY_BITS >= ENTRIES
+    parameter COUNT_BITS = 3       // 2**COUNT_BITS > ENTRIES and POSITIONS
 ) (
     input  wire                      clk,
     input  wire                      reset,
@@ -26,14 +27,15 @@ module pipe_results #(
     localparam [31:0] LAST_POSITION = POSITIONS - 1;
     reg  [ROWS*WORD_BITS-1:0] kept[0:ENTRIES-1];
     reg  [ROWS*WORD_BITS-1:0] sending;
-    reg  [ENTRY_BITS-1:0]     write_entry, read_entry, held, position;
+    reg  [ENTRY_BITS-1:0]     write_entry, read_entry;
+    reg  [COUNT_BITS-1:0]     held, position;
     reg  [ROW_BITS-1:0]       row;
     wire last_row = row == LAST_ROW[ROW_BITS-1:0];
     wire sent = result_valid && result_ready;
-    wire fetch = held != {ENTRY_BITS{1'b0}} && (!result_valid || (sent && last_row));
+    wire fetch = held != {COUNT_BITS{1'b0}} && (!result_valid || (sent && last_row));
     wire [WORD_BITS-1:0] word = sending[WORD_BITS*row+:WORD_BITS];
     assign result_word = {{(33 - WORD_BITS) {word[WORD_BITS-1]}}, word[WORD_BITS-2:0]};
-    assign result_last = last_row && position == LAST_POSITION[ENTRY_BITS-1:0];
+    assign result_last = last_row && position == LAST_POSITION[COUNT_BITS-1:0];
     assign finished = sent && result_last;
     always @(posedge clk) begin
         if (arrived) begin
@@ -52,13 +54,13 @@ module pipe_results #(
         if (sent) begin
             row <= last_row ? {ROW_BITS{1'b0}} : row + 1'b1;
             if (last_row)
-                position <= result_last ? {ENTRY_BITS{1'b0}} : position + 1'b1;
+                position <= result_last ? {COUNT_BITS{1'b0}} : position + 1'b1;
         end
         if (reset) begin
             write_entry <= {ENTRY_BITS{1'b0}};
             read_entry <= {ENTRY_BITS{1'b0}};
-            held <= {ENTRY_BITS{1'b0}};
-            position <= {ENTRY_BITS{1'b0}};
+            held <= {COUNT_BITS{1'b0}};
+            position <= {COUNT_BITS{1'b0}};
             row <= {ROW_BITS{1'b0}};
             result_valid <= 1'b0;
         end

@@ -1,3 +1,4 @@
+/* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
 // Words read from a window, gathered and sent serially: one stream for each column of the filter
 // matrix that is used.
 //
@@ -12,9 +13,7 @@ module pipe_streams #(
     parameter [16*STREAMS-1:0] TURN = {STREAMS{16'd0}}
 ) (
     input  wire                         clk,
-    /* verilator lint_off UNUSEDSIGNAL */  // not every channel is used at every displacement
     input  wire [8*CHANNELS-1:0]        word,
-    /* verilator lint_on UNUSEDSIGNAL */
     input  wire                         reading,
     input  wire [READ_BITS-1:0]         index,
     input  wire                         transfer,

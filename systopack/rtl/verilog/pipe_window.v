@@ -1,3 +1,4 @@
+/* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
 // A line buffer: the last DEPTH words of a tensor (all CHANNELS in a word), and the READS
 // displaced words that an output position needs, one a cycle.
 //
@@ -62,9 +63,7 @@ module pipe_window #(
         end
     endfunction
 
-    /* verilator lint_off UNUSEDSIGNAL */  // upper bits of 16-bit table entries
     wire [15:0] offset = OFFSETS[16*turn+:16];
-    /* verilator lint_on UNUSEDSIGNAL */
     wire signed [31:0] dy = {{16{DY[16*turn+15]}}, DY[16*turn+:16]};
     wire signed [31:0] dx = {{16{DX[16*turn+15]}}, DX[16*turn+:16]};
     wire signed [31:0] y = {{(32 - PLACE_BITS) {1'b0}}, reading_y} + dy;

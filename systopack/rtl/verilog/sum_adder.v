@@ -1,3 +1,4 @@
+/* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
 // Add the partial sums of two blocks of columns, row by row, on the wires of the cells' format.
 //
 // `first` marks the first bit of a byte (MX, IL) or word (BL). A byte's last carry goes on to the
@@ -9,9 +10,7 @@ module sum_adder #(
     parameter SUM_BITS = 4
 ) (
     input  wire                     clk,
-    /* verilator lint_off UNUSEDSIGNAL */  // bit-parallel sums have no first bit
     input  wire                     first,
-    /* verilator lint_on UNUSEDSIGNAL */
     input  wire [ROWS*SUM_BITS-1:0] a,
     input  wire [ROWS*SUM_BITS-1:0] b,
     output reg  [ROWS*SUM_BITS-1:0] sum

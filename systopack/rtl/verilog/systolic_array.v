@@ -23,7 +23,8 @@ module systolic_array #(
     parameter COLUMN_BITS = 5,       // 2**COLUMN_BITS >= COLUMNS
     parameter BLOCK_BITS = 1,        // 2**BLOCK_BITS >= blocks
     parameter WORD_BITS = 1,         // wires of a stream: 8 bit-parallel, else 1
-    parameter SUM_BITS = 4           // wires of a sum: lanes, 1 or ACCUMULATOR_BITS
+    parameter SUM_BITS = 4,          // wires of a sum: lanes, 1 or ACCUMULATOR_BITS
+    parameter CELL_WEIGHT_BITS = 8   // of a cell's weight, 2..8
 ) (
     input  wire                                clk,
     input  wire                                word_start,  // with the first bit of every word
@@ -36,12 +37,12 @@ module systolic_array #(
     input  wire [COLUMN_BITS-1:0]              load_column,
     input  wire [BLOCK_BITS-1:0]               load_block,
     // Row i of the block: weight, then index above it.
-    input  wire [LOAD_ROWS*(8+INDEX_BITS)-1:0] load_data
+    input  wire [LOAD_ROWS*(CELL_WEIGHT_BITS+INDEX_BITS)-1:0] load_data
 );
     localparam TOP_DELAY = (ROWS - 1) / ROWS_PER_REGISTER;
     localparam MULTIPLEXER = ALPHA > 1 ? 1 : 0;
     localparam STREAM = COLUMNS * WORD_BITS;
-    localparam LOAD_BITS = 8 + INDEX_BITS;
+    localparam LOAD_BITS = CELL_WEIGHT_BITS + INDEX_BITS;
 
     // Column skew: stage d drops column d, which has been delayed enough, and delays the rest.
     wire [ALPHA*STREAM-1:0] skewed;
@@ -113,29 +114,32 @@ module systolic_array #(
             if (CELL == 0) begin : g_mx
                 mx_row #(
                     .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
-                    .ACCUMULATOR_BITS(ACCUMULATOR_BITS)
+                    .ACCUMULATOR_BITS(ACCUMULATOR_BITS), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS)
                 ) cells (
                     .clk(clk), .x(row_x), .word_start(row_start), .take(row_take),
                     .sum_in(entering), .sum_out(leaving), .load(row_load),
-                    .load_weight(row_data[7:0]), .load_index(row_data[8+:INDEX_BITS])
+                    .load_weight(row_data[CELL_WEIGHT_BITS-1:0]),
+                    .load_index(row_data[CELL_WEIGHT_BITS+:INDEX_BITS])
                 );
             end else if (CELL == 1) begin : g_bl
                 bl_row #(
                     .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
-                    .ACCUMULATOR_BITS(ACCUMULATOR_BITS)
+                    .ACCUMULATOR_BITS(ACCUMULATOR_BITS), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS)
                 ) cells (
                     .clk(clk), .x(row_x), .word_start(row_start), .take(row_take),
                     .sum_in(entering), .sum_out(leaving), .load(row_load),
-                    .load_weight(row_data[7:0]), .load_index(row_data[8+:INDEX_BITS])
+                    .load_weight(row_data[CELL_WEIGHT_BITS-1:0]),
+                    .load_index(row_data[CELL_WEIGHT_BITS+:INDEX_BITS])
                 );
             end else begin : g_parallel
                 parallel_row #(
                     .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
-                    .ACCUMULATOR_BITS(ACCUMULATOR_BITS)
+                    .ACCUMULATOR_BITS(ACCUMULATOR_BITS), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS)
                 ) cells (
                     .clk(clk), .x(row_x), .take(row_take),
                     .sum_in(entering), .sum_out(leaving), .load(row_load),
-                    .load_weight(row_data[7:0]), .load_index(row_data[8+:INDEX_BITS])
+                    .load_weight(row_data[CELL_WEIGHT_BITS-1:0]),
+                    .load_index(row_data[CELL_WEIGHT_BITS+:INDEX_BITS])
                 );
             end
         end

@@ -42,7 +42,8 @@ module tiled_accelerator #(
     parameter ROUTE_BITS = 8,
     parameter PARAMETER_BITS = 8,     // row tiles times 2**ROW_BITS
     parameter SUM_ADDRESS_BITS = 10,  // positions times 2**ROW_BITS
-    parameter WEIGHT_BITS = 10,
+    parameter WEIGHT_BITS = 10,       // tiles times loads of a tile
+    parameter CELL_WEIGHT_BITS = 8,
     parameter PROGRAM_BITS = 8,
     parameter BANK_BITS = 8,
     parameter CONFIG_BITS = 352       // the widest memory word
@@ -77,7 +78,7 @@ module tiled_accelerator #(
     localparam BANKS = COLUMNS * BANKS_PER_COLUMN;
     localparam SOURCES = LANES * LANE_ROWS;
     localparam ACC = ACCUMULATOR_BITS;
-    localparam LOAD_BITS = LOAD_ROWS * (8 + INDEX_BITS);
+    localparam LOAD_BITS = LOAD_ROWS * (CELL_WEIGHT_BITS + INDEX_BITS);
 
     wire [PHASE_BITS-1:0]   phase;
     wire                    run_start, is_tile, is_pool, is_image, is_send, first, maximum;
@@ -270,7 +271,7 @@ module tiled_accelerator #(
         .ROWS(ROWS), .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
         .ACCUMULATOR_BITS(ACC), .CELL(CELL), .ROWS_PER_REGISTER(ROWS_PER_REGISTER),
         .LOAD_ROWS(LOAD_ROWS), .COLUMN_BITS(COLUMN_BITS), .BLOCK_BITS(BLOCK_BITS),
-        .WORD_BITS(WORD_BITS), .SUM_BITS(SUM_BITS)
+        .WORD_BITS(WORD_BITS), .SUM_BITS(SUM_BITS), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS)
     ) array (
         .clk(clk), .word_start(word_start), .take(take), .x(x), .sum_in(sum_in),
         .sum_out(sum_out), .load(load), .load_column(load_column), .load_block(load_block),

@@ -1,0 +1,1 @@
+"""The layer-pipelined accelerator as Verilog: one unit for each node, wired together."""

@@ -1,0 +1,197 @@
+"""Compile a packed network for the layer-pipelined accelerator: units, depths, memory contents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from systopack.errors import InvalidOptionError
+from systopack.hardware.array import Array, check_fits
+from systopack.hardware.pipelined.cycles import PipelinedCycles, count_pipelined
+from systopack.hardware.pipelined.schedule import image_period, window_depths
+from systopack.hardware.pipelined.units import LayerUnit, PoolUnit, RowBlock, build_units
+from systopack.network.network import PackedNetwork
+from systopack.network.nodes import MatrixLayer, PoolLayer
+from systopack.rtl.images import (
+    PARAMETERS,
+    WEIGHTS,
+    MemoryImage,
+    image_of_bits,
+    image_of_words,
+    pack_fields,
+)
+from systopack.rtl.parameters import bits_for
+
+_WORDS_LIMIT = 1 << 16
+_DISPLACEMENT_LIMIT = 1 << 15
+_INTERVAL_LIMIT = 255
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PipelinedProgram:
+    """A packed network, ready to be built as a layer-pipelined accelerator.
+
+    Args:
+        network, array: what was compiled for what.
+        units: in the order of the network.
+        depths: by unit, words of each of its windows, the residual's last.
+        cycles: what an image costs.
+        period_words: word times between two images.
+        credits: images that may be under way.
+        prepare_words: word times that the take-over of weights needs.
+        parameters: BANK_BITS, CONFIG_BITS, IMAGE_BITS, RESULTS of the ports.
+        images: weights, one bank for each row block; output parameters, one for each lane.
+    """
+
+    network: PackedNetwork
+    array: Array
+    units: tuple[LayerUnit | PoolUnit, ...]
+    depths: Mapping[str, tuple[int, ...]]
+    cycles: PipelinedCycles
+    period_words: int
+    credits: int
+    prepare_words: int
+    parameters: Mapping[str, int]
+    images: tuple[MemoryImage, ...]
+
+    @property
+    def result_words(self) -> int:
+        """32-bit words that one image gives."""
+        return int(np.prod(self.network.shapes[self.network.output.name]))
+
+
+def compile_pipelined(network: PackedNetwork, *, array: Array) -> PipelinedProgram:
+    """Compile a network for the layer-pipelined accelerator.
+
+    Args:
+        array: `rows` and `columns` limit a tile of a layer's cells, `alpha` a group.
+
+    Raises:
+        InvalidOptionError: the network does not fit; the message names the layer and the limit.
+    """
+    check_fits(network, array)
+    units = build_units(network, array)
+    _check_limits(network, units)
+    depths = window_depths(network, units)
+    for unit in units:
+        if max(depths[unit.name]) >= _WORDS_LIMIT:
+            raise InvalidOptionError(
+                f"Layer '{unit.name}' needs a line buffer of {max(depths[unit.name])} words, but "
+                f"the accelerator addresses {_WORDS_LIMIT - 1}; use smaller images."
+            )
+    cycles = count_pipelined(network, array=array)
+    images = (_weights(units), _parameters(network, units))
+    longest = max(unit.valid_cycles for unit in units)
+    return PipelinedProgram(
+        network=network,
+        array=array,
+        units=units,
+        depths=depths,
+        cycles=cycles,
+        period_words=image_period(network, units),
+        credits=-(-cycles.latency_cycles // cycles.period_cycles) + 1,
+        prepare_words=longest // array.word_cycles + 3,
+        parameters={
+            "BANK_BITS": bits_for(max(image.words.shape[0] for image in images)),
+            "CONFIG_BITS": max(image.bits for image in images),
+            "IMAGE_BITS": 8 * network.input.shape[0],
+        },
+        images=images,
+    )
+
+
+def row_blocks(units: tuple[LayerUnit | PoolUnit, ...]) -> list[tuple[LayerUnit, RowBlock]]:
+    """All row blocks, in the order of their weight banks."""
+    return [(unit, block) for unit in units if isinstance(unit, LayerUnit) for block in unit.blocks]
+
+
+def _weights(units: tuple[LayerUnit | PoolUnit, ...]) -> MemoryImage:
+    """Weight and channel index of every cell: one bank a row block, one word a column."""
+    blocks = row_blocks(units)
+    depth = max((block.columns for _, block in blocks), default=1)
+    width = max((block.rows * (8 + bits_for(unit.alpha)) for unit, block in blocks), default=1)
+    bits = np.zeros((max(len(blocks), 1), depth, width), dtype=np.uint8)
+    for bank, (unit, block) in enumerate(blocks):
+        band = unit.layer.matrix.bands[block.band]
+        start = unit.layer.matrix.row_starts[block.band]
+        rows = slice(block.row_start - start, block.row_stop - start)
+        if not band.groups:
+            continue
+        index_bits = bits_for(unit.alpha)
+        values = band.values[rows].T.astype(np.int64)
+        channels = band.channels[rows].T.astype(np.int64)
+        cells = np.zeros((block.columns, block.rows, 8 + index_bits), dtype=np.uint8)
+        cells[:, :, :8] = (values[..., None] >> np.arange(8)) & 1
+        cells[:, :, 8:] = (channels[..., None] >> np.arange(index_bits)) & 1
+        flat = cells.reshape(block.columns, -1)
+        bits[bank, : block.columns, : flat.shape[1]] = flat
+    return image_of_bits(WEIGHTS, bits)
+
+
+def _parameters(network: PackedNetwork, units: tuple[LayerUnit | PoolUnit, ...]) -> MemoryImage:
+    """Bias, residual, clip and requantization of every row: one bank a lane, one word a row."""
+    bits = network.accumulator_bits
+    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+    banks: list[list[int]] = []
+    for unit in units:
+        if not isinstance(unit, LayerUnit):
+            continue
+        layer = unit.layer
+        clip = _clip(layer, low, high)
+        for first in range(0, layer.matrix.rows, unit.lane_rows):
+            words = []
+            for row in range(first, min(first + unit.lane_rows, layer.matrix.rows)):
+                used = layer.residual is not None and int(layer.residual.channels[row]) >= 0
+                residual_shift = int(layer.residual.shift[row]) if layer.residual else 0
+                words.append(
+                    pack_fields(
+                        [
+                            (int(used), 1),
+                            (residual_shift, 5),
+                            (int(layer.shift is not None), 1),
+                            (int(layer.shift[row]) if layer.shift is not None else 0, 5),
+                            (int(clip[row, 1]), bits),
+                            (int(clip[row, 0]), bits),
+                            (int(layer.bias[row]), bits),
+                        ]
+                    )
+                )
+            banks.append(words)
+    return image_of_words(PARAMETERS, 12 + 3 * bits, banks or [[0]])
+
+
+def _clip(layer: MatrixLayer, low: int, high: int) -> NDArray[np.int64]:
+    if layer.clip is not None:
+        return layer.clip.astype(np.int64)
+    floor = 0 if layer.activation == "relu" else low
+    return np.tile(np.array([[floor, high]], dtype=np.int64), (layer.matrix.rows, 1))
+
+
+def _check_limits(network: PackedNetwork, units: tuple[LayerUnit | PoolUnit, ...]) -> None:
+    """Refuse, by name, what the tables of the units cannot hold."""
+    if not units:
+        raise InvalidOptionError(
+            f"Network '{network.name}' has no layer, so there is nothing to build; give a network "
+            "with at least one."
+        )
+    for unit in units:
+        _, height, width = network.shapes[unit.name]
+        places = [abs(v) for w in unit.windows for place in w.displacements for v in place]
+        limits = [
+            ("output positions", height * width, _WORDS_LIMIT - 1),
+            ("a displacement", max(places), _DISPLACEMENT_LIMIT - 1),
+            ("word times for one position", unit.interval, _INTERVAL_LIMIT),
+        ]
+        if isinstance(unit.layer, PoolLayer):
+            limits.append(("words in a window", unit.reads, _WORDS_LIMIT - 1))
+        else:
+            limits.append(("used columns", len(unit.streams), _WORDS_LIMIT - 1))
+        for what, value, limit in limits:
+            if value > limit:
+                raise InvalidOptionError(
+                    f"Layer '{unit.name}' has {what} of {value}, but a unit of the "
+                    f"layer-pipelined accelerator holds at most {limit}; use a smaller layer."
+                )

@@ -1,0 +1,541 @@
+"""The top module of the layer-pipelined accelerator: instances of blocks, and their wires."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from systopack.hardware.pipelined.schedule import reach
+from systopack.hardware.pipelined.units import LayerUnit, PoolUnit, Window
+from systopack.network.network import PackedNetwork
+from systopack.rtl.parameters import CELL_NUMBERS, bits_for, stream_bits, sum_bits
+from systopack.rtl.pipelined.program import PipelinedProgram
+
+_PORTS = """\
+    input  wire        clk,
+    input  wire        reset,
+    input  wire        go,
+    output wire        busy,
+    output wire        running,
+    output wire [31:0] cycles,
+    // 2 weights: bank of a row block, word of a column. 6 output parameters: lane, row.
+    input  wire        config_write,
+    input  wire [2:0]  config_memory,
+    input  wire [{bank}:0] config_bank,
+    input  wire [19:0] config_address,
+    input  wire [{config}:0] config_data,
+    input  wire        image_valid,
+    output wire        image_ready,
+    input  wire [{image}:0] image_word,
+    output wire        result_valid,
+    input  wire        result_ready,
+    output wire [31:0] result_word,
+    output wire        result_last,
+    // For observation: bit u with a word of unit u, and all units' words, unit 0 lowest.
+    output wire [{units}:0] observed,
+    output wire [{words}:0] observed_words
+"""
+
+
+def top_module(program: PipelinedProgram) -> str:
+    """Verilog of `pipelined_accelerator` for one network."""
+    return "\n".join(_Top(program).lines()) + "\n"
+
+
+class _Top:
+    """Writes the module unit by unit."""
+
+    def __init__(self, program: PipelinedProgram) -> None:
+        self.program = program
+        self.network: PackedNetwork = program.network
+        self.array = program.array
+        self.word = program.array.word_cycles
+        self.accumulator = program.array.accumulator_bits
+        self.signals = {self.network.input.name: ("arrived", "image_word")}
+        self.weight_bank = 0
+        self.lane_bank = 0
+
+    def lines(self) -> Iterator[str]:
+        program = self.program
+        sizes = [self._output_bits(unit) for unit in program.units]
+        ports = _PORTS.format(
+            bank=program.parameters["BANK_BITS"] - 1,
+            config=program.parameters["CONFIG_BITS"] - 1,
+            image=program.parameters["IMAGE_BITS"] - 1,
+            units=len(program.units) - 1,
+            words=sum(sizes) - 1,
+        )
+        yield "/* verilator lint_off UNUSEDSIGNAL */  // channels that nothing reads"
+        yield f"// {_comment(self.network.name)} as a layer-pipelined accelerator, tiles: "
+        yield f"// {_comment(self.array.name)}. Written for this network; the blocks are not."
+        yield f"module pipelined_accelerator #(\n    parameter GATED = 1\n) (\n{ports});"
+        yield from self._control()
+        for number, unit in enumerate(program.units):
+            yield ""
+            if isinstance(unit, LayerUnit):
+                yield from self._layer(f"u{number}", unit)
+            else:
+                yield from self._pool(f"u{number}", unit)
+            self.signals[unit.name] = (f"u{number}_valid", f"u{number}_words")
+        yield ""
+        yield from self._results(f"u{len(program.units) - 1}")
+        names = [f"u{number}" for number in reversed(range(len(program.units)))]
+        yield f"    assign observed = {{{', '.join(f'{name}_valid' for name in names)}}};"
+        yield f"    assign observed_words = {{{', '.join(f'{name}_words' for name in names)}}};"
+        yield "endmodule"
+
+    def _control(self) -> Iterator[str]:
+        program = self.program
+        phase_bits = bits_for(self.word)
+        words = self.network.input.shape[1] * self.network.input.shape[2]
+        yield f"    wire [{phase_bits - 1}:0] phase;"
+        yield "    wire slot, slot_end, take, arrived, finished;"
+        yield from _instance(
+            "pipe_control",
+            "control",
+            {
+                "WORD_CYCLES": self.word,
+                "PHASE_BITS": phase_bits,
+                "PREPARE": program.prepare_words,
+                "PREPARE_BITS": bits_for(program.prepare_words + 1),
+            },
+            _same("clk reset go busy phase slot slot_end take running"),
+        )
+        yield from _instance(
+            "pipe_source",
+            "source",
+            {
+                "IMAGE_WORDS": words,
+                "PERIOD": program.period_words,
+                "CREDITS": program.credits,
+                "COUNT_BITS": bits_for(max(words, program.period_words) + 1),
+                "CREDIT_BITS": bits_for(program.credits + 1),
+            },
+            _same(
+                "clk reset running slot_end image_valid image_ready arrived finished busy cycles"
+            ),
+        )
+
+    def _results(self, name: str) -> Iterator[str]:
+        unit = self.program.units[-1]
+        rows, height, width = self.network.shapes[unit.name]
+        entries = self.program.credits * height * width
+        yield from _instance(
+            "pipe_results",
+            "results",
+            {
+                "ROWS": rows,
+                "ROW_BITS": bits_for(rows),
+                "WORD_BITS": self._output_bits(unit) // rows,
+                "POSITIONS": height * width,
+                "ENTRIES": entries,
+                "ENTRY_BITS": bits_for(entries),
+                "COUNT_BITS": bits_for(max(entries, height * width) + 1),
+            },
+            {
+                "arrived": f"{name}_valid",
+                "words": f"{name}_words",
+                **_same("clk reset result_valid result_ready result_word result_last finished"),
+            },
+        )
+
+    def _output_bits(self, unit: LayerUnit | PoolUnit) -> int:
+        """Wires of a unit's words: accumulators where they are the results, else bytes."""
+        rows = self.network.shapes[unit.name][0]
+        is_result = unit is self.program.units[-1] and isinstance(unit, LayerUnit)
+        return rows * (self.accumulator if is_result else 8)
+
+    # Units.
+
+    def _head(self, name: str, unit: LayerUnit | PoolUnit) -> Iterator[str]:
+        """Wires and the block that takes positions."""
+        _, in_height, in_width = self.network.shapes[unit.source]
+        _, height, width = self.network.shapes[unit.name]
+        stride = unit.windows[0].stride
+        down, right = reach(unit.windows)
+        parameters = {
+            "IN_HEIGHT": in_height,
+            "IN_WIDTH": in_width,
+            "OUT_HEIGHT": height,
+            "OUT_WIDTH": width,
+            "STRIDE_Y": stride[0],
+            "STRIDE_X": stride[1],
+            "REACH_Y": down,
+            "REACH_X": right,
+            "INTERVAL": unit.interval,
+        }
+        most = in_height * in_width
+        residual_arrived = "1'b0"
+        residual = unit.residual if isinstance(unit, LayerUnit) else None
+        if residual is not None:
+            _, residual_height, residual_width = self.network.shapes[residual.source]
+            parameters |= {
+                "RESIDUAL": 1,
+                "RESIDUAL_HEIGHT": residual_height,
+                "RESIDUAL_WIDTH": residual_width,
+                "RESIDUAL_STRIDE_Y": residual.stride[0],
+                "RESIDUAL_STRIDE_X": residual.stride[1],
+            }
+            residual_arrived = self.signals[residual.source][0]
+            most = max(most, residual_height * residual_width)
+        most += max(self.program.depths[unit.name])
+        parameters["PLACE_BITS"] = self._place_bits(unit)
+        parameters["COUNT_BITS"] = bits_for(2 * most) + 1
+        yield f"    // {_comment(unit.name)}"
+        yield f"    wire {name}_issue, {name}_last_x, {name}_last, {name}_valid;"
+        yield f"    wire [{parameters['PLACE_BITS'] - 1}:0] {name}_y, {name}_x;"
+        yield f"    wire [{self._output_bits(unit) - 1}:0] {name}_words;"
+        yield from _instance(
+            "pipe_issue",
+            f"{name}_take",
+            parameters,
+            {
+                **_same("clk reset slot"),
+                "arrived": self.signals[unit.source][0],
+                "residual_arrived": residual_arrived,
+                "issue": f"{name}_issue",
+                "last_x": f"{name}_last_x",
+                "last": f"{name}_last",
+                "place_y": f"{name}_y",
+                "place_x": f"{name}_x",
+            },
+        )
+
+    def _place_bits(self, unit: LayerUnit | PoolUnit) -> int:
+        _, height, width = self.network.shapes[unit.name]
+        stride = unit.windows[0].stride
+        return bits_for(max(height * stride[0], width * stride[1]) + 1)
+
+    def _window(
+        self,
+        name: str,
+        unit: LayerUnit | PoolUnit,
+        window: Window,
+        depth: int,
+        issue: dict[str, str],
+        *,
+        fill: int = 0,
+    ) -> Iterator[str]:
+        _, in_height, in_width = self.network.shapes[window.source]
+        _, height, width = self.network.shapes[unit.name]
+        (down, right), across = window.stride, window.stride[1] * (width - 1)
+        valid, words = self.signals[window.source]
+        channels = self.network.shapes[window.source][0]
+        data = words
+        if window.channels != tuple(range(channels)):
+            picked = ", ".join(f"{words}[{8 * c}+:8]" for c in reversed(window.channels))
+            data = f"{{{picked}}}"
+        reads = bits_for(window.reads)
+        to_image = in_height * in_width - (height - 1) * down * in_width - across
+        yield f"    wire [{8 * len(window.channels) - 1}:0] {name}_word;"
+        yield f"    wire {name}_reading;"
+        yield f"    wire [{reads - 1}:0] {name}_index;"
+        places = [dy * in_width + dx for dy, dx in window.displacements]
+        yield from _instance(
+            "pipe_window",
+            name,
+            {
+                "CHANNELS": len(window.channels),
+                "DEPTH": depth,
+                "ADDRESS_BITS": bits_for(depth),
+                "READS": window.reads,
+                "READ_BITS": reads,
+                "STEP_X": right % depth,
+                "STEP_Y": (down * in_width - across) % depth,
+                "STEP_IMAGE": to_image % depth,
+                "IN_HEIGHT": in_height,
+                "IN_WIDTH": in_width,
+                "PLACE_BITS": self._place_bits(unit),
+                "FILL": fill,
+                "OFFSETS": _table([place % depth for place in places]),
+                "DY": _table([dy for dy, _ in window.displacements]),
+                "DX": _table([dx for _, dx in window.displacements]),
+            },
+            {
+                **_same("clk reset"),
+                "write": valid,
+                "data": data,
+                **issue,
+                "word": f"{name}_word",
+                "reading": f"{name}_reading",
+                "index": f"{name}_index",
+            },
+        )
+
+    def _pool(self, name: str, unit: PoolUnit) -> Iterator[str]:
+        maximum = unit.layer.kind == "max"
+        window = unit.windows[0]
+        yield from self._head(name, unit)
+        yield from self._window(
+            f"{name}_window",
+            unit,
+            window,
+            self.program.depths[unit.name][0],
+            _issue(name),
+            fill=0x80 if maximum else 0,
+        )
+        yield from _instance(
+            "pipe_pool",
+            f"{name}_pool",
+            {
+                "CHANNELS": len(window.channels),
+                "READS": window.reads,
+                "READ_BITS": bits_for(window.reads),
+                "MAXIMUM": int(maximum),
+                "MULTIPLIER": unit.layer.multiplier,
+                "SHIFT": unit.layer.shift,
+                "LANE_CHANNELS": unit.lane_channels,
+                "LANE_BITS": bits_for(unit.lane_channels),
+            },
+            {
+                "clk": "clk",
+                "word": f"{name}_window_word",
+                "reading": f"{name}_window_reading",
+                "index": f"{name}_window_index",
+                "pooled": f"{name}_words",
+            },
+        )
+        yield from _delay(f"{name}_to_end", unit.valid_cycles, f"{name}_issue", f"{name}_valid")
+
+    def _layer(self, name: str, unit: LayerUnit) -> Iterator[str]:
+        array = self.array
+        wires = stream_bits(array)
+        feed, out = unit.feed_cycles, unit.out_cycles
+        yield from self._head(name, unit)
+        yield f"    wire {name}_transfer, {name}_capture, {name}_clock;"
+        yield from _delay(f"{name}_to_cells", feed, f"{name}_issue", f"{name}_transfer")
+        yield from _delay(f"{name}_to_lanes", out - feed, f"{name}_transfer", f"{name}_capture")
+        yield from _delay(
+            f"{name}_to_end", unit.valid_cycles - out, f"{name}_capture", f"{name}_valid"
+        )
+        yield f"    wire [{len(unit.streams) * wires - 1}:0] {name}_stream;"
+        first = 0
+        for number, window in enumerate(unit.windows):
+            part = f"{name}_window{number}"
+            depth = self.program.depths[unit.name][number]
+            yield from self._window(part, unit, window, depth, _issue(name))
+            own = [stream for stream in unit.streams if stream.window == number]
+            yield from _instance(
+                "pipe_streams",
+                f"{name}_streams{number}",
+                {
+                    "STREAMS": len(own),
+                    "CHANNELS": len(window.channels),
+                    "READ_BITS": bits_for(window.reads),
+                    "WORD_BITS": wires,
+                    "CHANNEL": _table([stream.place for stream in own]),
+                    "TURN": _table([stream.turn for stream in own]),
+                },
+                {
+                    "clk": "clk",
+                    "word": f"{part}_word",
+                    "reading": f"{part}_reading",
+                    "index": f"{part}_index",
+                    "transfer": f"{name}_transfer",
+                    "stream": f"{name}_stream[{first * wires}+:{len(own) * wires}]",
+                },
+            )
+            first += len(own)
+        yield from _instance(
+            "pipe_clock",
+            f"{name}_gate",
+            {"GATED": "GATED", "WORDS": out // self.word + 2},
+            {
+                "clk": "clk",
+                "slot": "slot",
+                "issue": f"{name}_issue",
+                "run": "!running",
+                "gated": f"{name}_clock",
+            },
+        )
+        yield from self._cells(name, unit)
+        yield from self._lanes(name, unit)
+
+    def _cells(self, name: str, unit: LayerUnit) -> Iterator[str]:
+        array, accumulator = self.array, self.accumulator
+        phases = bits_for(self.word)
+        rows = unit.layer.matrix.rows
+        feed = unit.feed_cycles
+        yield f"    wire [{rows * accumulator - 1}:0] {name}_sums;"
+        yield f"    wire {name}_start = phase == {phases}'d{(feed + 1) % self.word};"
+        yield f"    wire {name}_complete = phase == {phases}'d{unit.out_cycles % self.word};"
+        for number, block in enumerate(unit.blocks):
+            index_bits = bits_for(unit.alpha)
+            column_bits = bits_for(block.columns)
+            latency = -(-block.columns // block.blocks) + int(unit.alpha > 1)
+            latency += (block.rows - 1) // array.rows_per_register
+            yield from _instance(
+                "pipe_array",
+                f"{name}_cells{number}",
+                {
+                    "ROWS": block.rows,
+                    "COLUMNS": block.columns,
+                    "BLOCKS": block.blocks,
+                    "LEVELS": block.levels,
+                    "ALPHA": unit.alpha,
+                    "INDEX_BITS": index_bits,
+                    "ACCUMULATOR_BITS": accumulator,
+                    "CELL": CELL_NUMBERS[array.cell],
+                    "ROWS_PER_REGISTER": array.rows_per_register,
+                    "COLUMN_BITS": column_bits,
+                    "WORD_BITS": stream_bits(array),
+                    "SUM_BITS": sum_bits(array),
+                    "STREAMS": len(unit.streams),
+                    "EXTRA": block.extra_cycles,
+                    "WORD_CYCLES": self.word,
+                    "PHASE_BITS": phases,
+                    "FIRST": (feed + 1 + latency) % self.word,
+                    "SLOTS": _table((block.slots + 1).ravel().tolist()),
+                },
+                {
+                    "clk": f"{name}_clock",
+                    "phase": "phase",
+                    "word_start": f"{name}_start",
+                    "take": "take",
+                    "complete": f"{name}_complete",
+                    "stream": f"{name}_stream",
+                    "load": f"config_write && config_memory == 3'd2 && "
+                    f"config_bank == {self._bank(self.weight_bank)} && "
+                    f"config_address < 20'd{block.columns}",
+                    "load_column": f"config_address[{column_bits - 1}:0]",
+                    "load_data": f"config_data[{block.rows * (8 + index_bits) - 1}:0]",
+                    "word": f"{name}_sums[{(block.row_start) * accumulator}"
+                    f"+:{block.rows * accumulator}]",
+                },
+            )
+            self.weight_bank += 1
+
+    def _lanes(self, name: str, unit: LayerUnit) -> Iterator[str]:
+        layer, accumulator = unit.layer, self.accumulator
+        rows = layer.matrix.rows
+        residual = ""
+        if unit.residual is not None:
+            assert layer.residual is not None
+            part = f"{name}_residual"
+            yield f"    wire {part}_issue, {part}_last_x, {part}_last;"
+            yield from _instance(
+                "delay_line",
+                f"{part}_delay",
+                {"WIDTH": 3, "CYCLES": unit.residual_cycles},
+                {
+                    "clk": "clk",
+                    "in": f"{{{name}_issue, {name}_last_x, {name}_last}}",
+                    "out": f"{{{part}_issue, {part}_last_x, {part}_last}}",
+                },
+            )
+            nothing = f"{self._place_bits(unit)}'d0"
+            yield from self._window(
+                part,
+                unit,
+                unit.residual,
+                self.program.depths[unit.name][-1],
+                {**_issue(part), "place_y": nothing, "place_x": nothing},
+            )
+            width = 8 * len(unit.residual.channels)
+            yield f"    wire [{width - 1}:0] {part}_held;"
+            yield from _instance(
+                "hold_register",
+                f"{part}_hold",
+                {"WIDTH": width},
+                {
+                    "clk": "clk",
+                    "store": f"{part}_reading",
+                    "in": f"{part}_word",
+                    "out": f"{part}_held",
+                },
+            )
+            place = {channel: index for index, channel in enumerate(unit.residual.channels)}
+            picked = ", ".join(
+                f"{part}_held[{8 * place[c]}+:8]" if c >= 0 else "8'd0"
+                for c in reversed(layer.residual.channels.tolist())
+            )
+            yield f"    wire [{8 * rows - 1}:0] {part}_bytes = {{{picked}}};"
+            residual = f"{part}_bytes"
+        width = self._output_bits(unit) // rows
+        for first in range(0, rows, unit.lane_rows):
+            count = min(unit.lane_rows, rows - first)
+            bits = bits_for(count)
+            lane = first // unit.lane_rows
+            yield from _instance(
+                "pipe_lane",
+                f"{name}_lane{lane}",
+                {
+                    "ROWS": count,
+                    "ROW_BITS": bits,
+                    "ACCUMULATOR_BITS": accumulator,
+                    "OUTPUT_BITS": width,
+                },
+                {
+                    "clk": "clk",
+                    "write_parameter": "config_write && config_memory == 3'd6 && "
+                    f"config_bank == {self._bank(self.lane_bank)} && config_address < 20'd{count}",
+                    "table_address": f"config_address[{bits - 1}:0]",
+                    "table_data": f"config_data[{12 + 3 * accumulator - 1}:0]",
+                    "capture": f"{name}_capture",
+                    "sums": f"{name}_sums[{first * accumulator}+:{count * accumulator}]",
+                    "residual": f"{residual}[{8 * first}+:{8 * count}]"
+                    if unit.residual is not None
+                    else f"{8 * count}'d0",
+                    "words": f"{name}_words[{first * width}+:{count * width}]",
+                },
+            )
+            self.lane_bank += 1
+
+    def _bank(self, number: int) -> str:
+        return f"{self.program.parameters['BANK_BITS']}'d{number}"
+
+
+def _issue(name: str) -> dict[str, str]:
+    return {
+        "issue": f"{name}_issue",
+        "last_x": f"{name}_last_x",
+        "last": f"{name}_last",
+        "place_y": f"{name}_y",
+        "place_x": f"{name}_x",
+    }
+
+
+def _delay(name: str, cycles: int, start: str, end: str) -> Iterator[str]:
+    yield from _instance(
+        "delay_line",
+        name,
+        {"WIDTH": 1, "CYCLES": cycles},
+        {"clk": "clk", "in": start, "out": end},
+    )
+
+
+def _same(names: str) -> dict[str, str]:
+    """Ports connected to wires of their own names."""
+    return {name: name for name in names.split()}
+
+
+def _instance(
+    module: str, name: str, parameters: Mapping[str, int | str], ports: Mapping[str, str]
+) -> Iterator[str]:
+    """An instance, its lists broken into lines."""
+    yield f"    {module} #("
+    yield from _wrapped([f".{key}({value})" for key, value in parameters.items()])
+    yield f"    ) {name} ("
+    yield from _wrapped([f".{key}({value})" for key, value in ports.items()])
+    yield "    );"
+
+
+def _wrapped(items: Sequence[str], width: int = 96) -> Iterator[str]:
+    line = "       "
+    for index, item in enumerate(items):
+        text = item + ("," if index < len(items) - 1 else "")
+        if len(line) + len(text) + 1 > width and line.strip():
+            yield line
+            line = "       "
+        line += f" {text}"
+    yield line
+
+
+def _table(values: Sequence[int]) -> str:
+    """A constant of 16 bits a value, the first one lowest."""
+    digits = "".join(f"{value & 0xFFFF:04x}" for value in reversed(values))
+    return f"{16 * len(values)}'h{digits}"
+
+
+def _comment(text: str) -> str:
+    """A name as it may stand in a comment."""
+    return "".join(c if c.isprintable() and c != "\\" else "?" for c in text)[:80]
