@@ -88,11 +88,10 @@ def group_gap(
     for start, band in zip(packed.row_starts, packed.bands, strict=True):
         part = np.ascontiguousarray(matrix[start : start + band.rows])
         problem = grouping_problem(part, rule=rule, kept=kept)
-        bounds.append(
-            exact_bound(problem, time_limit_s=time_limit_s)
-            if exact
-            else combinatorial_bound(problem)
-        )
+        bound = combinatorial_bound(problem)
+        if exact and bound.groups < len(band.groups) // kept:
+            bound = exact_bound(problem, time_limit_s=time_limit_s)
+        bounds.append(bound)
     return Gap(
         groups=sum(len(band.groups) // kept for band in packed.bands),
         bound=sum(bound.groups for bound in bounds),

@@ -20,6 +20,8 @@ from systopack.packing.policies.registry import policy_named, policy_names
 from systopack.packing.problem import grouping_problem
 from systopack.packing.pruning import conflicts
 from systopack.packing.rule import PackingRule
+from systopack.packing.search import annealing
+from systopack.packing.search.annealing import sweeps_of
 from systopack.packing.search.matching import match_by_swaps, match_least_cost
 from systopack.packing.search.state import Grouping
 from tests.packing.matrices import filter_matrices, packing_limits, random_filter_matrix
@@ -115,14 +117,45 @@ def test_every_searched_grouping_is_valid_and_repeatable(policy, seed, limits):
     check_everything(matrix, *limits, policy, seed % 3)
 
 
+CHUNKS, CHUNK = 10, 1000
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("chunk", range(CHUNKS))
 @pytest.mark.parametrize("policy", POLICIES)
-def test_ten_thousand_matrices(policy):
-    rng = np.random.default_rng(2026)
-    for _ in range(10_000 if policy in QUICK else 500):
+def test_ten_thousand_matrices(policy, chunk):
+    rng = np.random.default_rng([2026, chunk])
+    for _ in range(CHUNK):
         alpha = int(rng.integers(1, 10))
         gamma = float(rng.choice([g for g in (0, 0.1, 0.25, 0.5, 1, 2.75) if g <= alpha - 1]))
         check_everything(random_filter_matrix(rng), alpha, gamma, policy, int(rng.integers(3)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("shape", [(20, 1300), (200, 300), (1, 400), (300, 2)])
+def test_wide_and_tall_matrices(policy, shape):
+    check_everything(random_matrix(*shape, 0.15, seed=shape[1]), 3, 0.25, policy, 1)
+
+
+def test_a_small_matrix_is_searched_in_proportion():
+    small, large = (
+        sweeps_of(
+            grouping_problem(random_matrix(12, columns, 1), rule=PackingRule(alpha=2, gamma=1)),
+            cells=1e12,
+        )
+        for columns in (4, 40)
+    )
+    assert (small, large) == (320, 20_000)
+
+
+def test_nothing_pruned_is_nothing_to_search(monkeypatch):
+    def turn(*_, **__):
+        raise AssertionError("searched")
+
+    monkeypatch.setattr(annealing, "_turn", turn)
+    packed = pack(np.eye(8), alpha=4, gamma=1, policy="best")
+    assert packed.groups == pack(np.eye(8), alpha=4, gamma=1).groups
 
 
 @pytest.mark.parametrize("uneven", [False, True])
@@ -157,6 +190,17 @@ def test_exact_without_conflicts_equals_trying_everything():
         gap = group_gap(packed, matrix, alpha=3, gamma=0, exact=True)
         assert gap.optimal
         assert str(gap).startswith(f"{fewest} groups, proven optimal")
+
+
+@pytest.mark.parametrize(("twins", "gamma"), [(5, 0), (17, 0), (30, 0), (6, 0.05)])
+def test_columns_that_can_stand_in_for_each_other(twins, gamma):
+    # Twins fill groups of nine; each of the two full columns needs a group of its own.
+    matrix = np.zeros((65, twins + 2))
+    matrix[np.arange(65), np.arange(65) % twins] = 1
+    matrix[:, twins:] = 1
+    packed = pack(matrix, alpha=9, gamma=gamma, policy="best")
+    gap = group_gap(packed, matrix, alpha=9, gamma=gamma, exact=True)
+    assert gap.groups == gap.bound == -(-twins // 9) + 2
 
 
 def test_bounds_by_hand():

@@ -18,6 +18,8 @@ from systopack.packing.problem import GroupingProblem
 from systopack.packing.search import insertion
 from systopack.packing.search.state import Labels
 
+_SMALL_CELLS = 200_000  # up to here one thread prices all columns faster than several
+
 
 @register("assignment", aims=True)
 def assignment(problem: GroupingProblem, request: Request) -> NDArray[np.int64]:
@@ -39,9 +41,11 @@ def _assign_rounds(problem: GroupingProblem, groups: int) -> tuple[Labels, int]:
     conflicts = np.zeros(groups, dtype=np.int64)
     sizes = np.zeros(groups, dtype=np.int64)
     arrays = (problem.starts, problem.row_of, problem.energy)
+    small = problem.energy.size * groups <= _SMALL_CELLS
+    price = insertion.price_columns_alone if small else insertion.price_columns_apart
     while waiting.size:
         batch = waiting[:groups]
-        loss, overlap = insertion.price_columns(*arrays, batch, top)
+        loss, overlap = price(*arrays, batch, top)
         allowed = (sizes < problem.alpha) & (conflicts + overlap <= problem.conflicts_allowed)
         forbidden = 1e6 * (1 + float(loss.max()))
         column, group = linear_sum_assignment(np.where(allowed, loss, forbidden))

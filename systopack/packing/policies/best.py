@@ -45,6 +45,8 @@ def best(problem: GroupingProblem, request: Request) -> NDArray[np.int64]:
             problem.columns
         )
     if problem.conflicts_allowed == 0:
+        if worth.groups <= combinatorial_bound(problem).groups:
+            return start  # nothing is pruned, and no grouping has fewer groups
         left = None if request.deadline is None else 0.8 * _seconds_left(request.deadline)
         cover = cover_groups(problem, time_limit_s=left)
         if cover is not None and cover.groups <= worth.groups:

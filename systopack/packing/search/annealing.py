@@ -18,6 +18,8 @@ from systopack.packing.search.state import Grouping, Worth
 _ONE_BLOCK = 128  # so many groups are searched as one block, more in islands side by side
 _LARGEST_BLOCK = 320  # groups whose columns are priced against each other in one step
 _SLOW = 1000  # with fewer sweeps it starts cooler, in proportion
+_SWEEPS_A_PAIR = 20  # per pair of columns: a small matrix is searched through long before the cells
+_NOTHING = 1e-12  # share of the energy that is rounding
 _TURN_CELLS = 60_000_000  # work between two looks at the clock, in cells priced
 
 
@@ -49,9 +51,13 @@ class Budget:
 
 
 def sweeps_of(problem: GroupingProblem, *, cells: float) -> int:
-    """How many sweeps price about so many cells; the same on every machine."""
+    """How many sweeps price about so many cells; the same on every machine.
+
+    Fewer where the columns are few: then a number in proportion to the pairs of columns.
+    """
     _, block = _islands(max(1, problem.occupied // problem.alpha))
-    return int(np.clip(cells / max(1.0, _sweep_cells(problem, block)), 4, 20_000))
+    most = min(20_000, max(20, _SWEEPS_A_PAIR * problem.occupied**2))
+    return int(np.clip(cells / max(1.0, _sweep_cells(problem, block)), 4, most))
 
 
 def anneal(
@@ -76,6 +82,8 @@ def anneal(
     if groups < 2 or problem.occupied < 2:
         return worth
     total = float(problem.column_energy.sum())
+    if not worth.excess and total - worth.energy <= _NOTHING * total:
+        return worth  # nothing is pruned
     noise = heat * (total - worth.energy) / problem.occupied
     islands, block = _islands(groups)
     generator = np.random.default_rng(seed)

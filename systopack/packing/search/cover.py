@@ -1,8 +1,11 @@
 """Fewest groups, proven: all sets of columns that may be a group, and an exact set cover.
 
 Every part of a set that may be a group may be one too, so only sets that cannot grow matter.
+Twins, columns that any group can exchange, are told apart by number only: of all the sets that
+hold two of five twins the solver sees one.
 """
 
+# ruff: noqa: PLR0917 - compiled functions take their arrays by position
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -47,8 +50,11 @@ def cover_groups(problem: GroupingProblem, *, time_limit_s: float | None = None)
     if problem.kept != 1 or not 2 <= problem.occupied <= _MOST_COLUMNS:
         return None
     columns = problem.densest_first()
+    bits = problem_bits(problem)[columns]
+    twins = _twin_classes(bits, problem.conflicts_allowed)
     sets, count, complete = _feasible_sets(
-        problem_bits(problem)[columns],
+        bits,
+        _twins_before(twins),
         min(problem.alpha, columns.size),
         problem.conflicts_allowed,
         _MOST_SETS,
@@ -56,24 +62,51 @@ def cover_groups(problem: GroupingProblem, *, time_limit_s: float | None = None)
     )
     if not complete:
         return None
-    return _solve(problem, columns, sets[:count], time_limit_s)
+    return _solve(problem, columns, twins, sets[:count], time_limit_s)
+
+
+def _twin_classes(bits: NDArray[np.uint64], conflicts_allowed: int) -> NDArray[np.int64]:
+    """A class number for every column; columns of a class can stand in for each other.
+
+    Twins have the same rows; where no conflict is allowed it is enough that they fit with each
+    other and with the same columns.
+    """
+    if conflicts_allowed:
+        return np.unique(bits, axis=0, return_inverse=True)[1].reshape(-1)
+    clash = np.zeros((len(bits), len(bits)), dtype=bool)
+    for word in bits.T:
+        clash |= (word[:, None] & word[None, :]) != 0
+    np.fill_diagonal(clash, False)
+    return np.unique(clash, axis=0, return_inverse=True)[1].reshape(-1)
+
+
+def _twins_before(twins: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The last twin before every column, -1 where there is none."""
+    before = np.full(twins.size, -1, dtype=np.int64)
+    last: dict[int, int] = {}
+    for column, twin in enumerate(twins.tolist()):
+        before[column] = last.get(twin, -1)
+        last[twin] = column
+    return before
 
 
 def _solve(
     problem: GroupingProblem,
     columns: NDArray[np.int64],
+    twins: NDArray[np.int64],
     sets: NDArray[np.int64],
     time_limit_s: float | None,
 ) -> Cover | None:
     place = np.nonzero(sets >= 0)
-    holds = sparse.csr_matrix(
-        (np.ones(place[0].size), (sets[place], place[0])), shape=(columns.size, len(sets))
+    numbers = np.bincount(twins)
+    holds = sparse.csr_matrix(  # twins of a set add up
+        (np.ones(place[0].size), (twins[sets[place]], place[0])), shape=(numbers.size, len(sets))
     )
     found = milp(
         np.ones(len(sets)),
-        constraints=LinearConstraint(holds, lb=1),
+        constraints=LinearConstraint(holds, lb=numbers),
         integrality=np.ones(len(sets)),
-        bounds=Bounds(0, 1),
+        bounds=Bounds(0, numbers.max()),
         options={"node_limit": _MOST_NODES}
         if time_limit_s is None
         else {"time_limit": max(0.05, time_limit_s)},
@@ -81,13 +114,14 @@ def _solve(
     if found.x is None:
         return None
     labels = np.full(problem.columns, -1, dtype=np.int64)
+    waiting = [columns[twins == twin].tolist() for twin in range(numbers.size)]
     group = 0
-    for index, members in enumerate(sets):
-        if found.x[index] > 0.5:
-            own = columns[members[members >= 0]]
-            own = own[labels[own] < 0]
+    for members, times in zip(sets, np.rint(found.x).astype(int), strict=True):
+        for _ in range(times):
+            wanted = twins[members[members >= 0]].tolist()
+            own = [waiting[twin].pop() for twin in wanted if waiting[twin]]
             labels[own] = group
-            group += own.size > 0
+            group += bool(own)
     return Cover(
         labels=labels, groups=int(group), bound=int(np.ceil((found.mip_dual_bound or 0) - 1e-6))
     )
@@ -96,12 +130,16 @@ def _solve(
 @njit(cache=True)
 def _feasible_sets(
     bits: NDArray[np.uint64],
+    twin_before: NDArray[np.int64],
     alpha: int,
     conflicts_allowed: int,
     most_sets: int,
     most_visits: int,
 ) -> tuple[NDArray[np.int64], int, bool]:
-    """All sets that may be a group and cannot grow, and whether they are all, padded with -1."""
+    """All sets that may be a group and cannot grow, and whether they are all, padded with -1.
+
+    Of twins a set holds the first ones; `twin_before` is the last twin before each column.
+    """
     columns, words = bits.shape
     sets = np.full((most_sets, alpha), -1, np.int64)
     count = 0
@@ -117,6 +155,9 @@ def _feasible_sets(
             depth -= 1
             continue
         following[depth] = column + 1
+        earlier = twin_before[column]
+        if earlier >= 0 and not _holds(chosen, depth, earlier):
+            continue
         overlap = _overlap(bits[column], covered[depth])
         if conflicts[depth] + overlap > conflicts_allowed:
             continue
@@ -132,11 +173,11 @@ def _feasible_sets(
         grows = False
         if depth < alpha:
             for other in range(columns):
-                inside = False
-                for place in range(depth):
-                    inside |= chosen[place] == other
                 more = _overlap(bits[other], covered[depth])
-                if not inside and conflicts[depth] + more <= conflicts_allowed:
+                if (
+                    not _holds(chosen, depth, other)
+                    and conflicts[depth] + more <= conflicts_allowed
+                ):
                     grows = True
                     break
         if not grows:
@@ -146,6 +187,14 @@ def _feasible_sets(
                 sets[count, place] = chosen[place]
             count += 1
     return sets, count, True
+
+
+@njit(cache=True)
+def _holds(chosen: NDArray[np.int64], depth: int, column: int) -> bool:
+    inside = False
+    for place in range(depth):
+        inside |= chosen[place] == column
+    return inside
 
 
 @njit(cache=True)

@@ -139,8 +139,7 @@ def insert_anyhow(
     return label
 
 
-@njit(cache=True, fastmath=True, parallel=True)
-def price_columns(
+def _price_columns(
     starts: NDArray[np.int64],
     row_of: NDArray[np.int32],
     energy: NDArray[np.float32],
@@ -181,3 +180,8 @@ def lay_columns(
                 if carried > held:
                     top[rank, row_of[place], groups[index]] = carried
                     carried = held
+
+
+# Small batches are priced before another thread is awake.
+price_columns_apart = njit(cache=True, fastmath=True, parallel=True)(_price_columns)
+price_columns_alone = njit(cache=True, fastmath=True)(_price_columns)

@@ -237,8 +237,7 @@ def reassign_islands(
         )  # fmt: skip
 
 
-@njit(cache=True, parallel=True)
-def measure(
+def _measure(
     starts: NDArray[np.int64],
     row_of: NDArray[np.int32],
     energy: NDArray[np.float32],
@@ -272,3 +271,8 @@ def measure(
                     total += top[rank, row]
             energies[group] = total
     return energies, conflicts
+
+
+# Small groupings are measured before another thread is awake.
+measure_apart = njit(cache=True, parallel=True)(_measure)
+measure_alone = njit(cache=True)(_measure)

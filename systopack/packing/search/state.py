@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from systopack.packing.problem import GroupingProblem
 
 Labels = NDArray[np.int64]
+_SMALL_CELLS = 50_000  # up to here one thread measures faster than several
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,17 +75,7 @@ class Grouping:
 
     def worth(self, problem: GroupingProblem) -> Worth:
         """Measure the groups on a problem."""
-        from systopack.packing.search import reassignment
-
-        energies, conflicts = reassignment.measure(
-            problem.starts,
-            problem.row_of,
-            problem.energy,
-            problem.rows,
-            problem.kept,
-            self.members,
-            self.sizes,
-        )
+        energies, conflicts = _measured(problem, self)
         return Worth(
             groups=int(np.count_nonzero(self.sizes)),
             energy=float(energies.sum()),
@@ -155,9 +146,24 @@ def dissolve(problem: GroupingProblem, grouping: Grouping, *, groups: int) -> Gr
     Args:
         groups: at least `ceil(occupied / alpha)`, fewer than there are.
     """
+    energies, _ = _measured(problem, grouping)
+    staying = np.sort(np.argsort(-energies, kind="stable")[:groups])
+    rest = Grouping(members=grouping.members[staying], sizes=grouping.sizes[staying])
+    placed = np.full(problem.columns, -1, dtype=np.int64)
+    group, place = np.nonzero(rest.members >= 0)
+    placed[rest.members[group, place]] = group
+    return insert_into(problem, groups=groups, placed=placed)
+
+
+def _measured(
+    problem: GroupingProblem, grouping: Grouping
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Kept energy and conflicts of every group."""
     from systopack.packing.search import reassignment
 
-    energies, _ = reassignment.measure(
+    small = problem.energy.size + problem.rows * grouping.sizes.size <= _SMALL_CELLS
+    measure = reassignment.measure_alone if small else reassignment.measure_apart
+    energies, conflicts = measure(
         problem.starts,
         problem.row_of,
         problem.energy,
@@ -166,9 +172,4 @@ def dissolve(problem: GroupingProblem, grouping: Grouping, *, groups: int) -> Gr
         grouping.members,
         grouping.sizes,
     )
-    staying = np.sort(np.argsort(-energies, kind="stable")[:groups])
-    rest = Grouping(members=grouping.members[staying], sizes=grouping.sizes[staying])
-    placed = np.full(problem.columns, -1, dtype=np.int64)
-    group, place = np.nonzero(rest.members >= 0)
-    placed[rest.members[group, place]] = group
-    return insert_into(problem, groups=groups, placed=placed)
+    return energies, conflicts
