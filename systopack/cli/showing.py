@@ -106,6 +106,7 @@ def report(
     model: Annotated[
         Path | None, typer.Option(help="Model file whose training curve to show.")
     ] = None,
+    title: Annotated[str | None, typer.Option(help="Heading. [default: the name]")] = None,
     record: Annotated[
         list[Path] | None, typer.Option(help="Records to quote; may be given several times.")
     ] = None,
@@ -155,7 +156,7 @@ def report(
         for name, loaded in networks.items()
     }
     content = compare(
-        title=networks["packed"].name,
+        title=title or networks["packed"].name,
         networks=networks,
         cycles=cycles,
         accelerators={

@@ -156,6 +156,7 @@ def _panel(piece: Piece, streaming: Streaming) -> View:
             describe_step(streaming, piece.filters.tolist(), step)
             for step in range(streaming.last_step + 1)
         ],
+        "waiting": _waiting(streaming),
         "done": f"Done after {streaming.last_step} word times.",
     }
 
@@ -173,6 +174,17 @@ def _table(piece: Piece, streamings: Sequence[Streaming]) -> list[tuple[str, lis
             [percent(int(useful.sum()) / int(busy.sum())) for busy, useful in counts],
         ),
     ]
+
+
+def _waiting(streaming: Streaming) -> str:
+    columns = sum(len(tile.inputs) for tile in streaming.tiles)
+    tiles = len(streaming.tiles)
+    if tiles == 1:
+        return f"{columns} columns fit the array's {streaming.array.columns}: one tile."
+    return (
+        f"{columns} columns on an array of {streaming.array.columns}: {tiles} tiles, one after "
+        "another."
+    )
 
 
 def _where(piece: Piece) -> str:

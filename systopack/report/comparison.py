@@ -17,6 +17,7 @@ from systopack.report.schedule import Schedule, tiled_schedule
 
 Accuracies = Mapping[str, Mapping[str, float]]  # design -> "float" or "8-bit" -> percent
 _REFERENCE = "dense"
+_EFFICIENCY = "packing efficiency"
 
 
 def compare(
@@ -56,7 +57,7 @@ def compare(
     figures: dict[str, Mapping[str, float | int]] = {
         "nonzeros": {design: network.nonzeros for design, network in networks.items()},
         "packed cells": {design: network.packed_cells for design, network in networks.items()},
-        "packing efficiency": {d: network.packing_efficiency for d, network in networks.items()},
+        _EFFICIENCY: {d: 100 * network.packing_efficiency for d, network in networks.items()},
         f"tiles on {where}": {design: count.tiles for design, count in cycles.items()},
         "streamed words per image": {d: count.streamed_words for d, count in cycles.items()},
         "cycles per image, array alone": {design: c.cycles for design, c in cycles.items()},
@@ -66,7 +67,12 @@ def compare(
             design: count.cycles for design, count in accelerators.items()
         }
     rows += [
-        SummaryRow(quantity=quantity, unit="", values=values, ratio=_ratio(values))
+        SummaryRow(
+            quantity=quantity,
+            unit="%" if quantity == _EFFICIENCY else "",
+            values=values,
+            ratio=_ratio(values),
+        )
         for quantity, values in figures.items()
     ]
     return ReportContent(

@@ -180,7 +180,11 @@
     const clock = box.querySelector(".clock"), text = box.querySelector(".step");
     clock.replaceChildren();
     text.textContent = "";
-    if (step < 0) { clock.textContent = "Waits for its weights"; return; }
+    if (step < 0) {
+      clock.textContent = "Waits for its weights";
+      text.textContent = panel.waiting;
+      return;
+    }
     const now = Math.min(step, panel.last);
     const time = document.createElement("b");
     time.textContent = `word time ${now}`;
@@ -195,7 +199,7 @@
     drawMatrix(Math.min(frame, packing - 1), step < 0 ? null : tiles);
     boxes.forEach((box, index) => drawPanel(box, data.panels[index], step, tiles[index]));
     caption.textContent = step < 0
-      ? `Packing, step ${frame} of ${packing - 1}. ${data.packing[frame]}`
+      ? (frame ? `Packing, step ${frame} of ${packing - 1}. ` : "") + data.packing[frame]
       : step === steps ? data.end : `Streaming, word time ${step} of ${steps}.`;
     slider.value = frame;
     slider.setAttribute("aria-valuetext", step < 0 ? `packing ${frame}` : `word time ${step}`);
