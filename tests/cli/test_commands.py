@@ -83,6 +83,13 @@ def test_report_is_written(run, network, tmp_path):
     assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
 
 
+def test_report_has_a_title_and_refuses_images_of_another_size(run, network, tmp_path):
+    assert run("report", network, "--out", "page.html", "--title", "A <title>")[0] == 0
+    assert "<h1>A &lt;title&gt;</h1>" in (tmp_path / "page.html").read_text()
+    result = run("report", network, "--out", "other.html", "--data", "sample")
+    assert refused(result, "28") and not (tmp_path / "other.html").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
