@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from systopack.network.network import PackedNetwork
-from systopack.network.nodes import InputNode, MatrixLayer, PoolLayer, Residual
+from systopack.network.nodes import ConcatLayer, InputNode, MatrixLayer, PoolLayer, Residual
 from systopack.packing.matrix import PackedMatrix
 from systopack.packing.pack import dense, n_of_m, pack
 
@@ -29,10 +29,15 @@ def random_matrix(rng: np.random.Generator, rows: int, columns: int) -> PackedMa
     return PackedMatrix(columns=columns, bands=tuple(part.bands[0] for part in parts))
 
 
-def random_network(rng: np.random.Generator, *, layers: int = 3) -> PackedNetwork:
-    """A chain of convolution, shift, pooling and residual layers, ended by a linear layer."""
+def random_network(
+    rng: np.random.Generator, *, layers: int = 3, concatenations: bool = False
+) -> PackedNetwork:
+    """A chain of convolution, shift, pooling and residual layers, ended by a linear layer.
+
+    With `concatenations` also chosen, doubled and shuffled channels of several tensors.
+    """
     shape = (int(rng.integers(1, 5)), int(rng.integers(1, 7)), int(rng.integers(1, 7)))
-    nodes: list[InputNode | MatrixLayer | PoolLayer] = [
+    nodes: list[InputNode | MatrixLayer | PoolLayer | ConcatLayer] = [
         InputNode(
             name="input", shape=shape, mean=(0.5,) * shape[0], std=(0.25,) * shape[0], exponent=-5
         )
@@ -51,6 +56,8 @@ def random_network(rng: np.random.Generator, *, layers: int = 3) -> PackedNetwor
             shapes[name] = (node.matrix.rows, *node.output_size)
         exponents[name] = node.exponent
         nodes.append(node)
+        if concatenations and rng.random() < 0.7:
+            nodes.append(_random_concat(rng, f"concat{index}", name, shapes, exponents))
     channels, height, width = shapes[nodes[-1].name]
     columns = _window_columns(channels, height, width, (0, 0, 0, 0))
     rows = int(rng.integers(1, 6))
@@ -78,6 +85,28 @@ def random_network(rng: np.random.Generator, *, layers: int = 3) -> PackedNetwor
 def random_images(rng: np.random.Generator, network: PackedNetwork, count: int) -> np.ndarray:
     """Int8 images over the whole range."""
     return rng.integers(-128, 128, (count, *network.input.shape)).astype(np.int8)
+
+
+def _random_concat(rng, name, source, shapes, exponents) -> ConcatLayer:
+    fitting = [
+        other
+        for other in shapes
+        if shapes[other][1:] == shapes[source][1:] and exponents[other] == exponents[source]
+    ]
+    sources = [str(other) for other in rng.permutation(fitting)[: int(rng.integers(1, 4))]]
+    count = int(rng.integers(1, 9))
+    operands = rng.integers(0, len(sources), count).astype(np.int32)
+    limits = np.array([shapes[other][0] for other in sources])[operands]
+    shapes[name] = (count, *shapes[source][1:])
+    exponents[name] = exponents[source]
+    return ConcatLayer(
+        name=name,
+        sources=tuple(sources),
+        operands=operands,
+        channels=rng.integers(0, limits).astype(np.int32),
+        output_size=shapes[source][1:],
+        exponent=exponents[source],
+    )
 
 
 def _random_layer(rng, name, source, shapes, exponents) -> MatrixLayer:
@@ -179,6 +208,14 @@ def _window_columns(channels, height, width, padding) -> np.ndarray:
 
 networks = st.builds(
     lambda seed, layers: random_network(np.random.default_rng(seed), layers=layers),
+    st.integers(0, 2**32),
+    st.integers(1, 5),
+)
+
+concatenated_networks = st.builds(
+    lambda seed, layers: random_network(
+        np.random.default_rng(seed), layers=layers, concatenations=True
+    ),
     st.integers(0, 2**32),
     st.integers(1, 5),
 )

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from systopack.errors import InvalidNetworkError
 from systopack.frontend.graph import LayerGraph
 from systopack.frontend.module import graph_logits
-from systopack.frontend.reader import Reader
+from systopack.frontend.reader import read
 from systopack.network.nodes import Shape
 
 _TOLERANCE = 1e-4  # of the largest logit; float32 sums in another order differ by about 1e-6
@@ -33,7 +33,7 @@ def capture(model: nn.Module, input_shape: Shape, *, batch: int = 2) -> LayerGra
     example = example.to(device)
     try:
         program = torch.export.export(model, (example,))
-        graph = Reader(program, input_shape).read()
+        graph = read(program, input_shape)
         compare(model, graph, example)
     except torch._dynamo.exc.TorchDynamoException as error:
         raise InvalidNetworkError(
@@ -56,7 +56,7 @@ def compare(model: nn.Module, graph: LayerGraph, images: Tensor, *, batch: int =
         InvalidNetworkError: they do not.
     """
     with torch.no_grad():
-        parts = [model(part) for part in images.split(batch or len(images))]
+        parts = [model(part) for part in torch.split(images, batch or len(images))]
     expected = torch.cat(parts).flatten(1)
     got = graph_logits(graph, model.state_dict(), images)
     if graph.ending != "none":

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from systopack.hardware.timing import TiledTiming
 from systopack.network.network import PackedNetwork
-from systopack.network.nodes import InputNode, MatrixLayer, Node, PoolLayer
+from systopack.network.nodes import ConcatLayer, MatrixLayer, PoolLayer, sources_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,14 +89,14 @@ def row_tiles(layer: MatrixLayer, *, rows: int, columns: int) -> tuple[RowTile, 
 def place(network: PackedNetwork, timing: TiledTiming) -> Placement:
     """Find a place for every channel in every bank that reads it."""
     wanted = _wanted(network, timing)
-    last_use = {node.name: index for index, node in enumerate(network.nodes)}
-    for index, node in enumerate(network.nodes):
-        for source in _sources(node):
-            last_use[source] = index
+    last_use = _last_readers(network)
     addresses: dict[str, NDArray[np.int64]] = {}
     living: list[tuple[int, int, int]] = []  # (start, stop, index of the last reader)
     depth = 1
     for index, node in enumerate(network.nodes):
+        if isinstance(node, ConcatLayer):
+            addresses[node.name] = _where_the_sources_are(node, addresses)
+            continue
         held = wanted[node.name]
         words = network.shapes[node.name][1] * network.shapes[node.name][2]
         size = int(held.sum(axis=1).max()) * words
@@ -135,6 +135,11 @@ def _wanted(network: PackedNetwork, timing: TiledTiming) -> dict[str, NDArray[np
     for node in reversed(network.nodes):
         if isinstance(node, PoolLayer):
             wanted[node.source] |= wanted[node.name]
+        elif isinstance(node, ConcatLayer):
+            for index, source in enumerate(node.sources):
+                own = np.flatnonzero((node.operands == index) & (node.channels >= 0))
+                for channel, taken in zip(own, node.channels[own], strict=True):
+                    wanted[source][:, taken] |= wanted[node.name][:, channel]
         elif isinstance(node, MatrixLayer):
             for band in range(len(node.matrix.bands)):
                 places = stream_places(node, band, timing)
@@ -155,12 +160,25 @@ def lane_of_rows(layer: MatrixLayer, timing: TiledTiming) -> NDArray[np.int64]:
     return lanes
 
 
-def _sources(node: Node) -> list[str]:
-    if isinstance(node, InputNode):
-        return []
-    if isinstance(node, MatrixLayer) and node.residual is not None:
-        return [node.source, node.residual.source]
-    return [node.source]
+def _last_readers(network: PackedNetwork) -> dict[str, int]:
+    """By tensor the index of the last node that reads it, through concatenations too."""
+    last = {node.name: index for index, node in enumerate(network.nodes)}
+    for index, node in reversed(list(enumerate(network.nodes))):
+        reader = last[node.name] if isinstance(node, ConcatLayer) else index
+        for source in sources_of(node):
+            last[source] = max(last[source], reader)
+    return last
+
+
+def _where_the_sources_are(
+    node: ConcatLayer, addresses: dict[str, NDArray[np.int64]]
+) -> NDArray[np.int64]:
+    """A concatenation moves no word: its channels stay where their sources put them."""
+    places = [
+        addresses[node.sources[operand]][:, channel]
+        for operand, channel in zip(node.operands, node.channels, strict=True)
+    ]
+    return np.stack(places, axis=1)
 
 
 def _first_fit(living: list[tuple[int, int, int]], size: int) -> int:

@@ -18,7 +18,7 @@ from systopack.hardware.array import Array, check_fits
 from systopack.hardware.placement import Placement, RowTile, place, row_tiles
 from systopack.hardware.timing import TiledTiming
 from systopack.network.network import PackedNetwork
-from systopack.network.nodes import InputNode, MatrixLayer, PoolLayer
+from systopack.network.nodes import ConcatLayer, InputNode, MatrixLayer, PoolLayer
 
 _SEND_CYCLES = 3  # address, memory, handshake
 _POOL_TAIL = 6
@@ -191,7 +191,7 @@ def _schedule(
             entries = placement.pooled(node.name)
             if entries:
                 yield step(node.name, "pool", entries * windows, _POOL_TAIL)
-        else:
+        elif not isinstance(node, ConcatLayer):
             is_output = node is network.output
             tiles = row_tiles(node, rows=timing.array.rows, columns=timing.array.columns)
             for number, tile in enumerate(tiles):

@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 
 from systopack.errors import InvalidNetworkError
 from systopack.network.network import PackedNetwork
-from systopack.network.nodes import InputNode, MatrixLayer, Node, PoolLayer, Shape
+from systopack.network.nodes import (
+    ConcatLayer,
+    InputNode,
+    MatrixLayer,
+    Node,
+    PoolLayer,
+    Shape,
+    sources_of,
+)
 from systopack.network.ranges import accumulator_bounds
 
 SHIFT_LIMIT = 31
@@ -40,7 +48,7 @@ def check_network(network: PackedNetwork) -> None:
     for node in nodes[1:]:
         if not node.name or node.name in shapes:
             _refuse(node, "needs a name of its own")
-        for source in _sources(node):
+        for source in sources_of(node):
             if source not in shapes:
                 _refuse(node, f"reads '{source}', which no earlier node produces")
             if source in raw:
@@ -53,6 +61,8 @@ def check_network(network: PackedNetwork) -> None:
                 raw.add(node.name)
         elif isinstance(node, PoolLayer):
             shapes[node.name] = _check_pool(node, shapes[node.source])
+        elif isinstance(node, ConcatLayer):
+            shapes[node.name] = _check_concat(node, network, shapes)
         else:
             _refuse(node, f"is a {type(node).__name__}, which is no kind of layer")
     _check_exponents(network)
@@ -184,6 +194,31 @@ def _check_pool(layer: PoolLayer, source: Shape) -> Shape:
     return (source[0], *layer.output_size)
 
 
+def _check_concat(node: ConcatLayer, network: PackedNetwork, shapes: dict[str, Shape]) -> Shape:
+    count = len(node.channels)
+    if not node.sources or not count:
+        _refuse(node, "puts no channels together; name at least one source and one channel")
+    _check_array(node, "operands", node.operands, (count,), np.int32)
+    _check_array(node, "channels", node.channels, (count,), np.int32)
+    if (node.operands < 0).any() or (node.operands >= len(node.sources)).any():
+        _refuse(node, f"has an operand outside 0..{len(node.sources) - 1}")
+    channels = np.array([shapes[source][0] for source in node.sources])
+    if (node.channels < -1).any() or (node.channels >= channels[node.operands]).any():
+        _refuse(node, "takes a channel that its source does not have")
+    for source in node.sources:
+        if shapes[source][1:] != node.output_size:
+            _refuse(
+                node,
+                f"is {node.output_size[0]} x {node.output_size[1]}, but its source '{source}' is "
+                f"{shapes[source][1]} x {shapes[source][2]}; they must be equal",
+            )
+        if network.by_name[source].exponent != node.exponent:
+            _refuse(node, f"has another scale than its source '{source}'; they must be equal")
+    _check_range(node)
+    _check_exponent(node)
+    return (count, *node.output_size)
+
+
 def _check_window(
     node: Node,
     stride: tuple[int, int],
@@ -236,14 +271,6 @@ def _check_accumulators(network: PackedNetwork) -> None:
                 f"{network.accumulator_bits} bits; use a wider accumulator, smaller weights, or "
                 "narrower input ranges from calibration."
             )
-
-
-def _sources(node: Node) -> list[str]:
-    if isinstance(node, InputNode):
-        return []
-    if isinstance(node, MatrixLayer) and node.residual is not None:
-        return [node.source, node.residual.source]
-    return [node.source]
 
 
 def _refuse(node: Node, reason: str) -> NoReturn:

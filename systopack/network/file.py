@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from systopack.errors import InvalidFileError, SystopackError
 from systopack.files import read_file, write_atomically
 from systopack.network.network import PackedNetwork
-from systopack.network.nodes import InputNode, MatrixLayer, Node, PoolLayer, Residual
+from systopack.network.nodes import ConcatLayer, InputNode, MatrixLayer, Node, PoolLayer, Residual
 from systopack.packing.file import matrix_from_tensors, matrix_to_tensors
 
 FORMAT_VERSION = 1
@@ -144,6 +144,15 @@ def _node_to_json(node: Node, tensors: Tensors) -> dict[str, Any]:
             "mean": list(node.mean),
             "std": list(node.std),
         }
+    if isinstance(node, ConcatLayer):
+        tensors[f"{node.name}/operands"] = node.operands
+        tensors[f"{node.name}/channels"] = node.channels
+        return {
+            "type": "concat",
+            **common,
+            "sources": list(node.sources),
+            "output_size": list(node.output_size),
+        }
     common |= {
         "source": node.source,
         "kind": node.kind,
@@ -192,6 +201,16 @@ def _node_from_json(content: dict[str, Any], tensors: Tensors) -> Node:
             shape=(channels, height, width),
             mean=tuple(float(value) for value in content["mean"]),
             std=tuple(float(value) for value in content["std"]),
+        )
+    if kind == "concat":
+        return ConcatLayer(
+            name=name,
+            exponent=exponent,
+            range=value_range,
+            sources=tuple(str(source) for source in content["sources"]),
+            operands=tensors[f"{name}/operands"],
+            channels=tensors[f"{name}/channels"],
+            output_size=_pair(content["output_size"]),
         )
     top, bottom, left, right = (int(size) for size in content["padding"])
     if kind == "pool":

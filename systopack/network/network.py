@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from systopack.network.nodes import (
     INT8_RANGE,
+    ConcatLayer,
     InputNode,
     MatrixLayer,
     Node,
@@ -79,6 +80,8 @@ class PackedNetwork:
                 shapes[node.name] = node.shape
             elif isinstance(node, MatrixLayer):
                 shapes[node.name] = (node.matrix.rows, *node.output_size)
+            elif isinstance(node, ConcatLayer):
+                shapes[node.name] = (len(node.channels), *node.output_size)
             else:
                 shapes[node.name] = (shapes[node.source][0], *node.output_size)
         return shapes
@@ -91,6 +94,9 @@ class PackedNetwork:
             default = INT8_RANGE
             if isinstance(node, PoolLayer):
                 default = ranges[node.source]
+            elif isinstance(node, ConcatLayer):
+                read = [ranges[source] for source in node.sources]
+                default = (min(0, *(low for low, _ in read)), max(0, *(high for _, high in read)))
             elif isinstance(node, MatrixLayer) and node.activation == "relu":
                 default = (0, 127)
             ranges[node.name] = node.range if node.range is not None else default

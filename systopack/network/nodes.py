@@ -151,7 +151,46 @@ class PoolLayer:
     range: Range | None = None
 
 
-Node = InputNode | MatrixLayer | PoolLayer
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ConcatLayer:
+    """Channels of earlier tensors put together: concatenated, chosen, shuffled or zero.
+
+    Channel c is channel `channels[c]` of tensor `sources[operands[c]]`; channel -1 is zero. It
+    computes nothing, so all its sources have its own scale and size.
+
+    Args:
+        name, sources: its tensor and those it reads.
+        operands: shape (C,), int32: index into `sources`.
+        channels: shape (C,), int32, -1..: channel of that source.
+        output_size: (height, width) of it and of all its sources.
+        exponent: scale of it and of all its sources.
+        range: smallest and largest value; None: as the sources', 0 included.
+    """
+
+    name: str
+    sources: tuple[str, ...]
+    operands: NDArray[np.int32]
+    channels: NDArray[np.int32]
+    output_size: tuple[int, int]
+    exponent: int
+    range: Range | None = None
+
+    def __post_init__(self) -> None:
+        freeze_arrays(self)
+
+
+Node = InputNode | MatrixLayer | PoolLayer | ConcatLayer
+
+
+def sources_of(node: Node) -> tuple[str, ...]:
+    """The tensors that a node reads, in the order of its fields."""
+    if isinstance(node, InputNode):
+        return ()
+    if isinstance(node, ConcatLayer):
+        return node.sources
+    if isinstance(node, MatrixLayer) and node.residual is not None:
+        return node.source, node.residual.source
+    return (node.source,)
 
 
 def freeze_arrays(node: object) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from systopack.network.network import PackedNetwork
-from systopack.network.nodes import InputNode, MatrixLayer, Node
+from systopack.network.nodes import ConcatLayer, InputNode, MatrixLayer, Node
 from systopack.packing.matrix import PackedBand, PackedMatrix
 from systopack.packing.permutation import contiguous_order, streams_out_of_place
 
@@ -43,10 +43,7 @@ def permute_rows(network: PackedNetwork) -> PackedNetwork:
         order = order[np.argsort(_segments(network, members, channels)[order], kind="stable")]
         better = streams_out_of_place(_moved(groups, order)) < streams_out_of_place(groups)
         orders[space] = order if better else identity
-    nodes = tuple(
-        _permute_layer(node, spaces, orders) if isinstance(node, MatrixLayer) else node
-        for node in network.nodes
-    )
+    nodes = tuple(_permute_node(node, spaces, orders) for node in network.nodes)
     return replace(network, nodes=nodes)
 
 
@@ -70,7 +67,7 @@ def _channel_spaces(network: PackedNetwork) -> dict[str, str]:
             residual = node.residual
             if residual is not None and _is_identity(residual.channels, network, residual.source):
                 joined = residual.source
-        elif not isinstance(node, InputNode):
+        elif not isinstance(node, InputNode | ConcatLayer):
             joined = node.source
         if joined is not None:
             spaces[node.name] = spaces[joined]
@@ -99,6 +96,20 @@ def _inverse(order: Order) -> Order:
     inverse = np.empty_like(order)
     inverse[order] = np.arange(len(order))
     return inverse
+
+
+def _permute_node(node: Node, spaces: dict[str, str], orders: dict[str, Order]) -> Node:
+    if isinstance(node, MatrixLayer):
+        return _permute_layer(node, spaces, orders)
+    if not isinstance(node, ConcatLayer):
+        return node
+    own = orders[spaces[node.name]]
+    operands, channels = node.operands[own], node.channels[own]
+    moved = channels.copy()
+    for index, source in enumerate(node.sources):
+        chosen = (operands == index) & (channels >= 0)
+        moved[chosen] = _inverse(orders[spaces[source]])[channels[chosen]]
+    return replace(node, operands=operands, channels=moved)
 
 
 def _permute_layer(layer: MatrixLayer, spaces: dict[str, str], orders: dict[str, Order]) -> Node:

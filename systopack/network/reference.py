@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from systopack.errors import InvalidFileError
 from systopack.network.network import PackedNetwork
-from systopack.network.nodes import InputNode, MatrixLayer, PoolLayer
+from systopack.network.nodes import ConcatLayer, InputNode, MatrixLayer, PoolLayer
 
 Float = NDArray[np.floating[Any]]
 _EXACT_FLOAT32 = 1 << 24
@@ -168,9 +168,19 @@ def _run_batch(network: PackedNetwork, images: NDArray[np.int8]) -> dict[str, ND
             tensors[node.name] = np.ascontiguousarray(images.swapaxes(0, 1))
         elif isinstance(node, MatrixLayer):
             tensors[node.name] = _run_matrix(network, node, tensors)
+        elif isinstance(node, ConcatLayer):
+            tensors[node.name] = _run_concat(node, [tensors[name] for name in node.sources])
         else:
             tensors[node.name] = _run_pool(node, tensors[node.source])
     return tensors
+
+
+def _run_concat(node: ConcatLayer, sources: list[NDArray[np.int8]]) -> NDArray[np.int8]:
+    result = np.zeros((len(node.channels), *sources[0].shape[1:]), dtype=np.int8)
+    for index, source in enumerate(sources):
+        chosen = np.flatnonzero((node.operands == index) & (node.channels >= 0))
+        result[chosen] = source[node.channels[chosen]]
+    return result
 
 
 def _run_matrix(

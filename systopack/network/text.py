@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from systopack.network.network import PackedNetwork
-from systopack.network.nodes import InputNode, MatrixLayer, Node
+from systopack.network.nodes import ConcatLayer, InputNode, MatrixLayer, Node
 
 
 def describe(network: PackedNetwork) -> str:
@@ -29,6 +29,8 @@ def _row(network: PackedNetwork, node: Node) -> tuple[str, ...]:
     shape = "x".join(str(size) for size in network.shapes[node.name])
     if isinstance(node, InputNode):
         return (node.name, "", "input", shape, "", "", "", "")
+    if isinstance(node, ConcatLayer):
+        return (node.name, ", ".join(node.sources), "concatenation", shape, "", "", "", "")
     if not isinstance(node, MatrixLayer):
         window = "x".join(str(size) for size in node.kernel)
         return (node.name, node.source, f"{node.kind} pooling {window}", shape, "", "", "", "")

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from systopack.frontend.graph import MatrixOp, PoolOp
+from systopack.frontend.graph import ConcatOp, MatrixOp, PoolOp
 from systopack.network.network import PackedNetwork
-from systopack.network.nodes import InputNode, MatrixLayer, Node, PoolLayer, Residual
+from systopack.network.nodes import ConcatLayer, InputNode, MatrixLayer, Node, PoolLayer, Residual
 from systopack.network.reference import quantize_images, run
 from systopack.packing.pack import dense
 from systopack.quantization.model import QuantizedModel
 from systopack.training.combining import combine_with_groups
-from systopack.training.model import TrainedModel
+from systopack.training.model import BandGroups, TrainedModel
 
 
 def lower(
@@ -52,6 +52,17 @@ def lower(
     for op in graph.ops:
         if isinstance(op, MatrixOp):
             nodes.append(_matrix_layer(model, trained, op))
+        elif isinstance(op, ConcatOp):
+            nodes.append(
+                ConcatLayer(
+                    name=op.name,
+                    sources=op.sources,
+                    operands=op.operands,
+                    channels=op.channels,
+                    output_size=op.output_size,
+                    exponent=scales.activations[op.name],
+                )
+            )
         else:
             nodes.append(_pool_layer(model, op))
     network = PackedNetwork(
@@ -88,7 +99,7 @@ def _matrix_layer(model: QuantizedModel, trained: TrainedModel, op: MatrixOp) ->
         matrix, bias = (part.double().cpu().numpy() for part in model.weights_of(op))
     weights = (matrix * np.exp2(-rows.astype(np.float64))[:, None]).astype(np.int8)
     exponent = scales.activations.get(op.name)
-    bands = None if trained.groups is None else trained.groups[op.name]
+    bands = _bands(trained, op)
     residual = None
     if op.residual is not None:
         operand = scales.activations[op.residual.source]
@@ -114,6 +125,17 @@ def _matrix_layer(model: QuantizedModel, trained: TrainedModel, op: MatrixOp) ->
         shift=None if exponent is None else (exponent - total).astype(np.uint8),
         exponent=int(total[0]) if exponent is None else exponent,
     )
+
+
+def _bands(trained: TrainedModel, op: MatrixOp) -> tuple[BandGroups, ...] | None:
+    """Row bands and groups of a layer; one weight a channel packs without being trained for it."""
+    if trained.groups is None or op.weight is not None:
+        return None if trained.groups is None else trained.groups[op.name]
+    sizes = [len(g) for bands in trained.groups.values() for _, groups in bands for g in groups]
+    alpha = max(sizes, default=1)
+    columns = range(op.rows)
+    groups = tuple(tuple(columns[start : start + alpha]) for start in range(0, op.rows, alpha))
+    return ((op.rows, groups),)
 
 
 def _clip_limits(clip: tuple[float, float], total: NDArray[np.int64]) -> NDArray[np.int32]:

@@ -12,7 +12,7 @@ from systopack.hardware.array import Array, check_fits
 from systopack.hardware.placement import Placement, RowTile, place, row_tiles, stream_places
 from systopack.hardware.timing import TiledTiming
 from systopack.network.network import PackedNetwork
-from systopack.network.nodes import InputNode, MatrixLayer, PoolLayer
+from systopack.network.nodes import ConcatLayer, InputNode, MatrixLayer, PoolLayer
 from systopack.rtl.images import (
     BIASES,
     DESCRIPTORS,
@@ -85,7 +85,7 @@ def compile_tiled(network: PackedNetwork, *, array: Array) -> TiledProgram:
             compiler.add_image(node)
         elif isinstance(node, MatrixLayer):
             compiler.add_layer(node)
-        else:
+        elif isinstance(node, PoolLayer):
             compiler.add_pool(node)
     return compiler.finish()
 
@@ -406,13 +406,14 @@ class _Compiler:
         groups = slice(column_tile * array.columns, (column_tile + 1) * array.columns)
         values, channels = band.values[rows, groups], band.channels[rows, groups]
         block = array.load_rows or array.rows
-        width = index_bits(array)
-        cells = np.zeros((array.load_blocks * block, array.columns, 8 + width), dtype=np.uint8)
+        bits = array.weight_bits
+        width = bits + index_bits(array)
+        cells = np.zeros((array.load_blocks * block, array.columns, width), dtype=np.uint8)
         part = cells[: values.shape[0], : values.shape[1]]
-        part[:, :, :8] = (values.astype(np.int64)[..., None] >> np.arange(8)) & 1
-        part[:, :, 8:] = (channels.astype(np.int64)[..., None] >> np.arange(width)) & 1
-        blocks = cells.reshape(array.load_blocks, block, array.columns, 8 + width)
-        ordered = blocks.swapaxes(1, 2).reshape(array.load_cycles, block * (8 + width))
+        part[:, :, :bits] = (values.astype(np.int64)[..., None] >> np.arange(bits)) & 1
+        part[:, :, bits:] = (channels.astype(np.int64)[..., None] >> np.arange(width - bits)) & 1
+        blocks = cells.reshape(array.load_blocks, block, array.columns, width)
+        ordered = blocks.swapaxes(1, 2).reshape(array.load_cycles, block * width)
         self.weights.append(np.ascontiguousarray(ordered))
 
     def _descriptor(self, address: int, dy: int, dx: int, width: int) -> int:
@@ -437,7 +438,12 @@ def _check_limits(network: PackedNetwork) -> None:
         _, height, width = network.shapes[node.name]
         limits = [("output positions", height * width, 65535), ("rows or columns", height, 2047)]
         limits.append(("rows or columns", width, 2047))
-        if not isinstance(node, InputNode):
+        if isinstance(node, ConcatLayer) and (node.channels < 0).any():
+            raise InvalidOptionError(
+                f"Layer '{node.name}' puts channels of zeros between others, which the tiled "
+                "accelerator has no memory for; leave them out of the model."
+            )
+        if isinstance(node, MatrixLayer | PoolLayer):
             limits.append(("a stride", max(node.stride), 255))
         if isinstance(node, PoolLayer):
             limits.append(("words in a window", node.kernel[0] * node.kernel[1], 65535))

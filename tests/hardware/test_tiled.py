@@ -13,7 +13,7 @@ from systopack.network.nodes import MatrixLayer
 from systopack.packing.pack import dense
 from systopack.rtl.program import END, IMAGE, POOL, SEND, TILE, compile_tiled
 from tests.hardware.test_cycles import one_layer
-from tests.networks import networks
+from tests.networks import concatenated_networks, networks
 
 arrays = st.builds(
     lambda rows, columns, cell: Array(rows=rows, columns=columns, alpha=8, cell=cell),
@@ -49,7 +49,7 @@ def test_column_tiles_wait_for_their_partial_sums_and_long_ones_do_not():
 
 
 @settings(max_examples=60, deadline=None)
-@given(networks, arrays)
+@given(networks | concatenated_networks, arrays)
 def test_the_steps_add_up_to_the_run(network, array):
     counted = count_tiled(network, array=array)
     now = array.word_cycles
@@ -64,7 +64,7 @@ def test_the_steps_add_up_to_the_run(network, array):
 
 
 @settings(max_examples=60, deadline=None)
-@given(networks, arrays)
+@given(networks | concatenated_networks, arrays)
 def test_instructions_of_model_and_program_are_the_same(network, array):
     program = compile_tiled(network, array=array)
     starts = operation_starts(network, array=array, placement=program.placement)

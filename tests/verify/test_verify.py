@@ -21,9 +21,9 @@ def random_array(rng: np.random.Generator) -> Array:
     )
 
 
-def check(seed: int, *, pauses: int = 0, layers: int = 4) -> None:
+def check(seed: int, *, pauses: int = 0, layers: int = 4, concatenations: bool = False) -> None:
     rng = np.random.default_rng(seed)
-    network = random_network(rng, layers=layers)
+    network = random_network(rng, layers=layers, concatenations=concatenations)
     array = random_array(rng)
     result = verify(network, random_images(rng, network, 2), array=array, pauses=pauses)
     assert result.passed, f"{array}: {result.difference}"
@@ -33,6 +33,10 @@ def check(seed: int, *, pauses: int = 0, layers: int = 4) -> None:
 @pytest.mark.parametrize("seed", [2, 10])
 def test_a_random_network_is_equal_in_every_word_and_cycle(seed):
     check(seed)
+
+
+def test_concatenations_are_read_where_their_sources_lie():
+    check(100, layers=3, concatenations=True)
 
 
 def test_pauses_of_the_host_change_no_word():

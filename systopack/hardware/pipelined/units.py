@@ -14,9 +14,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from systopack.errors import InvalidOptionError
 from systopack.hardware.array import Array
 from systopack.network.network import PackedNetwork
-from systopack.network.nodes import InputNode, MatrixLayer, PoolLayer
+from systopack.network.nodes import ConcatLayer, InputNode, MatrixLayer, PoolLayer
 
 _LANE_STAGES = 6  # pipe_lane: from a row's turn to its word
 _POOL_STAGES = 7  # pipe_pool: from the last read's turn to the first channel's word, without one
@@ -202,6 +203,11 @@ def build_units(network: PackedNetwork, array: Array) -> tuple[LayerUnit | PoolU
     for node in network.nodes:
         if isinstance(node, MatrixLayer):
             units.append(_layer_unit(network, node, array))
+        elif isinstance(node, ConcatLayer):
+            raise InvalidOptionError(
+                f"Layer '{node.name}' is a concatenation, which the layer-pipelined accelerator "
+                "has no unit for; choose the tiled accelerator."
+            )
         elif not isinstance(node, InputNode):
             units.append(_pool_unit(network, node, array))
     return tuple(units)

@@ -1,0 +1,1 @@
+"""The rules by which an exported program becomes a `LayerGraph`, one subject a file."""

@@ -1,0 +1,165 @@
+"""Layers with a filter matrix: convolution of any kind, and linear."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from systopack.frontend.graph import MatrixOp
+from systopack.frontend.reading.state import Arguments, Reading, Rule, place_of
+from systopack.frontend.reading.view import Padding, View, add_padding, pair, window_output
+
+
+def _convolution(reading: Reading, node: Any, arguments: Arguments) -> View:
+    view = reading.view(node, arguments["input"])
+    weight, shape = reading.parameter(node, arguments["weight"])
+    if len(shape) != 4 or arguments.get("transposed", False):
+        reading.refuse(node, "is no convolution of images (height, width)")
+    if view.flat or view.parts is not None:
+        reading.refuse(node, "reads a flattened tensor")
+    if view.channels is not None:
+        if not view.keeps_pixels:
+            reading.refuse(node, "reads a tensor whose channels and pixels were both moved")
+        view = reading.plain_view(node, arguments["input"], "convolution")
+    kernel, dilation = (shape[2], shape[3]), pair(arguments["dilation"])
+    padding = _padding(reading, node, arguments["padding"], kernel, dilation)
+    if view.displacements is not None:
+        return _shift_convolution(reading, node, arguments, view, padding)
+    # Every n-th pixel of a tensor is a matter of larger steps and displacements.
+    sparse = view.stride
+    around = add_padding(view.padding, padding)
+    size = window_output(
+        view.shape[1:],
+        kernel=kernel,
+        stride=pair(arguments["stride"]),
+        padding=around,
+        dilation=dilation,
+    )
+    stride = _times(pair(arguments["stride"]), sparse)
+    dilation = _times(dilation, sparse)
+    top, left = _times((around[0], around[2]), sparse)
+    groups = int(arguments["groups"])
+    part = np.mgrid[: shape[1], : shape[2], : shape[3]].reshape(3, -1).T
+    part = part * (1, *dilation) - (0, top, left)
+    columns = np.concatenate([part + np.array([group * shape[1], 0, 0]) for group in range(groups)])
+    bottom, right = around[1], around[3]
+    if sparse != (1, 1):
+        last = columns[:, 1:].max(axis=0) + (np.array(size) - 1) * stride
+        sizes = reading.shapes[view.tensor][1:]
+        bottom, right = np.maximum(last - sizes + 1, 0).tolist()
+    return reading.add(
+        MatrixOp(
+            name=_layer_name(node, weight),
+            source=view.tensor,
+            kind="convolution",
+            weight=weight,
+            weight_shape=shape,
+            bias=reading.optional_name(node, arguments["bias"]),
+            norm=None,
+            columns=columns.astype(np.int32),
+            stride=stride,
+            dilation=dilation,
+            padding=(top, bottom, left, right),
+            output_size=size,
+            residual=None,
+            activation="none",
+            clip=None,
+            groups=groups,
+        )
+    )
+
+
+def _shift_convolution(
+    reading: Reading, node: Any, arguments: Arguments, view: View, padding: Padding
+) -> View:
+    weight, shape = reading.parameter(node, arguments["weight"])
+    moves = view.displacements
+    assert moves is not None
+    if shape[2:] != (1, 1) or any(padding) or arguments["groups"] != 1:
+        reading.refuse(node, "follows a shift, so it must be 1 x 1, without padding and groups")
+    stride = pair(arguments["stride"])
+    columns = np.concatenate([np.arange(shape[1])[:, None], moves], axis=1)
+    top, left = np.maximum(-moves.min(axis=0), 0).tolist()
+    bottom, right = np.maximum(moves.max(axis=0), 0).tolist()
+    return reading.add(
+        MatrixOp(
+            name=_layer_name(node, weight),
+            source=view.tensor,
+            kind="shift",
+            weight=weight,
+            weight_shape=shape,
+            bias=reading.optional_name(node, arguments["bias"]),
+            norm=None,
+            columns=columns.astype(np.int32),
+            stride=stride,
+            dilation=(1, 1),
+            padding=(top, bottom, left, right),
+            output_size=window_output(
+                view.shape[1:], kernel=(1, 1), stride=stride, padding=(0, 0, 0, 0)
+            ),
+            residual=None,
+            activation="none",
+            clip=None,
+        )
+    )
+
+
+def _linear(reading: Reading, node: Any, arguments: Arguments) -> View:
+    view = reading.plain_view(node, arguments["input"], "linear layer")
+    if not (view.flat or view.shape[1:] == (1, 1)):
+        reading.refuse(node, "is a linear layer that must read a flattened tensor")
+    weight, shape = reading.parameter(node, arguments["weight"])
+    columns = np.mgrid[: view.shape[0], : view.shape[1], : view.shape[2]].reshape(3, -1).T
+    flat = reading.add(
+        MatrixOp(
+            name=_layer_name(node, weight),
+            source=view.tensor,
+            kind="linear",
+            weight=weight,
+            weight_shape=shape,
+            bias=reading.optional_name(node, arguments["bias"]),
+            norm=None,
+            columns=columns.astype(np.int32),
+            stride=(1, 1),
+            dilation=(1, 1),
+            padding=(0, 0, 0, 0),
+            output_size=(1, 1),
+            residual=None,
+            activation="none",
+            clip=None,
+        )
+    )
+    return replace(flat, flat=True)
+
+
+def _padding(
+    reading: Reading, node: Any, value: Any, kernel: tuple[int, int], dilation: tuple[int, int]
+) -> Padding:
+    if value == "valid":
+        return 0, 0, 0, 0
+    if value == "same":
+        down, across = (dilation[axis] * (kernel[axis] - 1) for axis in range(2))
+        return down // 2, down - down // 2, across // 2, across - across // 2
+    if isinstance(value, str):
+        reading.refuse(node, f"has padding '{value}'; give it as numbers")
+    down, across = pair(value)
+    return down, down, across, across
+
+
+def _times(first: tuple[int, int], second: tuple[int, int]) -> tuple[int, int]:
+    return first[0] * second[0], first[1] * second[1]
+
+
+def _layer_name(node: Any, weight: str) -> str:
+    if weight.endswith(".weight"):
+        return weight.removesuffix(".weight")
+    return place_of(node) or weight
+
+
+RULES: dict[str, Rule] = {
+    "aten.conv2d": _convolution,
+    "aten.convolution": _convolution,
+    "aten.linear": _linear,
+}

@@ -1,0 +1,158 @@
+"""Operations that move values and compute none: they only change how a tensor is seen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from systopack.frontend.reading.state import Arguments, Reading, Rule
+from systopack.frontend.reading.view import View, add_padding
+
+
+def _same(reading: Reading, node: Any, arguments: Arguments) -> View:
+    return reading.view(node, next(iter(arguments.values())))
+
+
+def _dropout(reading: Reading, node: Any, arguments: Arguments) -> View:
+    if arguments["train"]:
+        reading.refuse(node, "is a dropout that trains; save the model after model.eval()")
+    return _same(reading, node, arguments)
+
+
+def _reshape(reading: Reading, node: Any, arguments: Arguments) -> View:
+    view = reading.view(node, arguments["self"])
+    shape = tuple(node.meta["val"].shape)[1:]
+    if not replace(view, parts=None).keeps_pixels:
+        reading.refuse(node, "reshapes a tensor that was shifted, padded or subsampled")
+    if view.parts is None and shape == (prod(view.shape),):
+        return replace(view, flat=True)
+    if shape == view.shape:
+        return replace(view, flat=False, parts=None)
+    if view.parts is None and not view.flat and shape[2:] == view.shape[1:]:
+        return replace(view, parts=(shape[0], shape[1]))
+    return reading.refuse(
+        node, f"reshapes {view.shape} to {shape}; only (images, all the rest) works"
+    )
+
+
+def _transpose(reading: Reading, node: Any, arguments: Arguments) -> View:
+    view = reading.view(node, arguments["self"])
+    axes = sorted((arguments["dim0"] % 5, arguments["dim1"] % 5))
+    if view.parts is None or axes != [1, 2]:
+        reading.refuse(node, "transposes something other than the channels of a channel shuffle")
+    first, second = view.parts
+    channels = view.channel_map.reshape(first, second).T.reshape(-1)
+    return replace(view, channels=np.ascontiguousarray(channels), parts=(second, first))
+
+
+def _squeeze(reading: Reading, node: Any, arguments: Arguments) -> View:
+    view = reading.view(node, arguments["self"])
+    shape = tuple(node.meta["val"].shape)[1:]
+    if shape != (view.shape[0],) or view.shape[1:] != (1, 1):
+        reading.refuse(node, f"leaves {shape} of an image; only height and width can go")
+    return replace(view, flat=True)
+
+
+def _shift(reading: Reading, node: Any, arguments: Arguments) -> View:
+    view = reading.view(node, arguments["images"])
+    if not view.is_plain or view.flat:
+        reading.refuse(node, "shifts a tensor that was already shifted, padded or subsampled")
+    moves = np.array([arguments["dy"], arguments["dx"]], dtype=np.int64).T
+    return replace(view, displacements=moves)
+
+
+def _slice(reading: Reading, node: Any, arguments: Arguments) -> View:
+    view = reading.view(node, arguments["self"])
+    axis, step = arguments["dim"] % (2 if view.flat else 4), arguments["step"]
+    sizes = (0, *view.shape)
+    start, stop, _ = slice(arguments["start"], arguments["end"]).indices(max(sizes[axis], 1))
+    whole = (start == 0 and stop >= sizes[axis]) or axis == 0
+    if whole and step == 1:
+        return view
+    if axis == 1 and (not view.flat or view.shape[1:] == (1, 1)):
+        return _choose(view, view.channel_map[start:stop:step])
+    if axis < 2 or not whole or any(view.padding):
+        reading.refuse(node, "is a slice other than every n-th row or column of an image")
+    if view.displacements is not None:
+        reading.refuse(node, "subsamples a shifted tensor; give the convolution a stride instead")
+    shape, stride = list(view.shape), list(view.stride)
+    shape[axis - 1] = -(-shape[axis - 1] // step)
+    stride[axis - 2] *= step
+    return replace(view, shape=(shape[0], shape[1], shape[2]), stride=(stride[0], stride[1]))
+
+
+def _split(reading: Reading, node: Any, arguments: Arguments) -> tuple[View, ...]:
+    view = reading.view(node, arguments["self"])
+    pieces = [tuple(value.shape) for value in node.meta["val"]]
+    if arguments["dim"] % 4 != 1 or (view.flat and view.shape[1:] != (1, 1)):
+        reading.refuse(node, "splits something other than channels")
+    ends = np.cumsum([piece[1] for piece in pieces])
+    return tuple(
+        _choose(view, view.channel_map[end - piece[1] : end])
+        for piece, end in zip(pieces, ends.tolist(), strict=True)
+    )
+
+
+def _choose(view: View, channels: Any) -> View:
+    return replace(view, channels=channels, shape=(len(channels), *view.shape[1:]))
+
+
+def _pad(reading: Reading, node: Any, arguments: Arguments) -> View:
+    view = reading.view(node, arguments["self"])
+    pad = [*arguments["pad"], *([0] * (6 - len(arguments["pad"])))]
+    if arguments.get("mode", "constant") != "constant" or arguments["value"] not in (None, 0):
+        reading.refuse(node, "pads with something other than zeros; train with zero padding")
+    if min(pad) < 0 or len(pad) > 6 or view.displacements is not None or view.flat:
+        reading.refuse(node, "crops, pads the batch, or pads a shifted or flattened tensor")
+    left, right, top, bottom, before, after = pad
+    if before or after:
+        if any((left, right, top, bottom)):
+            reading.refuse(node, "pads channels and pixels at once; pad them one after another")
+        return _choose(view, np.pad(view.channel_map, (before, after), constant_values=-1))
+    # The shape stays that of the tensor: windows add the padding themselves.
+    return replace(view, padding=add_padding(view.padding, (top, bottom, left, right)))
+
+
+def _concatenate(reading: Reading, node: Any, arguments: Arguments) -> View:
+    views = [reading.view(node, value) for value in arguments["tensors"]]
+    if any(not view.keeps_pixels for view in views):
+        reading.refuse(node, "concatenates a tensor that was shifted, padded or subsampled")
+    axes = 2 if views[0].flat else 4
+    sizes = {(*view.shape[1:], view.flat) for view in views}
+    if arguments["dim"] % axes != 1 or len(sizes) > 1:
+        reading.refuse(node, "concatenates something other than channels of equal images")
+    if len(views) == 1:
+        return views[0]
+    return reading.gather(node, views, name=reading.op_name(node, "cat"))
+
+
+RULES: dict[str, Rule] = {
+    "aten.alias": _same,
+    "aten.clone": _same,
+    "aten.contiguous": _same,
+    "aten.detach": _same,
+    "aten.lift_fresh_copy": _same,
+    "aten.to": _same,
+    "aten._to_copy": _same,
+    "aten.dropout": _dropout,
+    "aten.dropout_": _dropout,
+    "aten.feature_dropout": _dropout,
+    "aten.alpha_dropout": _dropout,
+    "aten.flatten": _reshape,
+    "aten.view": _reshape,
+    "aten._unsafe_view": _reshape,
+    "aten.reshape": _reshape,
+    "aten.transpose": _transpose,
+    "aten.squeeze": _squeeze,
+    "aten.slice": _slice,
+    "aten.pad": _pad,
+    "aten.constant_pad_nd": _pad,
+    "aten.cat": _concatenate,
+    "aten.chunk": _split,
+    "aten.split": _split,
+    "aten.split_with_sizes": _split,
+    "systopack.shift": _shift,
+}
