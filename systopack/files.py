@@ -6,6 +6,7 @@ import errno
 import os
 import tempfile
 from collections.abc import Callable
+from io import BufferedReader
 from pathlib import Path
 from typing import IO
 
@@ -50,20 +51,35 @@ def write_stream_atomically(path: Path | str, write: Callable[[IO[bytes]], None]
             Path(temporary).unlink(missing_ok=True)
 
 
-def read_file(path: Path | str, *, what: str) -> bytes:
-    """Read a whole file that a user named.
+def open_file(path: Path | str, *, what: str) -> BufferedReader:
+    """Open a file that a user named, to read it piece by piece.
 
     Raises:
         InvalidFileError: it does not exist or cannot be read; `what` says what was expected.
     """
     try:
-        return Path(path).read_bytes()
+        return open(path, "rb")
     except FileNotFoundError as error:
         raise InvalidFileError(f"There is no file '{path}'; give the path of {what}.") from error
     except OSError as error:
         raise InvalidFileError(
             f"'{path}' cannot be read as {what}: {error.strerror or error}."
         ) from error
+
+
+def read_file(path: Path | str, *, what: str) -> bytes:
+    """Read a whole file that a user named.
+
+    Raises:
+        InvalidFileError: it does not exist or cannot be read; `what` says what was expected.
+    """
+    with open_file(path, what=what) as stream:
+        try:
+            return stream.read()
+        except OSError as error:
+            raise InvalidFileError(
+                f"'{path}' cannot be read as {what}: {error.strerror or error}."
+            ) from error
 
 
 def _current_umask() -> int:

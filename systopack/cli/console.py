@@ -6,8 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
+from rich.text import Text
 
 from systopack.training.devices import is_main_process
 from systopack.training.events import EpochResult, Phase
@@ -32,8 +40,58 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for index, name in enumerate(header):
         drawn.add_column(name, justify="left" if index == 0 else "right", overflow="fold")
     for row in rows:
-        drawn.add_row(*row)
+        drawn.add_row(*(Text(cell) for cell in row))
     console.print(drawn)
+
+
+class RowsDisplay:
+    """Rows of a table printed as they come, over a live bar of the work done.
+
+    Args:
+        header: names of the columns; the first is aligned to the left, the others to the right.
+        first_width: characters of the longest cell of the first column.
+        total: work of all rows, in any unit.
+    """
+
+    def __init__(self, header: Sequence[str], *, first_width: int, total: int) -> None:
+        self._widths = [max(first_width, len(header[0])), *(max(10, len(h)) for h in header[1:])]
+        self._header = header
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task("", total=total)
+
+    def __enter__(self) -> RowsDisplay:
+        self._progress.start()
+        self._print(self._header, style="bold")
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._progress.stop()
+
+    def on_begin(self, what: str) -> None:
+        """Say beside the bar what is worked on."""
+        self._progress.update(self._task, description=what)
+
+    def on_row(self, row: Sequence[str], *, work: int) -> None:
+        """Print a row and move the bar."""
+        self._print(row)
+        self._progress.advance(self._task, work)
+
+    def _print(self, row: Sequence[str], style: str | None = None) -> None:
+        first, *others = (
+            cell.rjust(width) if place else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row, self._widths, strict=True))
+        )
+        self._progress.console.print(
+            "  ".join([first, *others]).rstrip(), markup=False, soft_wrap=True, style=style
+        )
 
 
 class TrainingDisplay:

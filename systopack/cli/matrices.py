@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from systopack.cli import console
 from systopack.cli.options import SizeOption, array_size, check_out
-from systopack.errors import InvalidFileError, InvalidOptionError
+
+if TYPE_CHECKING:
+    from systopack.packing.file import Named
+    from systopack.packing.layers import PackedLayer
 
 
 def register(app: typer.Typer) -> None:
@@ -21,7 +25,7 @@ def pack(
     file: Annotated[Path, typer.Argument(help="A .npy matrix, or a .safetensors file.")],
     out: Annotated[
         Path | None,
-        typer.Option(help="File to write. [default: FILE.packed.safetensors]"),
+        typer.Option(help="File to write. \\[default: FILE.packed.safetensors]"),
     ] = None,
     alpha: Annotated[int, typer.Option(help="Largest group.")] = 8,
     gamma: Annotated[float, typer.Option(help="Conflicts per row of a group.")] = 0.5,
@@ -29,80 +33,92 @@ def pack(
         str,
         typer.Option(help="dense-column-first, authors, least-loss, assignment, refine or best."),
     ] = "least-loss",
+    objective: Annotated[
+        str,
+        typer.Option(
+            help="groups: as few as can be; groups!: the same at any cost of energy; "
+            "tiles:COLUMNS: fewest tiles of an array so wide, its last columns filled; "
+            "energy:GROUPS: most energy in so many groups."
+        ),
+    ] = "groups",
     density: Annotated[
         float | None,
         typer.Option(help="First keep only this share of each matrix, by magnitude."),
     ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="Names of weights, with * and ?; may be given several times."),
+    ] = None,
+    bound: Annotated[
+        str,
+        typer.Option(
+            help="Lower bound on the groups: quick, exact (also solves a set cover where that is "
+            "within reach) or none."
+        ),
+    ] = "quick",
     band_rows: Annotated[
         int | None,
-        typer.Option(help="Rows that share column groups, for instance 32. [default: all]"),
+        typer.Option(help="Rows that share column groups, for instance 32. \\[default: all]"),
     ] = None,
     time_limit_s: Annotated[
         float | None,
-        typer.Option(help="Seconds to search for each matrix. [default: a fixed budget]"),
+        typer.Option(help="Seconds to search for each matrix. \\[default: a fixed budget]"),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the search.")] = 0,
     array: SizeOption = "32x32",
 ) -> None:
-    """Combine the columns of filter matrices; of a .safetensors file, of every 2-D or 4-D weight.
+    """Combine the columns of filter matrices: of a .npy matrix, or of every 2-D or 4-D weight of
+    a .safetensors file of any size, one in memory at a time.
 
     Example: systopack pack weights.npy --alpha 8 --gamma 0.5 --density 0.15 --policy best
+
+    Every weight of a file: systopack pack model.safetensors --density 0.1
+
+    Some, for an array of 128 columns: systopack pack model.safetensors --only '*.mlp.*'
+    --objective tiles:128 --array 128x128
+
+    Fewest groups without pruning, proven: systopack pack weights.npy --gamma 0 --policy best
+    --bound exact
     """
-    from systopack.packing.bounds import group_gap
-    from systopack.packing.file import PackedFile, save_matrices
-    from systopack.packing.pack import pack as pack_matrix
+    from systopack.packing.file import write_matrices
+    from systopack.packing.layers import LayerOptions, pack_layer
+    from systopack.packing.objective import parse_objective
     from systopack.packing.rule import PackingRule
+    from systopack.packing.tiling import check_array_size
+    from systopack.packing.weights import open_weights
     from systopack.records import Record, sha256_of_file
 
-    rule = PackingRule(alpha=alpha, gamma=gamma)
     rows, columns = array_size(array)
-    out = check_out(out or file.with_suffix(".packed.safetensors"), ".safetensors", sources=(file,))
-    packed, notes = {}, {}
-    table: list[list[str]] = []
-    figures: dict[str, Any] = {}
-    for name, dense in sorted(_matrices(file).items()):
-        matrix = _pruned(dense, density)
-        result = pack_matrix(
-            matrix,
-            alpha=rule.alpha,
-            gamma=gamma,
-            policy=policy,
-            seed=seed,
-            time_limit_s=time_limit_s,
-            band_rows=band_rows,
-        )
-        packed[name] = result
-        gap = group_gap(result, matrix, alpha=rule.alpha, gamma=gamma)
-        notes[name] = str(gap)
-        energy = float((matrix.astype("float64") ** 2).sum())
-        kept = float((result.to_dense().astype("float64") ** 2).sum())
-        figures[name] = {
-            "rows": result.rows,
-            "columns": result.columns,
-            "groups": [len(band.groups) for band in result.bands],
-            "groups_lower_bound": gap.bound,
-            "groups_proven_optimal": gap.optimal,
-            "nonzeros": result.nonzeros,
-            "packing_efficiency": result.packing_efficiency,
-            "energy_kept": kept / energy if energy else 1.0,
-            "tiles": result.tile_count(rows=rows, columns=columns),
-            "dense_tiles": -(-result.rows // rows) * -(-result.columns // columns),
-        }
-        table.append(
-            [
-                name,
-                f"{result.rows} x {result.columns}",
-                "+".join(str(len(band.groups)) for band in result.bands),
-                f"{gap.bound}{' (optimal)' if gap.optimal else ''}",
-                f"{result.packing_efficiency:.3f}",
-                f"{figures[name]['energy_kept']:.3f}",
-                f"{figures[name]['dense_tiles']} -> {figures[name]['tiles']}",
-            ]
-        )
-    save_matrices(PackedFile(matrices=packed, notes=notes), out)
-    console.table(
-        ["matrix", "size", "groups", "at least", "efficiency", "energy kept", "tiles"], table
+    check_array_size(rows, columns)
+    options = LayerOptions(
+        rule=PackingRule(alpha=alpha, gamma=gamma),
+        policy=policy,
+        objective=parse_objective(objective),
+        seed=seed,
+        time_limit_s=time_limit_s,
+        band_rows=band_rows,
+        density=density,
+        bound=bound,  # type: ignore[arg-type]  # checked there
     )
+    out = check_out(out or file.with_suffix(".packed.safetensors"), ".safetensors", sources=(file,))
+    weights = open_weights(file, only=tuple(only or ()))
+    figures: dict[str, dict[str, Any]] = {}
+    display = console.RowsDisplay(
+        ["matrix", "size", "groups", "at least", "efficiency", "kept", "tiles", "seconds"],
+        first_width=max(len(weight.name) for weight in weights.weights),
+        total=sum(weight.cells for weight in weights.weights),
+    )
+
+    def packed_layers() -> Iterator[Named]:
+        for weight in weights.weights:
+            display.on_begin(weight.name)
+            layer = pack_layer(weights, weight, options)
+            entry = figures[layer.name] = _figures(layer, rows, columns)
+            display.on_row(_row(layer.name, entry), work=weight.cells)
+            yield layer.name, layer.matrix, "" if layer.gap is None else str(layer.gap)
+
+    with display:
+        write_matrices(out, packed_layers())
     record = out.with_suffix(".json")
     Record(
         kind="pack",
@@ -111,7 +127,10 @@ def pack(
             "alpha": alpha,
             "gamma": gamma,
             "policy": policy,
+            "objective": objective,
             "density": density,
+            "only": only or [],
+            "bound": bound,
             "band_rows": band_rows,
             "time_limit_s": time_limit_s,
             "array": array,
@@ -120,57 +139,58 @@ def pack(
         inputs={str(file): sha256_of_file(file)},
         outputs={str(out): sha256_of_file(out)},
     ).write(record)
+    if weights.left_out:
+        console.say(
+            f"left out: {len(weights.left_out)} tensors that are no 2-D or 4-D floating point "
+            "weights"
+        )
+    if len(figures) > 1:
+        console.say(_sum(list(figures.values())))
     console.say(f"wrote {out} and {record}")
 
 
-def _pruned(matrix: Any, density: float | None) -> Any:
-    """The largest weights of a matrix; all of them without a density."""
-    import numpy as np
-
-    from systopack.packing.checks import checked_matrix
-    from systopack.packing.pruning import magnitude_mask
-
-    checked = checked_matrix(matrix)
-    if density is None:
-        return checked
-    if not 0 < density <= 1:
-        raise InvalidOptionError(
-            f"--density is {density}, but it is a share of the weights, above 0 and at most 1."
-        )
-    return np.where(magnitude_mask(checked, keep=round(density * checked.size)), checked, 0)
-
-
-def _matrices(file: Path) -> dict[str, Any]:
-    """The filter matrices of a file by name."""
-    import numpy as np
-
-    from systopack.files import read_file
-
-    if file.suffix == ".npy":
-        import io
-
-        content = read_file(file, what="a .npy matrix")
-        try:
-            return {file.stem: np.load(io.BytesIO(content), allow_pickle=False)}
-        except (ValueError, EOFError, OSError) as error:
-            raise InvalidFileError(
-                f"'{file}' is not a .npy file of plain numbers; save it with numpy.save."
-            ) from error
-    if file.suffix != ".safetensors":
-        raise InvalidFileError(f"'{file}' is neither .npy nor .safetensors; convert it first.")
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
-    content = read_file(file, what="a .safetensors file")
-    try:
-        tensors = load(content)
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise InvalidFileError(f"'{file}' is not a valid .safetensors file.") from error
-    found = {
-        name: tensor.reshape(len(tensor), -1)
-        for name, tensor in tensors.items()
-        if tensor.ndim in (2, 4) and tensor.dtype.kind == "f" and tensor.size
+def _figures(layer: PackedLayer, rows: int, columns: int) -> dict[str, Any]:
+    """What the record says of a layer."""
+    matrix, gap = layer.matrix, layer.gap
+    return {
+        "rows": matrix.rows,
+        "columns": matrix.columns,
+        "groups": [len(band.groups) for band in matrix.bands],
+        "groups_lower_bound": None if gap is None else gap.bound,
+        "groups_proven_optimal": None if gap is None else gap.optimal,
+        "gap_percent": None if gap is None else gap.gap_percent,
+        "nonzeros": matrix.nonzeros,
+        "packed_cells": matrix.packed_cells,
+        "packing_efficiency": matrix.packing_efficiency,
+        "energy_kept": layer.energy_kept,
+        "tiles": matrix.tile_count(rows=rows, columns=columns),
+        "dense_tiles": -(-matrix.rows // rows) * -(-matrix.columns // columns),
+        "pack_s": layer.seconds_s,
     }
-    if not found:
-        raise InvalidFileError(f"'{file}' holds no 2-D or 4-D weight to pack.")
-    return found
+
+
+def _row(name: str, entry: dict[str, Any]) -> list[str]:
+    bound = entry["groups_lower_bound"]
+    gap = "optimal" if entry["groups_proven_optimal"] else f"{entry['gap_percent'] or 0:.1f} %"
+    groups = entry["groups"]
+    return [
+        name,
+        f"{entry['rows']} x {entry['columns']}",
+        str(sum(groups)) if len(groups) == 1 else f"{sum(groups)} in {len(groups)}",
+        "-" if bound is None else f"{bound} ({gap})",
+        f"{entry['packing_efficiency']:.3f}",
+        f"{entry['energy_kept']:.3f}",
+        f"{entry['dense_tiles']} -> {entry['tiles']}",
+        f"{entry['pack_s']:.2f}",
+    ]
+
+
+def _sum(entries: list[dict[str, Any]]) -> str:
+    """All layers together, in a sentence."""
+    cells = sum(entry["rows"] * entry["columns"] for entry in entries)
+    packed = sum(entry["packed_cells"] for entry in entries)
+    tiles, dense = (sum(entry[key] for entry in entries) for key in ("tiles", "dense_tiles"))
+    return (
+        f"{len(entries)} matrices, {cells:,} weights: {packed / cells:.3f} of the cells, "
+        f"tiles {dense:,} -> {tiles:,}, {sum(entry['pack_s'] for entry in entries):.1f} s packing"
+    )

@@ -45,16 +45,10 @@ def inspect(
         console.say(f"sha256 {content_sha256(network)}")
         return
     from systopack.errors import InvalidFileError
-    from systopack.packing.file import load_matrices
+    from systopack.packing.file import read_matrices
 
     try:
-        packed = load_matrices(file)
-    except InvalidFileError:
-        _inspect_model(file)
-        return
-    console.table(
-        ["matrix", "size", "groups", "nonzeros", "efficiency", "tiles", "lower bound"],
-        [
+        lines = [
             [
                 name,
                 f"{matrix.rows} x {matrix.columns}",
@@ -62,10 +56,15 @@ def inspect(
                 f"{matrix.nonzeros:,}",
                 f"{matrix.packing_efficiency:.3f}",
                 str(matrix.tile_count(rows=rows, columns=columns)),
-                packed.notes.get(name, ""),
+                note,
             ]
-            for name, matrix in packed.matrices.items()
-        ],
+            for name, matrix, note in read_matrices(file)
+        ]
+    except InvalidFileError:
+        _inspect_model(file)
+        return
+    console.table(
+        ["matrix", "size", "groups", "nonzeros", "efficiency", "tiles", "lower bound"], lines
     )
 
 

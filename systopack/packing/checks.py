@@ -42,6 +42,8 @@ def checked_matrix(filter_matrix: ArrayLike) -> NDArray[Any]:
             f"The filter matrix holds {matrix[row, column]} at row {row}, column {column}; "
             "weights must be finite."
         )
+    if not matrix.dtype.isnative:
+        matrix = matrix.astype(matrix.dtype.newbyteorder("="))
     if matrix.dtype == np.float16:
         matrix = matrix.astype(np.float32)
     elif matrix.dtype.kind == "u":

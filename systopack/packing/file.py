@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from systopack.errors import InvalidFileError
-from systopack.files import read_file, write_atomically
+from systopack.errors import InvalidFileError, InvalidMatrixError
+from systopack.files import open_file, write_stream_atomically
 from systopack.packing.matrix import PackedBand, PackedMatrix
 
 _KEY = "systopack_packed"
 _VERSION = 1
-Tensors = Mapping[str, NDArray[Any]]
+_MALFORMED = (OSError, ValueError, KeyError, TypeError, AttributeError)
+_DTYPE_NAMES = {"f8": "F64", "f4": "F32", "f2": "F16"} | {
+    f"{kind}{size}": f"{name}{8 * size}"
+    for kind, name in (("i", "I"), ("u", "U"))
+    for size in (1, 2, 4, 8)
+}
+Named = tuple[str, PackedMatrix, str]
+
+
+class Tensors(Protocol):
+    """Tensors by name."""
+
+    def __getitem__(self, name: str, /) -> NDArray[Any]:
+        """The tensor of that name; KeyError where there is none."""
 
 
 def matrix_to_tensors(prefix: str, matrix: PackedMatrix) -> dict[str, NDArray[Any]]:
@@ -63,19 +79,62 @@ class PackedFile:
 
 def save_matrices(content: PackedFile, path: Path | str) -> None:
     """Write packed matrices by name to one safetensors file, atomically."""
-    from safetensors.numpy import save
+    write_matrices(
+        path,
+        ((name, matrix, content.notes.get(name, "")) for name, matrix in content.matrices.items()),
+    )
 
-    tensors: dict[str, NDArray[Any]] = {}
-    header = {}
-    for name, matrix in content.matrices.items():
-        tensors |= matrix_to_tensors(name, matrix)
-        header[name] = {
-            "columns": matrix.columns,
-            "bands": len(matrix.bands),
-            "note": content.notes.get(name, ""),
-        }
-    metadata = {"version": _VERSION, "matrices": header}
-    write_atomically(path, save(tensors, metadata={_KEY: json.dumps(metadata)}))
+
+def write_matrices(path: Path | str, matrices: Iterable[Named]) -> None:
+    """Write packed matrices one after another, each with its name and a note, atomically.
+
+    Only one of them has to be in memory at a time: their tensors wait in unnamed files beside
+    `path`, one for each size of number, until all are known and the header can be written.
+
+    Raises:
+        InvalidFileError: the folder cannot be written or the disk is full; no file is left.
+    """
+    folder = Path(path).parent
+
+    def write(stream: IO[bytes]) -> None:
+        header: dict[str, dict[str, Any]] = {}
+        entries: list[tuple[str, dict[str, Any], int]] = []
+        with ExitStack() as stack:
+            waiting: dict[int, IO[bytes]] = {}
+            for name, matrix, note in matrices:
+                header[name] = {
+                    "columns": matrix.columns,
+                    "bands": len(matrix.bands),
+                    "note": note,
+                }
+                for tensor_name, tensor in matrix_to_tensors(name, matrix).items():
+                    size = tensor.dtype.itemsize
+                    if size not in waiting:
+                        waiting[size] = stack.enter_context(tempfile.TemporaryFile(dir=folder))
+                    begin = waiting[size].tell()
+                    waiting[size].write(np.ascontiguousarray(tensor).data)
+                    entry = {
+                        "dtype": _DTYPE_NAMES[tensor.dtype.kind + str(size)],
+                        "shape": tensor.shape,
+                        "data_offsets": [begin, waiting[size].tell()],
+                    }
+                    entries.append((tensor_name, entry, size))
+            start = 0
+            for size in sorted(waiting, reverse=True):  # so that every number is aligned
+                for _, entry, own_size in entries:
+                    if own_size == size:
+                        entry["data_offsets"] = [start + at for at in entry["data_offsets"]]
+                start += waiting[size].tell()
+            metadata = json.dumps({"version": _VERSION, "matrices": header})
+            content = {"__metadata__": {_KEY: metadata}} | {n: e for n, e, _ in entries}
+            encoded = json.dumps(content).encode()
+            encoded += b" " * (-len(encoded) % 8)
+            stream.write(len(encoded).to_bytes(8, "little") + encoded)
+            for size in sorted(waiting, reverse=True):
+                waiting[size].seek(0)
+                shutil.copyfileobj(waiting[size], stream, 1 << 20)
+
+    write_stream_atomically(path, write)
 
 
 def load_matrices(path: Path | str) -> PackedFile:
@@ -84,30 +143,46 @@ def load_matrices(path: Path | str) -> PackedFile:
     Raises:
         InvalidFileError: the file is missing, damaged or holds something else.
     """
-    from safetensors import SafetensorError, safe_open
-    from safetensors.numpy import load
+    found = list(read_matrices(path))
+    return PackedFile(
+        matrices={name: matrix for name, matrix, _ in found},
+        notes={name: note for name, _, note in found},
+    )
 
-    content = read_file(path, what="packed matrices (.safetensors)")
+
+def read_matrices(path: Path | str) -> Iterator[Named]:
+    """Read packed matrices one after another, each with its name and its note.
+
+    Raises:
+        InvalidFileError: the file is missing, damaged or holds something else.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    open_file(path, what="packed matrices (.safetensors)").close()
     try:
-        tensors = load(content)
         with safe_open(path, framework="numpy") as reader:
             header = json.loads((reader.metadata() or {})[_KEY])
-        if header["version"] != _VERSION:
-            raise ValueError(f"version {header['version']}")
-        shapes = header["matrices"]
-        return PackedFile(
-            matrices={
-                name: matrix_from_tensors(
-                    name, tensors, columns=int(shape["columns"]), bands=int(shape["bands"])
-                )
-                for name, shape in shapes.items()
-            },
-            notes={name: str(shape["note"]) for name, shape in shapes.items()},
-        )
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+            if header["version"] != _VERSION:
+                raise ValueError(f"version {header['version']}")
+            for name, shape in header["matrices"].items():
+                columns, bands = int(shape["columns"]), int(shape["bands"])
+                matrix = matrix_from_tensors(name, _Tensors(reader), columns=columns, bands=bands)
+                yield name, matrix, str(shape["note"])
+    except (SafetensorError, InvalidMatrixError, *_MALFORMED) as error:
         raise InvalidFileError(
             f"'{path}' does not hold packed matrices, or is damaged; make it with 'systopack pack'."
         ) from error
+
+
+class _Tensors:
+    """The tensors of an open file by name, each read when it is asked for."""
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        tensor: NDArray[Any] = self._reader.get_tensor(name)
+        return tensor
 
 
 def _band(name: str, tensors: Tensors) -> PackedBand:

@@ -77,7 +77,8 @@ def magnitude_mask(matrix: NDArray[Any], *, keep: int) -> NDArray[np.bool_]:
         matrix: any shape, real, finite.
         keep: weights to keep, at least 0.
     """
-    flat = np.abs(matrix.astype(np.float64)).ravel()
+    # Integers have a least number without a positive twin.
+    flat = np.abs(matrix if matrix.dtype.kind == "f" else matrix.astype(np.float64)).ravel()
     mask = np.zeros(flat.size, dtype=bool)
     nonzeros = int(np.count_nonzero(flat))
     if keep >= nonzeros:

@@ -67,6 +67,51 @@ def test_pack_writes_a_file_and_a_record(run, tmp_path):
     assert "3 x 4" in out
 
 
+def test_pack_takes_every_weight_of_a_tensor_file(run, tmp_path):
+    rng = np.random.default_rng(0)
+    tensors = {
+        "[red]a[/x]": rng.standard_normal((20, 30), dtype=np.float32),
+        "b.mlp": rng.standard_normal((64, 40), dtype=np.float32),
+        "norm": np.ones(5, np.float32),
+    }
+    save_file(tensors, "m.safetensors")
+    code, out, err = run("pack", "m.safetensors", "--density", 0.2, "--bound", "exact")
+    assert (code, err) == (0, "")
+    assert "[red]a[/x]" in out
+    assert "2 matrices, 3,160 weights" in out
+    assert "left out: 1 tensors" in out
+    record = json.loads((tmp_path / "m.packed.json").read_text())
+    assert set(record["figures"]) == {"[red]a[/x]", "b.mlp"}
+    assert record["figures"]["b.mlp"]["groups_lower_bound"] >= 5
+    code, out, _ = run("inspect", "m.packed.safetensors")
+    assert code == 0
+    assert "64 x 40" in out
+    some = ("--density", 0.2, "--only", "*.mlp", "--objective", "tiles:16", "--bound", "none")
+    code, out, _ = run("pack", "m.safetensors", *some)
+    assert code == 0
+    record = json.loads((tmp_path / "m.packed.json").read_text())
+    assert record["figures"]["b.mlp"]["groups"][0] % 16 == 0
+    assert record["figures"]["b.mlp"]["groups_lower_bound"] is None
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--objective", "speed"], ["speed", "tiles:COLUMNS"]),
+        (["--objective", "energy:1"], ["'w'", "needs", "not 1"]),
+        (["--bound", "guess"], ["guess", "exact"]),
+        (["--only", "v*"], ["v*", "'w'"]),
+        (["--time-limit-s", 0], ["0.0 s"]),
+        (["--out", "m.safetensors"], ["also the input"]),
+    ],
+)
+def test_pack_refuses_and_leaves_nothing(run, tmp_path, options, words):
+    save_file({"w": np.ones((9, 20), np.float32)}, "m.safetensors")
+    before = sorted(tmp_path.iterdir())
+    assert refused(run("pack", "m.safetensors", *options), *words)
+    assert sorted(tmp_path.iterdir()) == before
+
+
 def test_simulate_and_inspect_a_network(run, network, tmp_path):
     code, out, _ = run("simulate", network, "--array", "8x8", "--against", network)
     assert code == 0

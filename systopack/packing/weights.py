@@ -1,0 +1,176 @@
+"""The filter matrices of a file, read one at a time: a .npy file, or every weight of .safetensors.
+
+Only the header of a safetensors file is read at first, so a file may be larger than the memory.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from systopack.errors import InvalidFileError, InvalidOptionError
+from systopack.files import open_file, read_file
+
+# How the floating point numbers of a safetensors file are read; BF16 is the upper half of F32.
+_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weight:
+    """Where a weight is in its file.
+
+    Args:
+        name: its name, unique in the file.
+        shape: as stored: two sizes, or four of a k x k convolution.
+        dtype: `F64`, `F32`, `F16` or `BF16`; `npy` for the matrix of a .npy file.
+        offset: of its first byte in the file.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    offset: int
+
+    @property
+    def cells(self) -> int:
+        """How many numbers it holds."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightFile:
+    """The weights of a file that are filter matrices.
+
+    Args:
+        path: the file.
+        weights: its weights in order of their names.
+        left_out: names of tensors that are no filter matrix: of another rank or type, or empty.
+    """
+
+    path: Path
+    weights: tuple[Weight, ...]
+    left_out: tuple[str, ...]
+
+    def read(self, weight: Weight) -> NDArray[Any]:
+        """Read one weight as a matrix (filters, columns); BF16 and F16 become float32.
+
+        Raises:
+            InvalidFileError: the file has become shorter, or cannot be read.
+        """
+        if weight.dtype == "npy":
+            return _npy(self.path)
+        with open_file(self.path, what="a .safetensors file") as stream:
+            stream.seek(weight.offset)
+            stored = np.fromfile(stream, dtype=_DTYPES[weight.dtype], count=weight.cells)
+        if stored.size != weight.cells:
+            raise InvalidFileError(
+                f"'{self.path}' ends inside '{weight.name}'; it has changed while it was read."
+            )
+        matrix = stored.reshape(weight.shape[0], -1)
+        if weight.dtype == "BF16":
+            wide = matrix.astype(np.uint32)
+            wide <<= 16
+            return wide.view(np.float32)
+        return matrix.astype(np.float32) if weight.dtype == "F16" else matrix
+
+
+def open_weights(path: Path | str, *, only: tuple[str, ...] = ()) -> WeightFile:
+    """List the filter matrices of a file; of the weights themselves nothing is read.
+
+    Args:
+        path: a .npy matrix, or a .safetensors file, every 2-D or 4-D floating point tensor of
+            which is a weight.
+        only: patterns such as `*.mlp.*`; a weight is listed if one of them fits its name.
+
+    Raises:
+        InvalidFileError: the file is missing, damaged, of another kind or without a weight.
+        InvalidOptionError: no weight fits a pattern.
+    """
+    path = Path(path)
+    if path.suffix == ".npy":
+        matrix = _npy(path)
+        found = [Weight(name=path.stem, shape=matrix.shape, dtype="npy", offset=0)]
+        left_out: list[str] = []
+    elif path.suffix == ".safetensors":
+        found, left_out = _listed(path)
+    else:
+        raise InvalidFileError(f"'{path}' is neither .npy nor .safetensors; convert it first.")
+    if not found:
+        raise InvalidFileError(
+            f"'{path}' holds no 2-D or 4-D weight to pack; its tensors are "
+            f"{_some(left_out) or 'none at all'}."
+        )
+    for pattern in only:
+        if not any(fnmatchcase(weight.name, pattern) for weight in found):
+            raise InvalidOptionError(
+                f"No weight of '{path}' fits '{pattern}'; it holds "
+                f"{_some([weight.name for weight in found])}."
+            )
+    chosen = [
+        weight
+        for weight in sorted(found, key=lambda weight: weight.name)
+        if not only or any(fnmatchcase(weight.name, pattern) for pattern in only)
+    ]
+    return WeightFile(path=path, weights=tuple(chosen), left_out=tuple(sorted(left_out)))
+
+
+def _some(names: list[str]) -> str:
+    """The first names, and how many more there are."""
+    listed = ", ".join(f"'{name}'" for name in sorted(names)[:3])
+    return f"{listed} and {len(names) - 3} more" if len(names) > 3 else listed
+
+
+def _npy(path: Path) -> NDArray[Any]:
+    content = read_file(path, what="a .npy matrix")
+    try:
+        loaded = np.load(io.BytesIO(content), allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return loaded
+    except (ValueError, EOFError, OSError, MemoryError, SyntaxError) as error:
+        raise _no_npy(path) from error
+    raise _no_npy(path)
+
+
+def _no_npy(path: Path) -> InvalidFileError:
+    return InvalidFileError(
+        f"'{path}' is not a .npy file of plain numbers; save it with numpy.save."
+    )
+
+
+def _listed(path: Path) -> tuple[list[Weight], list[str]]:
+    """The weights of a safetensors file, and the names of its other tensors."""
+    from safetensors import SafetensorError, safe_open
+
+    with open_file(path, what="a .safetensors file") as stream:
+        try:
+            with safe_open(path, framework="numpy"):  # it checks the header and every offset
+                pass
+            length = int.from_bytes(stream.read(8), "little")
+            header = json.loads(stream.read(length))
+            header.pop("__metadata__", None)
+            weights: list[Weight] = []
+            left_out: list[str] = []
+            for name, entry in header.items():
+                weight = Weight(
+                    name=name,
+                    shape=tuple(int(size) for size in entry["shape"]),
+                    dtype=str(entry["dtype"]),
+                    offset=8 + length + int(entry["data_offsets"][0]),
+                )
+                if len(weight.shape) in (2, 4) and weight.dtype in _DTYPES and weight.cells:
+                    weights.append(weight)
+                else:
+                    left_out.append(name)
+        except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InvalidFileError(
+                f"'{path}' is not a valid .safetensors file, or is damaged; save it anew."
+            ) from error
+    return weights, left_out
