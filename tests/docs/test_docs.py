@@ -93,8 +93,9 @@ def test_console_examples(text, tmp_path):
         assert result.returncode == 0, (line, result.stderr)
 
 
-def test_the_readme_shows_the_records():
-    subprocess.run([sys.executable, ROOT / "tools" / "results_table.py", "--check"], check=True)
+@pytest.mark.parametrize("tool", ["results_table.py", "packing_tables.py"])
+def test_the_tables_show_the_records(tool):
+    subprocess.run([sys.executable, ROOT / "tools" / tool, "--check"], check=True)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
