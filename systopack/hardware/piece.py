@@ -68,7 +68,8 @@ def cut_piece(network: PackedNetwork, image: NDArray[np.int8]) -> Piece | None:
 
     The layer is one that combines columns into 2 to 6 groups and has 16 positions, where there
     is one; of these the first with most groups. Then the 8 rows with most weights are taken, in a
-    row tile of the array, and the 16 successive positions with most words that are not zero.
+    row tile of the array, and the 16 successive positions whose words change most often from one
+    to the next: a plain background shows little.
 
     Args:
         image: shape (C, H, W), int8, as `reference.quantize_images` gives it.
@@ -124,11 +125,12 @@ def _fullest_rows(values: NDArray[np.int8]) -> int:
 
 
 def _liveliest_position(words: NDArray[np.int64]) -> int:
-    """The first of the successive positions with most words that are not zero."""
+    """The first of the successive positions whose words change most often."""
     if words.shape[1] <= POSITIONS:
         return 0
-    ends = np.cumsum([0, *np.count_nonzero(words, axis=0)])
-    return int(np.argmax(ends[POSITIONS:] - ends[:-POSITIONS]))
+    changes = np.count_nonzero(np.diff(words, axis=1), axis=0)
+    ends = np.cumsum([0, *changes])
+    return int(np.argmax(ends[POSITIONS - 1 :] - ends[: -POSITIONS + 1]))
 
 
 def _filters_of(layer: MatrixLayer, rows: slice) -> NDArray[np.int64]:

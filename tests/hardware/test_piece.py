@@ -215,6 +215,16 @@ def test_chooses_the_layer_whose_groups_fit_and_a_row_tile():
     assert (piece.words == image[:, 0][:, piece.positions[:, 1]][piece.columns]).all()
 
 
+def test_takes_the_positions_where_words_change():
+    rng = np.random.default_rng(3)
+    weights = rng.integers(1, 9, (4, 6)).astype(np.int8) * np.tile(np.eye(2, dtype=np.int8), (2, 3))
+    words = np.full((6, 60), -14, dtype=np.int8)
+    words[:, 21:37] = rng.integers(-128, 128, (6, 16))
+    network, image = layer_network(pack(weights, alpha=2, gamma=0), words, np.zeros(4))
+    first = int(cut_piece(network, image[0]).positions[0, 1])
+    assert first in (20, 21)
+
+
 def test_more_groups_than_six_are_cut_to_the_first_column_tile():
     rng = np.random.default_rng(0)
     weights = rng.integers(-5, 6, (9, 40)).astype(np.int8)

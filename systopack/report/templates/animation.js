@@ -6,7 +6,7 @@
   const stage = document.getElementById("animation-stage");
   const find = (selector) => stage.querySelector(selector);
   const NEW = "http://www.w3.org/2000/svg";
-  const CELL = [68, 38], LEFT = 66, TOP = 20, TICK = 3, UNIT = 25, ROW = 17, GAP = 3;
+  const CELL = [66, 38], LEFT = 66, TOP = 20, TICK = 3, UNIT = 25, ROW = 17, GAP = 3;
   const sign = (value) => String(value).replace("-", "\u2212");
 
   const add = (parent, tag, attributes = {}, text) => {
@@ -41,7 +41,8 @@
       data.weights.forEach((weights, row) => {
         if (!weights[place]) return;
         add(column, "rect", { x: 1, y: level(row) + 1, width: UNIT - 2, height: ROW - 2, rx: 2, class: "weight" });
-        add(column, "text", { x: UNIT / 2, y: level(row) + 12.5 }, sign(weights[place]));
+        const text = sign(weights[place]);
+        add(column, "text", { x: UNIT / 2, y: level(row) + 12.5, class: text.length > 3 ? "tight" : "" }, text);
       });
       return column;
     };
@@ -131,7 +132,8 @@
       box.classList.toggle("set", value !== 0);
       box.classList.toggle("busy", tile !== null);
       box.classList.toggle("next", tiles.some((one) => one.loads[column] === step));
-      product.textContent = value === 0 ? "" : sign(value) + (tile ? ` \u00d7 ${sign(tile.words[row][column][position])}` : "");
+      product.textContent = value === 0 ? "" : sign(value) + (tile ? `\u200a\u00d7\u200a${sign(tile.words[row][column][position])}` : "");
+      product.classList.toggle("tight", product.textContent.length > 8);
       chip.textContent = value !== 0 && panel.channels > 1 ? held.chosen[row][column] : "";
       sum.textContent = tile ? sign(tile.sums[row][column + 1][position]) : "";
     };
