@@ -8,6 +8,16 @@ from typing import Annotated, Any
 import typer
 
 from systopack.cli import console
+from systopack.cli.importing import (
+    InputShapeOption,
+    MeanOption,
+    ModelArgument,
+    PartialOption,
+    StdOption,
+    WeightsOption,
+    inputs_of,
+    open_for,
+)
 from systopack.cli.options import (
     AcceleratorOption,
     ConfigOption,
@@ -100,10 +110,15 @@ def train(
 
 
 def combine(
-    model: Annotated[Path, typer.Argument(help="Dense model file, from 'systopack train'.")],
+    model: ModelArgument,
     out: Annotated[Path, typer.Option(help="Model file to write (.safetensors).")],
     data: DataOption = "sample",
     fraction: FractionOption = 1.0,
+    input_shape: InputShapeOption = None,
+    mean: MeanOption = None,
+    std: StdOption = None,
+    weights: WeightsOption = None,
+    partial: PartialOption = False,
     config: ConfigOption = None,
     resume: ResumeOption = False,
     alpha: Annotated[
@@ -175,26 +190,33 @@ def combine(
     nodes: NodesOption = 1,
     precision: PrecisionOption = "auto",
 ) -> None:
-    """Prune, pack and retrain a dense model jointly.
+    """Prune, pack and retrain a dense model jointly: systopack's own, or any torch or ONNX model.
 
     Example: systopack combine dense.safetensors --data sample --alpha 8 --gamma 0.5 --rho 0.15
     --out packed.safetensors
     """
     options = dict(locals())
-    check_out(out, ".safetensors", sources=(model,))
+    check_out(out, ".safetensors", sources=(Path(model),))
     chosen = {name: options[name] for name in CombineSettings.model_fields if name in options}
     settings = settings_from(CombineSettings, config, chosen)
     from systopack.packing.rule import PackingRule
 
     PackingRule(alpha=settings.alpha, gamma=settings.gamma)  # refused before data are read
     from systopack.data.open import open_data
-    from systopack.records import sha256_of_file
     from systopack.training.devices import DeviceOptions
-    from systopack.training.model import load_model
     from systopack.training.run import combine as run_combining
 
-    dense = load_model(model)
     images = open_data(data)
+    dense = open_for(
+        model,
+        images,
+        fraction=fraction,
+        input_shape=input_shape,
+        mean=mean,
+        std=std,
+        weights=weights,
+        partial=partial,
+    )
     with _interruptible(out), console.TrainingDisplay() as display:
         trained = run_combining(
             dense,
@@ -208,7 +230,7 @@ def combine(
             ),
             observer=display,
         )
-    _report_run("combine", trained, out, settings.seed, inputs={str(model): sha256_of_file(model)})
+    _report_run("combine", trained, out, settings.seed, inputs=inputs_of(model))
 
 
 class _interruptible:  # noqa: N801 - reads as a word in `with _interruptible(out):`

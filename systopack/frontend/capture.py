@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
 from systopack.errors import InvalidNetworkError
 from systopack.frontend.graph import LayerGraph
 from systopack.frontend.module import graph_logits
-from systopack.frontend.reader import read
+from systopack.frontend.reader import read, read_parts
+from systopack.frontend.reading.state import Refusal
 from systopack.network.nodes import Shape
 
 _TOLERANCE = 1e-4  # of the largest logit; float32 sums in another order differ by about 1e-6
@@ -26,22 +30,50 @@ def capture(model: nn.Module, input_shape: Shape, *, batch: int = 2) -> LayerGra
         InvalidNetworkError: a layer cannot be lowered (named, with where it sits), or the layers
             as read do not compute what the model computes.
     """
-    training = model.training
-    model.eval()
+    program, example = _export(model, input_shape, batch)
+    graph = read(program, input_shape)
+    with _evaluating(model):
+        compare(model, graph, example)
+    return graph
+
+
+def capture_parts(
+    model: nn.Module, input_shape: Shape, *, batch: int = 2
+) -> tuple[LayerGraph, tuple[Refusal, ...]]:
+    """The layers of a model that can be packed, and what cannot be lowered; see `read_parts`.
+
+    Raises:
+        InvalidNetworkError: torch.export cannot capture the model, or no layer can be packed.
+    """
+    program, _ = _export(model, input_shape, batch)
+    return read_parts(program, input_shape)
+
+
+def _export(
+    model: nn.Module, input_shape: Shape, batch: int
+) -> tuple[torch.export.ExportedProgram, Tensor]:
     example = torch.randn(batch, *input_shape, generator=torch.Generator().manual_seed(0))
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     example = example.to(device)
+    with _evaluating(model):
+        try:
+            return torch.export.export(model, (example,)), example
+        except (torch._dynamo.exc.TorchDynamoException, RuntimeError, TypeError) as error:
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            raise InvalidNetworkError(
+                f"The model cannot be captured by torch.export with images of {input_shape}: "
+                f"{reason.rstrip('.')}."
+            ) from error
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    training = model.training
+    model.eval()
     try:
-        program = torch.export.export(model, (example,))
-        graph = read(program, input_shape)
-        compare(model, graph, example)
-    except torch._dynamo.exc.TorchDynamoException as error:
-        raise InvalidNetworkError(
-            f"The model cannot be captured by torch.export: {str(error).splitlines()[0]}."
-        ) from error
+        yield
     finally:
         model.train(training)
-    return graph
 
 
 def compare(model: nn.Module, graph: LayerGraph, images: Tensor, *, batch: int = 0) -> None:

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from systopack.errors import InvalidNetworkError
 from systopack.frontend.execute import execute
 from systopack.frontend.graph import LayerGraph, MatrixOp
 from systopack.frontend.weights import raw_weights
@@ -33,7 +34,7 @@ class GraphModule(nn.Module):
             trained |= {name for name in (op.bias, op.norm and op.norm.weight) if name}
             trained |= {op.norm.bias} if op.norm and op.norm.bias else set()
         for name, tensor in state.items():
-            self._register(name, tensor.detach().clone(), trains=name in trained)
+            register_tensor(self, name, tensor.detach().clone(), trains=name in trained)
 
     def forward(self, images: Tensor) -> Tensor:
         """Normalised images (B, C, H, W) to logits (B, classes)."""
@@ -47,9 +48,16 @@ class GraphModule(nn.Module):
         )
         return tensors[self.graph.ops[-1].name].flatten(1)
 
-    def _register(self, name: str, tensor: Tensor, *, trains: bool) -> None:
-        *path, leaf = name.split(".")
-        parent: nn.Module = self
+
+def register_tensor(module: nn.Module, name: str, tensor: Tensor, *, trains: bool) -> None:
+    """Give a module a parameter or buffer of a dotted name, with the modules on the way.
+
+    Raises:
+        InvalidNetworkError: torch allows no such name.
+    """
+    *path, leaf = name.split(".")
+    parent = module
+    try:
         for part in path:
             child = parent._modules.get(part)
             if child is None:
@@ -60,6 +68,10 @@ class GraphModule(nn.Module):
             parent.register_parameter(leaf, nn.Parameter(tensor))
         else:
             parent.register_buffer(leaf, tensor)
+    except KeyError as error:
+        raise InvalidNetworkError(
+            f"A weight is called '{name}', which torch allows no tensor to be called; rename it."
+        ) from error
 
 
 def _batch_norm(op: MatrixOp, tensor: Tensor, state: Mapping[str, Tensor], trains: bool) -> Tensor:

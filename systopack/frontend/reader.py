@@ -19,6 +19,8 @@ from systopack.frontend.graph import Ending, LayerGraph, MatrixOp, Op, sources_o
 from systopack.frontend.reading import folding, matrix, moving, pooling
 from systopack.frontend.reading.state import (
     Reading,
+    Refusal,
+    RefusedError,
     Result,
     Rule,
     arguments_of,
@@ -34,6 +36,7 @@ _ENDINGS: dict[str, Ending] = {
     "aten.log_softmax": "log_softmax",
     "aten._log_softmax": "log_softmax",
 }
+OPERATIONS = frozenset({*RULES, *_ENDINGS})
 
 
 def read(program: torch.export.ExportedProgram, input_shape: Shape) -> LayerGraph:
@@ -65,12 +68,63 @@ def read(program: torch.export.ExportedProgram, input_shape: Shape) -> LayerGrap
     raise InvalidNetworkError("The model returns nothing; it must return its logits.")
 
 
+def read_parts(
+    program: torch.export.ExportedProgram, input_shape: Shape
+) -> tuple[LayerGraph, tuple[Refusal, ...]]:
+    """The layers with weights that can be packed, and what cannot be lowered.
+
+    The layers stand side by side, each as if it read the images: they can be pruned and combined,
+    not run. Whatever an operation that cannot be lowered gives is an image like any other to the
+    operations after it.
+    """
+    reading = Reading(program, input_shape)
+    images = set(program.graph_signature.user_inputs)
+    refusals: list[Refusal] = []
+    for node in program.graph.nodes:
+        if node.op == "placeholder" and node.name in images:
+            reading.views[node] = View(tensor="input", shape=input_shape)
+        elif node.op == "call_function" and operation_of(node) not in _ENDINGS:
+            try:
+                reading.views[node] = _read_node(reading, node)
+            except RefusedError as error:
+                # One sentence a cause: what only follows from an earlier refusal is not repeated.
+                if all(value in reading.views for value in node.all_input_nodes if value.users):
+                    refusals.append(error.refusal)
+                unread = _unread(reading, node)
+                if unread is not None:
+                    reading.views[node] = unread
+    ops = [
+        replace(op, source="input", residual=None)
+        for op in reading.ops.values()
+        if isinstance(op, MatrixOp) and op.weight is not None
+    ]
+    if not ops:
+        raise InvalidNetworkError(
+            f"The model has no layer that can be packed: {refusals[0] if refusals else 'none'}."
+        )
+    return LayerGraph(input_shape=input_shape, ops=tuple(ops)), tuple(refusals)
+
+
+def _unread(reading: Reading, node: Any) -> View | None:
+    """What an operation that cannot be lowered gives, where it is an image or a row of numbers."""
+    matrix.keep_alone(reading, node)
+    value = node.meta.get("val")
+    shape = tuple(getattr(value, "shape", ()))[1:]
+    if len(shape) not in (1, 3):
+        return None
+    name = f"{node.name} (not lowered)"
+    channels, height, width = shape if len(shape) == 3 else (shape[0], 1, 1)
+    reading.shapes[name] = (int(channels), int(height), int(width))
+    return View(tensor=name, shape=reading.shapes[name], flat=len(shape) == 1)
+
+
 def _read_node(reading: Reading, node: Any) -> Result:
     if node.target is operator.getitem:
         parts = reading.views[node.args[0]]
         assert isinstance(parts, tuple)
-        part: View = parts[node.args[1]]
-        return part
+        # Results beyond those that were read (indices of a maximum) are no image tensors.
+        result: Result = parts[node.args[1]] if node.args[1] < len(parts) else ()
+        return result
     rule = RULES.get(operation_of(node))
     if rule is None:
         reading.refuse(node, "is no operation that systopack can lower")

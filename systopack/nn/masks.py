@@ -52,4 +52,4 @@ class Masks:
 
     def state(self) -> dict[str, Tensor]:
         """The masks as bool tensors by weight name."""
-        return {name: mask.bool().cpu() for name, mask in self._masks.items()}
+        return {name: mask.bool().cpu().contiguous() for name, mask in self._masks.items()}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from systopack.errors import InvalidFileError, InvalidNetworkError, SystopackErr
 from systopack.files import read_file, write_atomically
 from systopack.frontend.capture import capture
 from systopack.frontend.graph import LayerGraph
+from systopack.frontend.graph_file import PREFIX, check_graph, graph_from_json, graph_to_json
+from systopack.frontend.module import GraphModule
 from systopack.nn import zoo
 from systopack.packing.matrix import Groups
 
@@ -33,7 +36,7 @@ class TrainedModel:
     """Weights, how their images are normalised, and the column groups if there are any.
 
     Args:
-        architecture: name in the zoo.
+        architecture: name in the zoo; of an imported model where it came from.
         class_names: one per logit.
         mean, std: per channel, of pixels divided by 255.
         state: the state dict, on the CPU.
@@ -41,6 +44,11 @@ class TrainedModel:
         gaps: layer name -> its groups against the lower bound, as text.
         history: one entry per epoch: phase, loss, accuracies, nonzeros, packed cells ...
         provenance: settings, data and seeds by which it was made.
+        graph: the layers of an imported model; None: the zoo knows the architecture.
+        source: a module to train in place of the graph, where only a part of the model could be
+            captured; not saved, so that a loaded model of this kind has weights alone.
+        left_out: what of the model could not be captured, as text; such a model is packed in
+            part and cannot be quantized.
 
     Raises:
         InvalidNetworkError: the state does not fit the architecture, or holds NaN or infinity.
@@ -55,6 +63,9 @@ class TrainedModel:
     gaps: Mapping[str, str] = field(default_factory=dict)
     history: tuple[Mapping[str, Any], ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    graph: LayerGraph | None = None
+    source: nn.Module | None = None
+    left_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, tensor in self.state.items():
@@ -63,15 +74,31 @@ class TrainedModel:
                     f"Tensor '{name}' of the model holds NaN or infinite values; train it again "
                     "with a smaller learning rate."
                 )
-        self.to_module()
+        if self.graph is None:
+            self.to_module()
+        elif not self.left_out:
+            check_graph(self.graph, self.state)
 
     @property
     def input_shape(self) -> zoo.Shape:
         """(channels, height, width) of the images it reads."""
+        if self.graph is not None:
+            return self.graph.input_shape
         return zoo.entry(self.architecture).input_shape
 
     def to_module(self) -> nn.Module:
-        """Build the torch module and load the weights into it."""
+        """Build the torch module and load the weights into it.
+
+        Raises:
+            InvalidNetworkError: the weights do not fit, or only a part of the model is known.
+        """
+        if self.source is not None:
+            module = deepcopy(self.source)
+            module.load_state_dict(dict(self.state))
+            return module
+        if self.graph is not None:
+            self._check_whole()
+            return GraphModule(self.graph, self.state)
         module = zoo.build(self.architecture, classes=len(self.class_names))
         try:
             # States written by others may lack the batch counters, which nothing reads.
@@ -91,8 +118,23 @@ class TrainedModel:
         return module
 
     def capture(self) -> LayerGraph:
-        """The layers of the model."""
+        """The layers of the model.
+
+        Raises:
+            InvalidNetworkError: only a part of the model could be captured.
+        """
+        if self.graph is not None:
+            self._check_whole()
+            return self.graph
         return capture(self.to_module(), self.input_shape)
+
+    def _check_whole(self) -> None:
+        if self.left_out:
+            raise InvalidNetworkError(
+                f"Only a part of the model '{self.architecture}' is packed ({self.left_out[0]}), "
+                "so it cannot be run here; export its weights with 'systopack export --format "
+                "state-dict' and load them into the model's own class."
+            )
 
     def save(self, path: Path | str) -> None:
         """Write the model atomically to one file."""
@@ -110,6 +152,10 @@ class TrainedModel:
             "provenance": self.provenance,
         }
         tensors = {name: tensor.contiguous() for name, tensor in self.state.items()}
+        if self.graph is not None:
+            header["graph"], arrays = graph_to_json(self.graph)
+            header["left_out"] = self.left_out
+            tensors |= arrays
         write_atomically(path, save(tensors, metadata={_KEY: json.dumps(header)}))
 
 
@@ -132,11 +178,13 @@ def load_model(path: Path | str) -> TrainedModel:
             class_names=tuple(str(name) for name in header["class_names"]),
             mean=tuple(float(value) for value in header["mean"]),
             std=tuple(float(value) for value in header["std"]),
-            state=tensors,
+            state={n: tensor for n, tensor in tensors.items() if not n.startswith(PREFIX)},
             groups=groups_from_json(header["groups"]),
             gaps={str(name): str(gap) for name, gap in header["gaps"].items()},
             history=tuple(header["history"]),
             provenance=dict(header["provenance"]),
+            graph=graph_from_json(header["graph"], tensors) if "graph" in header else None,
+            left_out=tuple(str(reason) for reason in header.get("left_out", ())),
         )
     except SystopackError:
         raise

@@ -51,7 +51,7 @@ def train(
         InvalidOptionError: the model is not known or does not fit the images.
         TrainingError: the loss is no longer finite.
     """
-    _check_shape(architecture, data)
+    _check_shape(architecture, zoo.entry(architecture).input_shape, data)
     fabric = launch(devices)
     torch.manual_seed(settings.seed)
     module = zoo.build(architecture, classes=data.classes)
@@ -105,7 +105,7 @@ def combine(
         TrainingError: rho is not reached within the iteration limit.
     """
     rule = PackingRule(alpha=settings.alpha, gamma=settings.gamma)
-    _check_shape(dense.architecture, data)
+    _check_shape(dense.architecture, dense.input_shape, data)
     if dense.class_names != data.class_names:
         raise InvalidOptionError(
             f"The model tells {', '.join(dense.class_names[:3])} ... apart, but data set "
@@ -116,7 +116,7 @@ def combine(
     session = Session(
         fabric=fabric,
         module=module,
-        graph=capture(module, data.shape),
+        graph=capture(module, data.shape) if dense.graph is None else dense.graph,
         part=_part(data, settings, fraction),
         augment=data.augment,
         mean=dense.mean,
@@ -144,6 +144,8 @@ def combine(
         gaps=run.state.gaps,
         history=(*dense.history, *run.state.history),
         provenance={**run.configuration, "dense": dict(dense.provenance)},
+        graph=dense.graph,
+        left_out=dense.left_out,
     )
     run.finish(model, out)
     return model
@@ -295,8 +297,7 @@ def _part(data: ImageData, settings: OptimizerSettings, fraction: float) -> Trai
     return training_part(data, fraction=fraction, held_out=held_out, seed=settings.seed)
 
 
-def _check_shape(architecture: str, data: ImageData) -> None:
-    expected = zoo.entry(architecture).input_shape
+def _check_shape(architecture: str, expected: zoo.Shape, data: ImageData) -> None:
     if data.shape != expected:
         raise InvalidOptionError(
             f"Model '{architecture}' reads images of (channels, height, width) {expected}, but "

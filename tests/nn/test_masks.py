@@ -35,3 +35,8 @@ def test_pruned_weights_stay_zero_and_others_move(name):
         assert (layer.weight[~mask] == 0).all()
     assert not torch.equal(layer.weight[mask], kept)
     assert masks.nonzeros() == int(mask.sum())
+
+
+def test_the_state_of_channels_last_weights_can_be_saved():
+    weight = torch.nn.Conv2d(4, 4, 3).to(memory_format=torch.channels_last).weight
+    assert all(mask.is_contiguous() for mask in Masks({"w": weight}).state().values())

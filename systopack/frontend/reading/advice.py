@@ -6,7 +6,12 @@ _RELU = "put a ReLU in its place and train the model again"
 _GATE = "the array multiplies only by stored weights; leave out the gate and train again"
 _REST = "run it outside the network, or pack the rest with --partial"
 
+_WHOLE = "save the program without run_decompositions()"
+
 _ADVICE = {
+    "aten.addmm": _WHOLE,
+    "aten.permute": _WHOLE,
+    "aten.t": _WHOLE,
     "aten.gelu": _RELU,
     "aten.gelu_": _RELU,
     "aten.silu": _RELU,
@@ -47,3 +52,8 @@ _ADVICE = {
 def advice_for(operation: str) -> str:
     """What to do about an operation, empty where its reason says it all."""
     return _ADVICE.get(operation, "")
+
+
+def is_known(operation: str) -> bool:
+    """True for an operation that has advice, so that it is refused with it and not before."""
+    return operation in _ADVICE

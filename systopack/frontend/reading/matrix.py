@@ -7,8 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from systopack.errors import InvalidNetworkError
 from systopack.frontend.graph import MatrixOp
-from systopack.frontend.reading.state import Arguments, Reading, Rule, place_of
+from systopack.frontend.reading.state import (
+    Arguments,
+    Reading,
+    Rule,
+    arguments_of,
+    operation_of,
+    place_of,
+)
 from systopack.frontend.reading.view import Padding, View, add_padding, pair, window_output
 
 
@@ -132,6 +140,37 @@ def _linear(reading: Reading, node: Any, arguments: Arguments) -> View:
         )
     )
     return replace(flat, flat=True)
+
+
+def keep_alone(reading: Reading, node: Any) -> None:
+    """Note a linear layer that cannot be lowered for its filter matrix alone."""
+    arguments = arguments_of(node) if operation_of(node) == "aten.linear" else {}
+    try:
+        weight, shape = reading.parameter(node, arguments.get("weight"))
+    except InvalidNetworkError:
+        return
+    name = _layer_name(node, weight)
+    if len(shape) != 2 or name in reading.ops:
+        return
+    columns = np.zeros((shape[1], 3), dtype=np.int32)
+    columns[:, 0] = np.arange(shape[1])
+    reading.ops[name] = MatrixOp(
+        name=name,
+        source="input",
+        kind="linear",
+        weight=weight,
+        weight_shape=shape,
+        bias=None,
+        norm=None,
+        columns=columns,
+        stride=(1, 1),
+        dilation=(1, 1),
+        padding=(0, 0, 0, 0),
+        output_size=(1, int(np.prod(node.meta["val"].shape[1:-1]))),
+        residual=None,
+        activation="none",
+        clip=None,
+    )
 
 
 def _padding(

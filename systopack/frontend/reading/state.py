@@ -17,7 +17,7 @@ from systopack.network.nodes import Shape
 
 Arguments = Mapping[str, Any]
 Result = View | tuple[View, ...]
-STEP = "step"  # submodule that holds the operations of a translated file, see frontend.steps
+STEP = "systopack_step"  # submodule of the operations of a translated file (frontend.steps)
 
 
 @dataclass(frozen=True, kw_only=True)

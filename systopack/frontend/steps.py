@@ -1,0 +1,101 @@
+"""`Steps`: the operations of a model file as a torch module, one submodule an operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from systopack.frontend.module import register_tensor
+from systopack.frontend.reading.state import STEP
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """A value by name: a tensor of the state dict, the images, or the result of a step."""
+
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Step:
+    """One operation.
+
+    Args:
+        place: where it sits in the model, for messages.
+        function: what it computes.
+        arguments, keywords: for the function; `Reference` stands for a value, also in lists.
+        results: names of what it gives; several where it gives a sequence.
+    """
+
+    place: str
+    function: Callable[..., Any]
+    arguments: Sequence[Any]
+    keywords: Mapping[str, Any]
+    results: tuple[str, ...]
+
+
+class Steps(nn.Module):
+    """Runs steps in order. Its state dict has the names of the file.
+
+    Args:
+        state: the file's tensors.
+        trained: names of those that are trained.
+        steps: in an order in which each reads only earlier results.
+        images, logits: names of the input and the result.
+    """
+
+    def __init__(
+        self,
+        *,
+        state: Mapping[str, Tensor],
+        trained: set[str],
+        steps: Sequence[Step],
+        images: str,
+        logits: str,
+    ) -> None:
+        super().__init__()
+        for name, tensor in state.items():
+            register_tensor(self, name, tensor, trains=name in trained)
+        calls = nn.Module()
+        self._calls: list[tuple[Step, nn.Module]] = []
+        for number, step in enumerate(steps):
+            name = step.place.replace(".", "|") or "top"
+            name = name if not hasattr(calls, name) else f"{name} ({number})"
+            calls.add_module(name, _Call(step.function))
+            self._calls.append((step, calls.get_submodule(name)))
+        self.add_module(STEP, calls)
+        self._images, self._logits = images, logits
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (B, C, H, W) to logits (B, classes)."""
+        values: dict[str, Any] = {**dict(self.named_parameters()), **dict(self.named_buffers())}
+        values[self._images] = images
+        for step, call in self._calls:
+            arguments = [_resolve(argument, values) for argument in step.arguments]
+            keywords = {key: _resolve(value, values) for key, value in step.keywords.items()}
+            result = call(*arguments, **keywords)
+            if len(step.results) == 1 and not isinstance(result, tuple | list):
+                result = (result,)
+            values.update(zip(step.results, result, strict=False))
+        logits: Tensor = values[self._logits]
+        return logits
+
+
+class _Call(nn.Module):
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__()
+        self._function = function
+
+    def forward(self, *arguments: Any, **keywords: Any) -> Any:
+        return self._function(*arguments, **keywords)
+
+
+def _resolve(argument: Any, values: Mapping[str, Any]) -> Any:
+    if isinstance(argument, Reference):
+        return values[argument.name]
+    if isinstance(argument, list):
+        return [_resolve(item, values) for item in argument]
+    return argument

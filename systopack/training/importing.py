@@ -1,0 +1,260 @@
+"""Open a model of any kind as a `TrainedModel`: ours, a callable, a program, ONNX, the zoo's."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from systopack.data.batches import evaluation_batches
+from systopack.errors import InvalidFileError, InvalidNetworkError, InvalidOptionError
+from systopack.files import read_file
+from systopack.frontend.capture import capture, capture_parts, compare
+from systopack.nn import zoo
+from systopack.training.model import TrainedModel, load_model
+
+FORMS = (
+    "a model file (.safetensors), module:function, a program (.pt2), an .onnx file or a zoo name"
+)
+_PICKLES = (".pth", ".pt", ".pkl", ".ckpt", ".bin", ".tar")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportOptions:
+    """What a model of others does not tell.
+
+    Args:
+        input_shape: (channels, height, width) of the images; None: as the file or the data tell.
+        mean, std: per channel, of pixels divided by 255, as the model was trained.
+        weights: state dict (.safetensors) for a zoo name or a callable.
+        partial: pack the layers that can be, where not all of the model can be lowered.
+    """
+
+    input_shape: zoo.Shape | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    weights: Path | None = None
+    partial: bool = False
+
+
+def open_model(
+    model: str,
+    *,
+    options: ImportOptions,
+    class_names: Sequence[str] | None = None,
+    images: NDArray[np.uint8] | None = None,
+) -> TrainedModel:
+    """Open a model; an imported one is compared with its original, on random and real images.
+
+    Args:
+        model: `FORMS`.
+        class_names: one per logit; None: numbers.
+        images: real images to compare on, shape (B, C, H, W); None: random ones alone.
+
+    Raises:
+        InvalidOptionError: there is no such model, or an option is missing.
+        InvalidFileError: the file is damaged, or would have to be unpickled.
+        InvalidNetworkError: an operation cannot be lowered, by name; or what was captured does not
+            compute what the model computes.
+    """
+    path = Path(model)
+    if path.suffix == ".safetensors":
+        return load_model(path)
+    if path.suffix in _PICKLES:
+        raise InvalidFileError(
+            f"'{model}' is a Python pickle, which can run code when it is read; save the state "
+            "dict with safetensors.torch.save_file, and give module:function --weights FILE, or "
+            "save the program with torch.export.save (.pt2)."
+        )
+    name = model.removeprefix("zoo:")
+    if name in zoo.ZOO:
+        return _from_zoo(name, options, class_names)
+    module: nn.Module
+    shape, batch = options.input_shape, 2
+    if images is not None and shape is None:
+        shape = (images.shape[1], images.shape[2], images.shape[3])
+    if path.suffix == ".pt2":
+        from systopack.frontend.program_file import load_program
+
+        module, shape, batch = load_program(path)
+    elif path.suffix == ".onnx":
+        from systopack.frontend.onnx_file import load_onnx
+
+        module, shape = load_onnx(path, input_shape=shape)
+    elif ":" in model:
+        module = _call(model)
+    else:
+        raise InvalidOptionError(f"There is no model '{model}'; give {FORMS}.")
+    if options.weights is not None:
+        _load_weights(module, options.weights)
+    if shape is None:
+        raise InvalidOptionError(
+            f"The size of the images that '{model}' reads is not known; give it, for instance "
+            "--input-shape 3x32x32."
+        )
+    label = path.name if path.suffix in (".pt2", ".onnx") else model
+    original = _Original(label=label, module=module.eval(), shape=shape, batch=batch)
+    return _imported(original, options, class_names, images)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Original:
+    """A model of others: its name, itself, (C, H, W), and how many images it takes at once."""
+
+    label: str
+    module: nn.Module
+    shape: zoo.Shape
+    batch: int
+
+
+def _imported(
+    original: _Original,
+    options: ImportOptions,
+    class_names: Sequence[str] | None,
+    images: NDArray[np.uint8] | None,
+) -> TrainedModel:
+    label, module = original.label, original.module
+    shape, batch = original.shape, original.batch
+    mean, std = _normalization(label, options, shape[0])
+    left_out: tuple[str, ...] = ()
+    try:
+        graph = capture(module, shape, batch=batch)
+    except InvalidNetworkError as error:
+        if not options.partial:
+            raise InvalidNetworkError(
+                f"{str(error).rstrip('.')} (or pack the other layers with --partial)."
+            ) from error
+        graph, refusals = capture_parts(module, shape, batch=batch)
+        left_out = tuple(str(refusal) for refusal in refusals) or (str(error),)
+    with torch.inference_mode():
+        classes = int(module(torch.zeros(batch, *shape)).flatten(1).shape[1])
+    names = tuple(class_names or (str(index) for index in range(classes)))
+    if len(names) != classes:
+        raise InvalidOptionError(
+            f"'{label}' tells {classes} classes apart, but the data set has {len(names)}; give "
+            "the data it was trained on."
+        )
+    if images is not None and images.shape[1:] != shape:
+        raise InvalidOptionError(
+            f"'{label}' reads images of {shape}, but the data set has {images.shape[1:]}; give "
+            "the data it was trained on."
+        )
+    if images is not None and not left_out:
+        real = _normalised(images, mean, std)
+        whole = len(real) // batch * batch
+        if whole:
+            compare(module, graph, real[:whole], batch=batch)
+    state = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
+    return TrainedModel(
+        architecture=label,
+        class_names=names,
+        mean=mean,
+        std=std,
+        state=state,
+        graph=graph,
+        source=module if left_out else None,
+        left_out=left_out,
+        provenance={"imported": label},
+    )
+
+
+def _normalised(
+    images: NDArray[np.uint8], mean: tuple[float, ...], std: tuple[float, ...]
+) -> Tensor:
+    labels = np.zeros(len(images), dtype=np.int64)
+    batches = evaluation_batches(
+        images=images, labels=labels, batch_size=len(images), mean=mean, std=std
+    )
+    return torch.cat([batch for batch, _ in batches])
+
+
+def _normalization(
+    label: str, options: ImportOptions, channels: int
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    if options.mean is None or options.std is None:
+        raise InvalidOptionError(
+            f"'{label}' does not say how its images are normalised; give --mean and --std, one "
+            "number a channel, of pixels divided by 255 (0 and 1 where it reads them as they are)."
+        )
+    mean, std = (
+        value * channels if len(value) == 1 else value for value in (options.mean, options.std)
+    )
+    if len(mean) != channels or len(std) != channels or min(std) <= 0:
+        raise InvalidOptionError(
+            f"--mean has {len(mean)} and --std {len(std)} numbers, but the images have {channels} "
+            "channels; give one number, or one a channel, each --std above 0."
+        )
+    return mean, std
+
+
+def _from_zoo(name: str, options: ImportOptions, class_names: Sequence[str] | None) -> TrainedModel:
+    if options.weights is None:
+        raise InvalidOptionError(
+            f"The zoo's '{name}' has no trained weights; train it with 'systopack train {name}', "
+            "or give a state dict with --weights FILE.safetensors."
+        )
+    mean, std = _normalization(name, options, zoo.entry(name).input_shape[0])
+    if class_names is None:
+        raise InvalidOptionError(f"Give the data that '{name}' was trained on with --data.")
+    return TrainedModel(
+        architecture=name,
+        class_names=tuple(class_names),
+        mean=mean,
+        std=std,
+        state=_read_weights(options.weights),
+    )
+
+
+def _call(model: str) -> nn.Module:
+    """The module that a callable of the user's gives; it runs the user's own code, as named."""
+    place, _, name = model.partition(":")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        function = getattr(importlib.import_module(place), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InvalidOptionError(
+            f"'{model}' cannot be imported ({error}); give module:function, with the module in "
+            "the present folder or installed."
+        ) from error
+    module = function() if callable(function) and not isinstance(function, nn.Module) else function
+    if not isinstance(module, nn.Module):
+        raise InvalidOptionError(
+            f"'{model}' gives a {type(module).__name__}; it must return a torch.nn.Module when it "
+            "is called without arguments."
+        )
+    return module.cpu().float()
+
+
+def _load_weights(module: nn.Module, path: Path) -> None:
+    try:
+        module.load_state_dict(_read_weights(path))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise InvalidNetworkError(
+            f"The weights of '{path}' do not fit the model: {reason}."
+        ) from error
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    if path.suffix != ".safetensors":
+        raise InvalidOptionError(
+            f"--weights is '{path}', but only .safetensors files are read; save the state dict "
+            "with safetensors.torch.save_file."
+        )
+    try:
+        return load(read_file(path, what="a state dict (.safetensors)"))
+    except SafetensorError as error:
+        raise InvalidFileError(
+            f"'{path}' is damaged or no .safetensors file; save it again."
+        ) from error
