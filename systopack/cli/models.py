@@ -27,11 +27,13 @@ from systopack.cli.options import (
     NodesOption,
     PrecisionOption,
     ResumeOption,
+    array_size,
     check_out,
     default,
     settings_from,
 )
 from systopack.training.settings import CombineSettings, TrainSettings
+from systopack.training.settings import preset as preset_settings
 
 
 def register(app: typer.Typer) -> None:
@@ -158,6 +160,39 @@ def combine(
         int | None,
         typer.Option(help="Rows that share column groups, for instance 32. [default: all]"),
     ] = None,
+    cells: Annotated[
+        float | None,
+        typer.Option(
+            help="Budget: share of the dense cells. Layers then get the column groups that cost "
+            "the least accuracy; rho, beta and gamma are not used."
+        ),
+    ] = None,
+    streamed_words_ratio: Annotated[
+        float | None,
+        typer.Option(help="Budget: times fewer streamed words (tiles x positions) than dense."),
+    ] = None,
+    array: Annotated[
+        str | None,
+        typer.Option(help="Array on which streamed words are counted. [default: 32x32]"),
+    ] = None,
+    budget_steps: Annotated[
+        int | None,
+        typer.Option(
+            help="Iterations in which budgets fall from dense. "
+            + default(CombineSettings, "budget_steps")
+        ),
+    ] = None,
+    importance: Annotated[
+        str | None,
+        typer.Option(
+            help="Which weight survives a conflict: magnitude or fisher (budgets only). "
+            + default(CombineSettings, "importance")
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="Settings that go together: paper or budgets; others win over them."),
+    ] = None,
     batch_size: Annotated[
         int | None, typer.Option(help=default(CombineSettings, "batch_size"))
     ] = None,
@@ -198,7 +233,10 @@ def combine(
     options = dict(locals())
     check_out(out, ".safetensors", sources=(Path(model),))
     chosen = {name: options[name] for name in CombineSettings.model_fields if name in options}
-    settings = settings_from(CombineSettings, config, chosen)
+    if array is not None:
+        chosen["array_rows"], chosen["array_columns"] = array_size(array)
+    base = None if preset is None else preset_settings(preset)
+    settings = settings_from(CombineSettings, config, chosen, base=base)
     from systopack.packing.rule import PackingRule
 
     PackingRule(alpha=settings.alpha, gamma=settings.gamma)  # refused before data are read

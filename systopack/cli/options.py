@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -45,24 +46,31 @@ def default(settings: type[BaseModel], name: str) -> str:
     return f"\\[default: {settings.model_fields[name].default}]"
 
 
-def settings_from(kind: type[Settings], config: Path | None, options: dict[str, Any]) -> Settings:
-    """Build settings from defaults, then the TOML file, then the options that were given.
+def settings_from(
+    kind: type[Settings],
+    config: Path | None,
+    options: dict[str, Any],
+    *,
+    base: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Build settings from defaults, then `base`, then the TOML file, then the given options.
 
     Raises:
         InvalidFileError, InvalidOptionError: the file cannot be read, or a value is not allowed.
     """
-    merged: dict[str, Any] = {}
+    merged: dict[str, Any] = dict(base or {})
     if config is not None:
         try:
-            merged = tomllib.loads(read_file(config, what="a TOML file of settings").decode())
+            content = tomllib.loads(read_file(config, what="a TOML file of settings").decode())
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InvalidOptionError(f"'{config}' is not valid TOML: {error}.") from error
-        unknown = sorted(set(merged) - set(kind.model_fields))
+        unknown = sorted(set(content) - set(kind.model_fields))
         if unknown:
             raise InvalidOptionError(
                 f"'{config}' sets '{unknown[0]}', which is no setting here; known are "
                 f"{', '.join(kind.model_fields)}."
             )
+        merged |= content
     merged |= {name: value for name, value in options.items() if value is not None}
     return checked(kind, **merged)
 

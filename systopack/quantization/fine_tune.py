@@ -90,7 +90,9 @@ def fine_tune(
             for group in optimizer.param_groups:
                 group["lr"] = rate
             logits = wrapped(images)
-            loss = training_loss(logits, labels, images=images, teacher=teacher, settings=settings)
+            with torch.no_grad():
+                teacher_logits = teacher(images) if settings.distill_weight > 0 else None
+            loss = training_loss(logits, labels, teacher_logits=teacher_logits, settings=settings)
             stepper.zero_grad(set_to_none=True)
             fabric.backward(loss)
             stepper.step()

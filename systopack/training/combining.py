@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,11 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from systopack.frontend.graph import LayerGraph
 from systopack.packing.bounds import Gap, group_gap
 from systopack.packing.matrix import Groups, PackedMatrix
-from systopack.packing.pack import pack, pack_groups
+from systopack.packing.objective import MostEnergy
+from systopack.packing.pack import dense, pack, pack_groups
 from systopack.packing.pruning import magnitude_mask
 from systopack.packing.rule import PackingRule
+from systopack.training.allocation import TileSize, allocate, layer_choices, streamed_words
 
 Matrices = Mapping[str, NDArray[Any]]
 
@@ -24,7 +28,8 @@ class Combined:
 
     Args:
         matrices: layer name -> packed filter matrix.
-        gaps: layer name -> its groups against the fewest that alpha and gamma allow.
+        gaps: layer name -> its groups against the fewest that alpha and gamma allow; empty where
+            the number of groups was given.
     """
 
     matrices: Mapping[str, PackedMatrix]
@@ -73,6 +78,87 @@ def prune_and_combine(
         )
         gaps[name] = group_gap(packed[name], pruned, alpha=rule.alpha, gamma=float(rule.gamma))
     return Combined(matrices=packed, gaps=gaps)
+
+
+def combine_within_budgets(
+    matrices: Matrices,
+    graph: LayerGraph,
+    *,
+    sensitivity: Mapping[str, NDArray[np.float64]],
+    importance: Mapping[str, NDArray[np.float64]] | None,
+    alpha: int,
+    cells: float | None,
+    streamed_words_ratio: float | None,
+    tile: TileSize,
+    policy: str,
+    band_rows: int,
+    seed: int = 0,
+) -> Combined:
+    """Allot column groups to the layers, then pack each to its number with most energy kept.
+
+    Conflicts are not limited: column-combine pruning alone brings the layers to their size.
+
+    Args:
+        matrices: layer name -> filter matrix (N, M); zeros are pruned weights.
+        graph: the layers; the budgets are about those with weights.
+        sensitivity: layer name -> (N, M): what a unit of squared weight is predicted to cost;
+            compares the layers with one another.
+        importance: layer name -> (N, M): which weights survive inside a layer; None: the largest.
+        alpha: largest group size.
+        cells: share of the dense cells allowed, 0..1; None: any.
+        streamed_words_ratio: times fewer streamed words than dense, at least 1; None: any number.
+        tile: the array on which words are counted.
+        policy: how columns are grouped; one that can be asked for a number of groups.
+        band_rows: rows that share column groups.
+        seed: of the policy.
+
+    Raises:
+        InvalidOptionError: the budgets are too small for this alpha.
+    """
+    choices = {}
+    dense_words = 0
+    dense_cells = 0
+    for op in graph.weighted_ops.values():
+        dense_cells += op.rows * len(op.columns)
+        choices[op.name] = layer_choices(
+            matrices[op.name],
+            sensitivity[op.name],
+            positions=op.positions,
+            alpha=alpha,
+            band_rows=band_rows,
+            tile=tile,
+            seed=seed,
+        )
+        dense_words += streamed_words(
+            rows=op.rows,
+            groups=len(op.columns),
+            positions=op.positions,
+            band_rows=op.rows,
+            tile=tile,
+        )
+    allotted = allocate(
+        choices,
+        cells=None if cells is None else math.floor(cells * dense_cells),
+        streamed_words=(
+            None if streamed_words_ratio is None else math.floor(dense_words / streamed_words_ratio)
+        ),
+    )
+    packed = {}
+    for name, matrix in matrices.items():
+        if allotted[name].groups >= matrix.shape[1]:
+            packed[name] = dense(matrix)
+        else:
+            packed[name] = pack(
+                matrix,
+                alpha=alpha,
+                gamma=alpha - 1,
+                policy=policy,
+                objective=MostEnergy(groups=allotted[name].groups),
+                band_rows=band_rows,
+                importance=None if importance is None else importance[name],
+                seed=seed,
+            )
+    return Combined(matrices=packed, gaps={})
 
 
 def weights_to_keep(nonzeros: Mapping[str, int], *, beta: float, target: int) -> dict[str, int]:

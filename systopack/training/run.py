@@ -18,15 +18,17 @@ from systopack.frontend.capture import capture
 from systopack.nn import zoo
 from systopack.packing.matrix import PackedMatrix
 from systopack.packing.rule import PackingRule
+from systopack.training.allocation import TileSize
 from systopack.training.checkpoint import (
     RunState,
     checkpoint_path,
     load_checkpoint,
     save_checkpoint,
 )
-from systopack.training.combining import prune_and_combine
+from systopack.training.combining import Combined, combine_within_budgets, prune_and_combine
 from systopack.training.devices import DeviceOptions, launch
 from systopack.training.events import EpochResult, Observer, Phase
+from systopack.training.importance import fisher_information
 from systopack.training.model import LayerGroups, TrainedModel
 from systopack.training.session import LearningRate, Session
 from systopack.training.settings import CombineSettings, OptimizerSettings, TrainSettings
@@ -101,7 +103,8 @@ def combine(
     """Prune, pack and retrain a dense model jointly (METHOD section 2), and save it to `out`.
 
     Raises:
-        InvalidOptionError: a limit is out of its range or the model does not fit the images.
+        InvalidOptionError: a limit is out of its range, the budgets are too small, or the model
+            does not fit the images.
         TrainingError: rho is not reached within the iteration limit.
     """
     rule = PackingRule(alpha=settings.alpha, gamma=settings.gamma)
@@ -132,7 +135,10 @@ def combine(
         observer=observer,
     )
     run.start(resume)
-    _joint_iterations(run, settings, rule)
+    if settings.has_budget:
+        _budget_iterations(run, settings)
+    else:
+        _joint_iterations(run, settings, rule)
     run.epochs("fine-tune", settings.fine_tune_epochs, _cosine(settings))
     model = TrainedModel(
         architecture=dense.architecture,
@@ -174,16 +180,49 @@ def _joint_iterations(run: _Run, settings: CombineSettings, rule: PackingRule) -
                 band_rows=settings.band_rows,
                 seed=settings.seed,
             )
-            session.prune_to(combined.matrices)
-            state.groups = groups_of(combined.matrices)
-            state.gaps = {name: str(gap) for name, gap in combined.gaps.items()}
-            state.packed_cells = sum(m.packed_cells for m in combined.matrices.values())
+            run.take_over(combined)
         if state.epoch_in_phase < settings.epochs_per_iteration:
             run.epoch(lambda _: settings.learning_rate)
         if state.epoch_in_phase >= settings.epochs_per_iteration:
             state.epoch_in_phase = 0
             state.beta = max(state.beta * settings.beta_decay, settings.beta_floor)
             if session.masks.nonzeros() <= target:
+                state.phase = "fine-tune"
+        run.save()
+
+
+def _budget_iterations(run: _Run, settings: CombineSettings) -> None:
+    """Let the budgets fall from dense by equal factors, grouping again in each iteration."""
+    session, state = run.session, run.state
+    tile = TileSize(rows=settings.array_rows, columns=settings.array_columns)
+    while state.phase == "joint":
+        if state.epoch_in_phase == 0:
+            state.iteration += 1
+            share = state.iteration / settings.budget_steps
+            fisher = fisher_information(
+                session, images=settings.importance_images, number=state.iteration
+            )
+            ratio = settings.streamed_words_ratio
+            run.take_over(
+                combine_within_budgets(
+                    session.matrices(),
+                    session.graph,
+                    sensitivity=fisher,
+                    importance=fisher if settings.importance == "fisher" else None,
+                    alpha=settings.alpha,
+                    cells=None if settings.cells is None else settings.cells**share,
+                    streamed_words_ratio=None if ratio is None else ratio**share,
+                    tile=tile,
+                    policy=settings.policy,
+                    band_rows=settings.band_rows or settings.array_rows,
+                    seed=settings.seed,
+                )
+            )
+        if state.epoch_in_phase < settings.epochs_per_iteration:
+            run.epoch(lambda _: settings.learning_rate)
+        if state.epoch_in_phase >= settings.epochs_per_iteration:
+            state.epoch_in_phase = 0
+            if state.iteration >= settings.budget_steps:
                 state.phase = "fine-tune"
         run.save()
 
@@ -211,6 +250,13 @@ class _Run:
         """Go back to the checkpoint when asked to and there is one."""
         if resume and self._checkpoint.exists():
             self.state = load_checkpoint(self._checkpoint, self.session, self.configuration)
+
+    def take_over(self, combined: Combined) -> None:
+        """Prune the model to packed matrices and note their groups."""
+        self.session.prune_to(combined.matrices)
+        self.state.groups = groups_of(combined.matrices)
+        self.state.gaps = {name: str(gap) for name, gap in combined.gaps.items()}
+        self.state.packed_cells = sum(m.packed_cells for m in combined.matrices.values())
 
     def epochs(self, phase: Phase, count: int, learning_rate: LearningRate) -> None:
         """Train the epochs of a phase that are not done yet."""

@@ -57,7 +57,8 @@ class Session:
         self.graph = graph
         self.part = part
         self.settings = settings
-        self._normalization = {"mean": mean, "std": std, "device": fabric.device}
+        self.augment = augment
+        self.normalization: dict[str, Any] = {"mean": mean, "std": std, "device": fabric.device}
         # Moved before the masks are made, so that both live on the same device.
         self.module = module.to(fabric.device)
         self.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -75,6 +76,7 @@ class Session:
         self._teacher = None
         if teacher is not None and settings.distill_weight > 0:
             self._teacher = teacher.to(fabric.device).eval()
+            self._teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._batches = Batches(
             images=part.train_images,
             labels=part.train_labels,
@@ -83,7 +85,7 @@ class Session:
             augment=augment,
             rank=fabric.global_rank,
             world_size=fabric.world_size,
-            **self._normalization,
+            **self.normalization,
         )
 
     def train_epoch(
@@ -119,7 +121,10 @@ class Session:
             images = batch.contiguous(memory_format=torch.channels_last)
             logits = self._wrapped(images)
             loss = training_loss(
-                logits, labels, images=images, teacher=self._teacher, settings=self.settings
+                logits,
+                labels,
+                teacher_logits=self._teacher_logits(images),
+                settings=self.settings,
             )
             self._stepper.zero_grad(set_to_none=True)
             self.fabric.backward(loss)
@@ -139,13 +144,20 @@ class Session:
             )
         return loss_sum / images_seen, 100 * correct_sum / images_seen
 
+    def _teacher_logits(self, images: Tensor) -> Tensor | None:
+        if self._teacher is None:
+            return None
+        with torch.no_grad(), self.fabric.autocast():
+            logits: Tensor = self._teacher(images)
+        return logits.float()
+
     def held_out_accuracy_percent(self) -> float | None:
         """Accuracy on the held-out images, None where there are none."""
         labels = self.part.held_out_labels
         if len(labels) == 0:
             return None
         return accuracy_percent(
-            self.module, self.part.held_out_images, labels, **self._normalization
+            self.module, self.part.held_out_images, labels, **self.normalization
         )
 
     def matrices(self) -> dict[str, NDArray[np.float32]]:

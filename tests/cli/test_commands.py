@@ -215,6 +215,35 @@ def test_missing_files(run):
         assert refused(run(*command), "There is no file 'none.")
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--preset", "fast"), "no preset 'fast'; choose one of budgets, paper"),
+        (("--array", "32"), "--array is '32'"),
+        (("--cells", 2), "--cells is 2.0"),
+        (("--streamed-words-ratio", 0.5), "--streamed-words-ratio is 0.5"),
+        (("--importance", "luck"), "--importance is luck"),
+    ],
+)
+def test_combine_refuses_before_it_reads(run, options, words):
+    assert refused(run("combine", "none.safetensors", "--out", "p.safetensors", *options), words)
+
+
+def test_options_win_over_files_and_files_over_presets(tmp_path):
+    from systopack.cli.options import settings_from
+    from systopack.training.settings import CombineSettings, preset
+
+    config = tmp_path / "combine.toml"
+    config.write_text("cells = 0.2\nfine_tune_epochs = 3\n")
+    settings = settings_from(
+        CombineSettings, config, {"cells": 0.18, "alpha": None}, base=preset("budgets")
+    )
+    assert (settings.cells, settings.fine_tune_epochs) == (0.18, 3)
+    assert (settings.streamed_words_ratio, settings.alpha) == (3.9, 8)
+    paper = settings_from(CombineSettings, None, {}, base=preset("paper"))
+    assert (paper.policy, paper.has_budget) == ("dense-column-first", False)
+
+
 def test_a_folder_without_images(run, tmp_path):
     (tmp_path / "data").mkdir()
     assert refused(

@@ -25,6 +25,22 @@ QUICK = CombineSettings(
 )
 
 
+BUDGET = CombineSettings(
+    cells=0.3,
+    streamed_words_ratio=2.0,
+    array_rows=16,
+    array_columns=16,
+    budget_steps=2,
+    importance="fisher",
+    importance_images=128,
+    policy="least-loss",
+    fine_tune_epochs=1,
+    batch_size=64,
+    held_out=50,
+    distill_weight=0.5,
+)
+
+
 class Killer(SilentObserver):
     """Interrupts a run after a number of epochs, as Ctrl-C would."""
 
@@ -75,23 +91,59 @@ def test_combining_reaches_rho_and_reports_every_epoch(digits, dense, tmp_path):
     assert len(load_model(out).history) == 2 + 5
 
 
+def test_budgets_are_kept_layer_by_layer(digits, dense, tmp_path):
+    observer = Killer()
+    run = {"out": tmp_path / "packed.safetensors", "resume": False, "observer": observer, **COMMON}
+    packed = combine(dense, digits, settings=BUDGET, **run)
+    assert [(r.phase, r.iteration) for r in observer.results] == [
+        ("joint", 1),
+        ("joint", 2),
+        ("fine-tune", 0),
+    ]
+    halfway, full = (result.packed_cells for result in observer.results[:2])
+    assert full <= 0.3 * 405_536 < halfway <= 0.3**0.5 * 405_536
+    assert packed.gaps == {}
+    cells, words, dense_words = 0, 0, 0
+    for op in packed.capture().matrix_ops:
+        bands = packed.groups[op.name]
+        assert all(rows <= 16 for rows, _ in bands) or len(bands[0][1]) == len(op.columns)
+        assert max(len(group) for _, groups in bands for group in groups) <= 8
+        cells += sum(rows * len(groups) for rows, groups in bands)
+        words += op.positions * sum(-(-rows // 16) * -(-len(gs) // 16) for rows, gs in bands)
+        dense_words += op.positions * -(-op.rows // 16) * -(-len(op.columns) // 16)
+    assert cells == full
+    assert words <= dense_words / 2
+
+
+def test_budgets_below_alpha_are_refused(digits, dense, tmp_path):
+    settings = BUDGET.model_copy(update={"cells": 0.1, "budget_steps": 1})
+    run = {"out": tmp_path / "p.safetensors", "resume": False, "observer": Killer(), **COMMON}
+    with pytest.raises(InvalidOptionError, match="raise --alpha"):
+        combine(dense, digits, settings=settings, **run)
+
+
 @pytest.fixture(scope="module")
 def unbroken(digits, dense, tmp_path_factory):
-    out = tmp_path_factory.mktemp("whole") / "whole.safetensors"
-    run = {"settings": QUICK, "observer": SilentObserver(), **COMMON}
-    combine(dense, digits, out=out, resume=False, **run)
-    return out.read_bytes()
+    def finished(settings):
+        out = tmp_path_factory.mktemp("whole") / "whole.safetensors"
+        run = {"settings": settings, "observer": SilentObserver(), **COMMON}
+        combine(dense, digits, out=out, resume=False, **run)
+        return out.read_bytes()
+
+    return {"plain": finished(QUICK), "budget": finished(BUDGET)}
 
 
-@pytest.mark.parametrize("epochs", [1, 2, 4])
-def test_a_resumed_run_ends_with_identical_weights(digits, dense, unbroken, tmp_path, epochs):
+@pytest.mark.parametrize(
+    ("kind", "epochs"), [("plain", 1), ("plain", 2), ("plain", 4), ("budget", 1), ("budget", 2)]
+)
+def test_a_resumed_run_ends_with_identical_weights(digits, dense, unbroken, tmp_path, kind, epochs):
     out = tmp_path / "broken.safetensors"
-    run = {"settings": QUICK, "out": out, **COMMON}
+    run = {"settings": {"plain": QUICK, "budget": BUDGET}[kind], "out": out, **COMMON}
     with pytest.raises(KeyboardInterrupt):
         combine(dense, digits, resume=False, observer=Killer(epochs), **run)
     assert not out.exists()
     combine(dense, digits, resume=True, observer=SilentObserver(), **run)
-    assert out.read_bytes() == unbroken
+    assert out.read_bytes() == unbroken[kind]
 
 
 def test_a_checkpoint_of_other_options_is_refused(digits, dense, tmp_path):

@@ -1,0 +1,242 @@
+"""ResNet-20 on CIFAR-10: one packing experiment, from the dense network to the test images.
+
+    python benchmarks/accuracy_resnet20.py ours-10 --data ../shared/data --seed 0 --out runs
+
+Trains (checkpoint after every epoch; the same command resumes), quantizes to 8 bit, classifies the
+test images and writes OUT/NAME-seedS.{safetensors,spk,json}. `--held-out N` takes N images out of
+the fraction to choose hyperparameters on; then the test images are not read. The published dense
+network has itself seen all training images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from systopack.data.images import ImageData
+from systopack.data.open import open_data
+from systopack.data.split import training_part
+from systopack.network.network import PackedNetwork
+from systopack.network.reference import classify
+from systopack.quantization.fine_tune import QuantizeSettings
+from systopack.quantization.quantize import quantize
+from systopack.records import Record, sha256_of_file
+from systopack.training.devices import DeviceOptions
+from systopack.training.events import EpochResult, SilentObserver
+from systopack.training.model import TrainedModel, load_model
+from systopack.training.run import combine
+from systopack.training.session import predictions
+from systopack.training.settings import CombineSettings
+
+ROWS, COLUMNS = 32, 32
+WEIGHTS = "pretrained/resnet20_cifar10.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """Data and settings of one run.
+
+    Args:
+        fraction: of the training images.
+        settings: of `combine`, by name.
+    """
+
+    fraction: float
+    settings: Mapping[str, Any]
+
+
+BUDGET = {
+    "policy": "refine",
+    "cells": 0.256,
+    "streamed_words_ratio": 3.9,
+    "epochs_per_iteration": 0,
+    "learning_rate": 0.05,
+    "weight_decay": 1e-4,
+    "distill_weight": 1.0,
+}
+PLAIN = {"policy": "dense-column-first", "learning_rate": 0.05}
+EXPERIMENTS = {
+    "ours-10": Experiment(fraction=0.1, settings={**BUDGET, "fine_tune_epochs": 40}),
+    "ours-full": Experiment(fraction=1.0, settings={**BUDGET, "fine_tune_epochs": 14}),
+    "ours-10-small": Experiment(
+        fraction=0.1,
+        settings={**BUDGET, "cells": 0.18, "streamed_words_ratio": None, "fine_tune_epochs": 40},
+    ),
+}
+
+
+class Printer(SilentObserver):
+    """One line an epoch, with the time it took."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def on_epoch(self, result: EpochResult) -> None:
+        now = time.monotonic()
+        held_out = result.held_out_accuracy_percent
+        print(
+            f"{result.phase:9s} {result.epoch:3d}  loss {result.loss:.4f}  "
+            f"train {result.train_accuracy_percent:.2f} "
+            f"held-out {'-' if held_out is None else f'{held_out:.2f}'} "
+            f"nonzeros {result.nonzeros:,} cells {result.packed_cells:,} {now - self._last:.1f} s",
+            flush=True,
+        )
+        self._last = now
+
+
+def dense_resnet20(data: ImageData, weights: Path) -> TrainedModel:
+    """The published dense network with its own normalisation."""
+    from safetensors.torch import load_file
+
+    return TrainedModel(
+        architecture="resnet20",
+        class_names=data.class_names,
+        mean=(0.485, 0.456, 0.406),
+        std=(0.229, 0.224, 0.225),
+        state=load_file(weights),
+        provenance={"weights_sha256": sha256_of_file(weights)},
+    )
+
+
+def packed_model(
+    experiment: Experiment,
+    dense: TrainedModel,
+    data: ImageData,
+    *,
+    settings: CombineSettings,
+    precision: str,
+    out: Path,
+) -> TrainedModel:
+    """Train, or go on, or read what is already trained."""
+    if out.exists():
+        return load_model(out)
+    return combine(
+        dense,
+        data,
+        settings=settings,
+        fraction=experiment.fraction,
+        out=out,
+        resume=True,
+        devices=DeviceOptions(precision=precision),
+        observer=Printer(),
+    )
+
+
+def eight_bit(model: TrainedModel, data: ImageData, *, fraction: float, seed: int) -> PackedNetwork:
+    """Quantize by calibration on images of the fraction."""
+    return quantize(
+        model,
+        training_part(data, fraction=fraction, held_out=0, seed=seed),
+        settings=QuantizeSettings(seed=seed),
+        augment=data.augment,
+        name="resnet20-cifar10",
+        devices=DeviceOptions(),
+        observer=SilentObserver(),
+    ).network
+
+
+def right_answers(model: TrainedModel, data: ImageData) -> NDArray[np.bool_]:
+    """Which test images a float model has right."""
+    classes = predictions(model.to_module(), data.test_images, mean=model.mean, std=model.std)
+    return np.asarray(classes == data.test_labels)
+
+
+def dense_words(network: PackedNetwork) -> int:
+    """Streamed words of the network without combining, on the array."""
+    return sum(
+        -(-layer.matrix.rows // ROWS) * -(-layer.matrix.columns // COLUMNS) * layer.positions
+        for layer in network.layers
+    )
+
+
+def figures(
+    network: PackedNetwork, packed: TrainedModel, dense: TrainedModel, data: ImageData
+) -> dict[str, Any]:
+    """Read the test images once and count."""
+    eight = classify(network, data.test_images) == data.test_labels
+    real, reference = right_answers(packed, data), right_answers(dense, data)
+    words = network.streamed_words(rows=ROWS, columns=COLUMNS)
+    return {
+        "test_images": len(data.test_labels),
+        "dense_float_correct": int(reference.sum()),
+        "packed_float_correct": int(real.sum()),
+        "packed_8_bit_correct": int(eight.sum()),
+        "packed_8_bit_percent": 100 * float(eight.mean()),
+        "only_packed_correct": int((eight & ~reference).sum()),
+        "only_dense_correct": int((~eight & reference).sum()),
+        "packed_cells": network.packed_cells,
+        "dense_cells": network.dense_cells,
+        "packed_cells_ratio": network.packed_cells / network.dense_cells,
+        "packing_efficiency": network.packing_efficiency,
+        "nonzeros": network.nonzeros,
+        "tiles_32x32": network.tile_count(rows=ROWS, columns=COLUMNS),
+        "streamed_words_32x32": words,
+        "streamed_words_ratio": dense_words(network) / words,
+        "groups": {
+            layer.name: [len(band.groups) for band in layer.matrix.bands]
+            for layer in network.layers
+        },
+    }
+
+
+def main() -> None:
+    """Run one experiment and write its record."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("experiment", choices=sorted(EXPERIMENTS))
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--held-out", type=int, default=0)
+    parser.add_argument("--precision", default="bf16-mixed")
+    parser.add_argument("--out", type=Path, default=Path("runs"))
+    options = parser.parse_args()
+    experiment = EXPERIMENTS[options.experiment]
+    data = open_data(str(options.data / "cifar10"))
+    dense = dense_resnet20(data, options.data / WEIGHTS)
+    settings = CombineSettings(
+        **{**experiment.settings, "seed": options.seed, "held_out": options.held_out}
+    )
+    options.out.mkdir(parents=True, exist_ok=True)
+    held_out = f"-held{options.held_out}" if options.held_out else ""
+    stem = options.out / f"{options.experiment}-seed{options.seed}{held_out}"
+    model_file, network_file = stem.with_suffix(".safetensors"), stem.with_suffix(".spk")
+    packed = packed_model(
+        experiment,
+        dense,
+        data,
+        settings=settings,
+        precision=options.precision,
+        out=model_file,
+    )
+    measured: dict[str, Any] = {"history": list(packed.history)}
+    outputs = {model_file.name: sha256_of_file(model_file)}
+    if not options.held_out:
+        network = eight_bit(packed, data, fraction=experiment.fraction, seed=options.seed)
+        network.save(network_file)
+        outputs[network_file.name] = sha256_of_file(network_file)
+        measured |= figures(network, packed, dense, data)
+    Record(
+        kind="accuracy-resnet20",
+        figures=measured,
+        configuration={
+            "experiment": options.experiment,
+            "fraction": experiment.fraction,
+            "precision": options.precision,
+            "data_sha256": data.sha256,
+            "dense_weights_sha256": sha256_of_file(options.data / WEIGHTS),
+            **settings.model_dump(),
+        },
+        seed=options.seed,
+        outputs=outputs,
+    ).write(stem.with_suffix(".json"))
+    print({name: value for name, value in measured.items() if name not in ("history", "groups")})
+
+
+if __name__ == "__main__":
+    main()
