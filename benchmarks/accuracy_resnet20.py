@@ -31,9 +31,9 @@ from systopack.records import Record, sha256_of_file
 from systopack.training.devices import DeviceOptions
 from systopack.training.events import EpochResult, SilentObserver
 from systopack.training.model import TrainedModel, load_model
-from systopack.training.run import combine
+from systopack.training.run import combine, train
 from systopack.training.session import predictions
-from systopack.training.settings import CombineSettings
+from systopack.training.settings import PRESETS, CombineSettings, TrainSettings
 
 ROWS, COLUMNS = 32, 32
 WEIGHTS = "pretrained/resnet20_cifar10.safetensors"
@@ -46,29 +46,91 @@ class Experiment:
     Args:
         fraction: of the training images.
         settings: of `combine`, by name.
+        scratch_epochs: first train a dense network on the fraction for so many epochs, instead
+            of taking the published one; 0: take that.
     """
 
     fraction: float
     settings: Mapping[str, Any]
+    scratch_epochs: int = 0
 
 
-BUDGET = {
-    "policy": "refine",
-    "cells": 0.256,
-    "streamed_words_ratio": 3.9,
-    "epochs_per_iteration": 0,
+IMAGES, BATCH = 50_000, 128
+STEPS = 1560  # of every run with a fraction: 40 epochs of a tenth of the images
+SWEEP_STEPS = 780  # of the runs that compare alpha, gamma and ways of grouping
+FRACTIONS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+ALPHAS = (1, 2, 4, 8, 16)
+GAMMAS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
+
+
+def epochs(steps: int, fraction: float) -> int:
+    """Epochs of a fraction that take about so many steps."""
+    return max(1, round(steps / max(1, round(IMAGES * fraction) // BATCH)))
+
+
+BUDGETS = {**PRESETS["budgets"], "learning_rate": 0.05}
+PLAIN = {
+    **PRESETS["paper"],
+    "rho": 0.21,
+    "epochs_per_iteration": 3,
+    "fine_tune_epochs": 22,
     "learning_rate": 0.05,
     "weight_decay": 1e-4,
-    "distill_weight": 1.0,
 }
-PLAIN = {"policy": "dense-column-first", "learning_rate": 0.05}
+
+
+def _loop(**settings: Any) -> Experiment:
+    """A sweep's run: the loop with gamma and rho, grouped and distilled as ours."""
+    iterations = 6  # beta 0.3, 0.27 ... reaches rho 0.2 within so many
+    total = epochs(SWEEP_STEPS, 0.1)
+    options = {
+        "policy": "refine",
+        "rho": 0.2,
+        "epochs_per_iteration": 1,
+        "fine_tune_epochs": total - iterations,
+        "learning_rate": 0.05,
+        "weight_decay": 1e-4,
+        "distill_weight": 1.0,
+    }
+    return Experiment(fraction=0.1, settings={**options, **settings})
+
+
+def _regrouping(**settings: Any) -> Experiment:
+    """A run that compares ways of grouping, at equal epochs and cells."""
+    return Experiment(fraction=0.1, settings={**BUDGETS, **settings})
+
+
 EXPERIMENTS = {
-    "ours-10": Experiment(fraction=0.1, settings={**BUDGET, "fine_tune_epochs": 40}),
-    "ours-full": Experiment(fraction=1.0, settings={**BUDGET, "fine_tune_epochs": 14}),
+    "ours-10": Experiment(fraction=0.1, settings={**BUDGETS, "fine_tune_epochs": 40}),
+    "ours-full": Experiment(fraction=1.0, settings={**BUDGETS, "fine_tune_epochs": 14}),
     "ours-10-small": Experiment(
         fraction=0.1,
-        settings={**BUDGET, "cells": 0.18, "streamed_words_ratio": None, "fine_tune_epochs": 40},
+        settings={**BUDGETS, "cells": 0.18, "streamed_words_ratio": None, "fine_tune_epochs": 40},
     ),
+    "plain-10": Experiment(fraction=0.1, settings=PLAIN),
+    "every-iteration": _regrouping(budget_steps=5, epochs_per_iteration=2, fine_tune_epochs=10),
+    "last-iteration": _regrouping(
+        budget_steps=5, epochs_per_iteration=2, fine_tune_epochs=10, grouping="last"
+    ),
+    "one-shot": _regrouping(fine_tune_epochs=20),
+    "fisher": _regrouping(fine_tune_epochs=20, importance="fisher"),
+    **{f"alpha-{alpha}": _loop(alpha=alpha, gamma=min(0.5, alpha - 1)) for alpha in ALPHAS},
+    **{f"gamma-{gamma}": _loop(gamma=gamma) for gamma in GAMMAS},
+    **{
+        f"fraction-{fraction}": Experiment(
+            fraction=fraction,
+            settings={**BUDGETS, "fine_tune_epochs": epochs(STEPS, fraction)},
+        )
+        for fraction in FRACTIONS
+    },
+    **{
+        f"scratch-{fraction}": Experiment(
+            fraction=fraction,
+            settings={**BUDGETS, "fine_tune_epochs": epochs(STEPS, fraction)},
+            scratch_epochs=epochs(2 * STEPS, fraction),
+        )
+        for fraction in FRACTIONS
+    },
 }
 
 
@@ -102,6 +164,24 @@ def dense_resnet20(data: ImageData, weights: Path) -> TrainedModel:
         std=(0.229, 0.224, 0.225),
         state=load_file(weights),
         provenance={"weights_sha256": sha256_of_file(weights)},
+    )
+
+
+def scratch_resnet20(
+    experiment: Experiment, data: ImageData, *, seed: int, precision: str, out: Path
+) -> TrainedModel:
+    """A dense network that has seen nothing but the fraction."""
+    if out.exists():
+        return load_model(out)
+    return train(
+        "resnet20",
+        data,
+        settings=TrainSettings(epochs=experiment.scratch_epochs, seed=seed, held_out=0),
+        fraction=experiment.fraction,
+        out=out,
+        resume=True,
+        devices=DeviceOptions(precision=precision),
+        observer=Printer(),
     )
 
 
@@ -186,6 +266,11 @@ def figures(
     }
 
 
+def _with(stem: Path, suffix: str) -> Path:
+    """The stem's name holds dots, as in alpha-0.5, which `with_suffix` would cut."""
+    return stem.with_name(stem.name + suffix)
+
+
 def main() -> None:
     """Run one experiment and write its record."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -205,7 +290,15 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     held_out = f"-held{options.held_out}" if options.held_out else ""
     stem = options.out / f"{options.experiment}-seed{options.seed}{held_out}"
-    model_file, network_file = stem.with_suffix(".safetensors"), stem.with_suffix(".spk")
+    if experiment.scratch_epochs:
+        dense = scratch_resnet20(
+            experiment,
+            data,
+            seed=options.seed,
+            precision=options.precision,
+            out=stem.with_name(f"{stem.name}-dense.safetensors"),
+        )
+    model_file, network_file = _with(stem, ".safetensors"), _with(stem, ".spk")
     packed = packed_model(
         experiment,
         dense,
@@ -227,6 +320,7 @@ def main() -> None:
         configuration={
             "experiment": options.experiment,
             "fraction": experiment.fraction,
+            "scratch_epochs": experiment.scratch_epochs,
             "precision": options.precision,
             "data_sha256": data.sha256,
             "dense_weights_sha256": sha256_of_file(options.data / WEIGHTS),
@@ -234,7 +328,7 @@ def main() -> None:
         },
         seed=options.seed,
         outputs=outputs,
-    ).write(stem.with_suffix(".json"))
+    ).write(_with(stem, ".json"))
     print({name: value for name, value in measured.items() if name not in ("history", "groups")})
 
 

@@ -182,6 +182,13 @@ def combine(
             + default(CombineSettings, "budget_steps")
         ),
     ] = None,
+    grouping: Annotated[
+        str | None,
+        typer.Option(
+            help="Group columns in every such iteration or in the last. "
+            + default(CombineSettings, "grouping")
+        ),
+    ] = None,
     importance: Annotated[
         str | None,
         typer.Option(

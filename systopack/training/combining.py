@@ -80,6 +80,24 @@ def prune_and_combine(
     return Combined(matrices=packed, gaps=gaps)
 
 
+def prune_within_budget(matrices: Matrices, *, share: float) -> Combined:
+    """Keep the `share` of largest weights of every layer, each column a group of its own.
+
+    Args:
+        matrices: layer name -> filter matrix (N, M).
+        share: of all N * M weights, 0..1; layers that have fewer left keep those.
+    """
+    return Combined(
+        matrices={
+            name: dense(
+                np.where(magnitude_mask(matrix, keep=math.ceil(share * matrix.size)), matrix, 0)
+            )
+            for name, matrix in matrices.items()
+        },
+        gaps={},
+    )
+
+
 def combine_within_budgets(
     matrices: Matrices,
     graph: LayerGraph,

@@ -25,7 +25,12 @@ from systopack.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from systopack.training.combining import Combined, combine_within_budgets, prune_and_combine
+from systopack.training.combining import (
+    Combined,
+    combine_within_budgets,
+    prune_and_combine,
+    prune_within_budget,
+)
 from systopack.training.devices import DeviceOptions, launch
 from systopack.training.events import EpochResult, Observer, Phase
 from systopack.training.importance import fisher_information
@@ -194,30 +199,10 @@ def _joint_iterations(run: _Run, settings: CombineSettings, rule: PackingRule) -
 def _budget_iterations(run: _Run, settings: CombineSettings) -> None:
     """Let the budgets fall from dense by equal factors, grouping again in each iteration."""
     session, state = run.session, run.state
-    tile = TileSize(rows=settings.array_rows, columns=settings.array_columns)
     while state.phase == "joint":
         if state.epoch_in_phase == 0:
             state.iteration += 1
-            share = state.iteration / settings.budget_steps
-            fisher = fisher_information(
-                session, images=settings.importance_images, number=state.iteration
-            )
-            ratio = settings.streamed_words_ratio
-            run.take_over(
-                combine_within_budgets(
-                    session.matrices(),
-                    session.graph,
-                    sensitivity=fisher,
-                    importance=fisher if settings.importance == "fisher" else None,
-                    alpha=settings.alpha,
-                    cells=None if settings.cells is None else settings.cells**share,
-                    streamed_words_ratio=None if ratio is None else ratio**share,
-                    tile=tile,
-                    policy=settings.policy,
-                    band_rows=settings.band_rows or settings.array_rows,
-                    seed=settings.seed,
-                )
-            )
+            run.take_over(_next_combination(session, settings, state.iteration))
         if state.epoch_in_phase < settings.epochs_per_iteration:
             run.epoch(lambda _: settings.learning_rate)
         if state.epoch_in_phase >= settings.epochs_per_iteration:
@@ -225,6 +210,29 @@ def _budget_iterations(run: _Run, settings: CombineSettings) -> None:
             if state.iteration >= settings.budget_steps:
                 state.phase = "fine-tune"
         run.save()
+
+
+def _next_combination(session: Session, settings: CombineSettings, iteration: int) -> Combined:
+    """The packed matrices of an iteration: budgets fall by equal factors down to the last one."""
+    share = iteration / settings.budget_steps
+    ratio = settings.streamed_words_ratio
+    if settings.grouping == "last" and iteration < settings.budget_steps:
+        smallest = settings.cells if settings.cells is not None else 1 / (ratio or 1)
+        return prune_within_budget(session.matrices(), share=smallest**share)
+    fisher = fisher_information(session, images=settings.importance_images, number=iteration)
+    return combine_within_budgets(
+        session.matrices(),
+        session.graph,
+        sensitivity=fisher,
+        importance=fisher if settings.importance == "fisher" else None,
+        alpha=settings.alpha,
+        cells=None if settings.cells is None else settings.cells**share,
+        streamed_words_ratio=None if ratio is None else ratio**share,
+        tile=TileSize(rows=settings.array_rows, columns=settings.array_columns),
+        policy=settings.policy,
+        band_rows=settings.band_rows or settings.array_rows,
+        seed=settings.seed,
+    )
 
 
 class _Run:

@@ -47,6 +47,7 @@ class TrainSettings(OptimizerSettings):
 
 
 Importance = Literal["magnitude", "fisher"]
+Grouping = Literal["every", "last"]
 
 
 class CombineSettings(OptimizerSettings):
@@ -74,6 +75,8 @@ class CombineSettings(OptimizerSettings):
         streamed_words_ratio: budget: times fewer streamed words than dense, on the array.
         array_rows, array_columns: the array on which streamed words are counted.
         budget_steps: iterations in which the budgets fall, by equal factors, from dense.
+        grouping: group columns in every one of these iterations, or only in the last one, after
+            pruning by magnitude alone (to compare with).
         importance: which weight survives a conflict: that of largest magnitude, or of largest
             Fisher information times square.
         importance_images: training images on which Fisher information is measured.
@@ -96,6 +99,7 @@ class CombineSettings(OptimizerSettings):
     array_rows: int = Field(default=32, ge=1, le=65536)
     array_columns: int = Field(default=32, ge=1, le=65536)
     budget_steps: int = Field(default=1, ge=1, le=1_000)
+    grouping: Grouping = "every"
     importance: Importance = "magnitude"
     importance_images: int = Field(default=1600, ge=1)
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from systopack.packing.pruning import conflicts
 from systopack.packing.rule import PackingRule
-from systopack.training.combining import prune_and_combine, weights_to_keep
+from systopack.training.combining import prune_and_combine, prune_within_budget, weights_to_keep
 
 
 def test_every_layer_loses_the_same_share():
@@ -50,3 +50,13 @@ def test_combined_layers_obey_the_rule():
         assert matrix.largest_group <= 4
         dense = matrix.to_dense()
         assert np.array_equal(dense[dense != 0], matrices[name][dense != 0])
+
+
+def test_pruning_within_a_budget_keeps_a_share_of_every_layer():
+    rng = np.random.default_rng(0)
+    matrices = {"a": rng.standard_normal((20, 40)), "b": rng.standard_normal((7, 9))}
+    pruned = prune_within_budget(matrices, share=0.25).matrices
+    assert (pruned["a"].nonzeros, pruned["b"].nonzeros) == (200, 16)
+    assert pruned["a"].packed_cells == 800
+    left = prune_within_budget({"a": pruned["a"].to_dense()}, share=0.5).matrices
+    assert left["a"].nonzeros == 200  # nothing comes back

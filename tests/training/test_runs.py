@@ -115,6 +115,17 @@ def test_budgets_are_kept_layer_by_layer(digits, dense, tmp_path):
     assert words <= dense_words / 2
 
 
+def test_grouping_in_the_last_iteration_prunes_before_it(digits, dense, tmp_path):
+    observer = Killer()
+    settings = BUDGET.model_copy(update={"grouping": "last"})
+    run = {"out": tmp_path / "packed.safetensors", "resume": False, "observer": observer, **COMMON}
+    combine(dense, digits, settings=settings, **run)
+    first, second = observer.results[:2]
+    assert first.packed_cells == 405_536
+    assert first.nonzeros == pytest.approx(0.3**0.5 * 405_536, abs=4)
+    assert second.packed_cells <= 0.3 * 405_536
+
+
 def test_budgets_below_alpha_are_refused(digits, dense, tmp_path):
     settings = BUDGET.model_copy(update={"cells": 0.1, "budget_steps": 1})
     run = {"out": tmp_path / "p.safetensors", "resume": False, "observer": Killer(), **COMMON}

@@ -1,1 +1,0 @@
-"""Results on their way to other tools: state dict, ONNX, QONNX."""
