@@ -6,7 +6,16 @@ import sys
 
 import typer
 
-from systopack.cli import evaluation, hardware, importing, matrices, models, networks, showing
+from systopack.cli import (
+    evaluation,
+    exporting,
+    hardware,
+    importing,
+    matrices,
+    models,
+    networks,
+    showing,
+)
 from systopack.cli.console import explain_error
 from systopack.errors import SystopackError
 from systopack.version import VERSION
@@ -24,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for module in (models, importing, networks, evaluation, matrices, hardware, showing):
+for module in (models, importing, networks, evaluation, exporting, matrices, hardware, showing):
     module.register(app)
 
 

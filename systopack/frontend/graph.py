@@ -168,6 +168,12 @@ class LayerGraph:
         return channels
 
     @cached_property
+    def shapes(self) -> Mapping[str, Shape]:
+        """(channels, height, width) of every tensor."""
+        sizes = {op.name: op.output_size for op in self.ops} | {"input": self.input_shape[1:]}
+        return {name: (self.channels[name], *size) for name, size in sizes.items()}
+
+    @cached_property
     def weighted_ops(self) -> Mapping[str, MatrixOp]:
         """By weight name the layers whose weights are stored: what is pruned and combined."""
         return {op.weight: op for op in self.matrix_ops if op.weight is not None}

@@ -38,7 +38,7 @@ def load_onnx(path: Path, *, input_shape: Shape | None) -> tuple[Steps, Shape]:
         InvalidNetworkError: an operation that is not known, by name; or the module and the file
             compute different things.
     """
-    import onnx
+    onnx = onnx_package()
     from google.protobuf.message import DecodeError
 
     try:
@@ -53,6 +53,22 @@ def load_onnx(path: Path, *, input_shape: Shape | None) -> tuple[Steps, Shape]:
     module = _Translation(path, model).module(shape, batch)
     _compare(path, model, module, shape, batch)
     return module, shape
+
+
+def onnx_package() -> Any:
+    """The `onnx` package, with all of it that is used here.
+
+    Raises:
+        InvalidOptionError: it is not installed.
+    """
+    try:
+        import onnx
+        import onnx.checker
+    except ImportError as error:
+        raise InvalidOptionError(
+            "ONNX files need the onnx package; install it with: pip install 'systopack[onnx]'."
+        ) from error
+    return onnx
 
 
 def _input_shape(path: Path, model: Any, given: Shape | None) -> tuple[Shape, int]:

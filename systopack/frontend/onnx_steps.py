@@ -174,6 +174,18 @@ def _slice(call: Call) -> Function:
     return lambda tensor: tensor[tuple(index)]
 
 
+def _gather(call: Call) -> Function:
+    """Chosen channels, as slices that are put together."""
+    axis = int(call.attributes.get("axis", 0))
+    indices = call.constants[1] if 1 in call.constants else np.empty(0)
+    if axis != 1 or indices.ndim != 1 or not indices.size:
+        call.refuse("gathers something other than a list of channels")
+    indices = np.where(indices < 0, indices + call.shapes[0][1], indices)
+    cuts = np.flatnonzero(np.diff(indices) != 1) + 1
+    runs = [(int(run[0]), int(run[-1]) + 1) for run in np.split(indices, cuts)]
+    return lambda tensor: torch.cat([tensor[:, start:stop] for start, stop in runs], dim=1)
+
+
 def _split(call: Call) -> Function:
     axis = int(call.attributes.get("axis", 0))
     sizes = call.integers("split", 1)
@@ -245,6 +257,7 @@ TRANSLATIONS: dict[str, Callable[[Call], Function]] = {
     "Pad": _pad,
     "Slice": _slice,
     "Split": _split,
+    "Gather": _gather,
     "Dropout": _always(_first),
     "Identity": _always(_first),
     "Softmax": _softmax(torch.softmax),

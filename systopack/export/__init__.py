@@ -1,0 +1,1 @@
+"""Results on their way to other tools: state dict, ONNX, QONNX."""

@@ -1,0 +1,216 @@
+"""A trained model as a plain state dict or ONNX: masked weights, the user's own names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from systopack.export.builder import Builder
+from systopack.files import write_atomically
+from systopack.frontend.graph import ConcatOp, MatrixOp, Norm, PoolOp
+from systopack.network.nodes import Shape
+from systopack.training.model import TrainedModel
+
+
+def write_state_dict(model: TrainedModel, path: Path) -> None:
+    """Write the weights, pruned ones zero and batch norm as it was, as a plain .safetensors.
+
+    `torch.nn.Module.load_state_dict` of the user's own class takes them.
+    """
+    from safetensors.torch import save
+
+    write_atomically(path, save({n: t.contiguous() for n, t in model.state.items()}))
+
+
+def write_onnx(model: TrainedModel, path: Path) -> None:
+    """Write the model as ONNX, from normalised images to what the model returned.
+
+    Raises:
+        InvalidNetworkError: only a part of the model is known.
+    """
+    write_atomically(path, to_onnx(model).SerializeToString())
+
+
+def to_onnx(model: TrainedModel) -> Any:
+    """The model as an `onnx.ModelProto`."""
+    graph = model.capture()
+    builder = Builder(name="network", input_name="images", input_shape=graph.input_shape)
+    values = {"input": "images"}
+    channels = graph.channels
+    for op in graph.ops:
+        if isinstance(op, MatrixOp):
+            value = _matrix(builder, op, values, graph.shapes, model.state)
+        elif isinstance(op, ConcatOp):
+            value = concatenated(
+                builder,
+                op.name,
+                [values[source] for source in op.sources],
+                [channels[source] for source in op.sources],
+                (op.operands, op.channels),
+            )
+        else:
+            value = _pool(builder, op, values[op.source])
+        values[op.name] = value
+    output = builder.as_flat(values[graph.ops[-1].name])
+    if graph.ending != "none":
+        operation = {"softmax": "Softmax", "log_softmax": "LogSoftmax"}[graph.ending]
+        output = builder.node(
+            operation, [output], operation.lower(), attributes={"axis": 1}, flat=True
+        )
+    return builder.finish(output, classes=len(model.class_names))
+
+
+def concatenated(
+    builder: Builder,
+    name: str,
+    values: list[str],
+    counts: list[int],
+    chosen: tuple[NDArray[np.int32], NDArray[np.int32]],
+) -> str:
+    """Channels of several values put together.
+
+    Args:
+        counts: channels of each value.
+        chosen: (operands, channels), as in `network.nodes.ConcatLayer`.
+    """
+    operands, channels = chosen
+    flat = all(builder.is_flat(value) for value in values)
+    values = values if flat else [builder.as_image(value) for value in values]
+    together = values[0]
+    if len(values) > 1:
+        together = builder.node(
+            "Concat", values, f"{name}/concat", attributes={"axis": 1}, flat=flat
+        )
+    starts = np.cumsum([0, *counts[:-1]])
+    places = np.where(channels < 0, -1, starts[operands] + channels)
+    return builder.channels(together, name, places.astype(np.int32), sum(counts))
+
+
+def _matrix(
+    builder: Builder,
+    op: MatrixOp,
+    values: Mapping[str, str],
+    shapes: Mapping[str, Shape],
+    state: Mapping[str, Tensor],
+) -> str:
+    value = values[op.source]
+    if op.weight is not None:
+        value = _product(builder, op, value, state)
+    flat = builder.is_flat(value)
+    if op.norm is not None:
+        value = _batch_norm(builder, op, op.norm, value, state)
+    if op.residual is not None:
+        source = op.residual.source
+        operand = builder.subsampled(
+            values[source],
+            f"{op.name}/residual",
+            stride=op.residual.stride,
+            shape=shapes[source],
+            size=op.output_size,
+        )
+        operand = builder.channels(
+            operand, f"{op.name}/residual", op.residual.channels, shapes[source][0]
+        )
+        operand = builder.as_flat(operand) if flat else builder.as_image(operand)
+        value = builder.node("Add", [value, operand], f"{op.name}/add", flat=flat)
+    if op.activation == "relu":
+        value = builder.node("Relu", [value], f"{op.name}/relu", flat=flat)
+    elif op.clip is not None:
+        limits = [
+            builder.weight(f"{op.name}/{end}", np.array(limit, dtype=np.float32))
+            for end, limit in zip(("min", "max"), op.clip, strict=True)
+        ]
+        value = builder.node("Clip", [value, *limits], f"{op.name}/clip", flat=flat)
+    return value
+
+
+def _product(builder: Builder, op: MatrixOp, value: str, state: Mapping[str, Tensor]) -> str:
+    assert op.weight is not None
+    weights = [builder.weight(op.weight, state[op.weight].numpy())]
+    if op.bias is not None:
+        weights.append(builder.weight(op.bias, state[op.bias].numpy()))
+    if op.kind == "linear":
+        inputs = [builder.as_flat(value), *weights]
+        return builder.node("Gemm", inputs, f"{op.name}/gemm", attributes={"transB": 1}, flat=True)
+    value = builder.as_image(value)
+    padding, kernel = op.padding, op.weight_shape[2:]
+    if op.kind == "shift":
+        value, padding = _shifted(builder, op, value), (0, 0, 0, 0)
+    top, bottom, left, right = padding
+    return builder.node(
+        "Conv",
+        [value, *weights],
+        f"{op.name}/conv",
+        attributes={
+            "kernel_shape": list(kernel),
+            "strides": list(op.stride),
+            "pads": [top, left, bottom, right],
+            "dilations": list(op.dilation),
+            "group": op.groups,
+        },
+    )
+
+
+def _shifted(builder: Builder, op: MatrixOp, value: str) -> str:
+    """A shift is a depthwise convolution with a single one in every kernel."""
+    moves = op.columns[:, 1:]
+    reach = np.abs(moves).max(axis=0)
+    kernel = np.zeros((len(moves), 1, *(2 * reach + 1)), dtype=np.float32)
+    kernel[np.arange(len(moves)), 0, moves[:, 0] + reach[0], moves[:, 1] + reach[1]] = 1
+    down, across = (int(r) for r in reach)
+    return builder.node(
+        "Conv",
+        [value, builder.weight(f"{op.name}/shift_kernel", kernel)],
+        f"{op.name}/shift",
+        attributes={
+            "kernel_shape": list(kernel.shape[2:]),
+            "pads": [down, across, down, across],
+            "group": len(moves),
+        },
+    )
+
+
+def _batch_norm(
+    builder: Builder, op: MatrixOp, norm: Norm, value: str, state: Mapping[str, Tensor]
+) -> str:
+    def tensor(name: str | None, default: float) -> str:
+        if name is None:
+            array = np.full(op.rows, default, dtype=np.float32)
+            return builder.weight(f"{op.name}/norm_{default:g}", array)
+        return builder.weight(name, state[name].numpy())
+
+    inputs = [
+        value,
+        tensor(norm.weight, 1),
+        tensor(norm.bias, 0),
+        tensor(norm.mean, 0),
+        tensor(norm.variance, 1),
+    ]
+    return builder.node(
+        "BatchNormalization",
+        inputs,
+        f"{op.name}/norm",
+        attributes={"epsilon": norm.epsilon, "momentum": 1 - norm.momentum},
+        flat=builder.is_flat(value),
+    )
+
+
+def _pool(builder: Builder, op: PoolOp, value: str) -> str:
+    top, bottom, left, right = op.padding
+    counted = {} if op.kind == "max" else {"count_include_pad": 1}
+    return builder.node(
+        "MaxPool" if op.kind == "max" else "AveragePool",
+        [builder.as_image(value)],
+        f"{op.name}/{op.kind}",
+        attributes={
+            "kernel_shape": list(op.kernel),
+            "strides": list(op.stride),
+            "pads": [top, left, bottom, right],
+            **counted,
+        },
+    )
