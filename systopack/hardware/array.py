@@ -12,6 +12,7 @@ from systopack.network.network import PackedNetwork
 Cell = Literal["mx", "il", "bl", "bit-parallel"]
 INPUT_BITS = 8
 ALPHA_RANGE = (1, 16)
+WEIGHT_BITS_RANGE = (2, 8)
 _SIZE_LIMIT = 1024
 
 
@@ -27,6 +28,8 @@ class Array:
             "bl" (balanced bit-serial) or "bit-parallel".
         rows_per_register: rows that share one input register, 1 (fully systolic) .. rows.
         load_rows: rows that receive a weight in one cycle of the weight load; None: all.
+        weight_bits: of a weight in a cell, 2..8, two's complement; fewer make cells and weight
+            memory smaller, in the same cycles.
 
     Raises:
         InvalidOptionError: a value is outside its range.
@@ -39,6 +42,7 @@ class Array:
     cell: Cell = "mx"
     rows_per_register: int = 1
     load_rows: int | None = None
+    weight_bits: int = 8
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -46,6 +50,7 @@ class Array:
             ("columns", 1, _SIZE_LIMIT),
             ("alpha", *ALPHA_RANGE),
             ("rows_per_register", 1, self.rows),
+            ("weight_bits", *WEIGHT_BITS_RANGE),
         ):
             _check_integer(name, getattr(self, name), low, high)
         if self.load_rows is not None:
@@ -128,10 +133,10 @@ class Array:
 
 
 def check_fits(network: PackedNetwork, array: Array) -> None:
-    """Refuse a network whose groups or accumulators the array's cells cannot hold.
+    """Refuse a network whose groups, weights or accumulators the array's cells cannot hold.
 
     Raises:
-        InvalidOptionError: naming the layer, the group and the limit.
+        InvalidOptionError: naming the layer, the group or the weight, and the limit.
     """
     if network.accumulator_bits != array.accumulator_bits:
         raise InvalidOptionError(
@@ -139,8 +144,16 @@ def check_fits(network: PackedNetwork, array: Array) -> None:
             f"array in {array.accumulator_bits}; choose accumulator_bits "
             f"{network.accumulator_bits}."
         )
+    largest = (1 << (array.weight_bits - 1)) - 1
     for layer in network.layers:
         for band in layer.matrix.bands:
+            outside = band.values[(band.values > largest) | (band.values < -largest - 1)]
+            if outside.size:
+                raise InvalidOptionError(
+                    f"Layer '{layer.name}' has a weight of {int(outside.flat[0])}, but the array's "
+                    f"cells hold weights of {array.weight_bits} bits, {-largest - 1}..{largest}; "
+                    "choose more weight_bits or quantize to fewer."
+                )
             for index, group in enumerate(band.groups):
                 if len(group) > array.alpha:
                     raise InvalidOptionError(

@@ -100,7 +100,8 @@ def memory_bits(program: TiledProgram) -> int:
     per_lane = (accumulator << sizes["SUM_ADDRESS_BITS"]) + (
         (3 * accumulator + 11) << sizes["PARAMETER_BITS"]
     )
-    weights = sizes["LOAD_ROWS"] * (8 + sizes["INDEX_BITS"]) << sizes["WEIGHT_BITS"]
+    weights = sizes["LOAD_ROWS"] * (sizes["CELL_WEIGHT_BITS"] + sizes["INDEX_BITS"])
+    weights <<= sizes["WEIGHT_BITS"]
     program_bits = (211 + 119) << sizes["PROGRAM_BITS"]
     return banks * per_bank + sizes["LANES"] * per_lane + weights + program_bits
 

@@ -30,7 +30,7 @@ class ArrayTile:
     """What one tile does on the array.
 
     Args:
-        weights: shape (rows, columns), -128..127.
+        weights: shape (rows, columns), as many bits as the array's cells have.
         index: shape (rows, columns), 0..alpha-1.
         words: shape (T, alpha, columns), -128..127.
         sums: shape (T, rows): what enters at the left edge.
@@ -124,7 +124,7 @@ def to_bits(values: Integers, bits: int) -> Bits:
 
 def _ports(array: Array) -> tuple[Port, ...]:
     streams = array.alpha * array.columns * stream_bits(array)
-    load = (array.load_rows or array.rows) * (8 + index_bits(array))
+    load = (array.load_rows or array.rows) * (array.weight_bits + index_bits(array))
     return (
         Port(name="word_start", bits=1),
         Port(name="take", bits=1),
@@ -141,7 +141,8 @@ def _write_load(
     record: dict[str, Bits], array: Array, block_rows: int, begin: int, tile: ArrayTile
 ) -> None:
     cells = np.concatenate(
-        [to_bits(tile.weights, 8), to_bits(tile.index, index_bits(array))], axis=2
+        [to_bits(tile.weights, array.weight_bits), to_bits(tile.index, index_bits(array))],
+        axis=2,
     )
     padded = np.zeros((array.load_blocks * block_rows, *cells.shape[1:]), dtype=np.uint8)
     padded[: array.rows] = cells

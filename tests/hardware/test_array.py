@@ -20,6 +20,8 @@ from tests.networks import random_network
         ({"cell": "il", "alpha": 8}, "has no multiplexer"),
         ({"rows_per_register": 33}, "rows_per_register is 33"),
         ({"load_rows": 0}, "load_rows is 0"),
+        ({"weight_bits": 1}, "weight_bits is 1"),
+        ({"weight_bits": 9}, "weight_bits is 9"),
     ],
 )
 def test_an_array_out_of_range_is_refused_by_name(options, words):
@@ -53,4 +55,6 @@ def test_a_network_that_does_not_fit_is_refused_with_layer_group_and_remedy():
         check_fits(network, Array(alpha=2))
     with pytest.raises(InvalidOptionError, match="accumulates in 32 bits"):
         check_fits(network, Array(accumulator_bits=16))
+    with pytest.raises(InvalidOptionError, match=r"Layer '\w+' has a weight of .* 7 bits, -64..63"):
+        check_fits(network, Array(alpha=largest, weight_bits=7))
     check_fits(network, Array(alpha=largest))

@@ -18,19 +18,30 @@ ARRAYS = [
     Array(rows=4, columns=3, alpha=1, cell="bit-parallel", load_rows=2),
     Array(rows=3, columns=5, alpha=8, cell="bit-parallel", rows_per_register=2),
     Array(rows=1, columns=1, alpha=1, cell="bit-parallel", accumulator_bits=16),
+    Array(rows=3, columns=4, alpha=8, weight_bits=2),
+    Array(rows=2, columns=3, alpha=16, weight_bits=3, accumulator_bits=16),
+    Array(rows=3, columns=4, alpha=1, cell="il", weight_bits=4, accumulator_bits=24),
+    Array(rows=4, columns=2, alpha=3, weight_bits=5, load_rows=3),
+    Array(rows=2, columns=2, alpha=2, weight_bits=6),
+    Array(rows=2, columns=3, alpha=1, weight_bits=7, cell="il"),
+    Array(rows=3, columns=2, alpha=2, weight_bits=2, cell="bl"),
+    Array(rows=2, columns=3, alpha=1, weight_bits=5, cell="bl", accumulator_bits=16),
+    Array(rows=3, columns=2, alpha=4, weight_bits=3, cell="bit-parallel", accumulator_bits=24),
+    Array(rows=70, columns=2, alpha=4, rows_per_register=7),
 ]
 
-FAST = (1, 7, 10)  # each is built from Verilog, which takes seconds
+FAST = (1, 7, 10, 13)  # each is built from Verilog, which takes seconds
 
 
 def random_tile(rng: np.random.Generator, array: Array, positions: int) -> ArrayTile:
-    def values(*shape):
-        extreme = rng.choice([-128, -1, 0, 1, 127], shape)
-        return np.where(rng.random(shape) < 0.5, extreme, rng.integers(-128, 128, shape))
+    def values(*shape, bits=8):
+        low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+        extreme = rng.choice([low, -1, 0, 1, high], shape)
+        return np.where(rng.random(shape) < 0.5, extreme, rng.integers(low, high + 1, shape))
 
     half = 1 << (array.accumulator_bits - 1)
     return ArrayTile(
-        weights=values(array.rows, array.columns),
+        weights=values(array.rows, array.columns, bits=array.weight_bits),
         index=rng.integers(0, array.alpha, (array.rows, array.columns)),
         words=values(positions, array.alpha, array.columns),
         sums=rng.integers(-half, half, (positions, array.rows)),
@@ -40,7 +51,11 @@ def random_tile(rng: np.random.Generator, array: Array, positions: int) -> Array
 @pytest.mark.parametrize(
     "array",
     [
-        pytest.param(array, id=array.name, marks=() if number in FAST else pytest.mark.slow)
+        pytest.param(
+            array,
+            id=f"{array.name} {array.weight_bits}",
+            marks=() if number in FAST else pytest.mark.slow,
+        )
         for number, array in enumerate(ARRAYS)
     ],
 )
