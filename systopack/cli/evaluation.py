@@ -18,7 +18,13 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    file: Annotated[Path, typer.Argument(help="Packed network (.spk) or model (.safetensors).")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="Packed network (.spk), model (.safetensors), or a network that comes with "
+            "systopack, for instance zoo:resnet20-cifar10."
+        ),
+    ],
     data: DataOption = "sample",
     against: Annotated[
         Path | None,
@@ -33,12 +39,14 @@ def evaluate(
     Example: systopack evaluate packed.spk --data sample --against dense.safetensors
     """
     from systopack.data.open import open_data
+    from systopack.network.packaged import beside, network_file
     from systopack.records import Record, sha256_of_file
 
+    names = [file] if against is None else [file, against]
+    files = {name: network_file(name) for name in names}
     images = open_data(data)
     labels = images.test_labels
-    files = [file] if against is None else [file, against]
-    right = {name: predict(name, images) == labels for name in files}
+    right = {name: predict(path, images) == labels for name, path in files.items()}
     figures: dict[str, Any] = {}
     for name, correct in right.items():
         count = int(correct.sum())
@@ -61,12 +69,12 @@ def evaluate(
             f"paired difference {difference:+.2f} points: {only_file} images only {file} has "
             f"right, {only_against} only {against}"
         )
-    record = out or file.with_suffix(".accuracy.json")
+    record = out or beside(file, ".accuracy.json")
     Record(
         kind="evaluate",
         figures=figures,
         configuration={"data": images.name, "data_sha256": images.sha256, "split": "test"},
-        inputs={str(name): sha256_of_file(name) for name in files},
+        inputs={str(name): sha256_of_file(path) for name, path in files.items()},
     ).write(record)
     console.say(f"wrote {record}")
 

@@ -156,13 +156,14 @@ def simulate(
     from systopack.hardware.cycles import count_cycles
     from systopack.hardware.tiled import count_tiled
     from systopack.network.file import load
+    from systopack.network.packaged import beside, network_file
     from systopack.records import Record, sha256_of_file
 
     rows, columns = array_size(array)
     files = [network] if against is None else [network, against]
     counted, whole = {}, {}
     for file in files:
-        loaded = load(file)
+        loaded = load(network_file(file))
         design = Array(
             rows=rows,
             columns=columns,
@@ -201,7 +202,7 @@ def simulate(
         )
     from dataclasses import asdict
 
-    record = out or network.with_suffix(".cycles.json")
+    record = out or beside(network, ".cycles.json")
     Record(
         kind="simulate",
         figures={
@@ -217,6 +218,6 @@ def simulate(
             for file, cycles in counted.items()
         },
         configuration={"array": asdict(first.array), "overlap": overlap},
-        inputs={str(file): sha256_of_file(file) for file in files},
+        inputs={str(file): sha256_of_file(network_file(file)) for file in files},
     ).write(record)
     console.say(f"wrote {record}")

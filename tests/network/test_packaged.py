@@ -1,0 +1,42 @@
+"""The networks that come with the package: whole, as their records say, and found by name."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from systopack.errors import InvalidFileError
+from systopack.network.file import load
+from systopack.network.packaged import beside, network_file, packaged_names
+from systopack.records import sha256_of_file
+
+NAMES = packaged_names()
+
+
+def test_there_are_some():
+    assert "resnet20-cifar10-tenth" in NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_file_and_record_belong_together(name):
+    path = network_file(Path(f"zoo:{name}"))
+    record = json.loads(path.with_suffix(".json").read_text())
+    assert sha256_of_file(path) in record["outputs"].values()
+    network = load(path)
+    figures = record["figures"]
+    assert network.packed_cells == figures["packed_cells"]
+    assert network.dense_cells == figures["dense_cells"] == 268_336
+    words = network.streamed_words(rows=32, columns=32)
+    assert words == figures["streamed_words_32x32"]
+    assert figures["streamed_words_ratio"] == 57_218 / words
+
+
+def test_paths_are_left_alone_and_unknown_names_refused():
+    assert network_file(Path("a/b.spk")) == Path("a/b.spk")
+    with pytest.raises(InvalidFileError, match="'lenet' comes with systopack; there are resnet20"):
+        network_file(Path("zoo:lenet"))
+
+
+def test_results_about_a_name_are_written_here():
+    assert beside(Path("zoo:x"), ".cycles.json") == Path("x.cycles.json")
+    assert beside(Path("a/b.spk"), ".cycles.json") == Path("a/b.cycles.json")
