@@ -132,3 +132,8 @@ def test_parts_of_a_model_with_an_operation_that_cannot_be_lowered():
     graph, refusals = capture_parts(Classifier(body, 6).eval(), SHAPE)
     assert set(graph.weighted_ops) == {"body.0.weight", "body.2.weight", "linear.weight"}
     assert [(refusal.layer, refusal.operation) for refusal in refusals] == [("body.1", "aten.gelu")]
+
+
+def a_model():
+    """A callable, for tests that open one by name."""
+    return build("split")
