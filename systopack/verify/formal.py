@@ -1,22 +1,21 @@
 """Formal proofs with yosys' SAT solver: no simulation, all values at once.
 
-Each claim is a Verilog module in `proofs/` whose output `holds` must never be 0. The cell proofs
-start from any state of the cell, with any words before and after the one that is checked.
+Each claim is a Verilog module in `proofs/` whose output `holds` must never be 0. What is claimed of
+which block is in `claims.py`.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from systopack.errors import InvalidFileError
-from systopack.hardware.array import Array
-from systopack.rtl.parameters import VERILOG, array_parameters
 
-_PROOFS = Path(__file__).parent / "proofs"
-_ROWS = ("choice_row.v", "mx_row.v", "bl_row.v", "parallel_row.v")
 _RUN = """
 import sys
 from pyosys import libyosys
@@ -24,6 +23,9 @@ design = libyosys.Design()
 for command in sys.argv[1:]:
     libyosys.run_pass(command, design)
 """
+_PROVEN = ("SAT proof finished - no model found: SUCCESS!", "Induction step proven: SUCCESS!")
+_REFUTED = ("model found: FAIL!", "model found for base case: FAIL!", "proof failed.")
+_INDUCTION_STEPS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,63 +37,49 @@ class Claim:
         top: the module with the output `holds`.
         files: Verilog files.
         parameters: of the top module.
-        cycles: clock cycles to unroll, 0 for combinational modules.
+        cycles: clock cycles to unroll; `holds` is wanted in the last one. 0: combinational, or
+            by induction.
+        induction: prove `holds` for every cycle of an endless run, by induction.
+        wires: (wire of the top module, what it is connected to) inside the flattened design, for
+            proofs that look into a block. It reads only and changes nothing of the block.
     """
 
     name: str
     top: str
     files: tuple[Path, ...]
     parameters: tuple[tuple[str, int], ...]
-    cycles: int
-
-
-def requantizer_claim(bits: int) -> Claim:
-    """The requantizer equals METHOD's rounding and saturation for every value and shift."""
-    return Claim(
-        name=f"requantizer of {bits} bits",
-        top="requantize_proof",
-        files=(VERILOG / "requantize.v", _PROOFS / "requantize_proof.v"),
-        parameters=(("WIDTH", bits),),
-        cycles=0,
-    )
-
-
-def cell_claim(array: Array) -> Claim:
-    """A cell of this array adds weight * chosen word to the passing sum, whatever came before."""
-    parameters = array_parameters(array)
-    wanted = ("CELL", "ALPHA", "INDEX_BITS", "ACCUMULATOR_BITS", "WORD_BITS", "SUM_BITS")
-    start = 4 if array.cell == "bit-parallel" else 2 * array.word_cycles
-    return Claim(
-        name=f"cell {array.cell}, alpha {array.alpha}, {array.accumulator_bits} bits",
-        top="cell_proof",
-        files=(*(VERILOG / name for name in _ROWS), _PROOFS / "cell_proof.v"),
-        parameters=(
-            *((name, parameters[name]) for name in wanted),
-            ("WORD_CYCLES", array.word_cycles),
-        ),
-        cycles=start + array.multiplexer_cycles + 2 + array.partial_sum_cycles,
-    )
+    cycles: int = 0
+    induction: bool = False
+    wires: tuple[tuple[str, str], ...] = ()
 
 
 def prove(claim: Claim, *, timeout_s: float = 600.0) -> bool:
-    """Try to prove a claim; False when there is a counterexample.
+    """Try to prove a claim.
+
+    Registers start with any value but where the proof's module gives one.
+
+    Returns:
+        Whether it is proven; False when there is a counterexample (in an induction also when
+        what `holds` says is not enough to go on from one cycle to the next).
 
     Raises:
         InvalidFileError: yosys is missing, cannot read the design or does not finish in time.
     """
     parameters = " ".join(f"-chparam {name} {value}" for name, value in claim.parameters)
-    sequence = ""
-    if claim.cycles:
-        # The cell's state is free in the first cycle; the only known register is the clock count.
-        sequence = f"-seq {claim.cycles} -prove-skip {claim.cycles - 1} -set-init cycle 0"
+    goal = "sat -prove holds 1"
+    if claim.induction:
+        goal += f" -tempinduct -maxsteps {_INDUCTION_STEPS}"
+    elif claim.cycles:
+        goal += f" -seq {claim.cycles} -prove-skip {claim.cycles - 1}"
     commands = [
         *(f"read_verilog -sv {path}" for path in claim.files),
         f"hierarchy -top {claim.top} {parameters}",
         "proc",
         "flatten",
+        *(f"connect -set {wire} {inner}" for wire, inner in claim.wires),
         "opt -full",
         "clean",
-        f"sat {sequence} -prove holds 1",
+        goal,
     ]
     try:
         result = subprocess.run(
@@ -105,11 +93,26 @@ def prove(claim: Claim, *, timeout_s: float = 600.0) -> bool:
         raise InvalidFileError(
             f"The proof of '{claim.name}' did not end within {timeout_s:.0f} s; give it more time."
         ) from error
-    if "SAT proof finished - no model found: SUCCESS!" in result.stdout:
+    if any(text in result.stdout for text in _PROVEN):
         return True
-    if "SAT proof finished - model found: FAIL!" in result.stdout:
+    if any(text in result.stdout for text in _REFUTED):
         return False
     if "No module named" in result.stderr:
         raise InvalidFileError("There is no yosys; install it with 'pip install pyosys'.")
-    lines = [line for line in result.stdout.splitlines() if "ERROR" in line] or ["no message"]
+    words = (result.stdout + result.stderr).splitlines()
+    lines = [line for line in words if "ERROR" in line] or ["no message"]
     raise InvalidFileError(f"yosys could not work on '{claim.name}': {lines[0]}")
+
+
+def prove_all(claims: Sequence[Claim], *, timeout_s: float = 600.0) -> tuple[Claim, ...]:
+    """Try to prove all claims, as many at once as there are processors.
+
+    Returns:
+        Those that are not proven, in the order given.
+
+    Raises:
+        InvalidFileError: as `prove`.
+    """
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        outcomes = list(pool.map(lambda claim: prove(claim, timeout_s=timeout_s), claims))
+    return tuple(claim for claim, proven in zip(claims, outcomes, strict=True) if not proven)

@@ -5,7 +5,21 @@ from dataclasses import replace
 import pytest
 
 from systopack.hardware.array import Array
-from systopack.verify.formal import cell_claim, prove, requantizer_claim
+from systopack.verify.claims import (
+    cell_claim,
+    cell_claims,
+    choice_claim,
+    lanes_claim,
+    parallel_claim,
+    product_claim,
+    requantizer_claim,
+    rows_claim,
+)
+from systopack.verify.formal import Claim, prove, prove_all
+
+IL = Array(rows=1, columns=1, alpha=1, cell="il")
+BL = replace(IL, cell="bl")
+PARALLEL = replace(IL, cell="bit-parallel")
 
 
 @pytest.mark.parametrize("bits", [16, 24, 32, 40])
@@ -13,33 +27,71 @@ def test_the_requantizer_is_the_method_for_every_value_and_shift(bits):
     assert prove(requantizer_claim(bits))
 
 
-def test_rounding_ties_upwards_is_refuted(tmp_path):
-    claim = requantizer_claim(32)
-    text = claim.files[0].read_text()
-    wrong = tmp_path / "requantize.v"
-    wrong.write_text(text.replace("below == half && quotient[0]", "below == half"))
-    assert wrong.read_text() != text
-    assert not prove(replace(claim, files=(wrong, claim.files[1])))
+@pytest.mark.parametrize(
+    "claim",
+    [
+        choice_claim(1, word_bits=1),
+        choice_claim(5, word_bits=1),
+        choice_claim(16, word_bits=8),
+        product_claim(IL),
+        product_claim(replace(IL, weight_bits=3)),
+        product_claim(BL),
+        lanes_claim(IL),
+        lanes_claim(BL),
+        parallel_claim(PARALLEL),
+        rows_claim(4),
+    ],
+    ids=lambda claim: claim.name,
+)
+def test_the_steps_of_a_cells_proof(claim):
+    assert prove(claim)
+
+
+@pytest.mark.slow
+def test_every_cell_is_proven():
+    claims = list(cell_claims())
+    assert len({claim.name for claim in claims}) == len(claims)
+    assert prove_all(claims) == ()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "array",
     [
-        Array(rows=1, columns=1, alpha=1, cell="il", accumulator_bits=16),
-        Array(rows=1, columns=1, alpha=8, cell="mx", accumulator_bits=16),
-        Array(rows=1, columns=1, alpha=8, cell="bit-parallel"),
+        Array(rows=1, columns=1, alpha=3, accumulator_bits=16, weight_bits=2),
+        Array(rows=1, columns=1, alpha=2, cell="bl", accumulator_bits=16, weight_bits=2),
+        Array(rows=1, columns=1, alpha=8, cell="bit-parallel", weight_bits=2),
     ],
     ids=lambda array: f"{array.cell}-{array.alpha}",
 )
-def test_a_cell_multiplies_and_adds_whatever_came_before(array):
+def test_a_whole_cell_from_its_ports_only(array):
     assert prove(cell_claim(array))
 
 
-def test_a_dropped_carry_is_refuted(tmp_path):
-    claim = cell_claim(Array(rows=1, columns=1, alpha=1, cell="il", accumulator_bits=16))
-    text = claim.files[1].read_text()
-    wrong = tmp_path / "mx_row.v"
-    wrong.write_text(text.replace("(g_lane[p-1].sum_carry & first) |", ""))
-    assert wrong.read_text() != text
-    assert not prove(replace(claim, files=(claim.files[0], wrong, *claim.files[2:])))
+# (claim, file, text, text of the mutant): a fault in each part of a cell, and in the rounding
+MUTANTS = [
+    (requantizer_claim(32), "requantize.v", "below == half && quotient[0]", "below == half"),
+    (choice_claim(5, word_bits=1), "choice_row.v", "wire                   taking = |", "wire                   taking = ~|"),
+    (choice_claim(5, word_bits=8), "choice_row.v", "(from[HALF-1:0] & ~select)", "(from[HALF-1:0] & select)"),
+    (product_claim(IL), "mx_row.v", "(j == TOP ? ~last : last)", "last"),
+    (product_claim(replace(IL, weight_bits=2)), "mx_row.v", "carry <= carry_now & ~last;", "carry <= carry_now;"),
+    (product_claim(BL), "bl_row.v", "& {BITS{~first}};", ";"),
+    (lanes_claim(IL), "mx_row.v", "(g_lane[p-1].sum_carry & first) |", ""),
+    (lanes_claim(BL), "bl_row.v", "sum_carry & ~first;", "sum_carry;"),
+    (parallel_claim(PARALLEL), "parallel_row.v", "= weight * word", "= next_weight * word"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: f"{mutant[0].name}: {mutant[3]}")
+def test_a_fault_is_refuted(tmp_path, mutant):
+    claim, name, old, new = mutant
+    assert not prove(replace(claim, files=mutated(claim, tmp_path, name, old, new)))
+
+
+def mutated(claim: Claim, folder, name, old, new):
+    """The claim's files, one of them changed."""
+    original = next(file for file in claim.files if file.name == name)
+    text = original.read_text()
+    assert text.count(old) == 1, f"{name} has {text.count(old)} times {old}"
+    (folder / name).write_text(text.replace(old, new))
+    return tuple(folder / name if file is original else file for file in claim.files)

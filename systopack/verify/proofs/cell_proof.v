@@ -9,12 +9,13 @@ module cell_proof #(
     parameter ACCUMULATOR_BITS = 32,
     parameter WORD_CYCLES = 8,
     parameter WORD_BITS = 1,
-    parameter SUM_BITS = 4
+    parameter SUM_BITS = 4,
+    parameter CELL_WEIGHT_BITS = 8
 ) (
     input  wire                       clk,
     input  wire [ALPHA*WORD_BITS-1:0] x,
     input  wire [SUM_BITS-1:0]        sum_in,
-    input  wire [7:0]                 load_weight,
+    input  wire [CELL_WEIGHT_BITS-1:0] load_weight,
     input  wire [INDEX_BITS-1:0]      load_index,
     output wire                       holds
 );
@@ -24,41 +25,33 @@ module cell_proof #(
     localparam END = START + LATE + 1 + SERIAL;
     localparam READS = CELL == 2 ? 1 : 8;
 
-    reg  [6:0] cycle;  // starts at 0
+    reg  [6:0] cycle = 0;
     wire       word_start = cycle % WORD_CYCLES == 0;
     wire       load = cycle == START - 3;
     wire       take = cycle == START - 1;
     wire [SUM_BITS-1:0] sum_out;
+    wire       load_rows = 1'b1;
     generate
         if (CELL == 0) begin : g_mx
             mx_row #(
                 .COLUMNS(1), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
-                .ACCUMULATOR_BITS(ACCUMULATOR_BITS)
-            ) row (
-                .clk(clk), .x(x), .word_start(word_start), .take(take), .sum_in(sum_in),
-                .sum_out(sum_out), .load(load), .load_weight(load_weight), .load_index(load_index)
-            );
+                .ACCUMULATOR_BITS(ACCUMULATOR_BITS), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS)
+            ) row (.*);
         end else if (CELL == 1) begin : g_bl
             bl_row #(
                 .COLUMNS(1), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
-                .ACCUMULATOR_BITS(ACCUMULATOR_BITS)
-            ) row (
-                .clk(clk), .x(x), .word_start(word_start), .take(take), .sum_in(sum_in),
-                .sum_out(sum_out), .load(load), .load_weight(load_weight), .load_index(load_index)
-            );
+                .ACCUMULATOR_BITS(ACCUMULATOR_BITS), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS)
+            ) row (.*);
         end else begin : g_parallel
             parallel_row #(
                 .COLUMNS(1), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
-                .ACCUMULATOR_BITS(ACCUMULATOR_BITS)
-            ) row (
-                .clk(clk), .x(x), .take(take), .sum_in(sum_in), .sum_out(sum_out), .load(load),
-                .load_weight(load_weight), .load_index(load_index)
-            );
+                .ACCUMULATOR_BITS(ACCUMULATOR_BITS), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS)
+            ) row (.*);
         end
     endgenerate
 
     // What went in and what came out, gathered bit by bit.
-    reg [7:0]                  weight;
+    reg [CELL_WEIGHT_BITS-1:0] weight;
     reg [INDEX_BITS-1:0]       index;
     reg [8*(1<<INDEX_BITS)-1:0] words;  // channels that do not exist are 0
     reg [ACCUMULATOR_BITS-1:0] before_it, after_it;
@@ -101,7 +94,7 @@ module cell_proof #(
         end
     endgenerate
     wire signed [7:0]                  word = words[8*(ALPHA==1?0:index)+:8];
-    wire signed [7:0]                  factor = weight;
+    wire signed [CELL_WEIGHT_BITS-1:0] factor = weight;
     wire signed [ACCUMULATOR_BITS-1:0] product = word * factor;
     assign holds = cycle != END || !repeated || after_it == before_it + product;
 endmodule

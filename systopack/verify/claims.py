@@ -1,0 +1,183 @@
+"""What is proven of the hardware, block by block (`formal.prove` proves a claim).
+
+A bit-serial cell is proven in four steps that fit together, so that every alpha, weight width and
+accumulator takes seconds: the word that its input side chooses (`choice_claim`), what its
+multiplier adds to the passing sums (`product_claim`, `rows_claim`) and that sums grow by what is
+added to them (`lanes_claim`). `cell_claim` has it all in one, from the cell's ports only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from systopack.hardware.array import ALPHA_RANGE, WEIGHT_BITS_RANGE, Array
+from systopack.rtl.parameters import VERILOG, array_parameters, bits_for
+from systopack.verify.formal import Claim
+
+_PROOFS = Path(__file__).parent / "proofs"
+_ROWS = tuple(VERILOG / name for name in ("choice_row.v", "mx_row.v", "bl_row.v", "parallel_row.v"))
+_ACCUMULATORS = (16, 24, 32)
+_SERIAL = ("il", "bl")
+
+
+def requantizer_claim(bits: int) -> Claim:
+    """The requantizer equals METHOD's rounding and saturation for every value and shift."""
+    return Claim(
+        name=f"requantizer of {bits} bits",
+        top="requantize_proof",
+        files=(VERILOG / "requantize.v", _PROOFS / "requantize_proof.v"),
+        parameters=(("WIDTH", bits),),
+    )
+
+
+def choice_claim(alpha: int, *, word_bits: int) -> Claim:
+    """A row's input side gives the word of the channel whose index was taken last."""
+    columns, index_bits = 2, bits_for(alpha)
+    levels = [f"\\row.g_choice.g_level[{index_bits - 1 - bit}]." for bit in range(index_bits)]
+    wires = () if alpha == 1 else ("index", "next_index")
+    return Claim(
+        name=f"choice of {alpha} channels of {word_bits} bits",
+        top="choice_proof",
+        files=(VERILOG / "choice_row.v", _PROOFS / "choice_proof.v"),
+        parameters=(
+            ("COLUMNS", columns),
+            ("ALPHA", alpha),
+            ("INDEX_BITS", index_bits),
+            ("WORD_BITS", word_bits),
+            ("MARKERS", columns + 7),
+        ),
+        induction=True,
+        wires=tuple((wire, _joined(levels, wire)) for wire in wires),
+    )
+
+
+def rows_claim(weight_bits: int) -> Claim:
+    """The rows that `product_claim` speaks of add up to weight * word."""
+    return Claim(
+        name=f"rows of a product, weights of {weight_bits} bits",
+        top="rows_proof",
+        files=(_PROOFS / "rows_proof.v",),
+        parameters=(("CELL_WEIGHT_BITS", weight_bits),),
+    )
+
+
+def product_claim(array: Array) -> Claim:
+    """A bit-serial cell's multiplier gives the product of every word, one after another."""
+    bits = array.weight_bits
+    if array.cell == "bl":
+        row = "\\g_bl.row."
+        wires = {name: row + name for name in ("weight", "next_weight", "carry", "partial")}
+        wires["low"] = row + "addend"
+    else:
+        row = "\\g_mx.row."
+        cells = [f"{row}g_bit[{bit}]." for bit in range(bits)]
+        wires = {
+            name: _joined(cells, name) for name in ("weight", "next_weight", "carry", "high_carry")
+        }
+        inner = cells[: bits - 1]
+        wires |= {name: _joined(inner, f"g_inner.{name}") for name in ("partial", "high_sum")}
+        wires["high_kept"] = row + "high_kept"
+        wires["markers"] = row + "choice.g_chain.start_chain"
+        wires["low"] = row + "g_lane[0].addend"
+        wires["high"] = row + "g_lane[1].addend"
+    return Claim(
+        name=f"products of {_words(array)}",
+        top="product_proof",
+        files=(*_ROWS, _PROOFS / "product_proof.v"),
+        parameters=_serial_parameters(array),
+        induction=True,
+        wires=tuple(wires.items()),
+    )
+
+
+def lanes_claim(array: Array) -> Claim:
+    """A bit-serial cell's sum grows by what its multiplier gives, whatever came before."""
+    wires = {"low": "\\g_bl.row.addend"}
+    start = 0
+    if array.cell != "bl":
+        wires = {"low": "\\g_mx.row.g_lane[0].addend", "high": "\\g_mx.row.g_lane[1].addend"}
+        start = array.word_cycles
+    return Claim(
+        name=f"sums of {_words(array)}",
+        top="lanes_proof",
+        files=(*_ROWS, _PROOFS / "lanes_proof.v"),
+        parameters=_serial_parameters(array),
+        cycles=start + array.accumulator_bits + 2,
+        wires=tuple(wires.items()),
+    )
+
+
+def parallel_claim(array: Array) -> Claim:
+    """A bit-parallel cell adds weight * word to the passing sum."""
+    return Claim(
+        name=f"products and sums of {_words(array)}",
+        top="parallel_proof",
+        files=(*_ROWS, _PROOFS / "parallel_proof.v"),
+        parameters=(
+            ("ACCUMULATOR_BITS", array.accumulator_bits),
+            ("CELL_WEIGHT_BITS", array.weight_bits),
+        ),
+        induction=True,
+        wires=tuple((name, f"\\row.g_cell[0].{name}") for name in ("weight", "next_weight")),
+    )
+
+
+def cell_claim(array: Array) -> Claim:
+    """A cell of this array adds weight * chosen word to the passing sum, whatever came before."""
+    parameters = array_parameters(array)
+    wanted = ("CELL", "ALPHA", "INDEX_BITS", "ACCUMULATOR_BITS", "WORD_BITS", "SUM_BITS")
+    start = 4 if array.cell == "bit-parallel" else 2 * array.word_cycles
+    return Claim(
+        name=f"cell {_words(array)}, alpha {array.alpha}",
+        top="cell_proof",
+        files=(*_ROWS, _PROOFS / "cell_proof.v"),
+        parameters=(
+            *((name, parameters[name]) for name in (*wanted, "CELL_WEIGHT_BITS")),
+            ("WORD_CYCLES", array.word_cycles),
+        ),
+        cycles=start + array.multiplexer_cycles + 2 + array.partial_sum_cycles,
+    )
+
+
+def cell_claims() -> Iterator[Claim]:
+    """All cells: every alpha, weight width and accumulator; every weight, word and sum."""
+    for alpha in range(ALPHA_RANGE[0], ALPHA_RANGE[1] + 1):
+        for word_bits in (1, 8):
+            yield choice_claim(alpha, word_bits=word_bits)
+    for bits in range(WEIGHT_BITS_RANGE[0], WEIGHT_BITS_RANGE[1] + 1):
+        yield rows_claim(bits)
+        yield product_claim(_one("il", 32, bits))
+        for accumulator in _ACCUMULATORS:
+            yield product_claim(_one("bl", accumulator, bits))
+            yield parallel_claim(_one("bit-parallel", accumulator, bits))
+            for cell in _SERIAL:
+                yield lanes_claim(_one(cell, accumulator, bits))
+
+
+def _one(cell: str, accumulator: int, weight_bits: int, *, alpha: int = 1) -> Array:
+    """An array of one cell."""
+    return Array(
+        rows=1,
+        columns=1,
+        alpha=alpha,
+        cell=cell,  # type: ignore[arg-type]
+        accumulator_bits=accumulator,
+        weight_bits=weight_bits,
+    )
+
+
+def _serial_parameters(array: Array) -> tuple[tuple[str, int], ...]:
+    parameters = array_parameters(array)
+    wanted = ("CELL", "ACCUMULATOR_BITS", "CELL_WEIGHT_BITS", "SUM_BITS")
+    own = tuple((name, parameters[name]) for name in wanted)
+    return (*own, ("WORD_CYCLES", array.word_cycles))
+
+
+def _joined(prefixes: list[str], name: str) -> str:
+    """A concatenation in yosys' words, the highest bit first."""
+    return ",".join(prefix + name for prefix in reversed(prefixes))
+
+
+def _words(array: Array) -> str:
+    return f"{array.cell}, {array.accumulator_bits} bits, weights of {array.weight_bits}"
