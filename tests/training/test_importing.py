@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 
 from systopack.data.open import open_data
 from systopack.errors import InvalidFileError, InvalidNetworkError, InvalidOptionError
+from systopack.export.float_model import write_onnx
 from systopack.frontend import capture as capturing
 from systopack.nn import zoo
 from systopack.training.devices import DeviceOptions
@@ -17,9 +18,10 @@ from systopack.training.events import SilentObserver
 from systopack.training.importing import ImportOptions, open_model
 from systopack.training.model import load_model
 from systopack.training.run import combine
+from systopack.training.session import predictions
 from systopack.training.settings import CombineSettings
 from tests.frontend.models import SHAPE, build
-from tests.real import eight_bit, small_set
+from tests.real import cifar10, eight_bit, resnet20_dense, small_set
 
 OPTIONS = ImportOptions(input_shape=SHAPE, mean=(0.5,), std=(0.25,))
 USER_MODULE = """
@@ -196,3 +198,23 @@ def test_nothing_in_a_model_file_is_run(tmp_path):
     )
     path.write_bytes(changed)
     assert load_model(path).architecture.startswith("tests.frontend.no_such")
+
+
+@pytest.mark.shared
+def test_a_real_network_comes_back_from_onnx_as_it_was(tmp_path):
+    pytest.importorskip("onnxruntime")
+    model, images = resnet20_dense(), cifar10()
+    write_onnx(model, tmp_path / "resnet20.onnx")
+    found = open_model(
+        str(tmp_path / "resnet20.onnx"),
+        options=ImportOptions(mean=model.mean, std=model.std),
+        class_names=model.class_names,
+        images=images.train_images[:16],
+    )
+    assert found.graph.dense_weights == model.capture().dense_weights
+    some = images.test_images[:300]
+    classes = [
+        predictions(m.to_module(), some, mean=model.mean, std=model.std) for m in (found, model)
+    ]
+    assert np.array_equal(*classes)
+    assert (classes[0] == images.test_labels[:300]).mean() > 0.88
