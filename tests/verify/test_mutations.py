@@ -31,6 +31,7 @@ MUTANTS = [
     ("partial sums not waited for", "controller.v", "{16'd0, since_now} >= MIN_RETURN", "1'b1"),
     ("a layer started one word too late", "controller.v", "{16'd0, idle_now} >= MIN_DRAIN", "{16'd0, idle_now} > MIN_DRAIN"),
     ("a layer started before the words are written", "controller.v", "{16'd0, idle_now} >= MIN_DRAIN", "1'b1"),
+    ("stalls counted where there is none", "controller.v", "next_up && clear && !fed", "next_up && clear && fed"),
     ("partial sums of another position", "output_lane.v", ".write_address(keep_address_6)", ".write_address(keep_address_6 ^ 1)"),
 ]  # fmt: skip
 SEED = 281
