@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -13,8 +12,8 @@ from systopack.data.batches import Batches
 from systopack.data.split import TrainingPart
 from systopack.quantization.model import QuantizedModel
 from systopack.training.devices import DeviceOptions, launch
+from systopack.training.epoch import Trainer, half_cosine
 from systopack.training.events import EpochResult, Observer
-from systopack.training.losses import training_loss
 from systopack.training.model import TrainedModel
 from systopack.training.session import accuracy_percent
 from systopack.training.settings import OptimizerSettings
@@ -55,7 +54,6 @@ def fine_tune(
     """
     fabric = launch(devices)
     model.to(fabric.device)
-    teacher = trained.to_module().to(fabric.device).eval()
     optimizer = torch.optim.SGD(
         model.parameters(),
         lr=settings.learning_rate,
@@ -69,39 +67,32 @@ def fine_tune(
         "std": trained.std,
         "device": fabric.device,
     }
-    batches = Batches(
-        images=part.train_images,
-        labels=part.train_labels,
-        batch_size=settings.batch_size,
-        seed=settings.seed,
-        augment=augment,
-        rank=fabric.global_rank,
-        world_size=fabric.world_size,
-        **normalization,
+    trainer = Trainer(
+        fabric=fabric,
+        module=wrapped,
+        optimizer=stepper,
+        batches=Batches(
+            images=part.train_images,
+            labels=part.train_labels,
+            batch_size=settings.batch_size,
+            seed=settings.seed,
+            augment=augment,
+            rank=fabric.global_rank,
+            world_size=fabric.world_size,
+            **normalization,
+        ),
+        settings=settings,
+        teacher=trained.to_module().to(fabric.device).eval(),
     )
     cells = _packed_cells(model, trained)
+
+    def rate(epoch: float) -> float:
+        return settings.learning_rate * half_cosine(epoch / settings.epochs)
+
     for epoch in range(settings.epochs):
-        sums = torch.zeros(3, device=fabric.device)  # loss, correct, images
-        rate = settings.learning_rate
-        wrapped.train()
-        for step, (images, labels) in enumerate(batches.epoch(epoch)):
-            progress = (epoch + step / len(batches)) / settings.epochs
-            rate = settings.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            logits = wrapped(images)
-            with torch.no_grad():
-                teacher_logits = teacher(images) if settings.distill_weight > 0 else None
-            loss = training_loss(logits, labels, teacher_logits=teacher_logits, settings=settings)
-            stepper.zero_grad(set_to_none=True)
-            fabric.backward(loss)
-            stepper.step()
-            sums[0] += loss.detach() * len(labels)
-            sums[1] += (logits.detach().argmax(dim=1) == labels).sum()
-            sums[2] += len(labels)
-            if fabric.global_rank == 0:
-                observer.on_batch("quantize", step + 1, len(batches))
-        loss_sum, correct, seen = fabric.all_reduce(sums, reduce_op="sum").tolist()
+        loss, accuracy = trainer.train_epoch(
+            epoch, phase="quantize", learning_rate=rate, offset=epoch, observer=observer
+        )
         held_out = None
         if len(part.held_out_labels):
             held_out = accuracy_percent(
@@ -112,13 +103,13 @@ def fine_tune(
             phase="quantize",
             iteration=0,
             epoch=epoch + 1,
-            loss=loss_sum / seen,
-            train_accuracy_percent=100 * correct / seen,
+            loss=loss,
+            train_accuracy_percent=accuracy,
             held_out_accuracy_percent=held_out,
             nonzeros=nonzeros,
             packed_cells=cells,
             packing_efficiency=nonzeros / cells if cells else 1.0,
-            learning_rate=rate,
+            learning_rate=rate(epoch + 1),
         )
         if fabric.global_rank == 0:
             observer.on_epoch(result)

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from systopack.data.images import ImageData
@@ -32,10 +31,11 @@ from systopack.training.combining import (
     prune_within_budget,
 )
 from systopack.training.devices import DeviceOptions, launch
+from systopack.training.epoch import LearningRate, half_cosine
 from systopack.training.events import EpochResult, Observer, Phase
 from systopack.training.importance import fisher_information
 from systopack.training.model import LayerGroups, TrainedModel
-from systopack.training.session import LearningRate, Session
+from systopack.training.session import Session
 from systopack.training.settings import CombineSettings, OptimizerSettings, TrainSettings
 
 _LARGEST_HELD_OUT = 5000
@@ -329,18 +329,14 @@ def groups_of(packed: Mapping[str, PackedMatrix]) -> LayerGroups:
 def _warm_cosine(settings: TrainSettings) -> LearningRate:
     def rate(epoch: float) -> float:
         warm = min(1.0, (epoch + 0.05) / 1.05)
-        return settings.learning_rate * warm * _half_cosine(epoch / settings.epochs)
+        return settings.learning_rate * warm * half_cosine(epoch / settings.epochs)
 
     return rate
 
 
 def _cosine(settings: CombineSettings) -> LearningRate:
     epochs = max(settings.fine_tune_epochs, 1)
-    return lambda epoch: settings.learning_rate * _half_cosine(epoch / epochs)
-
-
-def _half_cosine(progress: float) -> float:
-    return 0.5 * (1 + float(np.cos(np.pi * min(progress, 1.0))))
+    return lambda epoch: settings.learning_rate * half_cosine(epoch / epochs)
 
 
 def _part(data: ImageData, settings: OptimizerSettings, fraction: float) -> TrainingPart:

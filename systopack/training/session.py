@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,16 +13,14 @@ from torch import Tensor, nn
 from systopack.data.augment import Augment
 from systopack.data.batches import Batches, evaluation_batches
 from systopack.data.split import TrainingPart
-from systopack.errors import TrainingError
 from systopack.frontend.graph import LayerGraph
 from systopack.frontend.weights import filter_matrix, stored_weight
 from systopack.nn.masks import Masks
 from systopack.packing.matrix import PackedMatrix
+from systopack.training.epoch import LearningRate, Trainer
 from systopack.training.events import Observer, Phase
-from systopack.training.losses import training_loss
 from systopack.training.settings import OptimizerSettings
 
-LearningRate = Callable[[float], float]  # epochs into the phase -> learning rate
 _EVALUATION_BATCH = 500
 
 
@@ -72,20 +70,26 @@ class Session:
         parameters = dict(self.module.named_parameters())
         self.masks = Masks({name: parameters[name] for name in graph.weighted_ops})
         self.masks.attach(self.optimizer)
-        self._wrapped, self._stepper = fabric.setup(self.module, self.optimizer)
-        self._teacher = None
-        if teacher is not None and settings.distill_weight > 0:
-            self._teacher = teacher.to(fabric.device).eval()
-            self._teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._batches = Batches(
-            images=part.train_images,
-            labels=part.train_labels,
-            batch_size=settings.batch_size,
-            seed=settings.seed,
-            augment=augment,
-            rank=fabric.global_rank,
-            world_size=fabric.world_size,
-            **self.normalization,
+        wrapped, stepper = fabric.setup(self.module, self.optimizer)
+        if teacher is not None:
+            teacher = teacher.to(fabric.device).eval()
+            teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._trainer = Trainer(
+            fabric=fabric,
+            module=wrapped,
+            optimizer=stepper,
+            batches=Batches(
+                images=part.train_images,
+                labels=part.train_labels,
+                batch_size=settings.batch_size,
+                seed=settings.seed,
+                augment=augment,
+                rank=fabric.global_rank,
+                world_size=fabric.world_size,
+                **self.normalization,
+            ),
+            settings=settings,
+            teacher=teacher,
         )
 
     def train_epoch(
@@ -97,59 +101,10 @@ class Session:
         offset: int,
         observer: Observer,
     ) -> tuple[float, float]:
-        """Train one epoch.
-
-        Args:
-            number: epochs of the whole run before this one; order and augmentation follow from it.
-            learning_rate: by epochs into the phase, fractions included.
-            offset: whole epochs of the phase before this one.
-
-        Returns:
-            Mean loss and training accuracy in percent, over all devices.
-
-        Raises:
-            TrainingError: the loss is no longer finite.
-        """
-        torch.manual_seed(self.settings.seed * 1_000_003 + number)
-        self._wrapped.train()
-        total = len(self._batches)
-        sums = torch.zeros(3, device=self.fabric.device)  # loss, correct, images
-        for step, (batch, labels) in enumerate(self._batches.epoch(number)):
-            rate = learning_rate(offset + step / total)
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate
-            images = batch.contiguous(memory_format=torch.channels_last)
-            logits = self._wrapped(images)
-            loss = training_loss(
-                logits,
-                labels,
-                teacher_logits=self._teacher_logits(images),
-                settings=self.settings,
-            )
-            self._stepper.zero_grad(set_to_none=True)
-            self.fabric.backward(loss)
-            self._stepper.step()
-            with torch.no_grad():
-                correct = (logits.argmax(dim=1) == labels).sum()
-                sums += torch.stack(
-                    [loss.detach() * len(labels), correct, correct * 0 + len(labels)]
-                )
-            if self.fabric.global_rank == 0:
-                observer.on_batch(phase, step + 1, total)
-        loss_sum, correct_sum, images_seen = self.fabric.all_reduce(sums, reduce_op="sum").tolist()
-        if not np.isfinite(loss_sum):
-            raise TrainingError(
-                f"The loss became {loss_sum} in epoch {number + 1}; resume from the last "
-                "checkpoint or start again with a smaller --learning-rate."
-            )
-        return loss_sum / images_seen, 100 * correct_sum / images_seen
-
-    def _teacher_logits(self, images: Tensor) -> Tensor | None:
-        if self._teacher is None:
-            return None
-        with torch.no_grad(), self.fabric.autocast():
-            logits: Tensor = self._teacher(images)
-        return logits.float()
+        """Train one epoch; see `Trainer.train_epoch`."""
+        return self._trainer.train_epoch(
+            number, phase=phase, learning_rate=learning_rate, offset=offset, observer=observer
+        )
 
     def held_out_accuracy_percent(self) -> float | None:
         """Accuracy on the held-out images, None where there are none."""

@@ -1,0 +1,266 @@
+"""Make the tables and figures of docs/accuracy.md from the records in benchmarks/records/accuracy.
+
+python tools/accuracy_tables.py          writes the tables into docs/accuracy.md, draws the figures
+python tools/accuracy_tables.py --check  fails where the tables of docs/accuracy.md differ
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from systopack.records import read_record
+
+ROOT = Path(__file__).resolve().parents[1]
+RECORDS = ROOT / "benchmarks" / "records" / "accuracy"
+PAGE = ROOT / "docs" / "accuracy.md"
+IMAGES = ROOT / "docs" / "images"
+Runs = Mapping[str, list[dict[str, Any]]]  # experiment -> figures of each seed
+NAMES = {
+    "ours-full": "budgets, all data",
+    "ours-10": "budgets, 10 % of the data",
+    "plain-10": "the paper's loop, 10 % of the data",
+    "ours-10-small": "budgets, cells at most 0.18, 10 % of the data",
+    "every-iteration": "groups found again in each of 5 iterations",
+    "last-iteration": "magnitude pruning in 4 iterations, grouped in the 5th",
+    "one-shot": "pruned and grouped once, then retrained",
+    "fisher": "one-shot, Fisher information decides who survives",
+}
+RESULTS = ("ours-full", "ours-10", "plain-10", "ours-10-small")
+WAYS = ("every-iteration", "last-iteration", "one-shot", "fisher")
+
+
+def read_runs() -> Runs:
+    """Every run there is a record of, by experiment, in the order of the seeds."""
+    runs: dict[str, list[dict[str, Any]]] = {}
+    for path in sorted(RECORDS.glob("*.json")):
+        record = read_record(path)
+        name = str(record["configuration"]["experiment"])
+        runs.setdefault(name, []).append({"seed": record["seed"], **record["figures"]})
+    return runs
+
+
+def table(header: str, rows: list[list[str]]) -> list[str]:
+    """A Markdown table; the header's cells are parted by ` | `."""
+    columns = header.count(" | ") + 1
+    return [f"| {header} |", "|" + "---|" * columns, *(f"| {' | '.join(row)} |" for row in rows)]
+
+
+def mean(runs: list[dict[str, Any]], name: str) -> float:
+    """The mean of a figure over the seeds."""
+    return sum(float(run[name]) for run in runs) / len(runs)
+
+
+def results(runs: Runs) -> list[str]:
+    """Correct answers of every seed, and the paired difference to the dense network."""
+    rows = []
+    for name in RESULTS:
+        for run in runs.get(name, []):
+            gained, lost = run["only_packed_correct"], run["only_dense_correct"]
+            rows.append(
+                [
+                    NAMES[name],
+                    str(run["seed"]),
+                    f"{run['packed_8_bit_correct']:,}",
+                    f"{run['packed_float_correct']:,}",
+                    f"{100 * (gained - lost) / run['test_images']:+.2f} (+{gained} -{lost})",
+                    f"{run['packed_cells_ratio']:.3f}",
+                    f"{run['streamed_words_ratio']:.2f}",
+                    str(run["tiles_32x32"]),
+                ]
+            )
+    return table(
+        "run | seed | 8 bit correct | float correct | points against dense | cells | "
+        "times fewer words | tiles",
+        rows,
+    )
+
+
+def ways(runs: Runs) -> list[str]:
+    """What joint optimization is worth."""
+    rows = [
+        [
+            NAMES[name],
+            f"{mean(runs[name], 'packed_8_bit_percent'):.2f}",
+            f"{mean(runs[name], 'packed_cells_ratio'):.3f}",
+            f"{mean(runs[name], 'streamed_words_ratio'):.2f}",
+            str(len(runs[name])),
+        ]
+        for name in WAYS
+        if name in runs
+    ]
+    return table("way | 8 bit, % | cells | times fewer words | seeds", rows)
+
+
+def sweep(prefix: str) -> Callable[[Runs], list[str]]:
+    """The table of a sweep over alpha or gamma."""
+
+    def rows(runs: Runs) -> list[str]:
+        found = _points(runs, prefix)
+        return table(
+            f"{prefix} | 8 bit, % | packing efficiency | cells",
+            [
+                [
+                    f"{value:g}",
+                    f"{mean(of, 'packed_8_bit_percent'):.2f}",
+                    f"{mean(of, 'packing_efficiency'):.3f}",
+                    f"{mean(of, 'packed_cells_ratio'):.3f}",
+                ]
+                for value, of in found
+            ],
+        )
+
+    return rows
+
+
+def fractions(runs: Runs) -> list[str]:
+    """Pretrained against trained from scratch on the fraction."""
+    scratch = dict(_points(runs, "scratch"))
+    rows = []
+    for value, of in _points(runs, "fraction"):
+        ours = mean(of, "packed_8_bit_percent")
+        row = [f"{100 * value:g} %", f"{ours:.2f}"]
+        if value in scratch:
+            theirs = mean(scratch[value], "packed_8_bit_percent")
+            row += [f"{theirs:.2f}", f"{ours - theirs:+.2f}"]
+        else:
+            row += ["", ""]
+        rows.append(row)
+    return table("data | pretrained, then packed | from scratch, then packed | difference", rows)
+
+
+def speed(_: Runs) -> list[str]:
+    """Images a second, and what regrouping takes."""
+    figures = read_record(RECORDS.parent / "training_speed.json")["figures"]
+    rows = [
+        [
+            f"images a second, {precision}",
+            f"{of['run_images_per_s']:.0f} against {of['plain_torch_images_per_s']:.0f} "
+            f"({of['ratio']:.2f})",
+        ]
+        for precision, of in figures.items()
+        if precision != "regrouping"
+    ]
+    found = figures["regrouping"]
+    seconds = found["fisher_information_s"] + found["allotting_and_packing_s"]
+    rows += [
+        [
+            "regrouping with budgets",
+            f"{seconds:.1f} s, {100 * found['budgets_share_of_an_epoch']:.1f} % of an epoch of all "
+            f"images, {100 * found['budgets_share_of_40_epochs_regrouped_once']:.2f} % of a run",
+        ],
+        [
+            "regrouping in the paper's loop",
+            f"{found['paper_loop_grouping_s']:.2f} s, "
+            f"{100 * found['paper_loop_share_of_an_epoch']:.2f} % of an epoch of all images",
+        ],
+    ]
+    return table("what | measured", rows)
+
+
+TABLES: dict[str, Callable[[Runs], list[str]]] = {
+    "results": results,
+    "ways": ways,
+    "alpha": sweep("alpha"),
+    "gamma": sweep("gamma"),
+    "fractions": fractions,
+    "speed": speed,
+}
+
+
+def _points(runs: Runs, prefix: str) -> list[tuple[float, list[dict[str, Any]]]]:
+    found = [
+        (float(name.removeprefix(f"{prefix}-")), of)
+        for name, of in runs.items()
+        if name.startswith(f"{prefix}-")
+    ]
+    return sorted(found, key=lambda point: point[0])
+
+
+def with_tables(text: str, runs: Runs) -> str:
+    """The page with every table between its markers made anew."""
+    for name, make in TABLES.items():
+        start, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        body = "\n".join([start, "", *make(runs), "", end])
+        if start in text:
+            text = re.sub(f"{start}.*?{end}", lambda _, body=body: body, text, flags=re.DOTALL)
+    return text
+
+
+def draw(runs: Runs) -> None:
+    """One figure a sweep, where it has at least two points."""
+    for prefix, label in (("alpha", "alpha"), ("gamma", "gamma (conflicts per row)")):
+        points = _points(runs, prefix)
+        if len(points) > 1:
+            values = [value for value, _ in points]
+            _two_axes(
+                values,
+                [mean(of, "packed_8_bit_percent") for _, of in points],
+                [100 * mean(of, "packing_efficiency") for _, of in points],
+                label,
+                IMAGES / f"accuracy_{prefix}.png",
+            )
+    ours, scratch = _points(runs, "fraction"), _points(runs, "scratch")
+    if len(ours) > 1 and len(scratch) > 1:
+        _fractions_figure(ours, scratch, IMAGES / "accuracy_fraction.png")
+
+
+def _two_axes(
+    values: list[float], accuracy: list[float], efficiency: list[float], label: str, path: Path
+) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5, 3.2), layout="constrained")
+    left = figure.add_subplot()
+    right = left.twinx()
+    left.plot(values, accuracy, "o-", color="tab:blue")
+    right.plot(values, efficiency, "s--", color="tab:orange")
+    left.set_xlabel(label)
+    left.set_ylabel("8-bit accuracy (%)", color="tab:blue")
+    right.set_ylabel("packing efficiency (%)", color="tab:orange")
+    left.grid(alpha=0.3)
+    figure.savefig(path, dpi=150)
+
+
+def _fractions_figure(
+    ours: list[tuple[float, list[dict[str, Any]]]],
+    scratch: list[tuple[float, list[dict[str, Any]]]],
+    path: Path,
+) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5, 3.2), layout="constrained")
+    axes = figure.add_subplot()
+    for points, mark, label in ((ours, "o-", "pretrained"), (scratch, "s--", "from scratch")):
+        axes.plot(
+            [100 * value for value, _ in points],
+            [mean(of, "packed_8_bit_percent") for _, of in points],
+            mark,
+            label=f"{label}, packed",
+        )
+    axes.set_xscale("log")
+    axes.set_xlabel("training images read (%)")
+    axes.set_ylabel("8-bit accuracy (%)")
+    axes.legend()
+    axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=150)
+
+
+def main() -> None:
+    """Write or check."""
+    runs = read_runs()
+    text = PAGE.read_text()
+    wanted = with_tables(text, runs)
+    if "--check" in sys.argv:
+        if text != wanted:
+            raise SystemExit("docs/accuracy.md differs from the records; run this without --check.")
+        return
+    PAGE.write_text(wanted)
+    draw(runs)
+
+
+if __name__ == "__main__":
+    main()
