@@ -18,6 +18,7 @@ from systopack.cli.importing import (
     inputs_of,
     open_for,
 )
+from systopack.cli.interrupt import interruptible
 from systopack.cli.options import (
     AcceleratorOption,
     ConfigOption,
@@ -95,7 +96,7 @@ def train(
     from systopack.training.run import train as run_training
 
     images = open_data(data)
-    with _interruptible(out), console.TrainingDisplay() as display:
+    with interruptible(out), console.TrainingDisplay() as display:
         trained = run_training(
             model,
             images,
@@ -262,7 +263,7 @@ def combine(
         weights=weights,
         partial=partial,
     )
-    with _interruptible(out), console.TrainingDisplay() as display:
+    with interruptible(out), console.TrainingDisplay() as display:
         trained = run_combining(
             dense,
             images,
@@ -276,27 +277,6 @@ def combine(
             observer=display,
         )
     _report_run("combine", trained, out, settings.seed, inputs=inputs_of(model))
-
-
-class _interruptible:  # noqa: N801 - reads as a word in `with _interruptible(out):`
-    """On Ctrl-C say how to go on, and exit with 130."""
-
-    def __init__(self, out: Path) -> None:
-        self._out = out
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
-        if kind is not None and issubclass(kind, KeyboardInterrupt):
-            from systopack.training.checkpoint import checkpoint_path
-
-            checkpoint = checkpoint_path(self._out)
-            where = "no epoch was finished, so there is no checkpoint; run the command again"
-            if checkpoint.exists():
-                where = f"the last checkpoint is '{checkpoint}'; run it again with --resume"
-            console.explain_error(f"Interrupted; {where}.")
-            raise typer.Exit(130)
 
 
 def _report_run(kind: str, trained: Any, out: Path, seed: int, inputs: dict[str, str]) -> None:

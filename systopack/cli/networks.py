@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from systopack.cli import console
+from systopack.cli.interrupt import interruptible
 from systopack.cli.options import (
     AcceleratorOption,
     DataOption,
@@ -15,6 +16,7 @@ from systopack.cli.options import (
     FractionOption,
     NodesOption,
     PrecisionOption,
+    ResumeOption,
     SizeOption,
     array_size,
     check_out,
@@ -46,6 +48,7 @@ def quantize(
         bool, typer.Option(help="Reorder rows so that column groups are contiguous.")
     ] = True,
     seed: Annotated[int, typer.Option(help="Of the data order in fine-tuning.")] = 0,
+    resume: ResumeOption = False,
     accelerator: AcceleratorOption = "auto",
     devices: DevicesOption = 1,
     nodes: NodesOption = 1,
@@ -59,9 +62,10 @@ def quantize(
     from systopack.data.open import open_data
     from systopack.data.split import training_part
     from systopack.network.permute import count_streams_out_of_place, permute_rows
-    from systopack.quantization.fine_tune import QuantizeSettings
+    from systopack.quantization.fine_tune import Progress, QuantizeSettings
     from systopack.quantization.quantize import quantize as run_quantization
     from systopack.records import Record, sha256_of_file
+    from systopack.training.checkpoint import checkpoint_path
     from systopack.training.devices import DeviceOptions, is_main_process
     from systopack.training.model import load_model
     from systopack.training.settings import checked
@@ -82,7 +86,14 @@ def quantize(
             f"The model reads images of {trained.input_shape}, but data set '{images.name}' has "
             f"{images.shape}; give the data it was trained on."
         )
-    with console.TrainingDisplay() as display:
+    configuration = {
+        **settings.model_dump(),
+        "data": images.name,
+        "data_sha256": images.sha256,
+        "fraction": fraction,
+    }
+    model_sha256 = sha256_of_file(model)
+    with interruptible(out), console.TrainingDisplay() as display:
         network = run_quantization(
             trained,
             training_part(images, fraction=fraction, held_out=0, seed=seed),
@@ -93,6 +104,11 @@ def quantize(
                 accelerator=accelerator, devices=devices, nodes=nodes, precision=precision
             ),
             observer=display,
+            progress=Progress(
+                checkpoint=checkpoint_path(out),
+                resume=resume,
+                configuration={"model_sha256": model_sha256, **configuration},
+            ),
         ).network
     if not is_main_process():
         return
@@ -101,6 +117,7 @@ def quantize(
         network = permute_rows(network)
     after = sum(count_streams_out_of_place(network).values())
     network.save(out)
+    checkpoint_path(out).unlink(missing_ok=True)
     record = out.with_suffix(".json")
     Record(
         kind="quantize",
@@ -112,15 +129,9 @@ def quantize(
             "streams_out_of_place_before": before,
             "streams_out_of_place": after,
         },
-        configuration={
-            **settings.model_dump(),
-            "data": images.name,
-            "data_sha256": images.sha256,
-            "fraction": fraction,
-            "permute": permute,
-        },
+        configuration={**configuration, "permute": permute},
         seed=seed,
-        inputs={str(model): sha256_of_file(model)},
+        inputs={str(model): model_sha256},
         outputs={str(out): sha256_of_file(out)},
     ).write(record)
     console.say(str(network))

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from pydantic import Field
+from torch import Tensor
 
 from systopack.data.augment import Augment
 from systopack.data.batches import Batches
 from systopack.data.split import TrainingPart
 from systopack.quantization.model import QuantizedModel
+from systopack.training.checkpoint import RunState, load_checkpoint, save_checkpoint
 from systopack.training.devices import DeviceOptions, launch
 from systopack.training.epoch import Trainer, half_cosine
 from systopack.training.events import EpochResult, Observer
@@ -35,6 +40,36 @@ class QuantizeSettings(OptimizerSettings):
     accumulator_bits: int = 32
 
 
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Where fine-tuning writes its checkpoints.
+
+    Args:
+        checkpoint: file written after every epoch.
+        resume: go on from it where it is there.
+        configuration: what must be the same to go on: model, data, options.
+    """
+
+    checkpoint: Path
+    resume: bool
+    configuration: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Tuned:
+    """The model as `training.checkpoint` sees it; its masks are buffers of the model."""
+
+    module: QuantizedModel
+    optimizer: torch.optim.Optimizer
+    masks: None = None
+
+    def state(self) -> dict[str, Tensor]:
+        return {
+            name: tensor.detach().cpu().contiguous().clone()
+            for name, tensor in self.module.state_dict().items()
+        }
+
+
 def fine_tune(
     model: QuantizedModel,
     trained: TrainedModel,
@@ -44,6 +79,7 @@ def fine_tune(
     augment: Augment,
     devices: DeviceOptions,
     observer: Observer,
+    progress: Progress | None = None,
 ) -> None:
     """Train a fake-quantized model in place, learning rate falling to zero (cosine).
 
@@ -51,6 +87,11 @@ def fine_tune(
         model: quantized, with its masks.
         trained: the float model; teacher where `distill_weight` is above 0.
         part: the images that may be read.
+        progress: where to write checkpoints; None: nowhere.
+
+    Raises:
+        InvalidFileError: the checkpoint is damaged.
+        InvalidOptionError: it belongs to other options, another model or other data.
     """
     fabric = launch(devices)
     model.to(fabric.device)
@@ -89,7 +130,11 @@ def fine_tune(
     def rate(epoch: float) -> float:
         return settings.learning_rate * half_cosine(epoch / settings.epochs)
 
-    for epoch in range(settings.epochs):
+    tuned = _Tuned(module=model, optimizer=optimizer)
+    state = RunState(phase="quantize")
+    if progress is not None and progress.resume and progress.checkpoint.exists():
+        state = load_checkpoint(progress.checkpoint, tuned, dict(progress.configuration))
+    for epoch in range(state.epoch, settings.epochs):
         loss, accuracy = trainer.train_epoch(
             epoch, phase="quantize", learning_rate=rate, offset=epoch, observer=observer
         )
@@ -111,8 +156,12 @@ def fine_tune(
             packing_efficiency=nonzeros / cells if cells else 1.0,
             learning_rate=rate(epoch + 1),
         )
+        state.epoch = epoch + 1
         if fabric.global_rank == 0:
+            if progress is not None:
+                save_checkpoint(progress.checkpoint, tuned, state, dict(progress.configuration))
             observer.on_epoch(result)
+        fabric.barrier()
     model.cpu()
 
 

@@ -15,7 +15,7 @@ from systopack.data.split import TrainingPart
 from systopack.frontend.weights import folded_weights
 from systopack.network.network import PackedNetwork
 from systopack.network.reference import quantize_images, run
-from systopack.quantization.fine_tune import QuantizeSettings, fine_tune
+from systopack.quantization.fine_tune import Progress, QuantizeSettings, fine_tune
 from systopack.quantization.lower import lower
 from systopack.quantization.model import QuantizedModel
 from systopack.quantization.scales import calibrate
@@ -43,6 +43,7 @@ def quantize(
     name: str,
     devices: DeviceOptions,
     observer: Observer,
+    progress: Progress | None = None,
 ) -> Quantized:
     """Fold batch norm, calibrate, fine-tune where asked to, and lower.
 
@@ -50,8 +51,10 @@ def quantize(
         trained: dense or combined.
         part: the images that may be read.
         augment: for fine-tuning.
+        progress: where fine-tuning writes checkpoints; None: nowhere.
 
     Raises:
+        InvalidFileError, InvalidOptionError: the checkpoint is damaged or of another run.
         InvalidNetworkError: the model cannot be lowered, or an accumulator could overflow.
     """
     graph = trained.capture()
@@ -68,6 +71,7 @@ def quantize(
             augment=augment,
             devices=devices,
             observer=observer,
+            progress=progress,
         )
     network = lower(
         model,

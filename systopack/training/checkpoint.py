@@ -5,19 +5,39 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from systopack.errors import InvalidFileError, InvalidOptionError
 from systopack.files import write_atomically
+from systopack.nn.masks import Masks
 from systopack.training.events import Phase
 from systopack.training.model import LayerGroups, groups_from_json, read_safetensors
-from systopack.training.session import Session
 
 _KEY = "systopack_checkpoint"
 _VERSION = 1
+
+
+class Trainee(Protocol):
+    """What a run changes: a session, or a fake-quantized model with its optimizer."""
+
+    @property
+    def module(self) -> nn.Module:
+        """The model."""
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """Its optimizer; momentum is kept."""
+
+    @property
+    def masks(self) -> Masks | None:
+        """Its masks where they can change."""
+
+    def state(self) -> dict[str, Tensor]:
+        """The model's state dict on the CPU, contiguous."""
 
 
 @dataclass(kw_only=True)
@@ -53,13 +73,14 @@ def checkpoint_path(out: Path) -> Path:
 
 
 def save_checkpoint(
-    path: Path, session: Session, state: RunState, configuration: dict[str, Any]
+    path: Path, session: Trainee, state: RunState, configuration: dict[str, Any]
 ) -> None:
     """Write the checkpoint; the one before stays until the new one is complete."""
     from safetensors.torch import save
 
     tensors: dict[str, Tensor] = {f"model/{k}": v for k, v in session.state().items()}
-    tensors |= {f"mask/{name}": mask for name, mask in session.masks.state().items()}
+    if session.masks is not None:
+        tensors |= {f"mask/{name}": mask for name, mask in session.masks.state().items()}
     for name, parameter in session.module.named_parameters():
         momentum = session.optimizer.state.get(parameter, {}).get("momentum_buffer")
         if momentum is not None:
@@ -68,8 +89,8 @@ def save_checkpoint(
     write_atomically(path, save(tensors, metadata={_KEY: json.dumps(header)}))
 
 
-def load_checkpoint(path: Path, session: Session, configuration: dict[str, Any]) -> RunState:
-    """Put a session back to where a checkpoint was written.
+def load_checkpoint(path: Path, session: Trainee, configuration: dict[str, Any]) -> RunState:
+    """Put a session, or what else is trained, back to where a checkpoint was written.
 
     Raises:
         InvalidFileError: the checkpoint is damaged.
@@ -88,8 +109,9 @@ def load_checkpoint(path: Path, session: Session, configuration: dict[str, Any])
             "resume with the same options, or start anew without --resume."
         )
     session.module.load_state_dict(_under("model/", tensors))
-    for name, mask in _under("mask/", tensors).items():
-        session.masks.set(name, mask)
+    if session.masks is not None:
+        for name, mask in _under("mask/", tensors).items():
+            session.masks.set(name, mask)
     momentum = _under("momentum/", tensors)
     for name, parameter in session.module.named_parameters():
         if name in momentum:

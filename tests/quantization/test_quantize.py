@@ -7,11 +7,13 @@ from torch import nn
 
 from systopack.data.open import open_data
 from systopack.data.split import training_part
+from systopack.errors import InvalidOptionError
 from systopack.frontend.capture import capture
 from systopack.frontend.weights import folded_weights
+from systopack.network.file import to_bytes
 from systopack.nn import zoo
 from systopack.packing.rule import PackingRule
-from systopack.quantization.fine_tune import QuantizeSettings
+from systopack.quantization.fine_tune import Progress, QuantizeSettings
 from systopack.quantization.quantize import quantize, reference_equals_model
 from systopack.quantization.scales import best_exponent, calibrate
 from systopack.training.devices import DeviceOptions
@@ -49,6 +51,44 @@ def test_every_word_of_every_layer_is_equal(digits, rho):
         model = combine_once(model, rule=PackingRule(alpha=8, gamma=0.5), rho=rho)
     differing = reference_equals_model(eight_bit(model, digits, images=100), digits.test_images)
     assert differing == dict.fromkeys(differing, 0)
+
+
+class Interrupted(SilentObserver):
+    """Stops a run after its first epoch, as Ctrl-C would."""
+
+    def on_epoch(self, result):
+        raise KeyboardInterrupt
+
+
+def test_resumed_fine_tuning_ends_with_the_same_network(digits, tmp_path):
+    model = combine_once(
+        untrained("lenet5-shift", 10, 1), rule=PackingRule(alpha=8, gamma=0.5), rho=0.2
+    )
+    settings = QuantizeSettings(epochs=2, batch_size=50, calibration_images=100, distill_weight=0.5)
+
+    def tuned(observer, *, settings=settings, resume=False):
+        return quantize(
+            model,
+            training_part(digits),
+            settings=settings,
+            augment=digits.augment,
+            name="tuned",
+            devices=DeviceOptions(accelerator="cpu"),
+            observer=observer,
+            progress=Progress(
+                checkpoint=tmp_path / "t.spk.checkpoint",
+                resume=resume,
+                configuration=settings.model_dump(),
+            ),
+        ).network
+
+    with pytest.raises(KeyboardInterrupt):
+        tuned(Interrupted())
+    other = settings.model_copy(update={"learning_rate": 0.1})
+    with pytest.raises(InvalidOptionError, match="learning_rate"):
+        tuned(SilentObserver(), settings=other, resume=True)
+    resumed = tuned(SilentObserver(), resume=True)
+    assert to_bytes(resumed) == to_bytes(tuned(SilentObserver()))
 
 
 def test_fine_tuning_keeps_pruned_weights_and_equality(digits):
