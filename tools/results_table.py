@@ -164,9 +164,29 @@ def hardware_simulation(figures: Figures) -> list[tuple[str, str]]:
     ]
 
 
+def resnet20(what: str) -> Callable[[Figures], list[tuple[str, str]]]:
+    """The published ResNet-20, packed within budgets."""
+
+    def rows(figures: Figures) -> list[tuple[str, str]]:
+        images = figures["test_images"]
+        dense = 100 * figures["dense_float_correct"] / images
+        return [
+            (
+                f"CIFAR-10, ResNet-20, packed 8-bit with {what}",
+                f"{figures['packed_8_bit_percent']:.2f} % (dense {dense:.2f} %), "
+                f"{figures['packed_cells_ratio']:.3f} of the cells, "
+                f"{figures['streamed_words_ratio']:.2f} times fewer streamed words on 32 x 32",
+            )
+        ]
+
+    return rows
+
+
 ROWS: dict[str, Callable[[Figures], list[tuple[str, str]]]] = {
     "demo": demo,
     "mnist": mnist,
+    "accuracy/ours-full-seed0": resnet20("all data"),
+    "accuracy/ours-10-seed0": resnet20("a tenth of the data"),
     "packing_quality": packing_quality,
     "packing_speed": packing_speed,
     "packing_decoder": packing_decoder,
