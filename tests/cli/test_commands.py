@@ -206,10 +206,10 @@ def test_damaged_networks(run, network, name, command):
 
 
 def test_networks_that_come_with_the_package(run, tmp_path):
-    code, out, _ = run("simulate", "zoo:resnet20-cifar10-tenth")
+    code, out, _ = run("simulate", "zoo:resnet20-cifar10")
     assert code == 0
     assert "14,594 streamed words" in out
-    assert (tmp_path / "resnet20-cifar10-tenth.cycles.json").exists()
+    assert (tmp_path / "resnet20-cifar10.cycles.json").exists()
     assert refused(run("evaluate", "zoo:none"), "there are resnet20-cifar10")
 
 
