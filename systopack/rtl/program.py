@@ -413,7 +413,7 @@ class _Compiler:
         part[:, :, :bits] = (values.astype(np.int64)[..., None] >> np.arange(bits)) & 1
         part[:, :, bits:] = (channels.astype(np.int64)[..., None] >> np.arange(width - bits)) & 1
         blocks = cells.reshape(array.load_blocks, block, array.columns, width)
-        ordered = blocks.swapaxes(1, 2).reshape(array.load_cycles, block * width)
+        ordered = blocks.transpose(0, 2, 3, 1).reshape(array.load_cycles, block * width)
         self.weights.append(np.ascontiguousarray(ordered))
 
     def _descriptor(self, address: int, dy: int, dx: int, width: int) -> int:

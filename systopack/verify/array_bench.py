@@ -153,7 +153,7 @@ def _write_load(
             record["load"][at] = 1
             record["load_column"][at] = to_bits(np.array(column), bits_for(array.columns))
             record["load_block"][at] = to_bits(np.array(block), bits_for(array.load_blocks))
-            record["load_data"][at] = rows[:, column].reshape(-1)
+            record["load_data"][at] = rows[:, column].T.reshape(-1)
 
 
 def _write_sums(record: Bits, array: Array, at: int, sums: Integers) -> None:

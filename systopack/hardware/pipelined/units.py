@@ -8,8 +8,7 @@ time to the units that read it. All delays are fixed numbers of cycles after a p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,31 +66,43 @@ class Stream:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class RowBlock:
-    """Rows of a band that share tiles: blocks of columns side by side, sums added by a tree.
+class BandCells:
+    """The cells of a row band: tiles that run in step, sums of blocks of columns added by a tree.
 
     Args:
-        band: index of the row band.
         row_start, row_stop: rows of the filter matrix, half open.
         columns: column groups, at least 1.
-        blocks: tiles side by side.
+        block_columns: columns of a tile; the first block of columns may have fewer.
+        tile_rows: rows of a tile; the last one may have fewer.
         slots: shape (columns, alpha), int64: number of the stream at each channel of each column,
             -1 where no cell selects one.
-        extra_cycles: wait until the slowest block of the layer has its sums.
+        array_cycles: from a word's first bit to its sums' first bit, in front of the tree.
+        extra_cycles: wait behind the tree until the slowest band of the layer has its sums.
     """
 
-    band: int
     row_start: int
     row_stop: int
     columns: int
-    blocks: int
+    block_columns: int
+    tile_rows: int
     slots: NDArray[np.int64]
+    array_cycles: int
     extra_cycles: int
 
     @property
     def rows(self) -> int:
         """Number of rows."""
         return self.row_stop - self.row_start
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of columns, side by side."""
+        return -(-self.columns // self.block_columns)
+
+    @property
+    def tiles(self) -> int:
+        """Tiles, side by side and one above the other."""
+        return self.blocks * -(-self.rows // self.tile_rows)
 
     @property
     def levels(self) -> int:
@@ -144,7 +155,7 @@ class LayerUnit(Unit):
         array: tile size and cell.
         alpha: channels of its multiplexers: the largest group.
         streams: used columns of the filter matrix.
-        blocks: all row blocks, from top to bottom.
+        bands: the cells of each row band, from top to bottom.
         residual: line buffer of the residual operand, or None.
         out_cycles: from taking a position until its sums are whole.
         lane_rows: rows that share an output lane.
@@ -154,7 +165,7 @@ class LayerUnit(Unit):
     array: Array
     alpha: int
     streams: tuple[Stream, ...]
-    blocks: tuple[RowBlock, ...]
+    bands: tuple[BandCells, ...]
     residual: Window | None
     out_cycles: int
     lane_rows: int
@@ -172,12 +183,12 @@ class LayerUnit(Unit):
     @property
     def cells(self) -> int:
         """Cells of all tiles."""
-        return sum(block.cells for block in self.blocks)
+        return sum(band.cells for band in self.bands)
 
     @property
     def tiles(self) -> int:
-        """Tiles of all row blocks."""
-        return sum(block.blocks for block in self.blocks)
+        """Tiles of all bands."""
+        return sum(band.tiles for band in self.bands)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -246,20 +257,11 @@ def _layer_unit(network: PackedNetwork, layer: MatrixLayer, array: Array) -> Lay
         number[stream.column] = index
     alpha = max(table.shape[1] for table in slots)
     feed = max(window.reads for window in windows) + 3
-    blocks = _row_blocks(layer, array, [np.where(t < 0, -1, number[t]) for t in slots], alpha)
     serial = 0 if array.cell == "bit-parallel" else array.partial_sum_cycles
-    slowest = max(_block_cycles(block, array, alpha) for block in blocks)
-    blocks = tuple(
-        RowBlock(
-            band=block.band,
-            row_start=block.row_start,
-            row_stop=block.row_stop,
-            columns=block.columns,
-            blocks=block.blocks,
-            slots=block.slots,
-            extra_cycles=slowest - _block_cycles(block, array, alpha),
-        )
-        for block in blocks
+    bands = _bands(layer, array, [np.where(t < 0, -1, number[t]) for t in slots], alpha)
+    slowest = max(band.array_cycles + band.levels for band in bands)
+    bands = tuple(
+        replace(band, extra_cycles=slowest - band.array_cycles - band.levels) for band in bands
     )
     out = feed + 1 + slowest + serial
     lane_rows = min(layer.matrix.rows, array.word_cycles)
@@ -274,7 +276,7 @@ def _layer_unit(network: PackedNetwork, layer: MatrixLayer, array: Array) -> Lay
         array=array,
         alpha=alpha,
         streams=streams,
-        blocks=blocks,
+        bands=bands,
         residual=_residual_window(layer),
         out_cycles=out,
         lane_rows=lane_rows,
@@ -366,34 +368,28 @@ def _residual_window(layer: MatrixLayer) -> Window | None:
     )
 
 
-def _row_blocks(
+def _bands(
     layer: MatrixLayer, array: Array, slots: list[NDArray[np.int64]], alpha: int
-) -> tuple[RowBlock, ...]:
-    """Row blocks as equal as they can be, each with as few column blocks as fit a tile."""
-    blocks = []
-    for index, (start, band) in enumerate(
-        zip(layer.matrix.row_starts, layer.matrix.bands, strict=True)
-    ):
-        count = -(-band.rows // array.rows)
-        edges = [start + number * band.rows // count for number in range(count + 1)]
-        columns = len(slots[index])
-        blocks += [
-            RowBlock(
-                band=index,
-                row_start=low,
-                row_stop=high,
+) -> tuple[BandCells, ...]:
+    """Tiles as equal as they can be. BL and bit-parallel cells of a band are one tile."""
+    bands = []
+    for start, band, table in zip(layer.matrix.row_starts, layer.matrix.bands, slots, strict=True):
+        columns = len(table)
+        block_columns, tile_rows = columns, band.rows
+        if array.cell in ("mx", "il"):
+            block_columns = -(-columns // -(-columns // array.columns))
+            tile_rows = -(-band.rows // -(-band.rows // array.rows))
+        top = (tile_rows - 1) // array.rows_per_register
+        bands.append(
+            BandCells(
+                row_start=start,
+                row_stop=start + band.rows,
                 columns=columns,
-                blocks=-(-columns // array.columns),
-                slots=slots[index],
+                block_columns=block_columns,
+                tile_rows=tile_rows,
+                slots=table,
+                array_cycles=block_columns + top + int(alpha > 1),
                 extra_cycles=0,
             )
-            for low, high in pairwise(edges)
-        ]
-    return tuple(blocks)
-
-
-def _block_cycles(block: RowBlock, array: Array, alpha: int) -> int:
-    """From a word's first bit to its sums' first bit behind the tree."""
-    widest = -(-block.columns // block.blocks)
-    top = (block.rows - 1) // min(array.rows_per_register, block.rows)
-    return widest + top + int(alpha > 1) + block.levels
+        )
+    return tuple(bands)

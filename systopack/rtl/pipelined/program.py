@@ -12,7 +12,7 @@ from systopack.errors import InvalidOptionError
 from systopack.hardware.array import Array, check_fits
 from systopack.hardware.pipelined.cycles import PipelinedCycles, count_pipelined
 from systopack.hardware.pipelined.schedule import image_period, window_depths
-from systopack.hardware.pipelined.units import LayerUnit, PoolUnit, RowBlock, build_units
+from systopack.hardware.pipelined.units import BandCells, LayerUnit, PoolUnit, build_units
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import MatrixLayer, PoolLayer
 from systopack.rtl.images import (
@@ -43,7 +43,7 @@ class PipelinedProgram:
         credits: images that may be under way.
         prepare_words: word times that the take-over of weights needs.
         parameters: BANK_BITS, CONFIG_BITS, IMAGE_BITS, RESULTS of the ports.
-        images: weights, one bank for each row block; output parameters, one for each lane.
+        images: weights, one bank for each row band; output parameters, one for each lane.
     """
 
     network: PackedNetwork
@@ -83,7 +83,7 @@ def compile_pipelined(network: PackedNetwork, *, array: Array) -> PipelinedProgr
                 f"the accelerator addresses {_WORDS_LIMIT - 1}; use smaller images."
             )
     cycles = count_pipelined(network, array=array)
-    images = (_weights(units), _parameters(network, units))
+    images = (_weights(units, array.weight_bits), _parameters(network, units))
     longest = max(unit.valid_cycles for unit in units)
     return PipelinedProgram(
         network=network,
@@ -103,32 +103,34 @@ def compile_pipelined(network: PackedNetwork, *, array: Array) -> PipelinedProgr
     )
 
 
-def row_blocks(units: tuple[LayerUnit | PoolUnit, ...]) -> list[tuple[LayerUnit, RowBlock]]:
-    """All row blocks, in the order of their weight banks."""
-    return [(unit, block) for unit in units if isinstance(unit, LayerUnit) for block in unit.blocks]
-
-
-def _weights(units: tuple[LayerUnit | PoolUnit, ...]) -> MemoryImage:
-    """Weight and channel index of every cell: one bank a row block, one word a column."""
-    blocks = row_blocks(units)
-    depth = max((block.columns for _, block in blocks), default=1)
-    width = max((block.rows * (8 + bits_for(unit.alpha)) for unit, block in blocks), default=1)
-    bits = np.zeros((max(len(blocks), 1), depth, width), dtype=np.uint8)
-    for bank, (unit, block) in enumerate(blocks):
-        band = unit.layer.matrix.bands[block.band]
-        start = unit.layer.matrix.row_starts[block.band]
-        rows = slice(block.row_start - start, block.row_stop - start)
-        if not band.groups:
-            continue
-        index_bits = bits_for(unit.alpha)
-        values = band.values[rows].T.astype(np.int64)
-        channels = band.channels[rows].T.astype(np.int64)
-        cells = np.zeros((block.columns, block.rows, 8 + index_bits), dtype=np.uint8)
-        cells[:, :, :8] = (values[..., None] >> np.arange(8)) & 1
-        cells[:, :, 8:] = (channels[..., None] >> np.arange(index_bits)) & 1
-        flat = cells.reshape(block.columns, -1)
-        bits[bank, : block.columns, : flat.shape[1]] = flat
+def _weights(units: tuple[LayerUnit | PoolUnit, ...], weight_bits: int) -> MemoryImage:
+    """Weight and channel index of every cell: one bank a row band, one word a column."""
+    banks = [
+        _band_bits(unit, index, cells, weight_bits)
+        for unit in units
+        if isinstance(unit, LayerUnit)
+        for index, cells in enumerate(unit.bands)
+    ]
+    depth = max((len(bank) for bank in banks), default=1)
+    width = max((bank.shape[1] for bank in banks), default=1)
+    bits = np.zeros((max(len(banks), 1), depth, width), dtype=np.uint8)
+    for padded, bank in zip(bits, banks, strict=False):
+        padded[: bank.shape[0], : bank.shape[1]] = bank
     return image_of_bits(WEIGHTS, bits)
+
+
+def _band_bits(
+    unit: LayerUnit, index: int, cells: BandCells, weight_bits: int
+) -> NDArray[np.uint8]:
+    """Shape (columns, bits): bit j of row r, weight and then index, at j * rows + r."""
+    band = unit.layer.matrix.bands[index]
+    index_bits = bits_for(unit.alpha)
+    bits = np.zeros((cells.columns, weight_bits + index_bits, cells.rows), dtype=np.uint8)
+    if band.groups:
+        values, channels = band.values.T.astype(np.int64), band.channels.T.astype(np.int64)
+        bits[:, :weight_bits] = (values[:, None] >> np.arange(weight_bits)[:, None]) & 1
+        bits[:, weight_bits:] = (channels[:, None] >> np.arange(index_bits)[:, None]) & 1
+    return bits.reshape(cells.columns, -1)
 
 
 def _parameters(network: PackedNetwork, units: tuple[LayerUnit | PoolUnit, ...]) -> MemoryImage:

@@ -358,19 +358,21 @@ class _Top:
         yield f"    wire [{rows * accumulator - 1}:0] {name}_sums;"
         yield f"    wire {name}_start = phase == {phases}'d{(feed + 1) % self.word};"
         yield f"    wire {name}_complete = phase == {phases}'d{unit.out_cycles % self.word};"
-        for number, block in enumerate(unit.blocks):
+        for number, band in enumerate(unit.bands):
             index_bits = bits_for(unit.alpha)
-            column_bits = bits_for(block.columns)
-            latency = -(-block.columns // block.blocks) + int(unit.alpha > 1)
-            latency += (block.rows - 1) // array.rows_per_register
+            column_bits = bits_for(band.columns)
+            data_bits = band.rows * (array.weight_bits + index_bits)
             yield from _instance(
                 "pipe_array",
                 f"{name}_cells{number}",
                 {
-                    "ROWS": block.rows,
-                    "COLUMNS": block.columns,
-                    "BLOCKS": block.blocks,
-                    "LEVELS": block.levels,
+                    "ROWS": band.rows,
+                    "COLUMNS": band.columns,
+                    "BLOCK_COLUMNS": band.block_columns,
+                    "OFFSET": band.blocks * band.block_columns - band.columns,
+                    "BLOCKS": band.blocks,
+                    "TILE_ROWS": band.tile_rows,
+                    "LEVELS": band.levels,
                     "ALPHA": unit.alpha,
                     "INDEX_BITS": index_bits,
                     "ACCUMULATOR_BITS": accumulator,
@@ -379,12 +381,13 @@ class _Top:
                     "COLUMN_BITS": column_bits,
                     "WORD_BITS": stream_bits(array),
                     "SUM_BITS": sum_bits(array),
+                    "CELL_WEIGHT_BITS": array.weight_bits,
                     "STREAMS": len(unit.streams),
-                    "EXTRA": block.extra_cycles,
+                    "EXTRA": band.extra_cycles,
                     "WORD_CYCLES": self.word,
                     "PHASE_BITS": phases,
-                    "FIRST": (feed + 1 + latency) % self.word,
-                    "SLOTS": _table((block.slots + 1).ravel().tolist()),
+                    "FIRST": (feed + 1 + band.array_cycles) % self.word,
+                    "SLOTS": _table((band.slots + 1).ravel().tolist()),
                 },
                 {
                     "clk": f"{name}_clock",
@@ -395,11 +398,11 @@ class _Top:
                     "stream": f"{name}_stream",
                     "load": f"config_write && config_memory == 3'd2 && "
                     f"config_bank == {self._bank(self.weight_bank)} && "
-                    f"config_address < 20'd{block.columns}",
+                    f"config_address < 20'd{band.columns}",
                     "load_column": f"config_address[{column_bits - 1}:0]",
-                    "load_data": f"config_data[{block.rows * (8 + index_bits) - 1}:0]",
-                    "word": f"{name}_sums[{(block.row_start) * accumulator}"
-                    f"+:{block.rows * accumulator}]",
+                    "load_data": f"config_data[{data_bits - 1}:0]",
+                    "word": f"{name}_sums[{(band.row_start) * accumulator}"
+                    f"+:{band.rows * accumulator}]",
                 },
             )
             self.weight_bank += 1

@@ -29,7 +29,7 @@ module bl_row #(
         .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS), .WORD_BITS(1), .MARKERS(COLUMNS)
     ) choice (
         .clk(clk), .x(x), .word_start(word_start), .take(take), .load(load),
-        .load_index(load_index), .word(bits), .start(first), .take_weight(take_weight)
+        .load_rows(1'b1), .load_index(load_index), .word(bits), .start(first), .take_weight(take_weight)
     );
 
     // The sign bit of the weight counts -2**(BITS - 1) in every cycle: its products are inverted

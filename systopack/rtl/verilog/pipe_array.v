@@ -1,18 +1,20 @@
 /* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
-// All columns of a packed filter matrix for up to a tile's rows: blocks of columns side by side,
-// each a systolic array, their sums added by a tree.
+// All cells of a band of a packed filter matrix: tiles that run in step, the sums of the blocks of
+// columns added by a tree.
 //
-// Blocks are as equal as they can be, so no sum waits for more than one cycle. A channel that no
-// cell selects has no wire: SLOTS gives for channel a of column c, at c * ALPHA + a, the number of
-// its stream plus 1, or 0.
+// A channel that no cell selects has no wire: SLOTS gives for channel a of column c, at
+// c * ALPHA + a, the number of its stream plus 1, or 0.
 // Latency, first bit of a word to its whole sums (`word`, in the cycle of `complete`):
-//   widest block + (ROWS - 1) / ROWS_PER_REGISTER + (ALPHA > 1) + levels of the tree + EXTRA
-//   + ACCUMULATOR_BITS (bit-parallel: 0).
+//   BLOCK_COLUMNS + (min(ROWS, TILE_ROWS) - 1) / ROWS_PER_REGISTER + (ALPHA > 1)
+//   + levels of the tree + EXTRA + ACCUMULATOR_BITS (bit-parallel: 0).
 // Throughput: one word per stream and word time. No reset.
 module pipe_array #(
     parameter ROWS = 4,
     parameter COLUMNS = 4,
-    parameter BLOCKS = 1,
+    parameter BLOCK_COLUMNS = 4,
+    parameter OFFSET = 0,             // columns that the first block lacks
+    parameter BLOCKS = 1,             // (COLUMNS + OFFSET) / BLOCK_COLUMNS
+    parameter TILE_ROWS = 4,
     parameter LEVELS = 0,             // ceil(log2(BLOCKS))
     parameter ALPHA = 8,
     parameter INDEX_BITS = 3,
@@ -22,6 +24,7 @@ module pipe_array #(
     parameter COLUMN_BITS = 5,        // 2**COLUMN_BITS >= COLUMNS
     parameter WORD_BITS = 1,
     parameter SUM_BITS = 4,
+    parameter CELL_WEIGHT_BITS = 8,
     parameter STREAMS = 4,
     parameter EXTRA = 0,
     parameter WORD_CYCLES = 8,
@@ -37,46 +40,37 @@ module pipe_array #(
     input  wire [STREAMS*WORD_BITS-1:0]     stream,
     input  wire                             load,
     input  wire [COLUMN_BITS-1:0]           load_column,
-    input  wire [ROWS*(8+INDEX_BITS)-1:0]   load_data,
+    input  wire [ROWS*(CELL_WEIGHT_BITS+INDEX_BITS)-1:0] load_data,
     output wire [ROWS*ACCUMULATOR_BITS-1:0] word
 );
     localparam SUMS = ROWS * SUM_BITS;
-    localparam WIDEST = (COLUMNS + BLOCKS - 1) / BLOCKS;
-    genvar k, c, a, l, n, r;
-    wire [SUMS*BLOCKS-1:0] block_sums;
+    localparam [SUMS*BLOCKS-1:0] NO_SUMS = 0;
+    genvar c, a, l, n, r;
+    wire [SUMS*BLOCKS-1:0]              block_sums;
+    wire [ALPHA*COLUMNS*WORD_BITS-1:0] x;
+    systolic_array #(
+        .ROWS(ROWS), .COLUMNS(COLUMNS), .BLOCK_COLUMNS(BLOCK_COLUMNS), .OFFSET(OFFSET),
+        .BLOCKS(BLOCKS), .TILE_ROWS(TILE_ROWS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
+        .ACCUMULATOR_BITS(ACCUMULATOR_BITS), .CELL(CELL),
+        .ROWS_PER_REGISTER(ROWS_PER_REGISTER), .LOAD_ROWS(ROWS), .COLUMN_BITS(COLUMN_BITS),
+        .BLOCK_BITS(1), .WORD_BITS(WORD_BITS), .SUM_BITS(SUM_BITS),
+        .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS)
+    ) cells (
+        .clk(clk), .word_start(word_start), .take(take), .x(x),
+        .sum_in(NO_SUMS), .sum_out(block_sums), .load(load),
+        .load_column(load_column), .load_block(1'b0), .load_data(load_data)
+    );
     generate
-        for (k = 0; k < BLOCKS; k = k + 1) begin : g_block
-            localparam LOW = k * COLUMNS / BLOCKS;
-            localparam HIGH = (k + 1) * COLUMNS / BLOCKS;
-            localparam WIDTH = HIGH - LOW;
-            wire [ALPHA*WIDTH*WORD_BITS-1:0] x;
-            for (c = 0; c < WIDTH; c = c + 1) begin : g_column
-                for (a = 0; a < ALPHA; a = a + 1) begin : g_channel
-                    localparam [15:0] SLOT = SLOTS[16*((LOW+c)*ALPHA+a)+:16];
-                    if (SLOT == 16'd0) begin : g_none
-                        assign x[(a*WIDTH+c)*WORD_BITS+:WORD_BITS] = {WORD_BITS{1'b0}};
-                    end else begin : g_stream
-                        assign x[(a*WIDTH+c)*WORD_BITS+:WORD_BITS] =
-                            stream[(SLOT-1)*WORD_BITS+:WORD_BITS];
-                    end
+        for (c = 0; c < COLUMNS; c = c + 1) begin : g_column
+            for (a = 0; a < ALPHA; a = a + 1) begin : g_channel
+                localparam [15:0] SLOT = SLOTS[16*(c*ALPHA+a)+:16];
+                if (SLOT == 16'd0) begin : g_none
+                    assign x[(a*COLUMNS+c)*WORD_BITS+:WORD_BITS] = {WORD_BITS{1'b0}};
+                end else begin : g_stream
+                    assign x[(a*COLUMNS+c)*WORD_BITS+:WORD_BITS] =
+                        stream[(SLOT-1)*WORD_BITS+:WORD_BITS];
                 end
             end
-            wire [31:0] column = {{(32 - COLUMN_BITS) {1'b0}}, load_column} - LOW;
-            wire [SUMS-1:0] leaving;
-            systolic_array #(
-                .ROWS(ROWS), .COLUMNS(WIDTH), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
-                .ACCUMULATOR_BITS(ACCUMULATOR_BITS), .CELL(CELL),
-                .ROWS_PER_REGISTER(ROWS_PER_REGISTER), .LOAD_ROWS(ROWS),
-                .COLUMN_BITS(COLUMN_BITS), .BLOCK_BITS(1), .WORD_BITS(WORD_BITS),
-                .SUM_BITS(SUM_BITS)
-            ) cells (
-                .clk(clk), .word_start(word_start), .take(take), .x(x), .sum_in({SUMS{1'b0}}),
-                .sum_out(leaving), .load(load && column < WIDTH),
-                .load_column(column[COLUMN_BITS-1:0]), .load_block(1'b0), .load_data(load_data)
-            );
-            delay_line #(.WIDTH(SUMS), .CYCLES(WIDEST - WIDTH)) even (
-                .clk(clk), .in(leaving), .out(block_sums[k*SUMS+:SUMS])
-            );
         end
 
         // The tree: an odd one waits a cycle.

@@ -37,6 +37,7 @@ module pipe_pool #(
             end
         end else begin : g_average
             localparam LANES = (CHANNELS + LANE_CHANNELS - 1) / LANE_CHANNELS;
+            localparam [LANES*LANE_CHANNELS*24-1:0] NOTHING = 0;
             localparam [31:0] LAST_TURN = LANE_CHANNELS - 1;
             localparam [31:0] FACTOR = MULTIPLIER;
             localparam [31:0] PLACES = SHIFT;
@@ -48,7 +49,7 @@ module pipe_pool #(
                     for (i = 0; i < CHANNELS; i = i + 1)
                         total[i] <= (first ? 24'd0 : total[i]) + {{16{word[8*i+7]}}, word[8*i+:8]};
                 if (done) begin
-                    waiting <= {LANES * LANE_CHANNELS * 24{1'b0}};
+                    waiting <= NOTHING;
                     for (i = 0; i < CHANNELS; i = i + 1) waiting[24*i+:24] <= total[i];
                 end
             end

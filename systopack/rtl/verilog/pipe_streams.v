@@ -19,6 +19,14 @@ module pipe_streams #(
     input  wire                         transfer,
     output wire [STREAMS*WORD_BITS-1:0] stream
 );
+    // Registers move for the 8 cycles of a word only; the sign stays.
+    reg [2:0] left;
+    reg       moving;
+    always @(posedge clk) begin
+        if (transfer) left <= 3'd7;
+        else if (moving) left <= left - 3'd1;
+        moving <= transfer || (moving && left != 3'd1);
+    end
     genvar s;
     generate
         for (s = 0; s < STREAMS; s = s + 1) begin : g_stream
@@ -26,7 +34,8 @@ module pipe_streams #(
             always @(posedge clk) begin
                 if (reading && index == TURN[16*s+:READ_BITS])
                     gathered <= word[8*CHANNEL[16*s+:16]+:8];
-                leaving <= transfer ? gathered : {leaving[7], leaving[7:1]};
+                if (transfer || moving)
+                    leaving <= transfer ? gathered : {leaving[7], leaving[7:1]};
             end
             assign stream[s*WORD_BITS+:WORD_BITS] = leaving[WORD_BITS-1:0];
         end

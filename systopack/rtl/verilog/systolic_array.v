@@ -1,10 +1,13 @@
-// The systolic array: ROWS x COLUMNS cells, weight-stationary, with its own skew.
+// Systolic arrays: ROWS x COLUMNS cells, weight-stationary, with their own skew.
 //
 // Words of all columns enter together, sums of all rows enter together and leave together. Inside,
 // column c runs c cycles behind column 0 and row r runs r / ROWS_PER_REGISTER cycles behind row 0.
+// A large matrix is cut into tiles that run in step: BLOCK_COLUMNS x TILE_ROWS cells each (the first
+// block of columns lacks OFFSET columns), every block of columns with sums of its own. MX and IL
+// cells only; other arrays are one tile.
 //
 // Latency from the first bit of a word to the first bit of its sums:
-//   COLUMNS + (ROWS - 1) / ROWS_PER_REGISTER + (ALPHA > 1) cycles.
+//   BLOCK_COLUMNS + (min(ROWS, TILE_ROWS) - 1) / ROWS_PER_REGISTER + (ALPHA > 1) cycles.
 // Throughput: one word per stream every 8 cycles (MX, IL), ACCUMULATOR_BITS (BL), 1 (parallel).
 // Weights are double-buffered: column load_column of row block load_block is written while the
 // present tile runs; `take` makes the loaded tile the present one, cell by cell, just ahead of the
@@ -14,6 +17,10 @@
 module systolic_array #(
     parameter ROWS = 32,
     parameter COLUMNS = 32,
+    parameter BLOCK_COLUMNS = COLUMNS,
+    parameter OFFSET = 0,
+    parameter BLOCKS = 1,            // (COLUMNS + OFFSET) / BLOCK_COLUMNS
+    parameter TILE_ROWS = ROWS,
     parameter ALPHA = 8,
     parameter INDEX_BITS = 3,        // at least 1, 2**INDEX_BITS >= ALPHA
     parameter ACCUMULATOR_BITS = 32,
@@ -31,35 +38,42 @@ module systolic_array #(
     input  wire                                take,        // the cycle before a tile's first one
     // Channel a of column c: bits (a * COLUMNS + c) * WORD_BITS on.
     input  wire [ALPHA*COLUMNS*WORD_BITS-1:0]  x,
-    input  wire [ROWS*SUM_BITS-1:0]            sum_in,      // row r: bits r * SUM_BITS on
-    output wire [ROWS*SUM_BITS-1:0]            sum_out,
+    // Row r of block k: bits (k * ROWS + r) * SUM_BITS on.
+    input  wire [BLOCKS*ROWS*SUM_BITS-1:0]     sum_in,
+    output wire [BLOCKS*ROWS*SUM_BITS-1:0]     sum_out,
     input  wire                                load,
     input  wire [COLUMN_BITS-1:0]              load_column,
     input  wire [BLOCK_BITS-1:0]               load_block,
-    // Row i of the block: weight, then index above it.
+    // Bit j of row i of the block, weight and then index: j * LOAD_ROWS + i.
     input  wire [LOAD_ROWS*(CELL_WEIGHT_BITS+INDEX_BITS)-1:0] load_data
 );
-    localparam TOP_DELAY = (ROWS - 1) / ROWS_PER_REGISTER;
+    localparam HIGHEST = ROWS < TILE_ROWS ? ROWS : TILE_ROWS;
+    localparam TOP_DELAY = (HIGHEST - 1) / ROWS_PER_REGISTER;
     localparam MULTIPLEXER = ALPHA > 1 ? 1 : 0;
     localparam STREAM = COLUMNS * WORD_BITS;
     localparam LOAD_BITS = CELL_WEIGHT_BITS + INDEX_BITS;
 
-    // Column skew: stage d drops column d, which has been delayed enough, and delays the rest.
+    // Column skew: the words of all blocks' columns at the same place wait together.
     wire [ALPHA*STREAM-1:0] skewed;
-    genvar a, c, r;
+    genvar a, c, k, r;
     generate
         for (a = 0; a < ALPHA; a = a + 1) begin : g_skew
-            for (c = 0; c < COLUMNS; c = c + 1) begin : g_stage
-                wire [(COLUMNS-c)*WORD_BITS-1:0] waiting;
-                if (c == 0) begin : g_edge
-                    assign waiting = x[a*STREAM+:STREAM];
-                end else begin : g_delay
-                    reg [(COLUMNS-c)*WORD_BITS-1:0] held;
-                    always @(posedge clk)
-                        held <= g_stage[c-1].waiting[(COLUMNS-c+1)*WORD_BITS-1:WORD_BITS];
-                    assign waiting = held;
+            for (c = 0; c < BLOCK_COLUMNS; c = c + 1) begin : g_place
+                localparam FIRST = c < OFFSET ? 1 : 0;  // block 0 may lack this place
+                localparam WIDTH = (BLOCKS - FIRST) * WORD_BITS;
+                if (WIDTH > 0) begin : g_words
+                    wire [WIDTH-1:0] early, late;
+                    for (k = FIRST; k < BLOCKS; k = k + 1) begin : g_block
+                        localparam WORD = a * COLUMNS + k * BLOCK_COLUMNS + c - OFFSET;
+                        assign early[(k-FIRST)*WORD_BITS+:WORD_BITS] =
+                            x[WORD*WORD_BITS+:WORD_BITS];
+                        assign skewed[WORD*WORD_BITS+:WORD_BITS] =
+                            late[(k-FIRST)*WORD_BITS+:WORD_BITS];
+                    end
+                    delay_line #(.WIDTH(WIDTH), .CYCLES(c)) skew (
+                        .clk(clk), .in(early), .out(late)
+                    );
                 end
-                assign skewed[(a*COLUMNS+c)*WORD_BITS+:WORD_BITS] = waiting[WORD_BITS-1:0];
             end
         end
     endgenerate
@@ -71,76 +85,154 @@ module systolic_array #(
             load_columns[i] = load && load_column == i[COLUMN_BITS-1:0];
     end
 
+    // Sums: row r enters and leaves with the delay that keeps all rows together outside.
+    wire [BLOCKS*ROWS*SUM_BITS-1:0] entering, leaving;
     generate
-        for (r = 0; r < ROWS; r = r + 1) begin : g_row
-            localparam DELAY = r / ROWS_PER_REGISTER;
-            // One input register serves ROWS_PER_REGISTER rows.
-            wire [ALPHA*STREAM-1:0] row_x;
-            wire                    row_start, row_take;
-            if (DELAY == 0) begin : g_bottom
-                assign row_x = skewed;
-                assign row_start = word_start;
-                assign row_take = take;
-            end else if (r % ROWS_PER_REGISTER == 0) begin : g_register
-                reg [ALPHA*STREAM-1:0] held_x;
-                reg                    held_start, held_take;
-                always @(posedge clk) begin
-                    held_x     <= g_row[r-1].row_x;
-                    held_start <= g_row[r-1].row_start;
-                    held_take  <= g_row[r-1].row_take;
-                end
-                assign row_x = held_x;
-                assign row_start = held_start;
-                assign row_take = held_take;
-            end else begin : g_shared
-                assign row_x = g_row[r-1].row_x;
-                assign row_start = g_row[r-1].row_start;
-                assign row_take = g_row[r-1].row_take;
-            end
-
-            wire [SUM_BITS-1:0] entering, leaving;
+        for (r = 0; r < BLOCKS * ROWS; r = r + 1) begin : g_sum
+            localparam DELAY = r % ROWS % TILE_ROWS / ROWS_PER_REGISTER;
             delay_line #(.WIDTH(SUM_BITS), .CYCLES(DELAY + MULTIPLEXER)) enter (
-                .clk(clk), .in(sum_in[r*SUM_BITS+:SUM_BITS]), .out(entering)
+                .clk(clk), .in(sum_in[r*SUM_BITS+:SUM_BITS]),
+                .out(entering[r*SUM_BITS+:SUM_BITS])
             );
             delay_line #(.WIDTH(SUM_BITS), .CYCLES(TOP_DELAY - DELAY)) leave (
-                .clk(clk), .in(leaving), .out(sum_out[r*SUM_BITS+:SUM_BITS])
+                .clk(clk), .in(leaving[r*SUM_BITS+:SUM_BITS]),
+                .out(sum_out[r*SUM_BITS+:SUM_BITS])
             );
+        end
+    endgenerate
 
-            wire [COLUMNS-1:0]    row_load;
-            wire [LOAD_BITS-1:0]  row_data = load_data[(r%LOAD_ROWS)*LOAD_BITS+:LOAD_BITS];
-            assign row_load = {{(32 - BLOCK_BITS) {1'b0}}, load_block} == r / LOAD_ROWS
-                            ? load_columns : {COLUMNS{1'b0}};
-
-            if (CELL == 0) begin : g_mx
-                mx_row #(
-                    .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
-                    .ACCUMULATOR_BITS(ACCUMULATOR_BITS), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS)
-                ) cells (
-                    .clk(clk), .x(row_x), .word_start(row_start), .take(row_take),
-                    .sum_in(entering), .sum_out(leaving), .load(row_load),
-                    .load_weight(row_data[CELL_WEIGHT_BITS-1:0]),
-                    .load_index(row_data[CELL_WEIGHT_BITS+:INDEX_BITS])
-                );
-            end else if (CELL == 1) begin : g_bl
-                bl_row #(
-                    .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
-                    .ACCUMULATOR_BITS(ACCUMULATOR_BITS), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS)
-                ) cells (
-                    .clk(clk), .x(row_x), .word_start(row_start), .take(row_take),
-                    .sum_in(entering), .sum_out(leaving), .load(row_load),
-                    .load_weight(row_data[CELL_WEIGHT_BITS-1:0]),
-                    .load_index(row_data[CELL_WEIGHT_BITS+:INDEX_BITS])
-                );
-            end else begin : g_parallel
-                parallel_row #(
-                    .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
-                    .ACCUMULATOR_BITS(ACCUMULATOR_BITS), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS)
-                ) cells (
-                    .clk(clk), .x(row_x), .take(row_take),
-                    .sum_in(entering), .sum_out(leaving), .load(row_load),
-                    .load_weight(row_data[CELL_WEIGHT_BITS-1:0]),
-                    .load_index(row_data[CELL_WEIGHT_BITS+:INDEX_BITS])
-                );
+    generate
+        if (CELL == 0) begin : g_mx
+            // All rows as one set of vectors, cell (r, c) at c * ROWS + r. Inputs move up from
+            // register to register, each of which serves ROWS_PER_REGISTER rows of a tile.
+            localparam CELLS = ROWS * COLUMNS;
+            localparam TILE_REGISTERS = TOP_DELAY + 1;
+            localparam FULL_TILES = ROWS / TILE_ROWS;
+            localparam REST = ROWS % TILE_ROWS;
+            localparam REGISTERS = FULL_TILES * TILE_REGISTERS
+                                 + (REST + ROWS_PER_REGISTER - 1) / ROWS_PER_REGISTER;
+            wire [ALPHA*CELLS-1:0]  cell_x;
+            wire [REGISTERS-1:0]    bottom;
+            wire [ROWS-1:0]         row_start, row_take, load_rows;
+            wire [REGISTERS-1:0]    start_now, take_now;
+            reg  [REGISTERS-1:0]    held_start, held_take;
+            wire [BLOCKS*ROWS*SUM_BITS-1:0] lanes_in, lanes_out;
+            wire [LOAD_BITS*ROWS-1:0] data;  // bit j of row r at j * ROWS + r
+            for (r = 0; r < REGISTERS; r = r + 1) begin : g_bottom
+                assign bottom[r] = r % TILE_REGISTERS == 0;
+            end
+            for (a = 0; a < ALPHA; a = a + 1) begin : g_channel
+                reg  [COLUMNS*REGISTERS-1:0] held;
+                wire [COLUMNS*REGISTERS-1:0] now, new_words;
+                always @(posedge clk) held <= now;
+                for (c = 0; c < COLUMNS; c = c + 1) begin : g_column
+                    assign new_words[c*REGISTERS+:REGISTERS] =
+                        {REGISTERS{skewed[a*COLUMNS+c]}} & bottom;
+                end
+                assign now = new_words | ((held << 1) & ~{COLUMNS{bottom}});
+                if (ROWS == REGISTERS) begin : g_systolic
+                    assign cell_x[a*CELLS+:CELLS] = now;
+                end else begin : g_shared
+                    for (c = 0; c < COLUMNS; c = c + 1) begin : g_column
+                        for (r = 0; r < ROWS; r = r + 1) begin : g_cell
+                            localparam MINE = r / TILE_ROWS * TILE_REGISTERS
+                                            + r % TILE_ROWS / ROWS_PER_REGISTER;
+                            assign cell_x[a*CELLS+c*ROWS+r] = now[c*REGISTERS+MINE];
+                        end
+                    end
+                end
+            end
+            assign start_now = ({REGISTERS{word_start}} & bottom) | ((held_start << 1) & ~bottom);
+            assign take_now = ({REGISTERS{take}} & bottom) | ((held_take << 1) & ~bottom);
+            always @(posedge clk) begin
+                held_start <= start_now;
+                held_take  <= take_now;
+            end
+            for (r = 0; r < ROWS; r = r + 1) begin : g_row
+                localparam MINE = r / TILE_ROWS * TILE_REGISTERS
+                                + r % TILE_ROWS / ROWS_PER_REGISTER;
+                assign row_start[r] = start_now[MINE];
+                assign row_take[r] = take_now[MINE];
+                assign load_rows[r] = {{(32 - BLOCK_BITS) {1'b0}}, load_block} == r / LOAD_ROWS;
+                for (k = 0; k < BLOCKS; k = k + 1) begin : g_block
+                    for (a = 0; a < SUM_BITS; a = a + 1) begin : g_lane
+                        localparam WIRE = (k * ROWS + r) * SUM_BITS + a;
+                        assign lanes_in[(k*SUM_BITS+a)*ROWS+r] = entering[WIRE];
+                        assign leaving[WIRE] = lanes_out[(k*SUM_BITS+a)*ROWS+r];
+                    end
+                end
+            end
+            for (a = 0; a < LOAD_BITS; a = a + 1) begin : g_data
+                for (r = 0; r < ROWS; r = r + LOAD_ROWS) begin : g_block
+                    localparam PART = ROWS - r < LOAD_ROWS ? ROWS - r : LOAD_ROWS;
+                    assign data[a*ROWS+r+:PART] = load_data[a*LOAD_ROWS+:PART];
+                end
+            end
+            mx_row #(
+                .ROWS(ROWS), .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
+                .BLOCK_COLUMNS(BLOCK_COLUMNS), .OFFSET(OFFSET), .BLOCKS(BLOCKS),
+                .ACCUMULATOR_BITS(ACCUMULATOR_BITS), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS)
+            ) cells (
+                .clk(clk), .x(cell_x), .word_start(row_start), .take(row_take),
+                .sum_in(lanes_in), .sum_out(lanes_out), .load(load_columns),
+                .load_rows(load_rows), .load_weight(data[CELL_WEIGHT_BITS*ROWS-1:0]),
+                .load_index(data[CELL_WEIGHT_BITS*ROWS+:INDEX_BITS*ROWS])
+            );
+        end else begin : g_rows
+            for (r = 0; r < ROWS; r = r + 1) begin : g_row
+                // One input register serves ROWS_PER_REGISTER rows.
+                wire [ALPHA*STREAM-1:0] row_x;
+                wire                    row_start, row_take;
+                if (r / ROWS_PER_REGISTER == 0) begin : g_bottom
+                    assign row_x = skewed;
+                    assign row_start = word_start;
+                    assign row_take = take;
+                end else if (r % ROWS_PER_REGISTER == 0) begin : g_register
+                    reg [ALPHA*STREAM-1:0] held_x;
+                    reg                    held_start, held_take;
+                    always @(posedge clk) begin
+                        held_x     <= g_row[r-1].row_x;
+                        held_start <= g_row[r-1].row_start;
+                        held_take  <= g_row[r-1].row_take;
+                    end
+                    assign row_x = held_x;
+                    assign row_start = held_start;
+                    assign row_take = held_take;
+                end else begin : g_shared
+                    assign row_x = g_row[r-1].row_x;
+                    assign row_start = g_row[r-1].row_start;
+                    assign row_take = g_row[r-1].row_take;
+                end
+                wire [COLUMNS-1:0]   row_load;
+                wire [LOAD_BITS-1:0] row_data;
+                for (a = 0; a < LOAD_BITS; a = a + 1) begin : g_data
+                    assign row_data[a] = load_data[a*LOAD_ROWS+r%LOAD_ROWS];
+                end
+                assign row_load = {{(32 - BLOCK_BITS) {1'b0}}, load_block} == r / LOAD_ROWS
+                                ? load_columns : {COLUMNS{1'b0}};
+                if (CELL == 1) begin : g_bl
+                    bl_row #(
+                        .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
+                        .ACCUMULATOR_BITS(ACCUMULATOR_BITS), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS)
+                    ) cells (
+                        .clk(clk), .x(row_x), .word_start(row_start), .take(row_take),
+                        .sum_in(entering[r*SUM_BITS+:SUM_BITS]),
+                        .sum_out(leaving[r*SUM_BITS+:SUM_BITS]), .load(row_load),
+                        .load_weight(row_data[CELL_WEIGHT_BITS-1:0]),
+                        .load_index(row_data[CELL_WEIGHT_BITS+:INDEX_BITS])
+                    );
+                end else begin : g_parallel
+                    parallel_row #(
+                        .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
+                        .ACCUMULATOR_BITS(ACCUMULATOR_BITS), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS)
+                    ) cells (
+                        .clk(clk), .x(row_x), .take(row_take),
+                        .sum_in(entering[r*SUM_BITS+:SUM_BITS]),
+                        .sum_out(leaving[r*SUM_BITS+:SUM_BITS]), .load(row_load),
+                        .load_weight(row_data[CELL_WEIGHT_BITS-1:0]),
+                        .load_index(row_data[CELL_WEIGHT_BITS+:INDEX_BITS])
+                    );
+                end
             end
         end
     endgenerate
