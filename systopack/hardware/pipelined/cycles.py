@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from systopack.hardware.array import Array, check_fits
 from systopack.hardware.pipelined.schedule import Schedule, image_period, schedule
@@ -104,7 +105,7 @@ def count_pipelined(network: PackedNetwork, *, array: Array) -> PipelinedCycles:
     run = schedule(network, units)
     word = array.word_cycles
     period = image_period(network, units)
-    first_image = first_result_cycles(network, units, run)
+    last_words = last_result_cycles(network, units, run)
     sequential = 1 + sum(
         (positions(network, unit.name) - 1) * unit.interval + unit.latency_words for unit in units
     )
@@ -112,16 +113,16 @@ def count_pipelined(network: PackedNetwork, *, array: Array) -> PipelinedCycles:
     return PipelinedCycles(
         network=network.name,
         array=array,
-        latency_cycles=int(first_image[0, -1]) - (word - 1) + 1,
+        latency_cycles=int(last_words[0, -1]) - (word - 1) + 1,
         period_cycles=period * word,
         sequential_cycles=sequential * word,
         units=tuple(_unit_cycles(network, unit, run, word, period) for unit in units),
     )
 
 
-def first_result_cycles(
+def last_result_cycles(
     network: PackedNetwork, units: Sequence[LayerUnit | PoolUnit], run: Schedule
-) -> np.ndarray:
+) -> NDArray[np.int64]:
     """The cycle in which the last result word of each output position is sent.
 
     A host that takes a word every cycle is assumed. Cycle 0 is the first one of the slot in which
@@ -133,7 +134,8 @@ def first_result_cycles(
     flat = offered.ravel()
     steps = rows * np.arange(flat.size, dtype=np.int64)
     first = np.maximum.accumulate(flat - steps) + steps
-    return (first + rows - 1).reshape(offered.shape)
+    sent: NDArray[np.int64] = (first + rows - 1).reshape(offered.shape)
+    return sent
 
 
 def positions(network: PackedNetwork, name: str) -> int:
