@@ -1,4 +1,4 @@
-"""The host's side of the tiled accelerator: its registers, and what to write into them.
+"""The host's side of an accelerator: its registers, and what to write into them.
 
 The same calls drive the simulation and a board: a `Host` needs two functions, one that writes a
 32-bit register and one that reads it. Images and results go through the two AXI4-Streams.
@@ -6,18 +6,20 @@ The same calls drive the simulation and a board: a `Host` needs two functions, o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from systopack.errors import InvalidFileError
+from systopack.rtl.images import MemoryImage
+from systopack.rtl.pipelined.program import PipelinedProgram
 from systopack.rtl.program import TiledProgram
 
 CONTROL, CYCLES, MEMORY, ADDRESS, DATA, COMMIT, IDENTITY, ENTERED, STALLED = range(0, 36, 4)
-IDENTITY_VALUE = 0x53590001
+TILED_IDENTITY, PIPELINED_IDENTITY = 0x53590001, 0x53590002
 
 
-def configuration_writes(program: TiledProgram) -> Iterator[tuple[int, int]]:
+def configuration_writes(images: Sequence[MemoryImage]) -> Iterator[tuple[int, int]]:
     """The (register, value) writes that fill all memories of the accelerator, in order."""
-    for image in program.images:
+    for image in images:
         banks, depth, _ = image.words.shape
         for bank in range(banks):
             yield MEMORY, image.memory | bank << 8
@@ -40,23 +42,29 @@ class Host:
         self._write = write
         self._read = read
 
-    def configure(self, program: TiledProgram) -> None:
+    def configure(self, program: TiledProgram | PipelinedProgram) -> None:
         """Fill the memories.
 
         Raises:
-            InvalidFileError: there is no tiled accelerator behind the registers.
+            InvalidFileError: there is no accelerator of this kind behind the registers.
         """
+        pipelined = isinstance(program, PipelinedProgram)
+        expected = PIPELINED_IDENTITY if pipelined else TILED_IDENTITY
+        kind = "layer-pipelined" if pipelined else "tiled"
         identity = self._read(IDENTITY)
-        if identity != IDENTITY_VALUE:
+        if identity != expected:
             raise InvalidFileError(
-                f"The registers identify themselves as {identity:#x}, not as a tiled "
-                f"accelerator ({IDENTITY_VALUE:#x}); check the base address."
+                f"The registers identify themselves as {identity:#x}, not as a {kind} "
+                f"accelerator ({expected:#x}); check the base address."
             )
-        for register, value in configuration_writes(program):
+        for register, value in configuration_writes(program.images):
             self._write(register, value)
 
     def start(self) -> None:
-        """Start a run; send the image and take the results meanwhile."""
+        """Start: a tiled accelerator runs one image, a layer-pipelined one all that follow.
+
+        Send the images and take the results meanwhile.
+        """
         self._write(CONTROL, 1)
 
     def busy(self) -> bool:

@@ -29,6 +29,7 @@ TILED_SOURCES = (
     "weight_loader.v",
     "tiled_accelerator.v",
 )
+AXI_TILED_SOURCES = (*TILED_SOURCES, "axi_registers.v", "axi_tiled.v")
 PIPELINED_SOURCES = (
     *ARRAY_SOURCES,
     "memory.v",
@@ -47,6 +48,7 @@ PIPELINED_SOURCES = (
     "pipe_pool.v",
     "pipe_results.v",
 )
+AXI_PIPELINED_SOURCES = (*PIPELINED_SOURCES, "axi_registers.v", "axi_pipelined.v")
 CELL_NUMBERS = {"mx": 0, "il": 0, "bl": 1, "bit-parallel": 2}
 
 

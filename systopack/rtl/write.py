@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +15,12 @@ from systopack.hardware.tiled import TiledCycles, count_tiled
 from systopack.network.network import PackedNetwork
 from systopack.network.reference import run
 from systopack.rtl.host import CONTROL, configuration_writes
-from systopack.rtl.parameters import TILED_SOURCES, VERILOG
+from systopack.rtl.parameters import AXI_TILED_SOURCES, VERILOG
+from systopack.rtl.pipelined.write import pipelined_contents
 from systopack.rtl.program import TiledProgram, compile_tiled
+from systopack.rtl.texts import configuration_text, hex_lines, test_bench
 
-ORGANISATIONS = ("tiled",)
+ORGANISATIONS = ("tiled", "pipelined")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,7 @@ def write_rtl(
         network: the packed network.
         array: the array to build.
         out: the folder; made where missing.
-        organisation: "tiled".
+        organisation: "tiled" or "pipelined" (one set of cells for each layer).
         image: shape (C, H, W), int8, for the test bench; None: zeros.
 
     Raises:
@@ -62,30 +63,45 @@ def write_rtl(
         raise InvalidOptionError(
             f"organisation is '{organisation}', but it must be one of {', '.join(ORGANISATIONS)}."
         )
-    program = compile_tiled(network, array=array)
-    counted = count_tiled(network, array=array, placement=program.placement)
     if image is None:
         image = np.zeros(network.input.shape, dtype=np.int8)
-    results = run(network, image[None])[network.output.name].reshape(-1)
-    writes = [*configuration_writes(program), (CONTROL, 1)]
+    results = run(network, image[None])[network.output.name][0]
+    build = pipelined_contents if organisation == "pipelined" else _tiled_contents
+    contents, cycles, bits = build(network, array, image, results)
     folder = Path(out)
-    contents = {
-        **{name: (VERILOG / name).read_text() for name in (*TILED_SOURCES, "axi_tiled.v")},
-        "accelerator.v": _top(program, len(results)),
-        "testbench.v": _bench(len(writes), image.size, len(results), counted.cycles),
-        "configuration.hex": _lines(f"{register:02x}{value:08x}" for register, value in writes),
-        "image.hex": _lines(f"{int(byte) & 255:02x}" for byte in image.reshape(-1)),
-        "results.hex": _lines(f"{int(word) & 0xFFFFFFFF:08x}" for word in results),
-        "sources.f": _lines((*TILED_SOURCES, "axi_tiled.v", "accelerator.v")),
-        "README.md": _readme(program, counted, len(writes)),
-    }
     for name, text in contents.items():
         write_atomically(folder / name, text)
     return WrittenRtl(
         files=tuple(folder / name for name in contents),
-        cycles=counted.cycles,
-        memory_bits=memory_bits(program),
+        cycles=cycles,
+        memory_bits=bits,
     )
+
+
+def _tiled_contents(
+    network: PackedNetwork, array: Array, image: NDArray[np.int8], results: NDArray[np.int32]
+) -> tuple[dict[str, str], int, int]:
+    """Files by name, cycles of an image, bits of memory."""
+    program = compile_tiled(network, array=array)
+    counted = count_tiled(network, array=array, placement=program.placement)
+    writes = [*configuration_writes(program.images), (CONTROL, 1)]
+    contents = {
+        **{name: (VERILOG / name).read_text() for name in AXI_TILED_SOURCES},
+        "accelerator.v": _top(program, results.size),
+        "testbench.v": test_bench(
+            writes=len(writes),
+            beats=image.size,
+            beat_bits=8,
+            results=results.size,
+            cycles=counted.cycles,
+        ),
+        "configuration.hex": configuration_text(writes),
+        "image.hex": hex_lines(image.reshape(-1), 8),
+        "results.hex": hex_lines(results.reshape(-1), 32),
+        "sources.f": "".join(f"{name}\n" for name in (*AXI_TILED_SOURCES, "accelerator.v")),
+        "README.md": _readme(program, counted, len(writes)),
+    }
+    return contents, counted.cycles, memory_bits(program)
 
 
 def memory_bits(program: TiledProgram) -> int:
@@ -106,10 +122,6 @@ def memory_bits(program: TiledProgram) -> int:
     return banks * per_bank + sizes["LANES"] * per_lane + weights + program_bits
 
 
-def _lines(items: Iterable[str]) -> str:
-    return "".join(f"{item}\n" for item in items)
-
-
 def _top(program: TiledProgram, results: int) -> str:
     """A module without parameters: the AXI accelerator for this network and array."""
     source = (VERILOG / "axi_tiled.v").read_text()
@@ -127,18 +139,6 @@ def _top(program: TiledProgram, results: int) -> str:
         f"module accelerator (\n{ports});\n    axi_tiled #(\n{parameters}\n    ) axi (\n"
         f"{connections}\n    );\nendmodule\n"
     )
-
-
-def _bench(writes: int, pixels: int, results: int, cycles: int) -> str:
-    text = (VERILOG / "testbench.v").read_text()
-    for name, value in (
-        ("WRITES", writes),
-        ("BYTES", pixels),
-        ("RESULTS", results),
-        ("CYCLES", cycles),
-    ):
-        text = text.replace(f"parameter {name} = 1;", f"parameter {name} = {value};")
-    return text
 
 
 def _readme(program: TiledProgram, counted: TiledCycles, writes: int) -> str:

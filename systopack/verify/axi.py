@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import ctypes
+import tempfile
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from systopack.errors import InvalidNetworkError
 from systopack.rtl.host import Host
-from systopack.rtl.parameters import TILED_SOURCES, sources
+from systopack.rtl.parameters import AXI_PIPELINED_SOURCES, AXI_TILED_SOURCES, sources
+from systopack.rtl.pipelined.program import PipelinedProgram
+from systopack.rtl.pipelined.top import top_module
 from systopack.rtl.program import TiledProgram
+from systopack.verify.bench import Port, copy_port
 from systopack.verify.verilator import build
 
 
@@ -21,15 +26,27 @@ class SimulatedBoard:
         program: the compiled network, which decides how the accelerator is built.
     """
 
-    def __init__(self, program: TiledProgram) -> None:
+    def __init__(self, program: TiledProgram | PipelinedProgram) -> None:
         shapes = program.network.shapes
         self._results = int(np.prod(shapes[program.network.output.name]))
-        self._library = build(
-            top="axi_tiled",
-            sources=sources((*TILED_SOURCES, "axi_tiled.v")),
-            parameters={**program.parameters, "RESULTS": self._results},
-            harness=_HARNESS,
-        )
+        self._pipelined = isinstance(program, PipelinedProgram)
+        if isinstance(program, PipelinedProgram):
+            with tempfile.TemporaryDirectory(prefix="systopack-") as folder:
+                top = Path(folder) / "pipelined_accelerator.v"
+                top.write_text(top_module(program))
+                self._library = build(
+                    top="axi_pipelined",
+                    sources=[*sources(AXI_PIPELINED_SOURCES), top],
+                    parameters=program.parameters,
+                    harness=_harness(program.parameters["IMAGE_BITS"]),
+                )
+        else:
+            self._library = build(
+                top="axi_tiled",
+                sources=sources(AXI_TILED_SOURCES),
+                parameters={**program.parameters, "RESULTS": self._results},
+                harness=_harness(8),
+            )
         self._library.reset()
         self._library.read_register.restype = ctypes.c_uint32
         self.host = Host(self._write, self._read)
@@ -37,15 +54,19 @@ class SimulatedBoard:
     def run(self, image: NDArray[np.int8], *, cycle_limit: int = 1 << 24) -> NDArray[np.int32]:
         """Run one image, shape (C, H, W), and give the result words, shape (results,).
 
+        A layer-pipelined accelerator gives them position by position.
+
         Raises:
             InvalidNetworkError: the results did not come within the limit.
         """
-        pixels = np.ascontiguousarray(image).view(np.uint8).reshape(-1)
+        planes = image.reshape(image.shape[0], -1)
+        beats = planes.T if self._pipelined else planes.reshape(-1, 1)
+        pixels = np.ascontiguousarray(beats).view(np.uint8)
         results = np.zeros(self._results, np.int32)
         self.host.start()
         ended = self._library.stream(
             pixels.ctypes.data_as(ctypes.c_void_p),
-            ctypes.c_long(pixels.size),
+            ctypes.c_long(len(pixels)),
             results.ctypes.data_as(ctypes.c_void_p),
             ctypes.c_long(results.size),
             ctypes.c_long(cycle_limit),
@@ -61,7 +82,17 @@ class SimulatedBoard:
         return int(self._library.read_register(ctypes.c_uint32(register)))
 
 
+def _harness(image_bits: int) -> str:
+    image = Port(name="s_axis_image_tdata", bits=image_bits)
+    return (
+        _HARNESS.replace("BEAT_BYTES", str(image_bits // 8))
+        .replace("IMAGE_WORDS", str(image.words))
+        .replace("SEND_IMAGE", copy_port(image, "p", to_model=True))
+    )
+
+
 _HARNESS = """
+#include <cstring>
 #include "Vmodel.h"
 #include "verilated.h"
 double sc_time_stamp() { return 0; }
@@ -96,12 +127,14 @@ extern "C" uint32_t read_register(uint32_t address) {
   edge(); top->s_axi_rready = 0;
   return value;
 }
-extern "C" long stream(const uint8_t* image, long bytes, int32_t* results, long count, long limit) {
+extern "C" long stream(const uint8_t* image, long beats, int32_t* results, long count, long limit) {
+  static uint32_t words[IMAGE_WORDS];
   long sent = 0, got = 0; bool last_right = true;
   top->m_axis_result_tready = 1;
   for (long cycle = 0; cycle < limit && got < count; ++cycle) {
-    top->s_axis_image_tvalid = sent < bytes;
-    top->s_axis_image_tdata = sent < bytes ? image[sent] : 0;
+    top->s_axis_image_tvalid = sent < beats;
+    if (sent < beats) memcpy(words, image + sent * BEAT_BYTES, BEAT_BYTES);
+    { uint32_t* p = words; Vmodel& model = *top; SEND_IMAGE }
     top->eval();
     bool took = top->s_axis_image_tvalid && top->s_axis_image_tready;
     if (top->m_axis_result_tvalid) {
@@ -112,6 +145,6 @@ extern "C" long stream(const uint8_t* image, long bytes, int32_t* results, long 
     if (took) ++sent;
   }
   top->s_axis_image_tvalid = 0; top->m_axis_result_tready = 0;
-  return got == count && sent == bytes && last_right;
+  return got == count && sent == beats && last_right;
 }
 """

@@ -32,11 +32,12 @@ def run(command, folder, **environment):
     )
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+@pytest.fixture(scope="module", params=["tiled", "pipelined"])
+def folder(request, tmp_path_factory):
     out = tmp_path_factory.mktemp("rtl")
     network, image = network_and_image(3)
-    write_rtl(network, array=Array(rows=3, columns=2), out=out, image=image)
+    array = Array(rows=3, columns=2)
+    write_rtl(network, array=array, out=out, image=image, organisation=request.param)
     return out
 
 

@@ -5,7 +5,8 @@ import numpy as np
 from systopack.hardware.array import Array
 from systopack.hardware.tiled import count_tiled
 from systopack.network.reference import run
-from systopack.rtl.host import IDENTITY, IDENTITY_VALUE
+from systopack.rtl.host import IDENTITY, PIPELINED_IDENTITY, TILED_IDENTITY
+from systopack.rtl.pipelined.program import compile_pipelined
 from systopack.rtl.program import compile_tiled
 from systopack.verify.axi import SimulatedBoard
 from tests.networks import random_images, random_network
@@ -29,5 +30,21 @@ def test_a_host_configures_runs_and_reads_the_cycle_counter():
         assert board.host.cycles() == counted.cycles
         assert board.host.entered_words() == counted.entered_words
         assert board.host.stall_words() == counted.stall_words
-    assert board._read(IDENTITY) == IDENTITY_VALUE
+    assert board._read(IDENTITY) == TILED_IDENTITY
     assert board._read(0x40) == 0
+
+
+def test_the_same_calls_drive_a_layer_pipelined_accelerator():
+    rng = np.random.default_rng(4)
+    network = random_network(rng, layers=2)
+    images = random_images(rng, network, 2)
+    program = compile_pipelined(network, array=Array(rows=3, columns=2))
+    board = SimulatedBoard(program)
+    board.host.configure(program)
+    expected = run(network, images)[network.output.name].reshape(2, -1)
+    for image, logits in zip(images, expected, strict=True):
+        assert np.array_equal(board.run(image), logits)
+        while board.host.busy():
+            pass
+        assert board.host.cycles() == program.cycles.latency_cycles
+    assert board._read(IDENTITY) == PIPELINED_IDENTITY

@@ -89,6 +89,8 @@ class _Top:
         words = self.network.input.shape[1] * self.network.input.shape[2]
         yield f"    wire [{phase_bits - 1}:0] phase;"
         yield "    wire slot, slot_end, take, arrived, finished;"
+        yield "    // While weights are taken over, no unit starts and old words leave the delays."
+        yield "    wire still = reset || !running;"
         yield from _instance(
             "pipe_control",
             "control",
@@ -132,9 +134,10 @@ class _Top:
                 "COUNT_BITS": bits_for(max(entries, height * width) + 1),
             },
             {
+                "reset": "still",
                 "arrived": f"{name}_valid",
                 "words": f"{name}_words",
-                **_same("clk reset result_valid result_ready result_word result_last finished"),
+                **_same("clk result_valid result_ready result_word result_last finished"),
             },
         )
 
@@ -189,7 +192,8 @@ class _Top:
             f"{name}_take",
             parameters,
             {
-                **_same("clk reset slot"),
+                "reset": "still",
+                **_same("clk slot"),
                 "arrived": self.signals[unit.source][0],
                 "residual_arrived": residual_arrived,
                 "issue": f"{name}_issue",
@@ -251,7 +255,8 @@ class _Top:
                 "DX": _table([dx for _, dx in window.displacements]),
             },
             {
-                **_same("clk reset"),
+                "clk": "clk",
+                "reset": "still",
                 "write": valid,
                 "data": data,
                 **issue,

@@ -57,7 +57,6 @@ module choice_row #(
         end
     endgenerate
 
-    integer i;
     genvar k, c;
     generate
         if (ALPHA == 1) begin : g_single
@@ -79,6 +78,7 @@ module choice_row #(
             end
             for (k = 0; k < INDEX_BITS; k = k + 1) begin : g_level
                 localparam HALF = (LEAVES >> k) / 2 * BITS;
+                integer            i;
                 reg  [CELLS-1:0]   next_index, index;  // bit INDEX_BITS - 1 - k of each cell's
                 wire [2*HALF-1:0]  from;
                 wire [BITS-1:0]    bit_of_word;

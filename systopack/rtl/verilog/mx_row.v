@@ -69,10 +69,10 @@ module mx_row #(
     wire [CELLS-1:0] constants = constant_all[BLOCKS*PATTERN-1:ROWS*OFFSET];
     wire loading = |load;  // weights hold still but for a few cycles of a tile:
     wire taking = |take_weight[CELLS-1:CELLS-PATTERN];  // these are clock gates
-    integer i;
     genvar j, k, p;
     generate
         for (j = 0; j <= TOP; j = j + 1) begin : g_bit
+            integer          i;
             reg  [CELLS-1:0] next_weight, weight, carry, high_carry;
             wire [CELLS-1:0] above, high_carry_above;
             wire [CELLS-1:0] product = (bits & weight) ^ (j == TOP ? ~last : last);

@@ -1,7 +1,7 @@
 // Word times for all units, and the start: `go` makes the loaded weights the present ones.
 //
 // After `go` the arrays are clocked for PREPARE word times while `take` travels through them;
-// then `running` lets images in. `go` is obeyed while no image is under way.
+// then `running` lets images in. A rising `go` is obeyed, while no image is under way.
 // Reset: synchronous, active high; the word times go on through it.
 module pipe_control #(
     parameter WORD_CYCLES = 8,
@@ -21,7 +21,7 @@ module pipe_control #(
 );
     localparam [31:0] END = WORD_CYCLES - 1;
     localparam [31:0] LAST = PREPARE - 1;
-    reg                    preparing;
+    reg                    preparing, went;
     reg [PREPARE_BITS-1:0] prepared;
     assign slot = phase == {PHASE_BITS{1'b0}};
     assign slot_end = phase == END[PHASE_BITS-1:0];
@@ -29,7 +29,8 @@ module pipe_control #(
         phase <= slot_end || reset ? {PHASE_BITS{1'b0}} : phase + 1'b1;
         if (slot_end) begin
             take <= 1'b0;
-            if (go && !busy) begin
+            went <= go;
+            if (go && !went && !busy) begin
                 running <= 1'b0;
                 preparing <= 1'b1;
                 prepared <= {PREPARE_BITS{1'b0}};
@@ -44,6 +45,7 @@ module pipe_control #(
         end
         if (reset) begin
             take <= 1'b0;
+            went <= 1'b0;
             running <= 1'b0;
             preparing <= 1'b0;
         end

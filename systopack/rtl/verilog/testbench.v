@@ -3,12 +3,13 @@
 `timescale 1ns / 1ps
 module testbench;
     parameter WRITES = 1;        // lines of configuration.hex: register (8 bits), value (32 bits)
-    parameter BYTES = 1;         // lines of image.hex
+    parameter IMAGE_BITS = 8;    // of a beat of the image stream
+    parameter BEATS = 1;         // lines of image.hex
     parameter RESULTS = 1;       // lines of results.hex
     parameter CYCLES = 1;        // expected cycles of the run
     reg         clk = 0, reset = 1;
     reg  [39:0] writes[0:WRITES-1];
-    reg  [7:0]  image[0:BYTES-1];
+    reg  [IMAGE_BITS-1:0] image[0:BEATS-1];
     reg  [31:0] expected[0:RESULTS-1];
     reg  [7:0]  awaddr = 0;
     reg  [31:0] wdata = 0;
@@ -30,8 +31,8 @@ module testbench;
         .s_axi_bresp(bresp), .s_axi_bvalid(bvalid), .s_axi_bready(1'b1),
         .s_axi_araddr(8'h04), .s_axi_arvalid(arvalid), .s_axi_arready(arready),
         .s_axi_rdata(rdata), .s_axi_rresp(rresp), .s_axi_rvalid(rvalid), .s_axi_rready(1'b1),
-        .s_axis_image_tdata(image[sent < BYTES ? sent : 0]),
-        .s_axis_image_tvalid(sent < BYTES && next == WRITES),
+        .s_axis_image_tdata(image[sent < BEATS ? sent : 0]),
+        .s_axis_image_tvalid(sent < BEATS && next == WRITES),
         .s_axis_image_tready(tready), .m_axis_result_tdata(result),
         .m_axis_result_tvalid(result_valid), .m_axis_result_tready(1'b1),
         .m_axis_result_tlast(result_last)
@@ -48,7 +49,7 @@ module testbench;
                 next <= next + 1;
             end
         end
-        if (tready && sent < BYTES && next == WRITES) sent <= sent + 1;
+        if (tready && sent < BEATS && next == WRITES) sent <= sent + 1;
         if (result_valid) begin
             if (result !== expected[got]) begin
                 $display("result %0d: expected %h, got %h", got, expected[got], result);
@@ -68,7 +69,7 @@ module testbench;
                 $finish;
             end
         end
-        if (waited > 4 * WRITES + 4 * BYTES + 4 * CYCLES + 1000) begin
+        if (waited > 4 * WRITES + 4 * BEATS + 4 * CYCLES + 1000) begin
             $display("FAIL: no end");
             $finish;
         end

@@ -1,0 +1,155 @@
+"""The folder of a layer-pipelined accelerator: Verilog, memory contents, test bench, README."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from systopack.hardware.array import Array
+from systopack.hardware.pipelined.routing import routing
+from systopack.hardware.pipelined.units import LayerUnit
+from systopack.network.network import PackedNetwork
+from systopack.rtl.host import CONTROL, configuration_writes
+from systopack.rtl.parameters import AXI_PIPELINED_SOURCES, VERILOG
+from systopack.rtl.pipelined.program import PipelinedProgram, compile_pipelined
+from systopack.rtl.pipelined.top import top_module
+from systopack.rtl.texts import configuration_text, hex_lines, test_bench
+
+_TOPS = ("pipelined_accelerator.v", "accelerator.v")
+
+
+def pipelined_contents(
+    network: PackedNetwork, array: Array, image: NDArray[np.int8], results: NDArray[np.int32]
+) -> tuple[dict[str, str], int, int]:
+    """Files by name, latency of an image in cycles, bits of memory.
+
+    Args:
+        image: shape (C, H, W), int8, for the test bench.
+        results: shape (rows, H, W): what it must give.
+
+    Raises:
+        InvalidOptionError: the network does not fit.
+    """
+    program = compile_pipelined(network, array=array)
+    writes = [*configuration_writes(program.images), (CONTROL, 1)]
+    beats = image.reshape(image.shape[0], -1).T
+    words = results.reshape(results.shape[0], -1).T.reshape(-1)
+    contents = {
+        **{name: (VERILOG / name).read_text() for name in AXI_PIPELINED_SOURCES},
+        "pipelined_accelerator.v": top_module(program),
+        "accelerator.v": _top(program),
+        "testbench.v": test_bench(
+            writes=len(writes),
+            beats=len(beats),
+            beat_bits=8 * beats.shape[1],
+            results=words.size,
+            cycles=program.cycles.latency_cycles,
+        ),
+        "configuration.hex": configuration_text(writes),
+        "image.hex": hex_lines(beats, 8),
+        "results.hex": hex_lines(words, 32),
+        "sources.f": "".join(f"{name}\n" for name in (*AXI_PIPELINED_SOURCES, *_TOPS)),
+        "README.md": _readme(program, len(writes)),
+    }
+    return contents, program.cycles.latency_cycles, memory_bits(program)
+
+
+def memory_bits(program: PipelinedProgram) -> int:
+    """Bits of all line buffers, output parameters and result words."""
+    bits = program.credits * program.result_words * program.array.accumulator_bits
+    for unit in program.units:
+        windows = list(unit.windows)
+        if isinstance(unit, LayerUnit):
+            bits += unit.layer.matrix.rows * (12 + 3 * program.array.accumulator_bits)
+            windows += [unit.residual] if unit.residual is not None else []
+        for window, depth in zip(windows, program.depths[unit.name], strict=True):
+            bits += 8 * len(window.channels) * depth
+    return bits
+
+
+def _top(program: PipelinedProgram) -> str:
+    """A module without parameters: the AXI accelerator for this network and array."""
+    source = (VERILOG / "axi_pipelined.v").read_text()
+    ports = source[source.index(") (\n") + 4 : source.index(");\n")]
+    names = [
+        line.rstrip(",").split()[-1]
+        for line in ports.splitlines()
+        if line.startswith(("    input", "    output"))
+    ]
+    ports = ports.replace("IMAGE_BITS-1", str(program.parameters["IMAGE_BITS"] - 1))
+    parameters = ",\n".join(f"        .{n}({value})" for n, value in program.parameters.items())
+    connections = ",\n".join(f"        .{name}({name})" for name in names)
+    return (
+        f"module accelerator (\n{ports});\n    axi_pipelined #(\n{parameters}\n    ) axi (\n"
+        f"{connections}\n    );\nendmodule\n"
+    )
+
+
+def _readme(program: PipelinedProgram, writes: int) -> str:
+    network, array, cycles = program.network, program.array, program.cycles
+    image_bits = program.parameters["IMAGE_BITS"]
+    rows = "\n".join(
+        f"| {unit.name} | {unit.kind} | {unit.cells:,} | {unit.tiles} | {unit.start_cycle:,} | "
+        f"{unit.first_word_cycle:,} | {unit.end_cycle:,} |"
+        for unit in cycles.units
+    )
+    before, after = routing(network)
+    wires = "\n".join(
+        f"| {now.name} | {now.streams} | {now.out_of_place} | {then.out_of_place} | "
+        f"{now.crossed_rows} | {then.crossed_rows} |"
+        for now, then in zip(before, after, strict=True)
+    )
+    return f"""# {network.name} as a layer-pipelined accelerator
+
+Every layer has its own cells, {cycles.cells:,} in all, in tiles of at most {array.rows} x
+{array.columns}: {array.cell}, {array.accumulator_bits}-bit accumulators. An image takes
+{cycles.latency_cycles:,} clock cycles from its first word to its last result; images follow each
+other every {cycles.period_cycles:,} cycles. The memories hold {memory_bits(program):,} bits.
+
+## Files
+
+- `accelerator.v`: the top module, without parameters; `sources.f` lists all files it needs.
+- `configuration.hex`: {writes:,} register writes, in order, a line each: register (2 digits),
+  value (8 digits). They load weights and output parameters; the last one starts.
+- `testbench.v` with `image.hex` and `results.hex`: prints PASS or FAIL.
+  `iverilog -g2005 -o bench $(cat sources.f) testbench.v && ./bench`
+- Verilator unrolls generate loops over a layer's columns: give it `--unroll-count 65536`.
+
+## Ports
+
+| port | protocol | meaning |
+|---|---|---|
+| `clk`, `reset` | | one clock; reset is synchronous, active high |
+| `s_axi_*` | AXI4-Lite, 32 bits | registers below |
+| `s_axis_image_*` | AXI4-Stream, {image_bits} bits | all channels of a position, 0 lowest |
+| `m_axis_result_*` | AXI4-Stream, 32 bits | all rows of a position; TLAST ends an image |
+
+## Registers
+
+| address | name | meaning |
+|---|---|---|
+| 0x00 | CONTROL | write bit 0: start; read bit 0: busy |
+| 0x04 | CYCLES | cycles since the first word of the image, or of the first of overlapping ones |
+| 0x08 | MEMORY | bits 2..0 memory, bits 31..8 bank |
+| 0x0c | ADDRESS | word to write next |
+| 0x10 | DATA | next 32 bits of the word, least significant first |
+| 0x14 | COMMIT | write the word, go on to the next address |
+| 0x18 | IDENTITY | 0x53590002 |
+
+Memories: 2 weights (bank: row band, word: column), 6 output parameters (bank: lane, word: row).
+
+## Latency
+
+| node | kind | cells | tiles | first position in cycle | first word in cycle | last word in cycle |
+|---|---|---|---|---|---|---|
+{rows}
+
+## Routing
+
+Streams that do not leave the layer before beside the others of their column group, and rows that
+lie between them, as built and after the row permutation (`systopack.network.permute.permute_rows`).
+
+| layer | streams | out of place | permuted | rows crossed | permuted |
+|---|---|---|---|---|---|
+{wires}
+"""
