@@ -7,6 +7,7 @@ import pytest
 
 from systopack.hardware.array import Array
 from systopack.rtl.parameters import VERILOG
+from systopack.verify.pipelined_check import verify_pipelined
 from systopack.verify.verify import verify
 from tests.networks import random_images, random_network
 
@@ -34,7 +35,16 @@ MUTANTS = [
     ("stalls counted where there is none", "controller.v", "next_up && clear && !fed", "next_up && clear && fed"),
     ("partial sums of another position", "output_lane.v", ".write_address(keep_address_6)", ".write_address(keep_address_6 ^ 1)"),
 ]  # fmt: skip
+PIPELINED_MUTANTS = [
+    ("a position taken a word too early", "pipe_issue.v", "reach + 1;", "reach;"),
+    ("a line buffer's address wrapped one too late", "pipe_window.v", "moved = sum > END[ADDRESS_BITS:0]", "moved = sum > END[ADDRESS_BITS:0] + 1'b1"),
+    ("a carry between added byte lanes dropped", "sum_adder.v", "first ? up : carry", "first ? {BITS{1'b0}} : carry"),
+    ("the residual not shifted", "pipe_lane.v", "extended_1 << residual_shift_1", "extended_1"),
+    ("the average's total never restarted", "pipe_pool.v", "(first ? 24'd0 : total[i])", "total[i]"),
+    ("the maximum's window never restarted", "pipe_pool.v", "first || member > largest", "member > largest"),
+]  # fmt: skip
 SEED = 281
+PIPELINED_SEED = 1  # shift and convolution, residuals, both kinds of pooling, blocks of columns
 
 
 def outcome(verilog):
@@ -44,18 +54,28 @@ def outcome(verilog):
     return verify(network, images, array=Array(rows=3, columns=2), verilog=verilog)
 
 
+def pipelined_outcome(verilog):
+    rng = np.random.default_rng(PIPELINED_SEED)
+    network = random_network(rng, layers=5)
+    images = random_images(rng, network, 2)
+    return verify_pipelined(
+        network, images, array=Array(rows=4, columns=3, alpha=16), verilog=verilog
+    )
+
+
 @pytest.mark.slow
-def test_the_hardware_itself_is_green():
-    assert outcome(VERILOG).passed
+@pytest.mark.parametrize("run", [outcome, pipelined_outcome])
+def test_the_hardware_itself_is_green(run):
+    assert run(VERILOG).passed
 
 
-def check(tmp_path, name, old, new):
+def check(tmp_path, run, name, old, new):
     folder = tmp_path / "verilog"
     shutil.copytree(VERILOG, folder)
     text = (folder / name).read_text()
     assert text.count(old) == 1, f"{name} has {text.count(old)} times {old}"
     (folder / name).write_text(text.replace(old, new))
-    result = outcome(folder)
+    result = run(folder)
     assert not result.passed
     assert result.difference.layer
 
@@ -63,4 +83,10 @@ def check(tmp_path, name, old, new):
 @pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant[0])
 def test_every_mutant_is_killed(tmp_path, mutant):
-    check(tmp_path, *mutant[1:])
+    check(tmp_path, outcome, *mutant[1:])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", PIPELINED_MUTANTS, ids=lambda mutant: mutant[0])
+def test_every_mutant_of_the_pipelined_accelerator_is_killed(tmp_path, mutant):
+    check(tmp_path, pipelined_outcome, *mutant[1:])
