@@ -107,6 +107,10 @@ EXPERIMENTS = {
         fraction=0.1,
         settings={**BUDGETS, "cells": 0.18, "streamed_words_ratio": None, "fine_tune_epochs": 40},
     ),
+    "ours-10-small-long": Experiment(
+        fraction=0.1,
+        settings={**BUDGETS, "cells": 0.18, "streamed_words_ratio": None, "fine_tune_epochs": 120},
+    ),
     "plain-10": Experiment(fraction=0.1, settings=PLAIN),
     "every-iteration": _regrouping(budget_steps=5, epochs_per_iteration=2, fine_tune_epochs=10),
     "last-iteration": _regrouping(
