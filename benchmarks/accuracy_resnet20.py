@@ -69,11 +69,13 @@ def epochs(steps: int, fraction: float) -> int:
 
 
 BUDGETS = {**PRESETS["budgets"], "learning_rate": 0.05}
+# 40 epochs in all; beta and rho give about the cells that the budgets allow.
 PLAIN = {
     **PRESETS["paper"],
-    "rho": 0.21,
+    "beta": 0.33,
+    "rho": 0.3,
     "epochs_per_iteration": 3,
-    "fine_tune_epochs": 22,
+    "fine_tune_epochs": 34,
     "learning_rate": 0.05,
     "weight_decay": 1e-4,
 }
@@ -112,6 +114,9 @@ EXPERIMENTS = {
         settings={**BUDGETS, "cells": 0.18, "streamed_words_ratio": None, "fine_tune_epochs": 120},
     ),
     "plain-10": Experiment(fraction=0.1, settings=PLAIN),
+    "plain-10-small": Experiment(
+        fraction=0.1, settings={**PLAIN, "beta": 0.3, "rho": 0.21, "fine_tune_epochs": 31}
+    ),
     "every-iteration": _regrouping(budget_steps=5, epochs_per_iteration=2, fine_tune_epochs=10),
     "last-iteration": _regrouping(
         budget_steps=5, epochs_per_iteration=2, fine_tune_epochs=10, grouping="last"
