@@ -14,7 +14,11 @@ from systopack.cli.options import DataOption, SizeOption, array_size
 AlphaOption = Annotated[int, typer.Option(help="Channels a cell chooses from.")]
 CellOption = Annotated[str, typer.Option(help="mx, il, bl or bit-parallel.")]
 OrganisationOption = Annotated[
-    str, typer.Option(help="tiled: one array runs all tiles of all layers in turn.")
+    str,
+    typer.Option(
+        help="tiled: one array runs all tiles of all layers in turn. pipelined: every layer has "
+        "its own cells, in tiles of at most --array, and starts on the first data it needs."
+    ),
 ]
 
 

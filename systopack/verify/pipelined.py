@@ -182,6 +182,7 @@ def _harness(program: PipelinedProgram, sizes: list[int], trace: Path | None) ->
     words = Port(name="observed_words", bits=8 * sum(sizes))
     channels = program.network.input.shape[0]
     code = trace_code(trace)
+    shapes = program.network.shapes
     return _TEMPLATE % {
         "trace_header": code.header,
         "trace_start": code.start,
@@ -189,6 +190,8 @@ def _harness(program: PipelinedProgram, sizes: list[int], trace: Path | None) ->
         "trace_flush": code.flush,
         "units": len(sizes),
         "sizes": ", ".join(map(str, sizes)),
+        "positions": ", ".join(str(np.prod(shapes[u.name][1:])) for u in program.units),
+        "image_positions": int(np.prod(shapes[program.network.input.name][1:])),
         "config": copy_port(config, "p", to_model=True),
         "config_words": config.words,
         "channels": channels,
@@ -210,6 +213,7 @@ _TEMPLATE = """
 double sc_time_stamp() { return 0; }
 static const int UNITS = %(units)d;
 static const int SIZES[] = {%(sizes)s};
+static const size_t POSITIONS[] = {%(positions)s};  // words of an image
 static std::vector<int64_t> cycles_of[UNITS];
 static std::vector<uint8_t> words_of[UNITS];
 static uint32_t buffer[%(image_words)d], seen[%(observed_words)d], words[%(words_words)d];
@@ -246,7 +250,13 @@ extern "C" long run(const uint8_t* image, long image_count, int32_t* results, lo
   long sent = 0, got = 0; uint32_t noise = pauses * 2654435761u + 1;
   long burst = 0;
   model.image_valid = 0;
-  for (long cycle = 0; cycle < limit && got < result_count; ++cycle) {
+  // Words that no result needs may still come after the last one.
+  auto all_seen = [&]() {
+    for (int u = 0; u < UNITS; ++u)
+      if (cycles_of[u].size() * %(image_positions)d < POSITIONS[u] * image_count) return false;
+    return true;
+  };
+  for (long cycle = 0; cycle < limit && !(got == result_count && all_seen()); ++cycle) {
     noise ^= noise << 13; noise ^= noise >> 17; noise ^= noise << 5;
     if (pauses && burst == 0) burst = (noise >> 8) %% 400;
     bool quiet = pauses && --burst > 0 && (noise >> 4 & burst >> 6 & 1);
@@ -255,7 +265,7 @@ extern "C" long run(const uint8_t* image, long image_count, int32_t* results, lo
       memcpy(buffer, image + sent * %(channels)d, %(channels)d);
       %(image)s
     }
-    model.result_ready = !pauses || (noise & 4);
+    model.result_ready = got < result_count && (!pauses || (noise & 4));
     model.eval();
     bool took = model.image_valid && model.image_ready;
     if (took && sent == 0) numbers[0] = cycle;
@@ -274,12 +284,12 @@ extern "C" long run(const uint8_t* image, long image_count, int32_t* results, lo
     if (model.result_valid && model.result_ready) {
       results[got++] = model.result_word;
       numbers[1] = cycle;
+      numbers[2] = model.cycles + 1;
     }
     edge();
     if (took) { ++sent; model.image_valid = 0; }
   }
   model.image_valid = 0; model.result_ready = 0; model.eval();
-  numbers[2] = model.cycles;
   %(trace_flush)s
   return got == result_count && sent == image_count;
 }

@@ -1,9 +1,12 @@
 """The accelerator behind its AXI ports, driven by the host library."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from systopack.hardware.array import Array
 from systopack.hardware.tiled import count_tiled
+from systopack.network.nodes import MatrixLayer
 from systopack.network.reference import run
 from systopack.rtl.host import IDENTITY, PIPELINED_IDENTITY, TILED_IDENTITY
 from systopack.rtl.pipelined.program import compile_pipelined
@@ -48,3 +51,18 @@ def test_the_same_calls_drive_a_layer_pipelined_accelerator():
             pass
         assert board.host.cycles() == program.cycles.latency_cycles
     assert board._read(IDENTITY) == PIPELINED_IDENTITY
+    # Other weights, without a reset: the cells take them over.
+    other = replace(network, nodes=tuple(_negated(node) for node in network.nodes))
+    board.host.configure(compile_pipelined(other, array=program.array))
+    expected = run(other, images)[network.output.name].reshape(2, -1)
+    for image, logits in zip(images, expected, strict=True):
+        assert np.array_equal(board.run(image), logits)
+
+
+def _negated(node):
+    if not isinstance(node, MatrixLayer):
+        return node
+    bands = tuple(
+        replace(band, values=-np.maximum(band.values, -127)) for band in node.matrix.bands
+    )
+    return replace(node, matrix=replace(node.matrix, bands=bands))

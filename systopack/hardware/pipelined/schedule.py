@@ -121,8 +121,11 @@ def window_depths(
     unit waits for words that have not been sent yet.
     """
     slow = 2 + sum(unit.latency_words + unit.interval for unit in units)
+    # More images than can be under way at once.
+    alone = schedule(network, units)
+    latency = int(alone.arrived[units[-1].name][0, -1]) + units[-1].latency_words
     runs = (
-        schedule(network, units, images=3),
+        schedule(network, units, images=3 + 2 * latency // image_period(network, units)),
         schedule(network, units, images=2, word_interval=slow),
     )
     depths: dict[str, tuple[int, ...]] = {}
@@ -162,8 +165,8 @@ def _depth(
     # The first word that may take the place of each: one that arrives late enough.
     successor = np.searchsorted(flat, last_read.ravel(), side="left")
     distance = successor - np.arange(flat.size)
-    # Words of the last image have no successors to look at; the images before show the depth.
-    return int(max(1, distance[: flat.size - arrived.shape[1]].max()))
+    # The last words have no successor that is late enough.
+    return int(max(1, distance[successor < flat.size].max()))
 
 
 def _places(network: PackedNetwork, unit: LayerUnit | PoolUnit) -> tuple[Times, Times]:

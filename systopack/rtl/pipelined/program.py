@@ -126,7 +126,7 @@ def _band_bits(
     band = unit.layer.matrix.bands[index]
     index_bits = bits_for(unit.alpha)
     bits = np.zeros((cells.columns, weight_bits + index_bits, cells.rows), dtype=np.uint8)
-    if band.groups:
+    if band.nonzeros:
         values, channels = band.values.T.astype(np.int64), band.channels.T.astype(np.int64)
         bits[:, :weight_bits] = (values[:, None] >> np.arange(weight_bits)[:, None]) & 1
         bits[:, weight_bits:] = (channels[:, None] >> np.arange(index_bits)[:, None]) & 1

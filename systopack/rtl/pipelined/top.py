@@ -112,9 +112,10 @@ class _Top:
                 "COUNT_BITS": bits_for(max(words, program.period_words) + 1),
                 "CREDIT_BITS": bits_for(program.credits + 1),
             },
-            _same(
-                "clk reset running slot_end image_valid image_ready arrived finished busy cycles"
-            ),
+            {
+                "running": "running && !go",
+                **_same("clk reset slot_end image_valid image_ready arrived finished busy cycles"),
+            },
         )
 
     def _results(self, name: str) -> Iterator[str]:
@@ -348,7 +349,7 @@ class _Top:
                 "clk": "clk",
                 "slot": "slot",
                 "issue": f"{name}_issue",
-                "run": "!running",
+                "run": "!running || !busy",
                 "gated": f"{name}_clock",
             },
         )

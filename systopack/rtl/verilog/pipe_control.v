@@ -1,7 +1,8 @@
 // Word times for all units, and the start: `go` makes the loaded weights the present ones.
 //
 // After `go` the arrays are clocked for PREPARE word times while `take` travels through them;
-// then `running` lets images in. A rising `go` is obeyed, while no image is under way.
+// then `running` lets images in. A rising `go` waits until no
+// image is under way; the source lets none in meanwhile.
 // Reset: synchronous, active high; the word times go on through it.
 module pipe_control #(
     parameter WORD_CYCLES = 8,
@@ -29,7 +30,7 @@ module pipe_control #(
         phase <= slot_end || reset ? {PHASE_BITS{1'b0}} : phase + 1'b1;
         if (slot_end) begin
             take <= 1'b0;
-            went <= go;
+            went <= go && (went || !busy);
             if (go && !went && !busy) begin
                 running <= 1'b0;
                 preparing <= 1'b1;

@@ -1,0 +1,72 @@
+"""The layer-pipelined accelerator's RTL: every word and every cycle as the models say."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from systopack.errors import InvalidOptionError
+from systopack.hardware.array import Array
+from systopack.network.nodes import ConcatLayer
+from systopack.verify.pipelined_check import verify_pipelined
+from systopack.verify.verify import verify
+from tests.networks import random_images, random_network
+
+ARRAYS = (
+    Array(rows=4, columns=3, alpha=16),
+    Array(rows=3, columns=2, alpha=16, rows_per_register=2),
+    Array(rows=1, columns=1, alpha=16),
+    Array(rows=64, columns=64, alpha=16),
+    Array(rows=4, columns=4, alpha=16, cell="bit-parallel"),
+    Array(rows=5, columns=5, alpha=16, cell="bl"),
+)
+
+
+def check(seed: int, array: Array) -> None:
+    rng = np.random.default_rng(seed)
+    network = random_network(rng)
+    images = random_images(rng, network, 4)
+    result = verify(network, images, array=array, organisation="pipelined")
+    assert result.passed, result.difference
+    assert result.words > 0 and result.instructions > 0
+    # With a host that pauses the words stay; without clock gates everything does.
+    result = verify(network, images, array=array, organisation="pipelined", pauses=seed + 1)
+    assert result.passed, result.difference
+
+
+def test_a_random_network_word_for_word_and_cycle_for_cycle():
+    check(7, ARRAYS[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(18))
+def test_random_networks(seed):
+    check(100 + seed, ARRAYS[seed % len(ARRAYS)])
+
+
+@pytest.mark.slow
+def test_clock_gates_change_nothing():
+    rng = np.random.default_rng(2)
+    network = random_network(rng)
+    images = random_images(rng, network, 3)
+    for gated in (True, False):
+        result = verify_pipelined(network, images, array=ARRAYS[0], gated=gated)
+        assert result.passed, result.difference
+
+
+def test_a_concatenation_is_refused_by_name():
+    rng = np.random.default_rng(1)
+    network = random_network(rng)
+    last = network.nodes[-1]
+    channels, height, width = network.shapes[last.source]
+    join = ConcatLayer(
+        name="join",
+        sources=(last.source,),
+        operands=np.zeros(channels, dtype=np.int32),
+        channels=np.arange(channels, dtype=np.int32),
+        output_size=(height, width),
+        exponent=network.by_name[last.source].exponent,
+    )
+    joined = replace(network, nodes=(*network.nodes[:-1], join, replace(last, source="join")))
+    with pytest.raises(InvalidOptionError, match="'join' is a concatenation"):
+        verify(joined, random_images(rng, joined, 1), array=ARRAYS[0], organisation="pipelined")
