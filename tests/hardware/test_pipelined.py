@@ -125,7 +125,7 @@ def test_latency_stays_within_the_slowest_stream_and_all_first_data_delays(seed)
 
 
 def test_a_column_costs_no_more_streams_than_its_cells_select():
-    network, units = drawn(3)
+    _, units = drawn(3)
     for unit in units:
         if isinstance(unit, LayerUnit):
             used = {int(slot) for band in unit.bands for slot in band.slots.ravel() if slot >= 0}
