@@ -46,7 +46,7 @@ def test_a_program_of_any_batch_size(tmp_path):
     class Viewing(torch.nn.Module):
         def __init__(self):
             super().__init__()
-            self.linear = torch.nn.Linear(4 * 12 * 12, 3)
+            self.linear = torch.nn.Linear(3 * 12 * 12, 3)
 
         def forward(self, images):
             return self.linear(images.view(images.size(0), -1))
