@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 
 from systopack.hardware.pipelined.schedule import reach
 from systopack.hardware.pipelined.units import LayerUnit, PoolUnit, Window
 from systopack.network.network import PackedNetwork
 from systopack.rtl.parameters import CELL_NUMBERS, bits_for, stream_bits, sum_bits
+from systopack.rtl.pipelined.instances import comment, delay, instance, position, same, table
 from systopack.rtl.pipelined.program import PipelinedProgram
 
 _PORTS = """\
@@ -65,8 +66,8 @@ class _Top:
             words=sum(sizes) - 1,
         )
         yield "/* verilator lint_off UNUSEDSIGNAL */  // channels that nothing reads"
-        yield f"// {_comment(self.network.name)} as a layer-pipelined accelerator, tiles: "
-        yield f"// {_comment(self.array.name)}. Written for this network; the blocks are not."
+        yield f"// {comment(self.network.name)} as a layer-pipelined accelerator, tiles: "
+        yield f"// {comment(self.array.name)}. Written for this network; the blocks are not."
         yield f"module pipelined_accelerator #(\n    parameter GATED = 1\n) (\n{ports});"
         yield from self._control()
         for number, unit in enumerate(program.units):
@@ -91,7 +92,7 @@ class _Top:
         yield "    wire slot, slot_end, take, arrived, finished;"
         yield "    // While weights are taken over, no unit starts and old words leave the delays."
         yield "    wire still = reset || !running;"
-        yield from _instance(
+        yield from instance(
             "pipe_control",
             "control",
             {
@@ -100,9 +101,9 @@ class _Top:
                 "PREPARE": program.prepare_words,
                 "PREPARE_BITS": bits_for(program.prepare_words + 1),
             },
-            _same("clk reset go busy phase slot slot_end take running"),
+            same("clk reset go busy phase slot slot_end take running"),
         )
-        yield from _instance(
+        yield from instance(
             "pipe_source",
             "source",
             {
@@ -114,7 +115,7 @@ class _Top:
             },
             {
                 "running": "running && !go",
-                **_same("clk reset slot_end image_valid image_ready arrived finished busy cycles"),
+                **same("clk reset slot_end image_valid image_ready arrived finished busy cycles"),
             },
         )
 
@@ -122,7 +123,7 @@ class _Top:
         unit = self.program.units[-1]
         rows, height, width = self.network.shapes[unit.name]
         entries = self.program.credits * height * width
-        yield from _instance(
+        yield from instance(
             "pipe_results",
             "results",
             {
@@ -138,7 +139,7 @@ class _Top:
                 "reset": "still",
                 "arrived": f"{name}_valid",
                 "words": f"{name}_words",
-                **_same("clk result_valid result_ready result_word result_last finished"),
+                **same("clk result_valid result_ready result_word result_last finished"),
             },
         )
 
@@ -184,17 +185,17 @@ class _Top:
         most += max(self.program.depths[unit.name])
         parameters["PLACE_BITS"] = self._place_bits(unit)
         parameters["COUNT_BITS"] = bits_for(2 * most) + 1
-        yield f"    // {_comment(unit.name)}"
+        yield f"    // {comment(unit.name)}"
         yield f"    wire {name}_issue, {name}_last_x, {name}_last, {name}_valid;"
         yield f"    wire [{parameters['PLACE_BITS'] - 1}:0] {name}_y, {name}_x;"
         yield f"    wire [{self._output_bits(unit) - 1}:0] {name}_words;"
-        yield from _instance(
+        yield from instance(
             "pipe_issue",
             f"{name}_take",
             parameters,
             {
                 "reset": "still",
-                **_same("clk slot"),
+                **same("clk slot"),
                 "arrived": self.signals[unit.source][0],
                 "residual_arrived": residual_arrived,
                 "issue": f"{name}_issue",
@@ -235,7 +236,7 @@ class _Top:
         yield f"    wire {name}_reading;"
         yield f"    wire [{reads - 1}:0] {name}_index;"
         places = [dy * in_width + dx for dy, dx in window.displacements]
-        yield from _instance(
+        yield from instance(
             "pipe_window",
             name,
             {
@@ -251,9 +252,9 @@ class _Top:
                 "IN_WIDTH": in_width,
                 "PLACE_BITS": self._place_bits(unit),
                 "FILL": fill,
-                "OFFSETS": _table([place % depth for place in places]),
-                "DY": _table([dy for dy, _ in window.displacements]),
-                "DX": _table([dx for _, dx in window.displacements]),
+                "OFFSETS": table([place % depth for place in places]),
+                "DY": table([dy for dy, _ in window.displacements]),
+                "DX": table([dx for _, dx in window.displacements]),
             },
             {
                 "clk": "clk",
@@ -276,10 +277,10 @@ class _Top:
             unit,
             window,
             self.program.depths[unit.name][0],
-            _issue(name),
+            position(name),
             fill=0x80 if maximum else 0,
         )
-        yield from _instance(
+        yield from instance(
             "pipe_pool",
             f"{name}_pool",
             {
@@ -300,7 +301,7 @@ class _Top:
                 "pooled": f"{name}_words",
             },
         )
-        yield from _delay(f"{name}_to_end", unit.valid_cycles, f"{name}_issue", f"{name}_valid")
+        yield from delay(f"{name}_to_end", unit.valid_cycles, f"{name}_issue", f"{name}_valid")
 
     def _layer(self, name: str, unit: LayerUnit) -> Iterator[str]:
         array = self.array
@@ -308,9 +309,9 @@ class _Top:
         feed, out = unit.feed_cycles, unit.out_cycles
         yield from self._head(name, unit)
         yield f"    wire {name}_transfer, {name}_capture, {name}_clock;"
-        yield from _delay(f"{name}_to_cells", feed, f"{name}_issue", f"{name}_transfer")
-        yield from _delay(f"{name}_to_lanes", out - feed, f"{name}_transfer", f"{name}_capture")
-        yield from _delay(
+        yield from delay(f"{name}_to_cells", feed, f"{name}_issue", f"{name}_transfer")
+        yield from delay(f"{name}_to_lanes", out - feed, f"{name}_transfer", f"{name}_capture")
+        yield from delay(
             f"{name}_to_end", unit.valid_cycles - out, f"{name}_capture", f"{name}_valid"
         )
         yield f"    wire [{len(unit.streams) * wires - 1}:0] {name}_stream;"
@@ -318,9 +319,9 @@ class _Top:
         for number, window in enumerate(unit.windows):
             part = f"{name}_window{number}"
             depth = self.program.depths[unit.name][number]
-            yield from self._window(part, unit, window, depth, _issue(name))
+            yield from self._window(part, unit, window, depth, position(name))
             own = [stream for stream in unit.streams if stream.window == number]
-            yield from _instance(
+            yield from instance(
                 "pipe_streams",
                 f"{name}_streams{number}",
                 {
@@ -328,8 +329,8 @@ class _Top:
                     "CHANNELS": len(window.channels),
                     "READ_BITS": bits_for(window.reads),
                     "WORD_BITS": wires,
-                    "CHANNEL": _table([stream.place for stream in own]),
-                    "TURN": _table([stream.turn for stream in own]),
+                    "CHANNEL": table([stream.place for stream in own]),
+                    "TURN": table([stream.turn for stream in own]),
                 },
                 {
                     "clk": "clk",
@@ -341,7 +342,7 @@ class _Top:
                 },
             )
             first += len(own)
-        yield from _instance(
+        yield from instance(
             "pipe_clock",
             f"{name}_gate",
             {"GATED": "GATED", "WORDS": out // self.word + 2},
@@ -368,7 +369,7 @@ class _Top:
             index_bits = bits_for(unit.alpha)
             column_bits = bits_for(band.columns)
             data_bits = band.rows * (array.weight_bits + index_bits)
-            yield from _instance(
+            yield from instance(
                 "pipe_array",
                 f"{name}_cells{number}",
                 {
@@ -393,7 +394,7 @@ class _Top:
                     "WORD_CYCLES": self.word,
                     "PHASE_BITS": phases,
                     "FIRST": (feed + 1 + band.array_cycles) % self.word,
-                    "SLOTS": _table((band.slots + 1).ravel().tolist()),
+                    "SLOTS": table((band.slots + 1).ravel().tolist()),
                 },
                 {
                     "clk": f"{name}_clock",
@@ -418,53 +419,14 @@ class _Top:
         rows = layer.matrix.rows
         residual = ""
         if unit.residual is not None:
-            assert layer.residual is not None
-            part = f"{name}_residual"
-            yield f"    wire {part}_issue, {part}_last_x, {part}_last;"
-            yield from _instance(
-                "delay_line",
-                f"{part}_delay",
-                {"WIDTH": 3, "CYCLES": unit.residual_cycles},
-                {
-                    "clk": "clk",
-                    "in": f"{{{name}_issue, {name}_last_x, {name}_last}}",
-                    "out": f"{{{part}_issue, {part}_last_x, {part}_last}}",
-                },
-            )
-            nothing = f"{self._place_bits(unit)}'d0"
-            yield from self._window(
-                part,
-                unit,
-                unit.residual,
-                self.program.depths[unit.name][-1],
-                {**_issue(part), "place_y": nothing, "place_x": nothing},
-            )
-            width = 8 * len(unit.residual.channels)
-            yield f"    wire [{width - 1}:0] {part}_held;"
-            yield from _instance(
-                "hold_register",
-                f"{part}_hold",
-                {"WIDTH": width},
-                {
-                    "clk": "clk",
-                    "store": f"{part}_reading",
-                    "in": f"{part}_word",
-                    "out": f"{part}_held",
-                },
-            )
-            place = {channel: index for index, channel in enumerate(unit.residual.channels)}
-            picked = ", ".join(
-                f"{part}_held[{8 * place[c]}+:8]" if c >= 0 else "8'd0"
-                for c in reversed(layer.residual.channels.tolist())
-            )
-            yield f"    wire [{8 * rows - 1}:0] {part}_bytes = {{{picked}}};"
-            residual = f"{part}_bytes"
+            yield from self._residual(name, unit, unit.residual)
+            residual = f"{name}_residual_bytes"
         width = self._output_bits(unit) // rows
         for first in range(0, rows, unit.lane_rows):
             count = min(unit.lane_rows, rows - first)
             bits = bits_for(count)
             lane = first // unit.lane_rows
-            yield from _instance(
+            yield from instance(
                 "pipe_lane",
                 f"{name}_lane{lane}",
                 {
@@ -489,62 +451,50 @@ class _Top:
             )
             self.lane_bank += 1
 
+    def _residual(self, name: str, unit: LayerUnit, window: Window) -> Iterator[str]:
+        """The residual operand of every row, read when the sums are there."""
+        layer = unit.layer
+        assert layer.residual is not None
+        rows = layer.matrix.rows
+        part = f"{name}_residual"
+        yield f"    wire {part}_issue, {part}_last_x, {part}_last;"
+        yield from instance(
+            "delay_line",
+            f"{part}_delay",
+            {"WIDTH": 3, "CYCLES": unit.residual_cycles},
+            {
+                "clk": "clk",
+                "in": f"{{{name}_issue, {name}_last_x, {name}_last}}",
+                "out": f"{{{part}_issue, {part}_last_x, {part}_last}}",
+            },
+        )
+        nothing = f"{self._place_bits(unit)}'d0"
+        yield from self._window(
+            part,
+            unit,
+            window,
+            self.program.depths[unit.name][-1],
+            {**position(part), "place_y": nothing, "place_x": nothing},
+        )
+        width = 8 * len(window.channels)
+        yield f"    wire [{width - 1}:0] {part}_held;"
+        yield from instance(
+            "hold_register",
+            f"{part}_hold",
+            {"WIDTH": width},
+            {
+                "clk": "clk",
+                "store": f"{part}_reading",
+                "in": f"{part}_word",
+                "out": f"{part}_held",
+            },
+        )
+        place = {channel: index for index, channel in enumerate(window.channels)}
+        picked = ", ".join(
+            f"{part}_held[{8 * place[c]}+:8]" if c >= 0 else "8'd0"
+            for c in reversed(layer.residual.channels.tolist())
+        )
+        yield f"    wire [{8 * rows - 1}:0] {part}_bytes = {{{picked}}};"
+
     def _bank(self, number: int) -> str:
         return f"{self.program.parameters['BANK_BITS']}'d{number}"
-
-
-def _issue(name: str) -> dict[str, str]:
-    return {
-        "issue": f"{name}_issue",
-        "last_x": f"{name}_last_x",
-        "last": f"{name}_last",
-        "place_y": f"{name}_y",
-        "place_x": f"{name}_x",
-    }
-
-
-def _delay(name: str, cycles: int, start: str, end: str) -> Iterator[str]:
-    yield from _instance(
-        "delay_line",
-        name,
-        {"WIDTH": 1, "CYCLES": cycles},
-        {"clk": "clk", "in": start, "out": end},
-    )
-
-
-def _same(names: str) -> dict[str, str]:
-    """Ports connected to wires of their own names."""
-    return {name: name for name in names.split()}
-
-
-def _instance(
-    module: str, name: str, parameters: Mapping[str, int | str], ports: Mapping[str, str]
-) -> Iterator[str]:
-    """An instance, its lists broken into lines."""
-    yield f"    {module} #("
-    yield from _wrapped([f".{key}({value})" for key, value in parameters.items()])
-    yield f"    ) {name} ("
-    yield from _wrapped([f".{key}({value})" for key, value in ports.items()])
-    yield "    );"
-
-
-def _wrapped(items: Sequence[str], width: int = 96) -> Iterator[str]:
-    line = "       "
-    for index, item in enumerate(items):
-        text = item + ("," if index < len(items) - 1 else "")
-        if len(line) + len(text) + 1 > width and line.strip():
-            yield line
-            line = "       "
-        line += f" {text}"
-    yield line
-
-
-def _table(values: Sequence[int]) -> str:
-    """A constant of 16 bits a value, the first one lowest."""
-    digits = "".join(f"{value & 0xFFFF:04x}" for value in reversed(values))
-    return f"{16 * len(values)}'h{digits}"
-
-
-def _comment(text: str) -> str:
-    """A name as it may stand in a comment."""
-    return "".join(c if c.isprintable() and c != "\\" else "?" for c in text)[:80]

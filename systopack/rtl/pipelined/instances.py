@@ -1,0 +1,64 @@
+"""Pieces of Verilog text: instances, constants, comments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+
+def delay(name: str, cycles: int, start: str, end: str) -> Iterator[str]:
+    """A wire that follows another so many cycles later."""
+    yield from instance(
+        "delay_line",
+        name,
+        {"WIDTH": 1, "CYCLES": cycles},
+        {"clk": "clk", "in": start, "out": end},
+    )
+
+
+def position(name: str) -> dict[str, str]:
+    """Ports of the position that a unit takes."""
+    return {
+        "issue": f"{name}_issue",
+        "last_x": f"{name}_last_x",
+        "last": f"{name}_last",
+        "place_y": f"{name}_y",
+        "place_x": f"{name}_x",
+    }
+
+
+def same(names: str) -> dict[str, str]:
+    """Ports connected to wires of their own names."""
+    return {name: name for name in names.split()}
+
+
+def instance(
+    module: str, name: str, parameters: Mapping[str, int | str], ports: Mapping[str, str]
+) -> Iterator[str]:
+    """An instance, its lists broken into lines."""
+    yield f"    {module} #("
+    yield from _wrapped([f".{key}({value})" for key, value in parameters.items()])
+    yield f"    ) {name} ("
+    yield from _wrapped([f".{key}({value})" for key, value in ports.items()])
+    yield "    );"
+
+
+def _wrapped(items: Sequence[str], width: int = 96) -> Iterator[str]:
+    line = "       "
+    for index, item in enumerate(items):
+        text = item + ("," if index < len(items) - 1 else "")
+        if len(line) + len(text) + 1 > width and line.strip():
+            yield line
+            line = "       "
+        line += f" {text}"
+    yield line
+
+
+def table(values: Sequence[int]) -> str:
+    """A constant of 16 bits a value, the first one lowest."""
+    digits = "".join(f"{value & 0xFFFF:04x}" for value in reversed(values))
+    return f"{16 * len(values)}'h{digits}"
+
+
+def comment(text: str) -> str:
+    """A name as it may stand in a comment."""
+    return "".join(c if c.isprintable() and c != "\\" else "?" for c in text)[:80]
