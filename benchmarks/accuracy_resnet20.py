@@ -56,8 +56,9 @@ class Experiment:
 
 
 IMAGES, BATCH = 50_000, 128
-STEPS = 1560  # of every run with a fraction: 40 epochs of a tenth of the images
-SWEEP_STEPS = 780  # of the runs that compare alpha, gamma and ways of grouping
+SWEEP_STEPS = 468  # of the runs that compare alpha and gamma: 12 epochs of a tenth of the images
+FRACTION_STEPS = 390  # of packing with every fraction of the images
+SCRATCH_STEPS = 1170  # before that, of the dense network that sees only the fraction
 FRACTIONS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 ALPHAS = (1, 2, 4, 8, 16)
 GAMMAS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
@@ -128,15 +129,15 @@ EXPERIMENTS = {
     **{
         f"fraction-{fraction}": Experiment(
             fraction=fraction,
-            settings={**BUDGETS, "fine_tune_epochs": epochs(STEPS, fraction)},
+            settings={**BUDGETS, "fine_tune_epochs": epochs(FRACTION_STEPS, fraction)},
         )
         for fraction in FRACTIONS
     },
     **{
         f"scratch-{fraction}": Experiment(
             fraction=fraction,
-            settings={**BUDGETS, "fine_tune_epochs": epochs(STEPS, fraction)},
-            scratch_epochs=epochs(2 * STEPS, fraction),
+            settings={**BUDGETS, "fine_tune_epochs": epochs(FRACTION_STEPS, fraction)},
+            scratch_epochs=epochs(SCRATCH_STEPS, fraction),
         )
         for fraction in FRACTIONS
     },
