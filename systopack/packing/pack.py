@@ -35,6 +35,7 @@ def pack(
     importance: ArrayLike | None = None,
     band_rows: int | None = None,
     kept: int = 1,
+    blocks: ArrayLike | None = None,
 ) -> PackedMatrix:
     """Combine the columns of a filter matrix and prune the conflicts.
 
@@ -53,6 +54,8 @@ def pack(
         band_rows: rows R of a row band; every band gets groups of its own. None: one band.
         kept: weights kept per row and group, 1..alpha; more than one packs N:M, each group is
             listed so many times, and only nonzeros beyond them are conflicts.
+        blocks: shape (M,), integers: columns of different blocks never share a group; `objective`
+            then holds for each block. None: any columns may.
 
     Returns:
         The packed matrix, one row band or `ceil(N / band_rows)`.
@@ -72,22 +75,47 @@ def pack(
         raise InvalidOptionError(f"A row band has {band_rows} rows; give a whole number from 1 up.")
     weights = None if importance is None else checked_importance(importance, matrix.shape)
     starts = range(0, matrix.shape[0], int(rows))
+    parts = _columns_of_blocks(blocks, matrix.shape[1])
     bands = []
     for start in starts:
         part = matrix[start : start + int(rows)]
         part_weights = None if weights is None else weights[start : start + int(rows)]
-        groups = group_columns(
-            part,
-            rule,
-            policy=policy,
-            objective=objective,
-            seed=seed,
-            time_limit_s=None if time_limit_s is None else time_limit_s / len(starts),
-            importance=part_weights,
-            kept=kept,
-        )
+        groups: Groups = ()
+        for columns in parts:
+            found = group_columns(
+                part[:, columns],
+                rule,
+                policy=policy,
+                objective=objective,
+                seed=seed,
+                time_limit_s=None
+                if time_limit_s is None
+                else time_limit_s / len(starts) / len(parts),
+                importance=_of_columns(part_weights, columns),
+                kept=kept,
+            )
+            groups += tuple(tuple(columns[list(group)].tolist()) for group in found)
         bands.append(column_combine(part, groups, importance=part_weights, kept=kept))
     return PackedMatrix(columns=matrix.shape[1], bands=tuple(bands))
+
+
+def _columns_of_blocks(blocks: ArrayLike | None, columns: int) -> list[NDArray[np.int64]]:
+    """The columns of each block, ascending; one block of all without `blocks`."""
+    if blocks is None:
+        return [np.arange(columns)]
+    labels = np.asarray(blocks)
+    if labels.shape != (columns,) or not np.issubdtype(labels.dtype, np.integer):
+        raise InvalidOptionError(
+            f"The blocks have shape {labels.shape} and are {labels.dtype}, but a filter matrix of "
+            f"{columns} columns needs one whole number per column."
+        )
+    return [np.flatnonzero(labels == block) for block in np.unique(labels)]
+
+
+def _of_columns(
+    weights: NDArray[np.float64] | None, columns: NDArray[np.int64]
+) -> NDArray[np.float64] | None:
+    return weights if weights is None or weights.shape[1] == 1 else weights[:, columns]
 
 
 def group_columns(

@@ -45,6 +45,7 @@ def prune_and_combine(
     policy: str = "dense-column-first",
     band_rows: int | None = None,
     seed: int = 0,
+    blocks: Mapping[str, NDArray[np.int64]] | None = None,
 ) -> Combined:
     """Prune every layer's smallest weights, group its columns and prune the conflicts.
 
@@ -59,6 +60,8 @@ def prune_and_combine(
         policy: how columns are grouped, see `packing.pack.pack`.
         band_rows: rows that share column groups; None: all rows of a layer.
         seed: of the policy.
+        blocks: layer name -> which columns may share a group, see `packing.pack.pack`; layers
+            that are not named have no blocks.
     """
     kept = weights_to_keep(
         {name: int(np.count_nonzero(matrix)) for name, matrix in matrices.items()},
@@ -75,9 +78,28 @@ def prune_and_combine(
             policy=policy,
             band_rows=band_rows,
             seed=seed,
+            blocks=None if blocks is None else blocks.get(name),
         )
         gaps[name] = group_gap(packed[name], pruned, alpha=rule.alpha, gamma=float(rule.gamma))
     return Combined(matrices=packed, gaps=gaps)
+
+
+def channel_blocks(graph: LayerGraph, *, channels: int) -> dict[str, NDArray[np.int64]]:
+    """Blocks of columns, for layers in which an input channel has several columns.
+
+    Args:
+        graph: the layers.
+        channels: neighbouring input channels of a block, at least 1.
+
+    Returns:
+        Layer name -> shape (M,): the block of each column.
+    """
+    blocks = {}
+    for op in graph.weighted_ops.values():
+        channel = np.asarray(op.columns)[:, 0].astype(np.int64)
+        if len(np.unique(channel)) < len(channel):
+            blocks[op.name] = channel // channels
+    return blocks
 
 
 def prune_within_budget(matrices: Matrices, *, share: float) -> Combined:

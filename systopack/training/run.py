@@ -26,6 +26,7 @@ from systopack.training.checkpoint import (
 )
 from systopack.training.combining import (
     Combined,
+    channel_blocks,
     combine_within_budgets,
     prune_and_combine,
     prune_within_budget,
@@ -166,6 +167,8 @@ def _joint_iterations(run: _Run, settings: CombineSettings, rule: PackingRule) -
     """METHOD section 2, steps 1 to 5, until at most `rho` of the weights are left."""
     session, state = run.session, run.state
     target = math.floor(settings.rho * session.graph.dense_weights)
+    together = settings.channels_per_group
+    blocks = None if together is None else channel_blocks(session.graph, channels=together)
     while state.phase == "joint":
         if state.epoch_in_phase == 0:
             # A resumed run comes here only with the weights it had when it came here first.
@@ -184,6 +187,7 @@ def _joint_iterations(run: _Run, settings: CombineSettings, rule: PackingRule) -
                 policy=settings.policy,
                 band_rows=settings.band_rows,
                 seed=settings.seed,
+                blocks=blocks,
             )
             run.take_over(combined)
         if state.epoch_in_phase < settings.epochs_per_iteration:

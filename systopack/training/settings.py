@@ -71,6 +71,9 @@ class CombineSettings(OptimizerSettings):
         policy: how columns are grouped; a policy of `systopack.packing`.
         band_rows: rows that share column groups (per-tile grouping); None: all of a layer, with
             a budget the rows of the array.
+        channels_per_group: without budgets: neighbouring input channels that a group may mix in
+            layers where a channel has several columns (k x k windows, linear layers on feature
+            maps); fewer make the banks of the tiled accelerator smaller. None: any.
         cells: budget: share of the dense cells that the packed cells may be, 0..1.
         streamed_words_ratio: budget: times fewer streamed words than dense, on the array.
         array_rows, array_columns: the array on which streamed words are counted.
@@ -94,6 +97,7 @@ class CombineSettings(OptimizerSettings):
     fine_tune_epochs: int = Field(default=10, ge=0, le=100_000)
     policy: str = "best"
     band_rows: int | None = Field(default=None, ge=1)
+    channels_per_group: int | None = Field(default=None, ge=1)
     cells: float | None = Field(default=None, gt=0, le=1)
     streamed_words_ratio: float | None = Field(default=None, ge=1, le=1_000)
     array_rows: int = Field(default=32, ge=1, le=65536)

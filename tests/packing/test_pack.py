@@ -124,3 +124,19 @@ def test_n_of_m_keeps_the_largest_of_every_block(matrix, m, n):
         kept_block = np.sort(np.abs(kept[:, start : start + m].astype(float)), axis=1)[:, ::-1]
         assert np.array_equal(block[:, :n], kept_block[:, :n])
         assert not kept_block[:, n:].any()
+
+
+def test_blocks_share_no_group():
+    matrix = [[1.0, 0, 0, 4, 0], [0, 2, 0, 0, 0], [0, 0, 3, 0, 5]]
+    packed = pack(matrix, alpha=4, gamma=1, blocks=[7, 7, 7, 2, 2])
+    assert packed.groups == ((3, 4), (0, 1, 2))
+    assert packed.values.tolist() == [[4.0, 1.0], [0.0, 2.0], [5.0, 3.0]]
+    with pytest.raises(InvalidOptionError, match="one whole number per column"):
+        pack(matrix, alpha=4, gamma=1, blocks=[0, 1])
+
+
+def test_importance_goes_with_the_columns_of_a_block():
+    matrix = np.array([[1.0, 0, 2, 3]])
+    weights = np.array([[9.0, 1, 1, 1]])
+    packed = pack(matrix, alpha=2, gamma=1, blocks=[0, 1, 0, 1], importance=weights)
+    assert packed.values.tolist() == [[1.0, 3.0]]

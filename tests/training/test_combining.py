@@ -1,12 +1,19 @@
 """One iteration's pruning, by hand and as a property."""
 
+from types import SimpleNamespace
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from systopack.packing.pruning import conflicts
 from systopack.packing.rule import PackingRule
-from systopack.training.combining import prune_and_combine, prune_within_budget, weights_to_keep
+from systopack.training.combining import (
+    channel_blocks,
+    prune_and_combine,
+    prune_within_budget,
+    weights_to_keep,
+)
 
 
 def test_every_layer_loses_the_same_share():
@@ -60,3 +67,16 @@ def test_pruning_within_a_budget_keeps_a_share_of_every_layer():
     assert pruned["a"].packed_cells == 800
     left = prune_within_budget({"a": pruned["a"].to_dense()}, share=0.5).matrices
     assert left["a"].nonzeros == 200  # nothing comes back
+
+
+def test_blocks_are_of_neighbouring_channels_where_a_channel_has_several_columns():
+    linear = SimpleNamespace(name="linear", columns=[(c, 0, x) for c in range(3) for x in (0, 1)])
+    pointwise = SimpleNamespace(name="pointwise", columns=[(c, 0, 0) for c in range(3)])
+    graph = SimpleNamespace(weighted_ops={"linear": linear, "pointwise": pointwise})
+    found = channel_blocks(graph, channels=2)
+    assert {name: blocks.tolist() for name, blocks in found.items()} == {"linear": [0] * 4 + [1] * 2}
+    matrices = {"linear": np.eye(6), "pointwise": np.ones((2, 3))}
+    rule = PackingRule(alpha=8, gamma=7)
+    combined = prune_and_combine(matrices, beta=0, target=12, rule=rule, blocks=found)
+    assert combined.matrices["linear"].groups == ((0, 1, 2, 3), (4, 5))
+    assert combined.matrices["pointwise"].groups == ((0, 1, 2),)
