@@ -1,0 +1,253 @@
+"""Simulate a mapped netlist, 64 independent runs at once, and count what its nets do.
+
+A net is one 64-bit word: bit k belongs to run k. Gates are turned into a list of if-then-else steps
+(a binary decision diagram of each cell's function), evaluated in order once a cycle. Within a cycle
+nets settle without delay, so that glitches are not counted. A clock net is simulated as its enable:
+1 where the flip-flop sees the clock edge at the end of the cycle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from systopack.errors import InvalidFileError
+from systopack.synthesis.netlist import ONE, ZERO, Netlist, levels
+
+RUNS = 64
+Lanes = NDArray[np.uint64]
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Activity:
+    """What the nets and flip-flops of a netlist did, over all runs and counted cycles.
+
+    Args:
+        cycles: cycles counted, times runs.
+        ones: of each net, cycles in which it was 1 (a clock net: cycles with a clock edge).
+        toggles: of each net, cycles that changed it.
+        clocked: cell -> for each flip-flop, cycles with a clock edge in the states (D, Q) = 00, 10,
+            01, 11: shape (instances, 4).
+        outputs: port -> words of shape (cycles, bits), bit k of run k; warm-up included.
+    """
+
+    cycles: int
+    ones: Counts
+    toggles: Counts
+    clocked: Mapping[str, Counts]
+    outputs: Mapping[str, Lanes]
+
+
+class GateSimulation:
+    """A netlist ready to run.
+
+    Args:
+        netlist: flat, mapped.
+        clock: the port that is the clock.
+
+    Raises:
+        InvalidFileError: gates form a loop, or there is no such port.
+    """
+
+    def __init__(self, netlist: Netlist, *, clock: str = "clk") -> None:
+        if clock not in netlist.inputs:
+            raise InvalidFileError(f"'{netlist.top}' has no clock port '{clock}'; name its clock.")
+        self.netlist = netlist
+        self._clock = clock
+        self._steps, self._slots = _program(netlist)
+        flip_flops = [i for i in netlist.instances.values() if i.cell.kind == "flip-flop"]
+        self._flip_flops = flip_flops
+        self._state = np.array(
+            [
+                (item.nets[item.cell.data][n], item.nets[item.cell.clock][n],
+                 item.nets[item.cell.state][n],
+                 item.nets[item.cell.inverted][n] if item.cell.inverted else -1)
+                for item in flip_flops
+                for n in range(len(item))
+            ],
+            dtype=np.int64,
+        ).reshape(-1, 4)  # fmt: skip
+
+    def run(self, inputs: Mapping[str, Lanes], *, warm_up: int = 0) -> Activity:
+        """Clock the netlist through recorded inputs; flip-flops start at 0.
+
+        Args:
+            inputs: port -> words of shape (cycles, bits), bit k of run k.
+            warm_up: first cycles that are not counted.
+        """
+        netlist = self.netlist
+        ports = [name for name in netlist.inputs if name != self._clock]
+        cycles = len(next(iter(inputs.values())))
+        driven = np.concatenate([netlist.inputs[name] for name in ports])
+        words = np.ascontiguousarray(np.concatenate([inputs[name] for name in ports], axis=1))
+        if words.shape != (cycles, len(driven)):
+            raise InvalidFileError(f"The inputs recorded do not fit the ports of '{netlist.top}'.")
+        values = np.zeros(self._slots, dtype=np.uint64)
+        values[ONE] = ~np.uint64(0)
+        values[netlist.inputs[self._clock]] = ~np.uint64(0)
+        inverted = self._state[:, 3]
+        values[inverted[inverted >= 0]] = ~np.uint64(0)
+        watched = np.concatenate([np.zeros(0, dtype=np.int64), *netlist.outputs.values()])
+        ones = np.zeros(netlist.net_count, dtype=np.int64)
+        toggles = np.zeros(netlist.net_count, dtype=np.int64)
+        clocked = np.zeros((len(self._state), 4), dtype=np.int64)
+        seen = np.zeros((cycles, len(watched)), dtype=np.uint64)
+        _simulate(
+            values, self._steps, self._state, driven, words, watched, warm_up,
+            ones, toggles, clocked, seen,
+        )  # fmt: skip
+        by_cell, start = {}, 0
+        for item in self._flip_flops:
+            by_cell[item.cell.name] = clocked[start : start + len(item)]
+            start += len(item)
+        outputs, start = {}, 0
+        for name, nets in netlist.outputs.items():
+            outputs[name] = seen[:, start : start + len(nets)]
+            start += len(nets)
+        return Activity(
+            cycles=(cycles - warm_up) * RUNS,
+            ones=ones,
+            toggles=toggles,
+            clocked=by_cell,
+            outputs=outputs,
+        )
+
+
+def pack_runs(bits: NDArray[np.uint8]) -> Lanes:
+    """Recorded bits of shape (64, cycles, bits) as words of shape (cycles, bits)."""
+    packed = np.packbits(np.moveaxis(bits, 0, 2), axis=2, bitorder="little")
+    return np.ascontiguousarray(packed).view("<u8")[..., 0].astype(np.uint64)
+
+
+def unpack_runs(words: Lanes) -> NDArray[np.uint8]:
+    """The inverse of `pack_runs`."""
+    data = np.ascontiguousarray(words).astype("<u8").view(np.uint8).reshape(*words.shape, 8)
+    return np.moveaxis(np.unpackbits(data, axis=2, bitorder="little"), 2, 0)
+
+
+def _program(netlist: Netlist) -> tuple[NDArray[np.int64], int]:
+    """Steps (target, condition, then, else) for all gates in order, and the slots they use."""
+    order = levels(netlist)
+    gates = [
+        (int(order[name][n]), name, n)
+        for name, item in netlist.instances.items()
+        if item.cell.kind in ("gate", "clock-gate")
+        for n in range(len(item))
+    ]
+    gates.sort(key=lambda gate: gate[0])
+    steps: list[tuple[int, int, int, int]] = []
+    scratch = netlist.net_count
+    most = 0
+    for _, name, n in gates:
+        item = netlist.instances[name]
+        cell = item.cell
+        for pin in cell.outputs:
+            table = cell.pins[pin].function
+            if cell.kind == "clock-gate":
+                count = len(cell.inputs)
+                table = (1 << ((1 << count) - 1)) if count == 2 else 0
+            assert table is not None
+            nodes = _diagram(table, len(cell.inputs))
+            nets = [int(item.nets[source][n]) for source in cell.inputs]
+            target = int(item.nets[pin][n])
+            places = {-1: ZERO, -2: ONE}
+            for number, (variable, low, high) in enumerate(nodes):
+                last = number == len(nodes) - 1
+                places[number] = target if last else scratch + number
+                steps.append((places[number], nets[variable], places[high], places[low]))
+            if not nodes:
+                constant = ONE if table & 1 else ZERO
+                steps.append((target, ZERO, constant, constant))
+            most = max(most, len(nodes))
+    return np.array(steps, dtype=np.int64).reshape(-1, 4), scratch + most
+
+
+@lru_cache(maxsize=4096)
+def _diagram(table: int, count: int) -> tuple[tuple[int, int, int], ...]:
+    """Nodes (variable, node where it is 0, node where it is 1); -1 is constant 0, -2 constant 1."""
+    nodes: list[tuple[int, int, int]] = []
+    known: dict[Any, int] = {}
+
+    def build(table: int, count: int) -> int:
+        rows = 1 << count
+        if table == 0:
+            return -1
+        if table == (1 << rows) - 1:
+            return -2
+        key = (table, count)
+        if key in known:
+            return known[key]
+        half = rows // 2
+        low, high = table & ((1 << half) - 1), table >> half
+        if low == high:
+            return build(low, count - 1)
+        node = (count - 1, build(low, count - 1), build(high, count - 1))
+        if node not in known:
+            nodes.append(node)
+            known[node] = len(nodes) - 1
+        known[key] = known[node]
+        return known[key]
+
+    build(table, count)
+    return tuple(nodes)
+
+
+@njit(cache=True)
+def _popcount(word: np.uint64) -> np.int64:
+    word = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
+    word = (word & np.uint64(0x3333333333333333)) + (
+        (word >> np.uint64(2)) & np.uint64(0x3333333333333333)
+    )
+    word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return np.int64((word * np.uint64(0x0101010101010101)) >> np.uint64(56))
+
+
+@njit(cache=True)
+def _simulate(  # noqa: PLR0917
+    values: Any,
+    steps: Any,
+    state: Any,
+    driven: Any,
+    words: Any,
+    watched: Any,
+    warm_up: int,
+    ones: Any,
+    toggles: Any,
+    clocked: Any,
+    seen: Any,
+) -> None:
+    nets = len(ones)
+    before = np.zeros(nets, dtype=np.uint64)
+    following = np.zeros(len(state), dtype=np.uint64)
+    for cycle in range(len(words)):
+        for k in range(len(driven)):
+            values[driven[k]] = words[cycle, k]
+        for k in range(len(steps)):
+            low = values[steps[k, 3]]
+            values[steps[k, 0]] = low ^ (values[steps[k, 1]] & (low ^ values[steps[k, 2]]))
+        for k in range(len(watched)):
+            seen[cycle, k] = values[watched[k]]
+        if cycle >= warm_up:
+            for net in range(nets):
+                ones[net] += _popcount(values[net])
+                toggles[net] += _popcount(values[net] ^ before[net])
+        for k in range(len(state)):
+            data, clock, now = values[state[k, 0]], values[state[k, 1]], values[state[k, 2]]
+            following[k] = (clock & data) | (~clock & now)
+            if cycle >= warm_up:
+                clocked[k, 0] += _popcount(clock & ~data & ~now)
+                clocked[k, 1] += _popcount(clock & data & ~now)
+                clocked[k, 2] += _popcount(clock & ~data & now)
+                clocked[k, 3] += _popcount(clock & data & now)
+        before[:] = values[:nets]
+        for k in range(len(state)):
+            values[state[k, 2]] = following[k]
+            if state[k, 3] >= 0:
+                values[state[k, 3]] = ~following[k]
