@@ -161,6 +161,13 @@ def combine(
         int | None,
         typer.Option(help="Rows that share column groups, for instance 32. [default: all]"),
     ] = None,
+    channels_per_group: Annotated[
+        int | None,
+        typer.Option(
+            help="Neighbouring channels that a group may mix where a channel has several columns; "
+            "fewer need less memory in hardware. [default: any]"
+        ),
+    ] = None,
     cells: Annotated[
         float | None,
         typer.Option(
