@@ -9,6 +9,8 @@ from systopack.hardware.array import INPUT_BITS, Array
 VERILOG = Path(__file__).parent / "verilog"
 ARRAY_SOURCES = (
     "delay_line.v",
+    "skew.v",
+    "row_skew.v",
     "choice_row.v",
     "mx_row.v",
     "bl_row.v",

@@ -98,6 +98,7 @@ class _Compiler:
         self.timing = timing
         self.placement = placement
         self.address_bits = bits_for(placement.depth)
+        self.pools = [node for node in network.nodes if isinstance(node, PoolLayer)]
         self.residual_banks = any(layer.residual is not None for layer in network.layers)
         self.banks = timing.banks + (timing.lanes if self.residual_banks else 0)
         self.sources = timing.lanes * timing.lane_rows
@@ -161,9 +162,10 @@ class _Compiler:
         """The tiles of a layer, and where their words go."""
         array = self.timing.array
         is_output = layer is self.network.output
-        self.largest = max(self.largest, layer.positions)
         descriptors = [self._add_streams(layer, band) for band in range(len(layer.matrix.bands))]
         tiles = row_tiles(layer, rows=array.rows, columns=array.columns)
+        if is_output or any(tile.column_tiles > 1 for tile in tiles):
+            self.largest = max(self.largest, layer.positions)
         for number, tile in enumerate(tiles):
             writes, route = 0, 0
             if not is_output:
@@ -243,11 +245,14 @@ class _Compiler:
             "MIN_RETURN": timing.return_words,
             "MIN_DRAIN": timing.drain_words,
             "ADDRESS_BITS": self.address_bits,
+            "BANK_WORDS": self.placement.depth,
+            "AVERAGES": int(any(node.kind != "max" for node in self.pools)),
             "DESCRIPTOR_BITS": bits_for(depths[DESCRIPTORS]),
             "ROUTE_BITS": bits_for(depths[ROUTES]),
             "PARAMETER_BITS": bits_for(self.row_tile) + row_bits,
             "SUM_ADDRESS_BITS": bits_for(self.largest) + row_bits,
             "WEIGHT_BITS": bits_for(depths[WEIGHTS]),
+            "WEIGHT_WORDS": depths[WEIGHTS],
             "PROGRAM_BITS": bits_for(len(self.program) + 1),
             "BANK_BITS": bits_for(max(self.banks, timing.lanes)),
             "CONFIG_BITS": max(image.bits for image in images),

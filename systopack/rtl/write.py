@@ -105,19 +105,19 @@ def _tiled_contents(
 
 
 def memory_bits(program: TiledProgram) -> int:
-    """Bits of all memories, rounded up to powers of two as they are built."""
+    """Bits of all memories: tables rounded up to powers of two, as they are built."""
     sizes = program.parameters
     banks = sizes["COLUMNS"] * sizes["BANKS_PER_COLUMN"] + sizes["RESIDUALS"] * sizes["LANES"]
     table = 25 + sizes["ADDRESS_BITS"]
     route = 1 + sizes["SOURCE_BITS"] + sizes["ADDRESS_BITS"]
     accumulator = sizes["ACCUMULATOR_BITS"]
-    per_bank = 8 << sizes["ADDRESS_BITS"]
+    per_bank = 8 * sizes["BANK_WORDS"]
     per_bank += (table << sizes["DESCRIPTOR_BITS"]) + (route << sizes["ROUTE_BITS"])
     per_lane = (accumulator << sizes["SUM_ADDRESS_BITS"]) + (
         (3 * accumulator + 11) << sizes["PARAMETER_BITS"]
     )
     weights = sizes["LOAD_ROWS"] * (sizes["CELL_WEIGHT_BITS"] + sizes["INDEX_BITS"])
-    weights <<= sizes["WEIGHT_BITS"]
+    weights *= sizes["WEIGHT_WORDS"]
     program_bits = (211 + 119) << sizes["PROGRAM_BITS"]
     return banks * per_bank + sizes["LANES"] * per_lane + weights + program_bits
 

@@ -90,7 +90,7 @@ def stimulus(array: Array, tiles: Sequence[ArrayTile], rng: np.random.Generator)
         begin = 0 if number == 0 else starts[number - 1] + array.swap_cycles - 1
         _write_load(record, array, parameters["LOAD_ROWS"], begin, tile)
         for t in range(len(tile.words)):
-            words = tile.words[t].reshape(-1)
+            words = tile.words[t].T.reshape(-1)
             at = start + t * array.word_cycles
             if width > 1:
                 record["x"][at] = to_bits(words, width).reshape(-1)
@@ -109,9 +109,9 @@ def sums_at(record: Bits, array: Array, at: int) -> Integers:
         found = record[at : at + bits].T
     else:
         lanes = bits // 8
-        shaped = record[at : at + bits].reshape(bits, array.rows, lanes)
+        shaped = record[at : at + bits].reshape(bits, lanes, array.rows)
         found = np.concatenate(
-            [shaped[8 * lane : 8 * lane + 8, :, lane].T for lane in range(lanes)], axis=1
+            [shaped[8 * lane : 8 * lane + 8, lane].T for lane in range(lanes)], axis=1
         )
     value: Integers = (found.astype(np.int64) << np.arange(bits)).sum(axis=1)
     return wrap(value, bits)
@@ -165,5 +165,5 @@ def _write_sums(record: Bits, array: Array, at: int, sums: Integers) -> None:
     else:
         lanes = array.accumulator_bits // 8
         for lane in range(lanes):
-            begin = at + 8 * lane
-            record[begin : begin + 8, lane::lanes] = bits[:, 8 * lane : 8 * lane + 8].T
+            begin, wires = at + 8 * lane, slice(lane * len(sums), (lane + 1) * len(sums))
+            record[begin : begin + 8, wires] = bits[:, 8 * lane : 8 * lane + 8].T

@@ -13,12 +13,12 @@ from tests.networks import random_images, random_network
 
 # (fault, file, text, text of the mutant)
 MUTANTS = [
-    ("a weight bit flipped", "mx_row.v", "(load_weight[j*ROWS+:ROWS] & load_rows)", "((load_weight[j*ROWS+:ROWS] ^ {ROWS{j == 3}}) & load_rows)"),
+    ("a weight bit flipped", "mx_row.v", "{COLUMNS{load_weight[j*ROWS+:ROWS]}}", "{COLUMNS{load_weight[j*ROWS+:ROWS] ^ {ROWS{j == 3}}}}"),
     ("a carry between byte lanes dropped", "mx_row.v", "(g_lane[p-1].sum_carry & first) |", ""),
     ("the sign correction dropped", "mx_row.v", "assign above = constants;", "assign above = NONE;"),
-    ("a sum's skew register too many", "systolic_array.v", ".CYCLES(DELAY + MULTIPLEXER)", ".CYCLES(DELAY + MULTIPLEXER + (r == 1))"),
-    ("a column's skew register missing", "systolic_array.v", ".CYCLES(c)) skew", ".CYCLES(c == 1 ? 0 : c)) skew"),
-    ("two channels swapped", "tiled_accelerator.v", "x[((i*READS+a)*COLUMNS+c)*WORD_BITS", "x[((i*READS+(a^1))*COLUMNS+c)*WORD_BITS"),
+    ("a sum's skew register missing", "row_skew.v", "gone = g_stage[s-1].gone | (here & MINE)", "gone = g_stage[s-1].gone | (g_stage[s-1].here & MINE)"),
+    ("a column's skew register missing", "skew.v", "out[s*WIDTH+:WIDTH] = here[WIDTH-1:0]", "out[s*WIDTH+:WIDTH] = s == 1 ? in[s*WIDTH+:WIDTH] : here[WIDTH-1:0]"),
+    ("two channels swapped", "tiled_accelerator.v", "x[(c*ALPHA+i*READS+a)*WORD_BITS", "x[(c*ALPHA+i*READS+(a^1))*WORD_BITS"),
     ("weights taken over a cycle early", "choice_row.v", "take_weight = take_late[BLOCKS*PATTERN-1:ROWS*OFFSET]", "take_weight = taken"),
     ("weights loaded before the present ones are taken", "weight_loader.v", ".CYCLES(WAIT)", ".CYCLES(1)"),
     ("ties rounded the other way", "requantize.v", "below == half && quotient[0]", "below == half && !quotient[0]"),

@@ -325,11 +325,15 @@ def _windows(
     for number, start in enumerate(range(0, len(order), size)):
         displacements = tuple(order[start : start + size])
         turn = {place: index for index, place in enumerate(displacements)}
-        own = [
-            (column, *layer.columns[column].tolist())
-            for column in used.tolist()
-            if tuple(layer.columns[column, 1:].tolist()) in turn
-        ]
+        # What one read gathers lies side by side.
+        own = sorted(
+            (
+                (column, *layer.columns[column].tolist())
+                for column in used.tolist()
+                if tuple(layer.columns[column, 1:].tolist()) in turn
+            ),
+            key=lambda stream: (turn[stream[2], stream[3]], stream[1]),
+        )
         channels = tuple(sorted({channel for _, channel, _, _ in own}))
         place_of = {channel: index for index, channel in enumerate(channels)}
         windows.append(

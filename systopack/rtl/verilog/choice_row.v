@@ -69,8 +69,12 @@ module choice_row #(
             wire [LEAVES*BITS-1:0] channels;
             reg  [BITS-1:0]        chosen;
             reg  [ROWS-1:0]        start_late;
+            wire [CELLS-1:0]       written;  // cells whose next index is written
             wire                   loading = |load;
             wire                   taking = |take_pattern[PATTERN-1:0];
+            for (c = 0; c < COLUMNS; c = c + 1) begin : g_column
+                assign written[c*ROWS+:ROWS] = {ROWS{load[c]}} & load_rows;
+            end
             if (ALPHA == LEAVES) begin : g_full
                 assign channels = x;
             end else begin : g_padded
@@ -78,7 +82,6 @@ module choice_row #(
             end
             for (k = 0; k < INDEX_BITS; k = k + 1) begin : g_level
                 localparam HALF = (LEAVES >> k) / 2 * BITS;
-                integer            i;
                 reg  [CELLS-1:0]   next_index, index;  // bit INDEX_BITS - 1 - k of each cell's
                 wire [2*HALF-1:0]  from;
                 wire [BITS-1:0]    bit_of_word;
@@ -102,11 +105,8 @@ module choice_row #(
                         index <= (index & ~taken) | (next_index & taken);
                 always @(posedge clk)
                     if (loading)
-                        for (i = 0; i < COLUMNS; i = i + 1)
-                            if (load[i])
-                                next_index[i*ROWS+:ROWS] <=
-                                    (next_index[i*ROWS+:ROWS] & ~load_rows)
-                                    | (load_index[(INDEX_BITS-1-k)*ROWS+:ROWS] & load_rows);
+                        next_index <= (next_index & ~written)
+                            | ({COLUMNS{load_index[(INDEX_BITS-1-k)*ROWS+:ROWS]}} & written);
             end
             always @(posedge clk) begin
                 chosen     <= g_level[INDEX_BITS-1].chosen_half;

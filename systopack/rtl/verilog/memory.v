@@ -1,7 +1,11 @@
 // One write port, one read port, registered read: maps to block memory. No reset.
+//
+// What is read in the cycle in which the same word is written is of no use to anybody, so that
+// block memories need no logic around them (`no_rw_check`).
 module memory #(
     parameter WIDTH = 8,
-    parameter ADDRESS_BITS = 10
+    parameter ADDRESS_BITS = 10,
+    parameter WORDS = 1 << ADDRESS_BITS
 ) (
     input  wire                    clk,
     input  wire                    write,
@@ -10,7 +14,8 @@ module memory #(
     input  wire [ADDRESS_BITS-1:0] read_address,
     output reg  [WIDTH-1:0]        read_data       // one cycle after read_address
 );
-    reg [WIDTH-1:0] words[0:(1<<ADDRESS_BITS)-1];
+    (* no_rw_check *)
+    reg [WIDTH-1:0] words[0:WORDS-1];
     always @(posedge clk) begin
         if (write) words[write_address] <= write_data;
         read_data <= words[read_address];

@@ -67,12 +67,15 @@ module mx_row #(
     // which enter at the top of the sums, and -2**(TOP + 8): ones above the high half. After the
     // last bit the high half moves to a second register and is resolved while the next word enters.
     wire [CELLS-1:0] constants = constant_all[BLOCKS*PATTERN-1:ROWS*OFFSET];
+    wire [CELLS-1:0] written;  // cells whose next weight is written
     wire loading = |load;  // weights hold still but for a few cycles of a tile:
     wire taking = |take_weight[CELLS-1:CELLS-PATTERN];  // these are clock gates
-    genvar j, k, p;
+    genvar c, j, k, p;
     generate
+        for (c = 0; c < COLUMNS; c = c + 1) begin : g_column
+            assign written[c*ROWS+:ROWS] = {ROWS{load[c]}} & load_rows;
+        end
         for (j = 0; j <= TOP; j = j + 1) begin : g_bit
-            integer          i;
             reg  [CELLS-1:0] next_weight, weight, carry, high_carry;
             wire [CELLS-1:0] above, high_carry_above;
             wire [CELLS-1:0] product = (bits & weight) ^ (j == TOP ? ~last : last);
@@ -83,11 +86,8 @@ module mx_row #(
                 if (taking) weight <= (weight & ~take_weight) | (next_weight & take_weight);
             always @(posedge clk)
                 if (loading)
-                    for (i = 0; i < COLUMNS; i = i + 1)
-                        if (load[i])
-                            next_weight[i*ROWS+:ROWS] <=
-                                (next_weight[i*ROWS+:ROWS] & ~load_rows)
-                                | (load_weight[j*ROWS+:ROWS] & load_rows);
+                    next_weight <= (next_weight & ~written)
+                                 | ({COLUMNS{load_weight[j*ROWS+:ROWS]}} & written);
             // The last bit leaves nothing behind for the next word.
             always @(posedge clk) begin
                 carry <= carry_now & ~last;

@@ -47,7 +47,7 @@ module pipe_array #(
     localparam [SUMS*BLOCKS-1:0] NO_SUMS = 0;
     genvar c, a, l, n, r;
     wire [SUMS*BLOCKS-1:0]              block_sums;
-    wire [ALPHA*COLUMNS*WORD_BITS-1:0] x;
+    wire [BLOCK_COLUMNS*BLOCKS*ALPHA*WORD_BITS-1:0] x;
     systolic_array #(
         .ROWS(ROWS), .COLUMNS(COLUMNS), .BLOCK_COLUMNS(BLOCK_COLUMNS), .OFFSET(OFFSET),
         .BLOCKS(BLOCKS), .TILE_ROWS(TILE_ROWS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
@@ -61,13 +61,17 @@ module pipe_array #(
         .load_column(load_column), .load_block(1'b0), .load_data(load_data)
     );
     generate
+        for (c = 0; c < OFFSET; c = c + 1) begin : g_lacking
+            assign x[c*BLOCKS*ALPHA*WORD_BITS+:ALPHA*WORD_BITS] = {ALPHA * WORD_BITS{1'b0}};
+        end
         for (c = 0; c < COLUMNS; c = c + 1) begin : g_column
+            localparam PLACE = (c + OFFSET) % BLOCK_COLUMNS * BLOCKS + (c + OFFSET) / BLOCK_COLUMNS;
             for (a = 0; a < ALPHA; a = a + 1) begin : g_channel
                 localparam [15:0] SLOT = SLOTS[16*(c*ALPHA+a)+:16];
                 if (SLOT == 16'd0) begin : g_none
-                    assign x[(a*COLUMNS+c)*WORD_BITS+:WORD_BITS] = {WORD_BITS{1'b0}};
+                    assign x[(PLACE*ALPHA+a)*WORD_BITS+:WORD_BITS] = {WORD_BITS{1'b0}};
                 end else begin : g_stream
-                    assign x[(a*COLUMNS+c)*WORD_BITS+:WORD_BITS] =
+                    assign x[(PLACE*ALPHA+a)*WORD_BITS+:WORD_BITS] =
                         stream[(SLOT-1)*WORD_BITS+:WORD_BITS];
                 end
             end
@@ -102,16 +106,21 @@ module pipe_array #(
         end
     endgenerate
 
+    localparam LANE_BITS = CELL == 2 ? ACCUMULATOR_BITS : 1;
     wire [SUMS-1:0] total;
     delay_line #(.WIDTH(SUMS), .CYCLES(EXTRA)) extra (
         .clk(clk), .in(g_level[LEVELS].sums), .out(total)
     );
     generate
         for (r = 0; r < ROWS; r = r + 1) begin : g_row
+            wire [SUM_BITS-1:0] sum;
+            for (a = 0; a < SUM_BITS / LANE_BITS; a = a + 1) begin : g_lane
+                assign sum[a*LANE_BITS+:LANE_BITS] = total[(a*ROWS+r)*LANE_BITS+:LANE_BITS];
+            end
             sum_deserializer #(
                 .CELL(CELL), .ACCUMULATOR_BITS(ACCUMULATOR_BITS), .SUM_BITS(SUM_BITS)
             ) gather (
-                .clk(clk), .complete(complete), .sum(total[r*SUM_BITS+:SUM_BITS]),
+                .clk(clk), .complete(complete), .sum(sum),
                 .word(word[r*ACCUMULATOR_BITS+:ACCUMULATOR_BITS])
             );
         end

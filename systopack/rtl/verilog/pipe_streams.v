@@ -19,25 +19,25 @@ module pipe_streams #(
     input  wire                         transfer,
     output wire [STREAMS*WORD_BITS-1:0] stream
 );
-    // Registers move for the 8 cycles of a word only; the sign stays.
-    reg [2:0] left;
-    reg       moving;
+    // Registers move for the 8 cycles of a word only; the sign stays. Stream s has byte s.
+    localparam [8*STREAMS-1:0] SIGNS = {STREAMS{8'h80}};
+    reg [2:0]           left;
+    reg                 moving;
+    reg [8*STREAMS-1:0] gathered, leaving;
     always @(posedge clk) begin
         if (transfer) left <= 3'd7;
         else if (moving) left <= left - 3'd1;
         moving <= transfer || (moving && left != 3'd1);
+        if (transfer || moving)
+            leaving <= transfer ? gathered : (leaving & SIGNS) | ((leaving >> 1) & ~SIGNS);
     end
     genvar s;
     generate
         for (s = 0; s < STREAMS; s = s + 1) begin : g_stream
-            reg [7:0] gathered, leaving;
-            always @(posedge clk) begin
+            always @(posedge clk)
                 if (reading && index == TURN[16*s+:READ_BITS])
-                    gathered <= word[8*CHANNEL[16*s+:16]+:8];
-                if (transfer || moving)
-                    leaving <= transfer ? gathered : {leaving[7], leaving[7:1]};
-            end
-            assign stream[s*WORD_BITS+:WORD_BITS] = leaving[WORD_BITS-1:0];
+                    gathered[8*s+:8] <= word[8*CHANNEL[16*s+:16]+:8];
+            assign stream[s*WORD_BITS+:WORD_BITS] = leaving[8*s+:WORD_BITS];
         end
     endgenerate
 endmodule

@@ -13,6 +13,8 @@ module stream_bank #(
     parameter READ_BITS = 3,
     parameter WORD_BITS = 1,      // wires of a stream: 1 serial, 8 bit-parallel
     parameter ADDRESS_BITS = 10,
+    parameter BANK_WORDS = 1 << ADDRESS_BITS,
+    parameter AVERAGES = 1,       // 0: windows are only reduced to their maximum
     parameter DESCRIPTOR_BITS = 8,
     parameter ROUTE_BITS = 8,
     parameter SOURCES = 32,       // rows whose bytes can be written here
@@ -74,7 +76,7 @@ module stream_bank #(
         in_image      <= used && y < {1'b0, height} && x < {1'b0, width};
         in_image_late <= in_image;
     end
-    memory #(.WIDTH(8), .ADDRESS_BITS(ADDRESS_BITS)) activations (
+    memory #(.WIDTH(8), .ADDRESS_BITS(ADDRESS_BITS), .WORDS(BANK_WORDS)) activations (
         .clk(clk), .write(written), .write_address(written_address), .write_data(written_byte),
         .read_address(address), .read_data(stored)
     );
@@ -99,19 +101,31 @@ module stream_bank #(
 
     // Windows: maximum or sum, then (sum * multiplier) >> shift.
     reg  signed [23:0] reduced;
-    reg  signed [39:0] scaled;
     reg         [7:0]  pooled;
-    wire        [7:0]  rounded;
     wire signed [23:0] member =
         in_image_late ? {{16{stored[7]}}, stored} : maximum ? -24'sd128 : 24'sd0;
     always @(posedge clk) begin
         if (window_first) reduced <= member;
         else if (!maximum) reduced <= reduced + member;
         else if (member > reduced) reduced <= member;
-        scaled <= reduced * $signed({1'b0, multiplier});
-        pooled <= rounded;
     end
-    requantize #(.WIDTH(40)) round (.value(scaled), .shift(pool_shift), .result(rounded));
+    generate
+        if (AVERAGES != 0) begin : g_scale
+            reg  signed [39:0] scaled;
+            wire        [7:0]  rounded;
+            requantize #(.WIDTH(40)) round (.value(scaled), .shift(pool_shift), .result(rounded));
+            always @(posedge clk) begin
+                scaled <= reduced * $signed({1'b0, multiplier});
+                pooled <= rounded;
+            end
+        end else begin : g_maximum
+            reg [7:0] largest;
+            always @(posedge clk) begin
+                largest <= reduced[7:0];
+                pooled <= largest;
+            end
+        end
+    endgenerate
 
     wire                    route_used;
     wire [SOURCE_BITS-1:0]  route_row;

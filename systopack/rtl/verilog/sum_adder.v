@@ -11,7 +11,7 @@ module sum_adder #(
 ) (
     input  wire                     clk,
     input  wire                     first,
-    input  wire [ROWS*SUM_BITS-1:0] a,
+    input  wire [ROWS*SUM_BITS-1:0] a,  // wires as at the array's edge
     input  wire [ROWS*SUM_BITS-1:0] b,
     output reg  [ROWS*SUM_BITS-1:0] sum
 );
@@ -24,9 +24,8 @@ module sum_adder #(
                     sum[r*SUM_BITS+:SUM_BITS] <= a[r*SUM_BITS+:SUM_BITS] + b[r*SUM_BITS+:SUM_BITS];
             end
         end else begin : g_serial
-            localparam [SUM_BITS-1:0] LOWEST = 1;
             reg  [BITS-1:0] carry;
-            wire [BITS-1:0] up = (carry << 1) & ~{ROWS{LOWEST}};
+            wire [BITS-1:0] up = carry << ROWS;  // of all rows' lane below
             wire [BITS-1:0] into = first ? up : carry;
             always @(posedge clk) begin
                 sum   <= a ^ b ^ into;

@@ -36,9 +36,11 @@ module systolic_array #(
     input  wire                                clk,
     input  wire                                word_start,  // with the first bit of every word
     input  wire                                take,        // the cycle before a tile's first one
-    // Channel a of column c: bits (a * COLUMNS + c) * WORD_BITS on.
-    input  wire [ALPHA*COLUMNS*WORD_BITS-1:0]  x,
-    // Row r of block k: bits (k * ROWS + r) * SUM_BITS on.
+    // Channel a of the column at place p of block k: ((p * BLOCKS + k) * ALPHA + a) * WORD_BITS on;
+    // with one block that is (column * ALPHA + a) * WORD_BITS.
+    input  wire [BLOCK_COLUMNS*BLOCKS*ALPHA*WORD_BITS-1:0] x,
+    // A sum has byte lanes of one wire (MX, IL) or one lane (BL: one wire, bit-parallel: all bits).
+    // Lane p of row r of block k: ((k * lanes + p) * ROWS + r) * wires of a lane on.
     input  wire [BLOCKS*ROWS*SUM_BITS-1:0]     sum_in,
     output wire [BLOCKS*ROWS*SUM_BITS-1:0]     sum_out,
     input  wire                                load,
@@ -54,52 +56,45 @@ module systolic_array #(
     localparam LOAD_BITS = CELL_WEIGHT_BITS + INDEX_BITS;
 
     // Column skew: the words of all blocks' columns at the same place wait together.
+    wire [BLOCK_COLUMNS*BLOCKS*ALPHA*WORD_BITS-1:0] late;
+    skew #(.PLACES(BLOCK_COLUMNS), .WIDTH(BLOCKS * ALPHA * WORD_BITS)) columns (
+        .clk(clk), .in(x), .out(late)
+    );
+    // By channels: channel a of column c at (a * COLUMNS + c) * WORD_BITS.
     wire [ALPHA*STREAM-1:0] skewed;
-    genvar a, c, k, r;
+    genvar a, c, r;
     generate
-        for (a = 0; a < ALPHA; a = a + 1) begin : g_skew
-            for (c = 0; c < BLOCK_COLUMNS; c = c + 1) begin : g_place
-                localparam FIRST = c < OFFSET ? 1 : 0;  // block 0 may lack this place
-                localparam WIDTH = (BLOCKS - FIRST) * WORD_BITS;
-                if (WIDTH > 0) begin : g_words
-                    wire [WIDTH-1:0] early, late;
-                    for (k = FIRST; k < BLOCKS; k = k + 1) begin : g_block
-                        localparam WORD = a * COLUMNS + k * BLOCK_COLUMNS + c - OFFSET;
-                        assign early[(k-FIRST)*WORD_BITS+:WORD_BITS] =
-                            x[WORD*WORD_BITS+:WORD_BITS];
-                        assign skewed[WORD*WORD_BITS+:WORD_BITS] =
-                            late[(k-FIRST)*WORD_BITS+:WORD_BITS];
-                    end
-                    delay_line #(.WIDTH(WIDTH), .CYCLES(c)) skew (
-                        .clk(clk), .in(early), .out(late)
-                    );
-                end
+        for (c = 0; c < COLUMNS; c = c + 1) begin : g_place
+            localparam PLACE = (c + OFFSET) % BLOCK_COLUMNS * BLOCKS + (c + OFFSET) / BLOCK_COLUMNS;
+            for (a = 0; a < ALPHA; a = a + 1) begin : g_channel
+                assign skewed[(a*COLUMNS+c)*WORD_BITS+:WORD_BITS] =
+                    late[(PLACE*ALPHA+a)*WORD_BITS+:WORD_BITS];
             end
         end
     endgenerate
 
-    reg [COLUMNS-1:0] load_columns;
-    integer i;
-    always @* begin
-        for (i = 0; i < COLUMNS; i = i + 1)
-            load_columns[i] = load && load_column == i[COLUMN_BITS-1:0];
-    end
+    localparam [COLUMNS-1:0] COLUMN_0 = 1;
+    wire [COLUMNS-1:0] load_columns = load ? COLUMN_0 << load_column : {COLUMNS{1'b0}};
 
     // Sums: row r enters and leaves with the delay that keeps all rows together outside.
-    wire [BLOCKS*ROWS*SUM_BITS-1:0] entering, leaving;
-    generate
-        for (r = 0; r < BLOCKS * ROWS; r = r + 1) begin : g_sum
-            localparam DELAY = r % ROWS % TILE_ROWS / ROWS_PER_REGISTER;
-            delay_line #(.WIDTH(SUM_BITS), .CYCLES(DELAY + MULTIPLEXER)) enter (
-                .clk(clk), .in(sum_in[r*SUM_BITS+:SUM_BITS]),
-                .out(entering[r*SUM_BITS+:SUM_BITS])
-            );
-            delay_line #(.WIDTH(SUM_BITS), .CYCLES(TOP_DELAY - DELAY)) leave (
-                .clk(clk), .in(leaving[r*SUM_BITS+:SUM_BITS]),
-                .out(sum_out[r*SUM_BITS+:SUM_BITS])
-            );
-        end
-    endgenerate
+    localparam SUMS = BLOCKS * ROWS * SUM_BITS;
+    localparam LANE_BITS = CELL == 2 ? ACCUMULATOR_BITS : 1;
+    wire [SUMS-1:0] present, entering, leaving;
+    delay_line #(.WIDTH(SUMS), .CYCLES(MULTIPLEXER)) wait_line (
+        .clk(clk), .in(sum_in), .out(present)
+    );
+    row_skew #(
+        .ROWS(ROWS), .TILE_ROWS(TILE_ROWS), .ROWS_PER_REGISTER(ROWS_PER_REGISTER),
+        .WIDTH(LANE_BITS), .COPIES(SUMS / ROWS / LANE_BITS), .LEAVING(0)
+    ) enter (
+        .clk(clk), .in(present), .out(entering)
+    );
+    row_skew #(
+        .ROWS(ROWS), .TILE_ROWS(TILE_ROWS), .ROWS_PER_REGISTER(ROWS_PER_REGISTER),
+        .WIDTH(LANE_BITS), .COPIES(SUMS / ROWS / LANE_BITS), .LEAVING(1)
+    ) leave (
+        .clk(clk), .in(leaving), .out(sum_out)
+    );
 
     generate
         if (CELL == 0) begin : g_mx
@@ -116,20 +111,31 @@ module systolic_array #(
             wire [ROWS-1:0]         row_start, row_take, load_rows;
             wire [REGISTERS-1:0]    start_now, take_now;
             reg  [REGISTERS-1:0]    held_start, held_take;
-            wire [BLOCKS*ROWS*SUM_BITS-1:0] lanes_in, lanes_out;
             wire [LOAD_BITS*ROWS-1:0] data;  // bit j of row r at j * ROWS + r
             for (r = 0; r < REGISTERS; r = r + 1) begin : g_bottom
                 assign bottom[r] = r % TILE_REGISTERS == 0;
             end
             for (a = 0; a < ALPHA; a = a + 1) begin : g_channel
                 reg  [COLUMNS*REGISTERS-1:0] held;
-                wire [COLUMNS*REGISTERS-1:0] now, new_words;
-                always @(posedge clk) held <= now;
-                for (c = 0; c < COLUMNS; c = c + 1) begin : g_column
-                    assign new_words[c*REGISTERS+:REGISTERS] =
-                        {REGISTERS{skewed[a*COLUMNS+c]}} & bottom;
+                wire [COLUMNS*REGISTERS-1:0] now;
+                reg  [COLUMNS*REGISTERS-1:0] bottom_words;  // of the lowest tile
+                integer                      i;
+                always @* begin
+                    bottom_words = 0;
+                    for (i = 0; i < COLUMNS; i = i + 1)
+                        bottom_words[i*REGISTERS] = skewed[a*COLUMNS+i];
                 end
-                assign now = new_words | ((held << 1) & ~{COLUMNS{bottom}});
+                for (r = 0; r < REGISTERS; r = r + TILE_REGISTERS) begin : g_tile
+                    wire [COLUMNS*REGISTERS-1:0] new_words;
+                    if (r == 0) begin : g_lowest
+                        assign new_words = bottom_words;
+                    end else begin : g_above
+                        assign new_words = g_tile[r-TILE_REGISTERS].new_words | (bottom_words << r);
+                    end
+                end
+                assign now = g_tile[(REGISTERS-1)/TILE_REGISTERS*TILE_REGISTERS].new_words
+                           | ((held << 1) & ~{COLUMNS{bottom}});
+                always @(posedge clk) held <= now;
                 if (ROWS == REGISTERS) begin : g_systolic
                     assign cell_x[a*CELLS+:CELLS] = now;
                 end else begin : g_shared
@@ -154,13 +160,6 @@ module systolic_array #(
                 assign row_start[r] = start_now[MINE];
                 assign row_take[r] = take_now[MINE];
                 assign load_rows[r] = {{(32 - BLOCK_BITS) {1'b0}}, load_block} == r / LOAD_ROWS;
-                for (k = 0; k < BLOCKS; k = k + 1) begin : g_block
-                    for (a = 0; a < SUM_BITS; a = a + 1) begin : g_lane
-                        localparam WIRE = (k * ROWS + r) * SUM_BITS + a;
-                        assign lanes_in[(k*SUM_BITS+a)*ROWS+r] = entering[WIRE];
-                        assign leaving[WIRE] = lanes_out[(k*SUM_BITS+a)*ROWS+r];
-                    end
-                end
             end
             for (a = 0; a < LOAD_BITS; a = a + 1) begin : g_data
                 for (r = 0; r < ROWS; r = r + LOAD_ROWS) begin : g_block
@@ -174,7 +173,7 @@ module systolic_array #(
                 .ACCUMULATOR_BITS(ACCUMULATOR_BITS), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS)
             ) cells (
                 .clk(clk), .x(cell_x), .word_start(row_start), .take(row_take),
-                .sum_in(lanes_in), .sum_out(lanes_out), .load(load_columns),
+                .sum_in(entering), .sum_out(leaving), .load(load_columns),
                 .load_rows(load_rows), .load_weight(data[CELL_WEIGHT_BITS*ROWS-1:0]),
                 .load_index(data[CELL_WEIGHT_BITS*ROWS+:INDEX_BITS*ROWS])
             );

@@ -38,11 +38,14 @@ module tiled_accelerator #(
     parameter MIN_RETURN = 14,
     parameter MIN_DRAIN = 15,
     parameter ADDRESS_BITS = 12,      // words of a bank
+    parameter BANK_WORDS = 1 << ADDRESS_BITS,
+    parameter AVERAGES = 1,           // 0: the network pools by maximum alone
     parameter DESCRIPTOR_BITS = 8,
     parameter ROUTE_BITS = 8,
     parameter PARAMETER_BITS = 8,     // row tiles times 2**ROW_BITS
     parameter SUM_ADDRESS_BITS = 10,  // positions times 2**ROW_BITS
     parameter WEIGHT_BITS = 10,       // tiles times loads of a tile
+    parameter WEIGHT_WORDS = 1 << WEIGHT_BITS,
     parameter CELL_WEIGHT_BITS = 8,
     parameter PROGRAM_BITS = 8,
     parameter BANK_BITS = 8,
@@ -141,7 +144,9 @@ module tiled_accelerator #(
         .clk(clk), .run_start(run_start), .start(run_start || (op_start && is_tile)),
         .address(weight_address), .load(load), .load_column(load_column), .load_block(load_block)
     );
-    memory #(.WIDTH(LOAD_BITS), .ADDRESS_BITS(WEIGHT_BITS)) weights (
+    memory #(
+        .WIDTH(LOAD_BITS), .ADDRESS_BITS(WEIGHT_BITS), .WORDS(WEIGHT_WORDS)
+    ) weights (
         .clk(clk), .write(config_write && config_memory == 3'd2),
         .write_address(config_address[WEIGHT_BITS-1:0]), .write_data(config_data[LOAD_BITS-1:0]),
         .read_address(weight_address), .read_data(load_data)
@@ -234,7 +239,8 @@ module tiled_accelerator #(
                 wire mine = {{(32 - BANK_BITS) {1'b0}}, config_bank} == BANK;
                 stream_bank #(
                     .READS(READS), .READ_BITS(READ_BITS), .WORD_BITS(WORD_BITS),
-                    .ADDRESS_BITS(ADDRESS_BITS), .DESCRIPTOR_BITS(DESCRIPTOR_BITS),
+                    .ADDRESS_BITS(ADDRESS_BITS), .BANK_WORDS(BANK_WORDS), .AVERAGES(AVERAGES),
+                    .DESCRIPTOR_BITS(DESCRIPTOR_BITS),
                     .ROUTE_BITS(ROUTE_BITS), .SOURCES(SOURCES), .SOURCE_BITS(SOURCE_BITS)
                 ) bank (
                     .clk(clk),
@@ -258,7 +264,7 @@ module tiled_accelerator #(
                 );
                 for (a = 0; a < READS; a = a + 1) begin : g_channel
                     if (i * READS + a < ALPHA) begin : g_used
-                        assign x[((i*READS+a)*COLUMNS+c)*WORD_BITS+:WORD_BITS] =
+                        assign x[(c*ALPHA+i*READS+a)*WORD_BITS+:WORD_BITS] =
                             stream[a*WORD_BITS+:WORD_BITS];
                     end
                 end
@@ -266,6 +272,8 @@ module tiled_accelerator #(
         end
     endgenerate
 
+    localparam LANE_BITS = CELL == 2 ? ACC : 1;
+    localparam SUM_LANES = SUM_BITS / LANE_BITS;
     wire [ROWS*SUM_BITS-1:0] sum_in, sum_out;
     systolic_array #(
         .ROWS(ROWS), .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
@@ -318,17 +326,22 @@ module tiled_accelerator #(
                 if (ROW < ROWS) begin : g_used
                     wire [ACC-1:0] word;
                     reg  [ACC-1:0] finished;
+                    wire [SUM_BITS-1:0] entering, leaving;
+                    for (i = 0; i < SUM_LANES; i = i + 1) begin : g_sum
+                        localparam WIRE = (i * ROWS + ROW) * LANE_BITS;
+                        assign sum_in[WIRE+:LANE_BITS] = entering[i*LANE_BITS+:LANE_BITS];
+                        assign leaving[i*LANE_BITS+:LANE_BITS] = sum_out[WIRE+:LANE_BITS];
+                    end
                     sum_serializer #(
                         .CELL(CELL), .ACCUMULATOR_BITS(ACC), .SUM_BITS(SUM_BITS)
                     ) serializer (
                         .clk(clk), .transfer(transfer), .word(feed[r*ACC+:ACC]),
-                        .sum(sum_in[ROW*SUM_BITS+:SUM_BITS])
+                        .sum(entering)
                     );
                     sum_deserializer #(
                         .CELL(CELL), .ACCUMULATOR_BITS(ACC), .SUM_BITS(SUM_BITS)
                     ) deserializer (
-                        .clk(clk), .complete(complete), .sum(sum_out[ROW*SUM_BITS+:SUM_BITS]),
-                        .word(word)
+                        .clk(clk), .complete(complete), .sum(leaving), .word(word)
                     );
                     always @(posedge clk) if (complete) finished <= word;
                     assign sums[r*ACC+:ACC] = finished;
@@ -342,7 +355,8 @@ module tiled_accelerator #(
                 wire [WORD_BITS-1:0] stream;
                 stream_bank #(
                     .READS(1), .READ_BITS(1), .WORD_BITS(WORD_BITS),
-                    .ADDRESS_BITS(ADDRESS_BITS), .DESCRIPTOR_BITS(DESCRIPTOR_BITS),
+                    .ADDRESS_BITS(ADDRESS_BITS), .BANK_WORDS(BANK_WORDS), .AVERAGES(AVERAGES),
+                    .DESCRIPTOR_BITS(DESCRIPTOR_BITS),
                     .ROUTE_BITS(ROUTE_BITS), .SOURCES(SOURCES), .SOURCE_BITS(SOURCE_BITS)
                 ) bank (
                     .clk(clk),
