@@ -14,6 +14,7 @@ from systopack.cli import (
     matrices,
     models,
     networks,
+    reproduce,
     showing,
 )
 from systopack.cli.console import explain_error
@@ -33,7 +34,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for module in (models, importing, networks, evaluation, exporting, matrices, hardware, showing):
+for module in (
+    models,
+    importing,
+    networks,
+    evaluation,
+    exporting,
+    matrices,
+    hardware,
+    showing,
+    reproduce,
+):
     module.register(app)
 
 

@@ -24,6 +24,7 @@ class Node:
     Args:
         name: "130", "45-hp" (high performance), "45-lp" (low power), ...
         nm: its size.
+        nominal_v: its usual supply.
         area: area of a design relative to 45 nm.
         energy: coefficients of V**2, V and 1.
         delay: coefficients of V**3, V**2, V and 1.
@@ -31,6 +32,7 @@ class Node:
 
     name: str
     nm: float
+    nominal_v: float
     area: float
     energy: tuple[float, ...]
     delay: tuple[float, ...]
@@ -191,6 +193,7 @@ def load_technology() -> Technology:
             entry["name"]: Node(
                 name=entry["name"],
                 nm=entry["nm"],
+                nominal_v=entry["nominal_v"],
                 area=entry["area"],
                 energy=tuple(entry["energy"]),
                 delay=tuple(entry["delay"]),

@@ -1,0 +1,97 @@
+"""`systopack reproduce --full`: measure the records anew, with the checkout's own benchmarks.
+
+Each benchmark is a program of its own that resumes where it was stopped; a training run whose record
+already lies in the folder of runs is not made again.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from systopack.errors import InvalidFileError
+
+_CHECKOUT = Path(__file__).resolve().parents[2]
+_ALPHAS = ("1", "2", "4", "8", "16")
+_GAMMAS = ("0.0", "0.25", "0.5", "0.75", "1.0", "1.25", "1.5", "1.75")
+_FRACTIONS = ("0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1.0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One benchmark.
+
+    Args:
+        script: file in the checkout's `benchmarks`.
+        arguments: of its command line.
+        record: file it writes, in `runs`; "" where it writes into the checkout's records itself.
+    """
+
+    script: str
+    arguments: tuple[str, ...]
+    record: str = ""
+
+
+def accuracy_jobs(runs: Path) -> tuple[Job, ...]:
+    """Every training run whose record a reproduction reads."""
+    experiments = [
+        "ours-full",
+        "ours-10",
+        "ours-10-small",
+        *(f"alpha-{value}" for value in _ALPHAS),
+        *(f"gamma-{value}" for value in _GAMMAS),
+        *(f"{kind}-{value}" for kind in ("fraction", "scratch") for value in _FRACTIONS),
+    ]
+    return tuple(
+        Job(
+            script="accuracy_resnet20.py",
+            arguments=(name, "--out", str(runs)),
+            record=f"{name}-seed0.json",
+        )
+        for name in experiments
+    )
+
+
+def measure_records(records: Path, runs: Path, *, say: Callable[[str], None]) -> None:
+    """Run every benchmark and put its record into the folder of records.
+
+    Args:
+        records: folder that a reproduction reads.
+        runs: folder for models and checkpoints; what is finished there is not run again.
+        say: told about each benchmark.
+
+    Raises:
+        InvalidFileError: there is no checkout, or a benchmark fails.
+    """
+    folder = _CHECKOUT / "benchmarks"
+    if not folder.is_dir():
+        raise InvalidFileError(
+            "--full runs the benchmarks of a checkout, but this systopack was installed without "
+            "one; clone the repository and run it there, or leave --full out."
+        )
+    runs.mkdir(parents=True, exist_ok=True)
+    jobs = (Job(script="mnist.py", arguments=()), *accuracy_jobs(runs.resolve()))
+    for number, job in enumerate(jobs, start=1):
+        made = runs / job.record
+        if job.record and made.exists():
+            say(f"{number}/{len(jobs)}  {job.record}: already there")
+        else:
+            say(f"{number}/{len(jobs)}  {job.script} {' '.join(job.arguments)}")
+            _run(folder / job.script, job.arguments)
+        if job.record:
+            target = records / "accuracy" / job.record
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(made, target)
+
+
+def _run(script: Path, arguments: tuple[str, ...]) -> None:
+    done = subprocess.run([sys.executable, script, *arguments], cwd=_CHECKOUT, check=False)
+    if done.returncode:
+        raise InvalidFileError(
+            f"The benchmark '{script.name} {' '.join(arguments)}' ended with an error, shown "
+            "above; mend it and run the same command again, it goes on where it stopped."
+        )

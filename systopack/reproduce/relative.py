@@ -1,0 +1,250 @@
+"""Tiles per layer, and throughput, energy and tiles relative to the array without combining."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from systopack.errors import InvalidOptionError
+from systopack.hardware.cycles import count_cycles
+from systopack.hardware.energy.coefficients import Gating
+from systopack.hardware.energy.model import NetworkEnergy, energy_of
+from systopack.hardware.energy.tiled_events import tiled_events
+from systopack.hardware.tiled import count_tiled
+from systopack.reproduce.content import CITED, COMPUTED, Drawing, Section, Table, recorded
+from systopack.reproduce.published import PaperNetwork, load_published
+from systopack.reproduce.sources import COLUMNS, ROWS, SUBJECTS, Pair, Sources
+
+_GATINGS: tuple[Gating, ...] = ("none", "clock", "value")
+
+
+def tiles_per_layer(sources: Sources) -> Section:
+    """How many tiles every layer takes, without and with combining."""
+    rows: list[tuple[str, ...]] = []
+    drawings = []
+    figures: dict[str, Any] = {}
+    for pair in sources.pairs:
+        counts = _layer_tiles(pair)
+        figures[pair.packed.name] = {name: list(values) for name, values in counts.items()}
+        rows += [
+            (pair.packed.name, name, str(before), str(after), COMPUTED)
+            for name, (before, after) in counts.items()
+        ]
+        drawings.append(
+            Drawing(
+                name=f"tiles-{pair.packed.name}",
+                caption=f"Tiles of {ROWS} x {COLUMNS} per layer, {pair.packed.name}",
+                draw=_tile_bars(counts),
+            )
+        )
+    return Section(
+        title="Tiles per layer",
+        text=(
+            f"Tiles of {ROWS} x {COLUMNS} cells in which each layer runs: the dense network with "
+            "one column a channel, and the packed one.",
+        ),
+        tables=(Table(header=("network", "layer", "alpha 1", "packed"), rows=tuple(rows)),),
+        drawings=tuple(drawings),
+        figures=figures,
+    )
+
+
+def relative(sources: Sources) -> Section:
+    """The paper's bars: throughput, energy per sample and tiles in three settings."""
+    published = load_published()
+    middle = _gamma_zero(sources)
+    rows: list[tuple[str, ...]] = []
+    figures: dict[str, Any] = {}
+    verdict: list[str] = []
+    found_pairs = {pair.subject.paper: pair for pair in sources.pairs}
+    for subject in SUBJECTS:
+        paper = published.networks[subject.paper]
+        for name, values in (
+            ("throughput", paper.throughput),
+            ("energy per sample", paper.energy),
+            ("tiles", paper.tiles),
+        ):
+            rows.append((subject.paper, f"{name}, paper", *(f"{v:g}" for v in values), CITED))
+        pair = found_pairs.get(subject.paper)
+        if pair is None:
+            verdict.append(f"{subject.paper}: no trained network of ours, so no figures of ours.")
+            continue
+        measured = _ratios(pair, sources)
+        figures[subject.paper] = measured
+        for name, value in measured.items():
+            between = middle.get(name, "") if subject.packed == "resnet20-cifar10" else ""
+            mark = COMPUTED
+            if name.startswith("energy"):
+                mark += f", {recorded(_coefficients_name(sources))}"
+            elif between:
+                mark += f"; gamma 0: {recorded('gamma-0.0')}"
+            rows.append((subject.paper, name, "1", between or "-", f"{value:.3f}", mark))
+        verdict += _verdict(paper, measured)
+    if sources.coefficients is None:
+        verdict.append(
+            "Energy: there is no record of measured coefficients, so the energy rows of ours are "
+            "left out."
+        )
+    return Section(
+        title="Throughput, energy per sample and tiles",
+        text=(
+            "Relative to an array of the same size without combining: alpha 1; alpha 8 without "
+            "pruning conflicts (gamma 0); alpha 8 with conflicts pruned (the paper: gamma 0.5; "
+            "ours: budgets, docs/accuracy.md). Throughput is the ratio of cycles of the whole "
+            "tiled accelerator, as the RTL takes them: with the streams from and to the host, and "
+            "without them; beside it the array alone, with ideal memories.",
+        ),
+        tables=(
+            Table(
+                header=("network", "quantity", "alpha 1", "alpha 8, gamma 0", "alpha 8"),
+                rows=tuple(rows),
+            ),
+        ),
+        drawings=(
+            Drawing(
+                name="relative",
+                caption="Throughput, energy and tiles, the paper's and ours",
+                draw=_relative_bars(published.networks, figures),
+            ),
+        ),
+        verdict=tuple(verdict),
+        figures=figures,
+    )
+
+
+def energy_pair(
+    pair: Pair, sources: Sources, gating: Gating
+) -> tuple[NetworkEnergy, NetworkEnergy] | None:
+    """Energy of the dense and the packed network, each on its own array; None if not measured."""
+    if sources.coefficients is None:
+        return None
+    table, _ = sources.coefficients
+    found = []
+    for network, array, activity in zip(
+        (pair.dense, pair.packed), pair.arrays, pair.activity, strict=True
+    ):
+        events = tiled_events(network, array=array, activity=activity)
+        try:
+            found.append(energy_of(events, coefficients=table, gating=gating))
+        except InvalidOptionError:
+            return None
+    return found[0], found[1]
+
+
+def _layer_tiles(pair: Pair) -> dict[str, tuple[int, int]]:
+    size = {"rows": ROWS, "columns": COLUMNS}
+    after = {layer.name: layer.matrix.tile_count(**size) for layer in pair.packed.layers}
+    return {
+        layer.name: (layer.matrix.tile_count(**size), after[layer.name])
+        for layer in pair.dense.layers
+        if layer.name in after
+    }
+
+
+def _ratios(pair: Pair, sources: Sources) -> dict[str, float]:
+    dense, packed = pair.dense, pair.packed
+    arrays = pair.arrays
+    whole = [count_tiled(n, array=a) for n, a in zip((dense, packed), arrays, strict=True)]
+    alone = [count_cycles(n, array=a).cycles for n, a in zip((dense, packed), arrays, strict=True)]
+    size = {"rows": ROWS, "columns": COLUMNS}
+    found = {
+        "throughput, tiled accelerator": whole[0].cycles / whole[1].cycles,
+        "throughput, the same without the host's streams": (
+            whole[0].compute_cycles / whole[1].compute_cycles
+        ),
+        "throughput, array alone": alone[0] / alone[1],
+        "tiles": packed.tile_count(**size) / dense.tile_count(**size),
+    }
+    for gating in _GATINGS:
+        energies = energy_pair(pair, sources, gating)
+        if energies is not None:
+            found[f"energy per sample, gating '{gating}'"] = (
+                energies[1].total_pj / energies[0].total_pj
+            )
+    return found
+
+
+def _coefficients_name(sources: Sources) -> str:
+    return "" if sources.coefficients is None else sources.coefficients[1]
+
+
+def _gamma_zero(sources: Sources) -> dict[str, str]:
+    """Our own run with gamma 0, where it has a record: throughput and tiles."""
+    for _, record in sources.records_of("accuracy-resnet20"):
+        if record["configuration"].get("experiment") == "gamma-0.0":
+            figures = record["figures"]
+            dense_tiles = 0
+            for pair in sources.pairs:
+                if pair.subject.packed == "resnet20-cifar10":
+                    dense_tiles = pair.dense.tile_count(rows=ROWS, columns=COLUMNS)
+            found = {"throughput, array alone": f"{figures['streamed_words_ratio']:.3f}"}
+            if dense_tiles:
+                found["tiles"] = f"{figures['tiles_32x32'] / dense_tiles:.3f}"
+            return found
+    return {}
+
+
+def _verdict(paper: PaperNetwork, measured: dict[str, float]) -> list[str]:
+    throughput, tiles = measured["throughput, tiled accelerator"], measured["tiles"]
+    without = measured["throughput, the same without the host's streams"]
+    sentences = [
+        f"{paper.name}: {throughput:.2f} times the throughput with the host's streams and "
+        f"{without:.2f} times without them, {_word(without, paper.throughput[-1])} than the "
+        f"paper's {paper.throughput[-1]:g}; "
+        f"{tiles:.3f} of the tiles, {_word(paper.tiles[-1], tiles)} than {paper.tiles[-1]:g}."
+    ]
+    energies = {name: value for name, value in measured.items() if name.startswith("energy")}
+    if energies:
+        listed = ", ".join(f"{name.split(', ')[1]} {value:.3f}" for name, value in energies.items())
+        best = min(energies.values())
+        sentences.append(
+            f"Energy per sample against the paper's {paper.energy[-1]:g}: {listed}; the best is "
+            f"{_word(paper.energy[-1], best)}, and 1.15 / throughput would be "
+            f"{1.15 / throughput:.3f}."
+        )
+    return [" ".join(sentences)]
+
+
+def _word(ours: float, theirs: float) -> str:
+    """How `ours` compares where more is better."""
+    if abs(ours - theirs) <= 0.01 * abs(theirs):
+        return "no better or worse"
+    return "better" if ours > theirs else "worse"
+
+
+def _tile_bars(counts: dict[str, tuple[int, int]]) -> Any:
+    def draw(figure: Any) -> None:
+        axes = figure.add_subplot()
+        places = range(len(counts))
+        axes.bar([p - 0.2 for p in places], [v[0] for v in counts.values()], 0.4, label="alpha 1")
+        axes.bar([p + 0.2 for p in places], [v[1] for v in counts.values()], 0.4, label="packed")
+        axes.set_xticks(list(places), list(counts), rotation=60, ha="right", fontsize=7)
+        axes.set_ylabel("tiles")
+        axes.legend()
+
+    return draw
+
+
+def _relative_bars(papers: dict[str, PaperNetwork], figures: dict[str, Any]) -> Any:
+    def draw(figure: Any) -> None:
+        names = list(papers)
+        panels: Sequence[tuple[str, str, str]] = (
+            ("throughput", "throughput", "throughput, tiled accelerator"),
+            ("energy", "energy per sample", "energy per sample, gating 'clock'"),
+            ("tiles", "tiles", "tiles"),
+        )
+        for index, (attribute, label, key) in enumerate(panels):
+            axes = figure.add_subplot(1, 3, index + 1)
+            for place, name in enumerate(names):
+                axes.bar(place - 0.2, getattr(papers[name], attribute)[-1], 0.4, color="tab:gray")
+                ours = figures.get(name, {}).get(key)
+                if ours is not None:
+                    axes.bar(place + 0.2, ours, 0.4, color="tab:blue")
+            axes.axhline(1, color="black", linewidth=0.5)
+            axes.set_xticks(
+                range(len(names)), [name.split(",")[0] for name in names], rotation=30, fontsize=7
+            )
+            axes.set_title(f"{label} / alpha 1", fontsize=9)
+        figure.suptitle("gray: the paper's, blue: ours", fontsize=8)
+
+    return draw

@@ -1,0 +1,175 @@
+"""Where a reproduction takes networks, images and records from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from systopack.errors import InvalidFileError
+from systopack.hardware.array import Array
+from systopack.hardware.energy.activity import Activity, full_activity, measure_activity
+from systopack.hardware.energy.coefficients import (
+    RECORD_KIND,
+    CoefficientTable,
+    read_coefficients,
+)
+from systopack.network.network import PackedNetwork
+from systopack.network.packaged import network_file, packaged_names
+from systopack.records import read_record
+
+PACKAGED_RECORDS = Path(__file__).resolve().parent.parent / "records_data"
+_CHECKOUT_RECORDS = Path(__file__).resolve().parents[2] / "benchmarks" / "records"
+ROWS = COLUMNS = 32
+ALPHA = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A network of the paper and the networks of the package that stand for it.
+
+    Args:
+        paper: its name among the published figures.
+        dense, packed: names in the package, without prefix; None where there is none.
+        shape: of its images, (channels, height, width).
+    """
+
+    paper: str
+    dense: str | None
+    packed: str | None
+    shape: tuple[int, int, int]
+
+
+SUBJECTS = (
+    Subject(
+        paper="LeNet-5, MNIST",
+        dense="lenet5-mnist-dense",
+        packed="lenet5-mnist",
+        shape=(1, 28, 28),
+    ),
+    Subject(paper="VGG-16, CIFAR-10", dense=None, packed=None, shape=(3, 32, 32)),
+    Subject(
+        paper="ResNet-20, CIFAR-10",
+        dense="resnet20-cifar10-dense",
+        packed="resnet20-cifar10",
+        shape=(3, 32, 32),
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pair:
+    """A dense network and a packed one, each with its own array and its activity.
+
+    Args:
+        subject: what they stand for.
+        dense, packed: the networks.
+        image: shape (C, H, W), int8, the first image; None where no images were given.
+        activity: of dense and packed, in this order.
+    """
+
+    subject: Subject
+    dense: PackedNetwork
+    packed: PackedNetwork
+    image: NDArray[np.int8] | None
+    activity: tuple[Activity, Activity]
+
+    @property
+    def arrays(self) -> tuple[Array, Array]:
+        """Alpha 1 for the dense network, 8 for the packed one."""
+        return array_for(self.dense, 1), array_for(self.packed, ALPHA)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """All inputs of a reproduction.
+
+    Args:
+        records: folder of records, with `accuracy` inside.
+        pixels: uint8 images by data set shape, for real activity; empty: every word counts as
+            not zero.
+        images: how many of them are used.
+    """
+
+    records: Path
+    pixels: Mapping[tuple[int, int, int], NDArray[np.uint8]]
+    images: int = 4
+
+    @cached_property
+    def pairs(self) -> tuple[Pair, ...]:
+        """Dense and packed networks of every subject that has both."""
+        names = packaged_names()
+        return tuple(
+            self._pair(subject, subject.dense, subject.packed)
+            for subject in SUBJECTS
+            if subject.dense in names and subject.packed in names
+            if subject.dense is not None and subject.packed is not None
+        )
+
+    @cached_property
+    def coefficients(self) -> tuple[CoefficientTable, str] | None:
+        """Measured coefficients for both arrays and the name of their record, or None."""
+        for path in sorted(self.records.rglob("*.json")):
+            record = read_record(path)
+            if record.get("kind") == RECORD_KIND:
+                return read_coefficients(path), path.name
+        return None
+
+    def records_of(self, kind: str) -> list[tuple[str, dict[str, Any]]]:
+        """File name and content of all records of a kind, sorted by name."""
+        found = []
+        for path in sorted(self.records.rglob("*.json")):
+            record = read_record(path)
+            if record.get("kind") == kind:
+                found.append((path.name, record))
+        return found
+
+    def _pair(self, subject: Subject, dense: str, packed: str) -> Pair:
+        networks = [PackedNetwork.load(network_file(Path(f"zoo:{n}"))) for n in (dense, packed)]
+        pixels = self.pixels.get(subject.shape)
+        if pixels is None:
+            return Pair(
+                subject=subject,
+                dense=networks[0],
+                packed=networks[1],
+                image=None,
+                activity=(full_activity(networks[0]), full_activity(networks[1])),
+            )
+        from systopack.network.reference import quantize_images
+
+        words = [quantize_images(network, pixels[: self.images]) for network in networks]
+        return Pair(
+            subject=subject,
+            dense=networks[0],
+            packed=networks[1],
+            image=words[1][0],
+            activity=(
+                measure_activity(networks[0], words[0]),
+                measure_activity(networks[1], words[1]),
+            ),
+        )
+
+
+def array_for(network: PackedNetwork, alpha: int) -> Array:
+    """The 32 x 32 array of a network."""
+    return Array(rows=ROWS, columns=COLUMNS, alpha=alpha, accumulator_bits=network.accumulator_bits)
+
+
+def records_folder(given: Path | None) -> Path:
+    """The folder of records: the given one, the checkout's, or the package's own copy.
+
+    Raises:
+        InvalidFileError: the given folder does not exist.
+    """
+    if given is not None:
+        if not given.is_dir():
+            raise InvalidFileError(
+                f"There is no folder '{given}'; give one with records, or leave --records out."
+            )
+        return given
+    return _CHECKOUT_RECORDS if _CHECKOUT_RECORDS.is_dir() else PACKAGED_RECORDS

@@ -1,0 +1,193 @@
+"""`systopack reproduce`: sections, marks, records, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from systopack.cli.main import app
+from systopack.errors import InvalidFileError
+from systopack.hardware.array import Array
+from systopack.hardware.energy.coefficients import MeasuredPoint
+from systopack.hardware.energy.technology import load_technology
+from systopack.reproduce import full
+from systopack.reproduce.accuracy import accuracy
+from systopack.reproduce.neighbours import neighbours
+from systopack.reproduce.published import load_published
+from systopack.reproduce.run import SECTIONS, reproduce
+from systopack.reproduce.sources import PACKAGED_RECORDS, Sources, records_folder
+from tests.hardware.energy.test_coefficients import ONES, table
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    """A folder of records with coefficients typed by hand and three runs."""
+    folder = tmp_path_factory.mktemp("records")
+    points = [
+        MeasuredPoint(
+            array=Array(alpha=alpha, cell="mx"),
+            gating=gating,
+            clock_mhz=500.0,
+            cell_area_um2=200.0,
+            coefficients=replace(ONES, **{f: v / 100 for f, v in ONES.energies.items()}),
+        )
+        for alpha in (1, 8)
+        for gating in ("none", "clock", "value")
+    ]
+    table(*points).write(folder / "coefficients.json", configuration={})
+    for value, percent in ((2, 90.5), (4, 90.0), (8, 89.5)):
+        (folder / f"alpha-{value}-seed0.json").write_text(
+            json.dumps(
+                {
+                    "record_version": 1,
+                    "kind": "accuracy-resnet20",
+                    "figures": {"packed_8_bit_percent": percent, "packing_efficiency": 0.9},
+                    "configuration": {"experiment": f"alpha-{value}"},
+                }
+            )
+        )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def written(records, tmp_path_factory):
+    out = tmp_path_factory.mktemp("results")
+    done = []
+    result = reproduce(
+        Sources(records=records, pixels={}), out, on_section=lambda name, _: done.append(name)
+    )
+    assert done == list(SECTIONS)
+    return result
+
+
+def test_every_row_says_where_it_comes_from(written):
+    rows = [line for line in written.page.read_text().splitlines() if line.startswith("| ")]
+    bodies = [row for row in rows if not row.endswith("| from |")]
+    assert len(bodies) > 40
+    for row in bodies:
+        mark = row.rstrip(" |").rpartition("| ")[2]
+        assert re.match(r"computed now|record `|cited", mark), row
+
+
+def test_the_papers_figures_stand_beside_ours(written):
+    text = written.page.read_text()
+    for value in ("2.77", "0.158", "3.9", "0.271", "0.266"):
+        assert f"| {value} |" in text
+    assert "VGG-16, CIFAR-10: no trained network of ours" in text
+    figures = json.loads(written.record.read_text())["figures"]
+    ours = figures["throughput, energy and tiles"]["ResNet-20, CIFAR-10"]
+    assert ours["tiles"] == pytest.approx(71 / 281)
+    assert "energy per sample, gating 'clock'" in ours
+
+
+def test_claims_are_stated_plainly(written):
+    text = written.page.read_text()
+    assert re.search(r"3 times energy efficiency is (not )?reached", text)
+    assert re.search(r"12 times is (not )?reached", text)
+
+
+def test_figures_of_the_page_are_there(written):
+    shown = re.findall(r"\]\(images/([\w-]+\.png)\)", written.page.read_text())
+    assert shown and set(shown) == {path.name for path in written.images}
+    assert all(path.stat().st_size > 1000 for path in written.images)
+
+
+def test_latency_is_that_of_the_cycle_models(written):
+    from systopack.hardware.pipelined.cycles import count_pipelined
+    from systopack.network.network import PackedNetwork
+    from systopack.network.packaged import network_file
+
+    network = PackedNetwork.load(network_file(Path("zoo:resnet20-cifar10")))
+    count = count_pipelined(network, array=Array(accumulator_bits=network.accumulator_bits))
+    figures = json.loads(written.record.read_text())["figures"]["cross-layer latency"]
+    assert figures[network.name]["latency_cycles"] == count.latency_cycles
+
+
+def test_without_coefficients_no_energy_is_claimed(tmp_path):
+    (tmp_path / "records").mkdir()
+    sources = Sources(records=tmp_path / "records", pixels={})
+    text = reproduce(sources, tmp_path / "out").page.read_text()
+    assert "no record of measured coefficients" in text
+    assert "nothing is claimed about" in text
+    assert "gating 'clock'" not in text
+
+
+def test_sweeps_come_from_records(records):
+    section = accuracy(Sources(records=records, pixels={}))
+    assert section.figures["alpha"] == [[2.0, 90.5, 0.9], [4.0, 90.0, 0.9], [8.0, 89.5, 0.9]]
+    assert [drawing.name for drawing in section.drawings] == ["accuracy-alpha"]
+    assert "gamma, at alpha 8" in section.verdict[-1]
+
+
+@pytest.mark.slow
+def test_neighbours_run_on_real_activations(records):
+    rng = np.random.default_rng(0)
+    pixels = {(3, 32, 32): rng.integers(0, 256, (1, 3, 32, 32)).astype(np.uint8)}
+    section = neighbours(Sources(records=records, pixels=pixels, images=1))
+    designs = section.figures["resnet20-cifar10"]
+    assert designs["column combining per tile"]["cycles"] < designs["dense array"]["cycles"]
+
+
+def test_published_accelerators_are_cited_and_scaled():
+    published = load_published()
+    assert len(published.accelerators) >= 5
+    assert all(len(other.source) > 10 for other in published.accelerators)
+    node = load_technology().node("45-hp")
+    jia = next(other for other in published.accelerators if other.precision == "4 bit")
+    assert jia.frames_per_j == pytest.approx(1e6 / 105.2)
+    assert jia.scaled_uj(node) < jia.energy_uj  # 65 nm to 45 nm
+
+
+def test_folders_of_records(tmp_path):
+    assert records_folder(tmp_path) == tmp_path
+    assert records_folder(None).is_dir()
+    with pytest.raises(InvalidFileError, match="no folder"):
+        records_folder(tmp_path / "missing")
+
+
+def test_the_packages_records_are_copies():
+    assert list(PACKAGED_RECORDS.rglob("*.json"))
+    subprocess.run([sys.executable, ROOT / "tools" / "collect_records.py", "--check"], check=True)
+
+
+def test_full_needs_a_checkout(tmp_path, monkeypatch):
+    monkeypatch.setattr(full, "_CHECKOUT", tmp_path)
+    with pytest.raises(InvalidFileError, match="installed without"):
+        full.measure_records(tmp_path, tmp_path / "runs", say=lambda _: None)
+
+
+def test_full_goes_on_where_it_stopped_and_tells_of_failures(tmp_path, monkeypatch):
+    checkout, runs, records = tmp_path / "checkout", tmp_path / "runs", tmp_path / "records"
+    (checkout / "benchmarks").mkdir(parents=True)
+    runs.mkdir()
+    (checkout / "benchmarks" / "mnist.py").write_text("")
+    (checkout / "benchmarks" / "accuracy_resnet20.py").write_text(
+        "import pathlib, sys\n"
+        "pathlib.Path(sys.argv[3], f'{sys.argv[1]}-seed0.json').write_text('made')\n"
+        "sys.exit(sys.argv[1] == 'alpha-2')\n"
+    )
+    (runs / "ours-full-seed0.json").write_text("there")
+    monkeypatch.setattr(full, "_CHECKOUT", checkout)
+    said = []
+    with pytest.raises(InvalidFileError, match=r"accuracy_resnet20.py alpha-2 .* goes on where"):
+        full.measure_records(records, runs, say=said.append)
+    assert (records / "accuracy" / "ours-full-seed0.json").read_text() == "there"
+    assert (records / "accuracy" / "alpha-1-seed0.json").read_text() == "made"
+    assert "already there" in said[1]
+
+
+def test_the_command_refuses_what_it_cannot_use(tmp_path):
+    result = CliRunner().invoke(
+        app, ["reproduce", "--out", str(tmp_path), "--images", "0"], catch_exceptions=True
+    )
+    assert "--images is 0" in str(result.exception)
