@@ -87,7 +87,7 @@ def _loop(**settings: Any) -> Experiment:
     iterations = 6  # beta 0.3, 0.27 ... reaches rho 0.2 within so many
     total = epochs(SWEEP_STEPS, 0.1)
     options = {
-        "policy": "refine",
+        "policy": "polish",
         "rho": 0.2,
         "epochs_per_iteration": 1,
         "fine_tune_epochs": total - iterations,
@@ -123,7 +123,7 @@ EXPERIMENTS = {
         budget_steps=5, epochs_per_iteration=2, fine_tune_epochs=10, grouping="last"
     ),
     "one-shot": _regrouping(fine_tune_epochs=20),
-    "fisher": _regrouping(fine_tune_epochs=20, importance="fisher"),
+    "fisher": _regrouping(fine_tune_epochs=20, importance="fisher", importance_images=1600),
     **{f"alpha-{alpha}": _loop(alpha=alpha, gamma=min(0.5, alpha - 1)) for alpha in ALPHAS},
     **{f"gamma-{gamma}": _loop(gamma=gamma) for gamma in GAMMAS},
     **{

@@ -138,11 +138,16 @@ def compare(data: ImageData, precision: str) -> dict[str, float]:
 def regrouping(data: ImageData) -> dict[str, float]:
     """Seconds of what happens between two epochs, after one warm-up."""
     settings = CombineSettings(held_out=0, **PRESETS["budgets"])
-    session = make_session(data, settings, "32-true")
+    session = make_session(data, settings, "bf16-mixed")
     matrices = session.matrices()
 
     def fisher() -> Any:
-        return fisher_information(session, images=settings.importance_images, number=1)
+        return fisher_information(
+            session,
+            images=settings.importance_images,
+            number=1,
+            temperature=settings.distill_temperature,
+        )
 
     sensitivity = fisher()
 

@@ -31,7 +31,9 @@ def pack(
     gamma: Annotated[float, typer.Option(help="Conflicts per row of a group.")] = 0.5,
     policy: Annotated[
         str,
-        typer.Option(help="dense-column-first, authors, least-loss, assignment, refine or best."),
+        typer.Option(
+            help="dense-column-first, authors, least-loss, assignment, polish, refine or best."
+        ),
     ] = "least-loss",
     objective: Annotated[
         str,

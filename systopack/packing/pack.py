@@ -44,7 +44,7 @@ def pack(
         alpha: largest group size, 1..256.
         gamma: conflicts allowed in a group, as an average per row, 0..alpha - 1.
         policy: how columns are grouped: `dense-column-first`, `authors`, `least-loss`,
-            `assignment`, `refine` or `best`.
+            `assignment`, `polish`, `refine` or `best`.
         objective: what the policy is to be best at.
         seed: of everything random; the same seed gives the same groups.
         time_limit_s: seconds, above 0, to search for; None for a fixed amount of search.
@@ -182,7 +182,7 @@ def _labels(
     if not entry.aims:
         raise InvalidOptionError(
             f"The policy '{policy}' takes as many groups as its rule gives; ask 'least-loss', "
-            "'assignment', 'refine' or 'best' for a number of groups."
+            "'assignment', 'polish', 'refine' or 'best' for a number of groups."
         )
     labels = ask(groups=objective.groups, share=1.0)
     needed = int(labels.max(initial=-1)) + 1

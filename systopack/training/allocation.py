@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from systopack.errors import InvalidOptionError
-from systopack.packing.objective import MostEnergy
-from systopack.packing.pack import pack
+from systopack.packing.losses import losses_at
 
 _STEPS_A_TILE = 4  # group counts looked at within one column of tiles ...
 _FINE_TILES = 8  # ... up to so many columns of tiles; beyond, whole tiles, an eighth more each
@@ -93,33 +92,29 @@ def layer_choices(
         From the fewest groups that alpha allows to one column a group, by rising groups.
     """
     rows, columns = matrix.shape
-    choices = []
-    for groups in _group_counts(matrix, alpha=alpha, band_rows=band_rows, tile=tile):
-        loss = 0.0
-        if groups < columns:
-            packed = pack(
-                matrix,
-                alpha=alpha,
-                gamma=alpha - 1,
-                policy="least-loss",  # quick, and layers only have to be compared
-                objective=MostEnergy(groups=groups),
-                importance=importance,
-                band_rows=band_rows,
-                seed=seed,
-            )
-            lost = matrix.astype(np.float64) - packed.to_dense()
-            loss = float((importance * lost**2).sum())
-        choices.append(
-            Choice(
-                groups=groups,
-                cells=rows * groups,
-                streamed_words=streamed_words(
-                    rows=rows, groups=groups, positions=positions, band_rows=band_rows, tile=tile
-                ),
-                loss=loss,
-            )
+    counts = _group_counts(matrix, alpha=alpha, band_rows=band_rows, tile=tile)
+    packed = [groups for groups in counts if groups < columns]
+    losses = losses_at(
+        matrix,
+        packed,
+        alpha=alpha,
+        policy="least-loss",  # quick, and layers only have to be compared
+        importance=importance,
+        band_rows=band_rows,
+        seed=seed,
+    )
+    dense = [0.0] * (len(counts) - len(packed))  # a group a column loses nothing
+    return tuple(
+        Choice(
+            groups=groups,
+            cells=rows * groups,
+            streamed_words=streamed_words(
+                rows=rows, groups=groups, positions=positions, band_rows=band_rows, tile=tile
+            ),
+            loss=loss,
         )
-    return tuple(choices)
+        for groups, loss in zip(counts, [*losses, *dense], strict=True)
+    )
 
 
 def allocate(

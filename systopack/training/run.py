@@ -223,7 +223,12 @@ def _next_combination(session: Session, settings: CombineSettings, iteration: in
     if settings.grouping == "last" and iteration < settings.budget_steps:
         smallest = settings.cells if settings.cells is not None else 1 / (ratio or 1)
         return prune_within_budget(session.matrices(), share=smallest**share)
-    fisher = fisher_information(session, images=settings.importance_images, number=iteration)
+    fisher = fisher_information(
+        session,
+        images=settings.importance_images,
+        number=iteration,
+        temperature=settings.distill_temperature if settings.distill_weight > 0 else 1.0,
+    )
     return combine_within_budgets(
         session.matrices(),
         session.graph,

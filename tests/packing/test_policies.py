@@ -26,8 +26,10 @@ from systopack.packing.search.matching import match_by_swaps, match_least_cost
 from systopack.packing.search.state import Grouping
 from tests.packing.matrices import filter_matrices, packing_limits, random_filter_matrix
 
-POLICIES = ("assignment", "authors", "best", "dense-column-first", "least-loss", "refine")
-AIMING = ("assignment", "best", "least-loss", "refine")
+POLICIES = (
+    "assignment", "authors", "best", "dense-column-first", "least-loss", "polish", "refine",
+)  # fmt: skip
+AIMING = ("assignment", "best", "least-loss", "polish", "refine")
 QUICK = ("assignment", "authors", "dense-column-first", "least-loss")
 
 # Columns 0 and 1 lose 1 together, 0 and 2 lose 4, 1 and 2 lose 9; column 3 is empty.
@@ -55,7 +57,7 @@ def test_insertion_decides_column_by_column():
     assert packed.groups == ((0, 2), (1,))
 
 
-@pytest.mark.parametrize("policy", ["assignment", "refine", "best"])
+@pytest.mark.parametrize("policy", ["assignment", "polish", "refine", "best"])
 def test_puts_the_pair_that_loses_least_together(policy):
     packed = pack(TRIANGLE, alpha=2, gamma=1, policy=policy, objective=MostEnergy(groups=2))
     assert sorted(packed.groups) == [(0, 1), (2,)]
@@ -109,7 +111,7 @@ def test_every_grouping_is_valid_and_repeatable(policy, matrix, limits, seed):
     check_everything(matrix, *limits, policy, seed)
 
 
-@pytest.mark.parametrize("policy", ["refine", "best"])
+@pytest.mark.parametrize("policy", ["polish", "refine", "best"])
 @given(seed=st.integers(0, 2**32), limits=packing_limits())
 @settings(max_examples=8)
 def test_every_searched_grouping_is_valid_and_repeatable(policy, seed, limits):
@@ -168,6 +170,7 @@ def test_search_is_never_worse_than_what_it_starts_from(uneven):
     for name in ("refine", "best"):
         assert len(packed[name].groups) <= len(simple.groups)
         assert kept_energy(packed[name]) >= kept_energy(simple)
+    assert kept_energy(packed["polish"]) >= kept_energy(packed["assignment"])
     assert len(packed["best"].groups) <= len(packed["authors"].groups)
 
 

@@ -68,3 +68,25 @@ def test_the_same_number_gives_the_same_and_another_number_another():
     )
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
+
+
+def test_a_temperature_asks_about_the_loss_of_distillation():
+    rng = np.random.default_rng(2)
+    images = rng.integers(0, 256, (6400, 1, 2, 2), dtype=np.uint8)
+    session = linear_session(images)
+    with torch.no_grad():
+        session.module[1].weight.mul_(40)  # sure of nearly every image
+    sure, warm = (
+        next(
+            iter(
+                fisher_information(session, images=6400, number=1, temperature=temperature).values()
+            )
+        )
+        for temperature in (1.0, 20.0)
+    )
+    inputs = torch.from_numpy((images.reshape(6400, 4) / 255 - 0.5) / 0.25).float()
+    with torch.no_grad():
+        shares = torch.softmax(session.module[1](inputs) / 20, dim=1)
+    expected = (shares * (1 - shares)).T @ inputs**2 / len(inputs)
+    assert np.allclose(warm, expected.numpy(), rtol=0.35)
+    assert sure.sum() < 0.8 * warm.sum()
