@@ -1,7 +1,7 @@
 """`systopack reproduce --full`: measure the records anew, with the checkout's own benchmarks.
 
-Each benchmark is a program of its own that resumes where it was stopped; a training run whose record
-already lies in the folder of runs is not made again.
+Each benchmark is a program of its own that resumes where it was stopped; a training run whose
+record already lies in the folder of runs is not made again.
 """
 
 from __future__ import annotations
