@@ -7,6 +7,7 @@ import sys
 import typer
 
 from systopack.cli import (
+    energy,
     evaluation,
     exporting,
     hardware,
@@ -42,6 +43,7 @@ for module in (
     exporting,
     matrices,
     hardware,
+    energy,
     showing,
     reproduce,
 ):
