@@ -56,9 +56,9 @@ class Experiment:
 
 
 IMAGES, BATCH = 50_000, 128
-SWEEP_STEPS = 468  # of the runs that compare alpha and gamma: 12 epochs of a tenth of the images
-FRACTION_STEPS = 390  # of packing with every fraction of the images
-SCRATCH_STEPS = 1170  # before that, of the dense network that sees only the fraction
+SWEEP_STEPS = 234  # of the runs that compare alpha and gamma: 6 epochs of a tenth of the images
+FRACTION_STEPS = 234  # of packing with every fraction of the images
+SCRATCH_STEPS = 468  # before that, of the dense network that sees only the fraction
 FRACTIONS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 ALPHAS = (1, 2, 4, 8, 16)
 GAMMAS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
@@ -69,7 +69,9 @@ def epochs(steps: int, fraction: float) -> int:
     return max(1, round(steps / max(1, round(IMAGES * fraction) // BATCH)))
 
 
-BUDGETS = {**PRESETS["budgets"], "learning_rate": 0.05}
+MIXED = {**PRESETS["budgets"], "learning_rate": 0.05}
+BUDGETS = {**MIXED, "cutmix": 0.0}
+SMALL = {"cells": 0.18, "streamed_words_ratio": None}
 # 40 epochs in all; beta and rho give about the cells that the budgets allow.
 PLAIN = {
     **PRESETS["paper"],
@@ -84,11 +86,12 @@ PLAIN = {
 
 def _loop(**settings: Any) -> Experiment:
     """A sweep's run: the loop with gamma and rho, grouped and distilled as ours."""
-    iterations = 6  # beta 0.3, 0.27 ... reaches rho 0.2 within so many
+    iterations = 3  # beta 0.48, 0.432, 0.389 reach rho 0.2 within so many
     total = epochs(SWEEP_STEPS, 0.1)
     options = {
         "policy": "polish",
         "rho": 0.2,
+        "beta": 0.48,
         "epochs_per_iteration": 1,
         "fine_tune_epochs": total - iterations,
         "learning_rate": 0.05,
@@ -107,23 +110,25 @@ EXPERIMENTS = {
     "ours-10": Experiment(fraction=0.1, settings={**BUDGETS, "fine_tune_epochs": 40}),
     "ours-full": Experiment(fraction=1.0, settings={**BUDGETS, "fine_tune_epochs": 14}),
     "ours-10-small": Experiment(
-        fraction=0.1,
-        settings={**BUDGETS, "cells": 0.18, "streamed_words_ratio": None, "fine_tune_epochs": 40},
+        fraction=0.1, settings={**BUDGETS, **SMALL, "fine_tune_epochs": 40}
     ),
     "ours-10-small-long": Experiment(
-        fraction=0.1,
-        settings={**BUDGETS, "cells": 0.18, "streamed_words_ratio": None, "fine_tune_epochs": 120},
+        fraction=0.1, settings={**BUDGETS, **SMALL, "fine_tune_epochs": 120}
+    ),
+    "ours-10-mixed": Experiment(fraction=0.1, settings={**MIXED, "fine_tune_epochs": 40}),
+    "ours-10-mixed-small": Experiment(
+        fraction=0.1, settings={**MIXED, **SMALL, "fine_tune_epochs": 40}
     ),
     "plain-10": Experiment(fraction=0.1, settings=PLAIN),
     "plain-10-small": Experiment(
         fraction=0.1, settings={**PLAIN, "beta": 0.3, "rho": 0.21, "fine_tune_epochs": 31}
     ),
-    "every-iteration": _regrouping(budget_steps=5, epochs_per_iteration=2, fine_tune_epochs=10),
+    "every-iteration": _regrouping(budget_steps=4, epochs_per_iteration=1, fine_tune_epochs=8),
     "last-iteration": _regrouping(
-        budget_steps=5, epochs_per_iteration=2, fine_tune_epochs=10, grouping="last"
+        budget_steps=4, epochs_per_iteration=1, fine_tune_epochs=8, grouping="last"
     ),
-    "one-shot": _regrouping(fine_tune_epochs=20),
-    "fisher": _regrouping(fine_tune_epochs=20, importance="fisher", importance_images=1600),
+    "one-shot": _regrouping(fine_tune_epochs=12),
+    "fisher": _regrouping(fine_tune_epochs=12, importance="fisher", importance_images=1600),
     **{f"alpha-{alpha}": _loop(alpha=alpha, gamma=min(0.5, alpha - 1)) for alpha in ALPHAS},
     **{f"gamma-{gamma}": _loop(gamma=gamma) for gamma in GAMMAS},
     **{

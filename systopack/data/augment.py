@@ -20,19 +20,28 @@ class Augment:
         pad: black pixels added on every side before a random crop back to the image's size;
             0 for no crop.
         flip: mirror left and right with probability 1/2.
+        cutmix: share of the batches, 0..1, in which a square of every image is taken from
+            another image (S. Yun and others, CutMix, 2019). Its area is a uniform share of the
+            image. Labels stay those of the first image, so something else, as a dense model that
+            is imitated, has to say what such an image shows.
 
     Raises:
-        InvalidOptionError: `pad` is negative.
+        InvalidOptionError: `pad` is negative, or `cutmix` no share.
     """
 
     pad: int = 0
     flip: bool = False
+    cutmix: float = 0.0
 
     def __post_init__(self) -> None:
         if self.pad < 0:
             raise InvalidOptionError(
                 f"The padding of the random crop is {self.pad}, but it counts pixels and cannot "
                 "be negative; give 0 for no crop."
+            )
+        if not 0 <= self.cutmix <= 1:
+            raise InvalidOptionError(
+                f"cutmix is {self.cutmix}, but it is a share of the batches, 0 to 1."
             )
 
 

@@ -53,14 +53,14 @@ class Batches:
 
     Augmentation happens on the pixels, before normalisation: the image is padded with black
     (pixel 0) on every side, cropped back to its size at a random place, and mirrored with
-    probability 1/2 where asked for.
+    probability 1/2 where asked for. In some batches a square is then taken from other images.
 
     Args:
         images: shape (count, channels, height, width), uint8; held on `device`.
         labels: shape (count,), int64.
         batch_size: images of a step, a multiple of `world_size`.
         seed: 0 or more; order and augmentation are drawn from it and the epoch's number.
-        augment: crop padding and flip.
+        augment: crop padding, flip and cutmix.
         mean, std: per channel, of pixels divided by 255.
         device, dtype: of the batches.
         rank, world_size: this process and the number of processes.
@@ -112,17 +112,27 @@ class Batches:
         device = self.labels.device
         for step in range(len(self)):
             start = step * self._step + self._rank * self._share
-            part = slice(start, start + self._share)
-            chosen = draw.order[part].to(device)
-            pixels = self.images.index_select(0, chosen)
-            if self.augment.pad or self.augment.flip:
-                pixels = _crop(
-                    pixels,
-                    self.augment.pad,
-                    draw.offsets[part].to(device),
-                    draw.mirrored[part].to(device),
-                )
-            yield self.normalization(pixels), self.labels.index_select(0, chosen)
+            places = torch.arange(start, start + self._share)
+            pixels = self._pixels(draw, places)
+            square = draw.square(step, *pixels.shape[2:])
+            if square is not None:
+                others = self._pixels(draw, draw.partners[places])
+                pixels[..., *square] = others[..., *square]
+            labels = self.labels.index_select(0, draw.order[places].to(device))
+            yield self.normalization(pixels), labels
+
+    def _pixels(self, draw: _Draw, places: torch.Tensor) -> torch.Tensor:
+        """The augmented images at some places of an epoch's order."""
+        device = self.labels.device
+        pixels = self.images.index_select(0, draw.order[places].to(device))
+        if self.augment.pad or self.augment.flip:
+            pixels = _crop(
+                pixels,
+                self.augment.pad,
+                draw.offsets[places].to(device),
+                draw.mirrored[places].to(device),
+            )
+        return pixels
 
 
 def evaluation_batches(
@@ -183,6 +193,21 @@ class _Draw:
         self.mirrored = torch.zeros(count, dtype=torch.bool)
         if augment.flip:
             self.mirrored = torch.randint(2, (count,), generator=generator).bool()
+        self._squares = None
+        if augment.cutmix:
+            self.partners = torch.randperm(count, generator=generator)
+            self._mixed = torch.rand(count, generator=generator) < augment.cutmix
+            self._squares = torch.rand((count, 3), generator=generator)  # area, down, right
+
+    def square(self, step: int, height: int, width: int) -> tuple[slice, slice] | None:
+        """Rows and columns that the images of a step take from others; None: none."""
+        if self._squares is None or not self._mixed[step]:
+            return None
+        area, down, right = self._squares[step].tolist()
+        share = area**0.5
+        tall, wide = max(1, round(share * height)), max(1, round(share * width))
+        top, left = int(down * (height - tall + 1)), int(right * (width - wide + 1))
+        return slice(top, top + tall), slice(left, left + wide)
 
 
 def _crop(

@@ -117,7 +117,7 @@ def fine_tune(
             labels=part.train_labels,
             batch_size=settings.batch_size,
             seed=settings.seed,
-            augment=augment,
+            augment=settings.augmented(augment),
             rank=fabric.global_rank,
             world_size=fabric.world_size,
             **normalization,

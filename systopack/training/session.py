@@ -55,7 +55,7 @@ class Session:
         self.graph = graph
         self.part = part
         self.settings = settings
-        self.augment = augment
+        self.augment = augment  # without mixtures: these are for training alone
         self.normalization: dict[str, Any] = {"mean": mean, "std": std, "device": fabric.device}
         # Moved before the masks are made, so that both live on the same device.
         self.module = module.to(fabric.device)
@@ -83,7 +83,7 @@ class Session:
                 labels=part.train_labels,
                 batch_size=settings.batch_size,
                 seed=settings.seed,
-                augment=augment,
+                augment=settings.augmented(augment),
                 rank=fabric.global_rank,
                 world_size=fabric.world_size,
                 **self.normalization,

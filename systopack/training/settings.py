@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from systopack.data.augment import Augment
 from systopack.errors import InvalidOptionError
 
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -22,6 +24,8 @@ class OptimizerSettings(BaseModel):
         label_smoothing: share of the target spread over all classes.
         distill_weight: share of the loss that compares with the dense model's logits, 0..1.
         distill_temperature: softmax temperature of both sides of that comparison.
+        cutmix: share of the batches in which a square of each image is another image's; only
+            with `distill_weight` 1, where the dense model says what the mixture shows.
         held_out: images taken out of the training part to watch the run; None: a tenth of it,
             at most 5,000.
         seed: of the data order, the augmentation, the held-out part and fresh weights.
@@ -36,8 +40,22 @@ class OptimizerSettings(BaseModel):
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     distill_weight: float = Field(default=0.0, ge=0, le=1)
     distill_temperature: float = Field(default=4.0, gt=0, le=100)
+    cutmix: float = Field(default=0.0, ge=0, le=1)
     held_out: int | None = Field(default=None, ge=0)
     seed: int = Field(default=0, ge=0, lt=2**31)
+
+    def augmented(self, augment: Augment) -> Augment:
+        """How images of a data set are varied in this run.
+
+        Raises:
+            InvalidOptionError: mixtures whose labels nobody knows.
+        """
+        if self.cutmix and self.distill_weight < 1:
+            raise InvalidOptionError(
+                f"--cutmix mixes images, but with distill-weight {self.distill_weight} labels "
+                "count, which mixtures do not have; set distill-weight to 1 or cutmix to 0."
+            )
+        return replace(augment, cutmix=self.cutmix)
 
 
 class TrainSettings(OptimizerSettings):
@@ -131,6 +149,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "fine_tune_epochs": 40,
         "weight_decay": 1e-4,
         "distill_weight": 1.0,
+        "cutmix": 0.5,
     },
 }
 

@@ -208,3 +208,41 @@ def test_the_padding_that_suits_a_size():
         2,
         0,
     ]
+
+
+def test_a_square_of_every_image_comes_from_another():
+    images = np.broadcast_to(np.arange(16, dtype=np.uint8)[:, None, None, None], (16, 3, 6, 8))
+    mixed = _batches(images=images.copy(), batch_size=8, augment=Augment(cutmix=1.0))
+    plain = _batches(images=images.copy(), batch_size=8)
+    areas = []
+    for number in range(20):
+        for (pixels, labels), (_, unmixed) in zip(
+            _epoch(mixed, number), _epoch(plain, number), strict=True
+        ):
+            assert torch.equal(labels, unmixed)
+            foreign = (pixels.round() != labels[:, None, None, None]).any(dim=1)
+            foreign = foreign[foreign.any(dim=(1, 2))]  # an image may be its own partner
+            assert (foreign == foreign[0]).all()  # one square for the whole batch
+            rows, columns = foreign[0].any(dim=1).sum(), foreign[0].any(dim=0).sum()
+            assert foreign[0].sum() == rows * columns
+            areas.append(float(rows * columns) / 48)
+    assert min(areas) < 0.2 and max(areas) > 0.8
+    assert 0.35 < np.mean(areas) < 0.65
+
+
+def test_mixtures_are_the_same_however_many_processes_share_them():
+    options = {"count": 16, "batch_size": 8, "augment": Augment(pad=2, flip=True, cutmix=0.5)}
+    whole = _epoch(_batches(**options))
+    parts = [_epoch(_batches(**options, rank=rank, world_size=2)) for rank in range(2)]
+    joined = [
+        (torch.cat([a[0], b[0]]), torch.cat([a[1], b[1]])) for a, b in zip(*parts, strict=True)
+    ]
+    assert _same(whole, joined)
+
+
+def test_no_mixtures_leaves_everything_as_it_was():
+    augment = Augment(pad=2, flip=True)
+    never = _batches(augment=Augment(pad=2, flip=True, cutmix=1e-9))
+    assert _same(_epoch(_batches(augment=augment), 3), _epoch(never, 3))
+    with pytest.raises(InvalidOptionError, match="share of the batches"):
+        Augment(cutmix=1.5)
