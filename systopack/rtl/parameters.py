@@ -11,6 +11,7 @@ ARRAY_SOURCES = (
     "delay_line.v",
     "skew.v",
     "row_skew.v",
+    "masked_register.v",
     "choice_row.v",
     "mx_row.v",
     "bl_row.v",

@@ -16,7 +16,16 @@ from systopack.rtl.parameters import VERILOG, array_parameters, bits_for
 from systopack.verify.formal import Claim
 
 _PROOFS = Path(__file__).parent / "proofs"
-_ROWS = tuple(VERILOG / name for name in ("choice_row.v", "mx_row.v", "bl_row.v", "parallel_row.v"))
+_ROWS = tuple(
+    VERILOG / name
+    for name in (
+        "masked_register.v",
+        "choice_row.v",
+        "mx_row.v",
+        "bl_row.v",
+        "parallel_row.v",
+    )
+)
 _ACCUMULATORS = (16, 24, 32)
 _SERIAL = ("il", "bl")
 
@@ -39,7 +48,7 @@ def choice_claim(alpha: int, *, word_bits: int) -> Claim:
     return Claim(
         name=f"choice of {alpha} channels of {word_bits} bits",
         top="choice_proof",
-        files=(VERILOG / "choice_row.v", _PROOFS / "choice_proof.v"),
+        files=(VERILOG / "masked_register.v", VERILOG / "choice_row.v", _PROOFS / "choice_proof.v"),
         parameters=(
             ("COLUMNS", columns),
             ("ALPHA", alpha),

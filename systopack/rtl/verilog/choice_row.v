@@ -82,7 +82,7 @@ module choice_row #(
             end
             for (k = 0; k < INDEX_BITS; k = k + 1) begin : g_level
                 localparam HALF = (LEAVES >> k) / 2 * BITS;
-                reg  [CELLS-1:0]   next_index, index;  // bit INDEX_BITS - 1 - k of each cell's
+                wire [CELLS-1:0]   next_index, index;  // bit INDEX_BITS - 1 - k of each cell's
                 wire [2*HALF-1:0]  from;
                 wire [BITS-1:0]    bit_of_word;
                 wire [HALF-1:0]    select = {(HALF / BITS) {bit_of_word}};
@@ -100,13 +100,13 @@ module choice_row #(
                         assign bit_of_word[c*WORD_BITS+:WORD_BITS] = {WORD_BITS{index[c]}};
                     end
                 end
-                always @(posedge clk)
-                    if (taking)
-                        index <= (index & ~taken) | (next_index & taken);
-                always @(posedge clk)
-                    if (loading)
-                        next_index <= (next_index & ~written)
-                            | ({COLUMNS{load_index[(INDEX_BITS-1-k)*ROWS+:ROWS]}} & written);
+                masked_register #(.WIDTH(CELLS)) present (
+                    .clk(clk), .any(taking), .mask(taken), .in(next_index), .out(index)
+                );
+                masked_register #(.WIDTH(CELLS)) next (
+                    .clk(clk), .any(loading), .mask(written),
+                    .in({COLUMNS{load_index[(INDEX_BITS-1-k)*ROWS+:ROWS]}}), .out(next_index)
+                );
             end
             always @(posedge clk) begin
                 chosen     <= g_level[INDEX_BITS-1].chosen_half;

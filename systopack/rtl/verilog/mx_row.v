@@ -76,18 +76,20 @@ module mx_row #(
             assign written[c*ROWS+:ROWS] = {ROWS{load[c]}} & load_rows;
         end
         for (j = 0; j <= TOP; j = j + 1) begin : g_bit
-            reg  [CELLS-1:0] next_weight, weight, carry, high_carry;
+            wire [CELLS-1:0] next_weight, weight;
+            reg  [CELLS-1:0] carry, high_carry;
             wire [CELLS-1:0] above, high_carry_above;
             wire [CELLS-1:0] product = (bits & weight) ^ (j == TOP ? ~last : last);
             wire [CELLS-1:0] half = product ^ above;
             wire [CELLS-1:0] partial_now = half ^ carry;
             wire [CELLS-1:0] carry_now = (product & ~half) | (carry & half);
-            always @(posedge clk)
-                if (taking) weight <= (weight & ~take_weight) | (next_weight & take_weight);
-            always @(posedge clk)
-                if (loading)
-                    next_weight <= (next_weight & ~written)
-                                 | ({COLUMNS{load_weight[j*ROWS+:ROWS]}} & written);
+            masked_register #(.WIDTH(CELLS)) present (
+                .clk(clk), .any(taking), .mask(take_weight), .in(next_weight), .out(weight)
+            );
+            masked_register #(.WIDTH(CELLS)) next (
+                .clk(clk), .any(loading), .mask(written),
+                .in({COLUMNS{load_weight[j*ROWS+:ROWS]}}), .out(next_weight)
+            );
             // The last bit leaves nothing behind for the next word.
             always @(posedge clk) begin
                 carry <= carry_now & ~last;
