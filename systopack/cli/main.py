@@ -7,6 +7,7 @@ import sys
 import typer
 
 from systopack.cli import (
+    combining,
     energy,
     evaluation,
     exporting,
@@ -15,6 +16,7 @@ from systopack.cli import (
     matrices,
     models,
     networks,
+    quantizing,
     reproduce,
     showing,
 )
@@ -37,7 +39,9 @@ app = typer.Typer(
 )
 for module in (
     models,
+    combining,
     importing,
+    quantizing,
     networks,
     evaluation,
     exporting,

@@ -231,6 +231,8 @@ def test_missing_files(run):
         (("--cells", 2), "--cells is 2.0"),
         (("--streamed-words-ratio", 0.5), "--streamed-words-ratio is 0.5"),
         (("--importance", "luck"), "--importance is luck"),
+        (("--cutmix", 0.5), "with distill-weight 0.0 labels count"),
+        (("--preset", "budgets", "--cutmix", 1.5), "--cutmix is 1.5"),
     ],
 )
 def test_combine_refuses_before_it_reads(run, options, words):
