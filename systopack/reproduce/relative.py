@@ -8,7 +8,9 @@ from typing import Any
 from systopack.errors import InvalidOptionError
 from systopack.hardware.cycles import count_cycles
 from systopack.hardware.energy.coefficients import Gating
+from systopack.hardware.energy.events import Organisation
 from systopack.hardware.energy.model import NetworkEnergy, energy_of
+from systopack.hardware.energy.pipelined_events import pipelined_events
 from systopack.hardware.energy.tiled_events import tiled_events
 from systopack.hardware.tiled import count_tiled
 from systopack.reproduce.content import CITED, COMPUTED, Drawing, Section, Table, recorded
@@ -113,7 +115,7 @@ def relative(sources: Sources) -> Section:
 
 
 def energy_pair(
-    pair: Pair, sources: Sources, gating: Gating
+    pair: Pair, sources: Sources, gating: Gating, *, organisation: Organisation = "tiled"
 ) -> tuple[NetworkEnergy, NetworkEnergy] | None:
     """Energy of the dense and the packed network, each on its own array; None if not measured."""
     if sources.coefficients is None:
@@ -123,7 +125,8 @@ def energy_pair(
     for network, array, activity in zip(
         (pair.dense, pair.packed), pair.arrays, pair.activity, strict=True
     ):
-        events = tiled_events(network, array=array, activity=activity)
+        count = tiled_events if organisation == "tiled" else pipelined_events
+        events = count(network, array=array, activity=activity)
         try:
             found.append(energy_of(events, coefficients=table, gating=gating))
         except InvalidOptionError:
