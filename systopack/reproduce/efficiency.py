@@ -64,8 +64,8 @@ def energy_by_part(sources: Sources) -> Section:
         text=(
             f"Gate level of {table.library}, gating '{_GATING}', real activations where images "
             "were given; memories from the cited table, their leakage not included "
-            "(docs/energy.md). The tiled accelerator loads its weights for every image, the layer-pipelined one keeps "
-            "them, and its images follow each other without a gap.",
+            "(docs/energy.md). The tiled accelerator loads its weights for every image, the "
+            "layer-pipelined one keeps them, and its images follow each other without a gap.",
         ),
         tables=(
             Table(
