@@ -128,8 +128,10 @@ def report(
     from systopack.files import write_atomically
     from systopack.hardware.array import Array
     from systopack.hardware.cycles import count_cycles
+    from systopack.hardware.pipelined.cycles import count_pipelined
     from systopack.hardware.tiled import count_tiled
     from systopack.network.file import load
+    from systopack.network.nodes import ConcatLayer
     from systopack.records import read_record
     from systopack.report.comparison import compare
     from systopack.report.page import render
@@ -160,6 +162,11 @@ def report(
         cycles=cycles,
         accelerators={
             name: count_tiled(loaded, array=cycles[name].array) for name, loaded in networks.items()
+        },
+        pipelined={
+            name: count_pipelined(loaded, array=cycles[name].array)
+            for name, loaded in networks.items()
+            if not any(isinstance(node, ConcatLayer) for node in loaded.nodes)
         },
         image=None if data is None else _first_image(networks["packed"], data),
         history=history,

@@ -14,6 +14,7 @@ from systopack.data.split import TrainingPart, training_part
 from systopack.files import write_atomically
 from systopack.hardware.array import Array
 from systopack.hardware.cycles import NetworkCycles, count_cycles
+from systopack.hardware.pipelined.cycles import count_pipelined
 from systopack.hardware.tiled import count_tiled
 from systopack.network.network import PackedNetwork
 from systopack.network.permute import permute_rows
@@ -97,6 +98,10 @@ def run_demo(out: Path, *, seed: int, observer: Observer) -> DemoResult:
     accelerators = {
         name: count_tiled(network, array=cycles[name].array) for name, network in networks.items()
     }
+    pipelined = {
+        name: count_pipelined(network, array=cycles[name].array)
+        for name, network in networks.items()
+    }
     accuracies = {name: _accuracies(models[name], networks[name], data) for name in models}
     for name, network in networks.items():
         network.save(out / f"{name}.spk")
@@ -105,7 +110,8 @@ def run_demo(out: Path, *, seed: int, observer: Observer) -> DemoResult:
         seed=seed,
         networks=networks,
         cycles=cycles,
-        accelerator_cycles={name: count.cycles for name, count in accelerators.items()},
+        tiled_cycles={name: count.cycles for name, count in accelerators.items()},
+        latency_cycles={name: count.latency_cycles for name, count in pipelined.items()},
         accuracies=accuracies,
         seconds=time.monotonic() - started,
     )
@@ -118,6 +124,7 @@ def run_demo(out: Path, *, seed: int, observer: Observer) -> DemoResult:
         records=[_as_read(record)],
         accuracies=accuracies,
         accelerators=accelerators,
+        pipelined=pipelined,
         image=quantize_images(networks["packed"], data.test_images[:1])[0],
     )
     report = out / "report.html"
@@ -165,7 +172,8 @@ def _record(
     seed: int,
     networks: Mapping[str, PackedNetwork],
     cycles: Mapping[str, NetworkCycles],
-    accelerator_cycles: Mapping[str, int],
+    tiled_cycles: Mapping[str, int],
+    latency_cycles: Mapping[str, int],
     accuracies: Mapping[str, Mapping[str, float]],
     seconds: float,
 ) -> Record:
@@ -178,7 +186,8 @@ def _record(
             "packing_efficiency": network.packing_efficiency,
             "tiles": cycles[name].tiles,
             "cycles": cycles[name].cycles,
-            "tiled_accelerator_cycles": accelerator_cycles[name],
+            "tiled_accelerator_cycles": tiled_cycles[name],
+            "layer_pipelined_latency_cycles": latency_cycles[name],
         }
         for name, network in networks.items()
     }

@@ -10,10 +10,16 @@ from numpy.typing import NDArray
 
 from systopack.hardware.cycles import NetworkCycles
 from systopack.hardware.piece import cut_piece
+from systopack.hardware.pipelined.cycles import PipelinedCycles
 from systopack.hardware.tiled import TiledCycles
 from systopack.network.network import PackedNetwork
 from systopack.report.page import ReportContent, SummaryRow
-from systopack.report.schedule import Schedule, tiled_schedule
+from systopack.report.schedule import (
+    Schedule,
+    pipelined_schedule,
+    sequential_schedule,
+    tiled_schedule,
+)
 
 Accuracies = Mapping[str, Mapping[str, float]]  # design -> "float" or "8-bit" -> percent
 _REFERENCE = "dense"
@@ -29,6 +35,7 @@ def compare(
     records: Sequence[Mapping[str, Any]],
     accuracies: Accuracies | None = None,
     accelerators: Mapping[str, TiledCycles] | None = None,
+    pipelined: Mapping[str, PipelinedCycles] | None = None,
     schedules: Sequence[Schedule] = (),
     image: NDArray[np.int8] | None = None,
 ) -> ReportContent:
@@ -41,6 +48,8 @@ def compare(
         accuracies: percent of the test images right; without it those rows are left out.
         accelerators: by design, the count of the whole tiled accelerator, memories and the
             host's streams included; they end the Gantt chart.
+        pipelined: by design, the count of the layer-pipelined accelerator; in the Gantt chart the
+            last design's cells are also shown one layer after another.
         schedules: of other accelerators, which begin the Gantt chart.
         image: shape (C, H, W), int8, as `reference.quantize_images` gives it: the words of the
             animation; None: no animation.
@@ -66,6 +75,15 @@ def compare(
         figures["cycles per image, tiled accelerator"] = {
             design: count.cycles for design, count in accelerators.items()
         }
+    if pipelined:
+        figures |= {
+            "latency of an image, layer-pipelined": {
+                design: count.latency_cycles for design, count in pipelined.items()
+            },
+            "the same cells, one layer after another": {
+                design: count.sequential_cycles for design, count in pipelined.items()
+            },
+        }
     rows += [
         SummaryRow(
             quantity=quantity,
@@ -85,9 +103,18 @@ def compare(
         piece=None if image is None else cut_piece(list(networks.values())[-1], image),
         schedules=(
             *schedules,
+            *_pipelined_schedules(pipelined or {}),
             *(tiled_schedule(count, design=name) for name, count in (accelerators or {}).items()),
         ),
     )
+
+
+def _pipelined_schedules(counts: Mapping[str, PipelinedCycles]) -> list[Schedule]:
+    found = [pipelined_schedule(count, design=name) for name, count in counts.items()]
+    if counts:
+        name, count = list(counts.items())[-1]
+        found.append(sequential_schedule(count, design=name))
+    return found
 
 
 def _ratio(values: Mapping[str, float | int]) -> float | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from systopack.errors import InvalidOptionError
+from systopack.hardware.pipelined.cycles import PipelinedCycles
 from systopack.hardware.tiled import TiledCycles
 
 HOST_KINDS = ("image", "send")
@@ -114,6 +115,53 @@ def unit_schedule(units: Iterable[UnitSpan], *, name: str, design: str, arrays: 
             )
             for unit in units
         ),
+    )
+
+
+def pipelined_schedule(count: PipelinedCycles, *, design: str) -> Schedule:
+    """An image through the layer-pipelined accelerator, from the host and back to it."""
+    units = unit_schedule(count.units, name="layer-pipelined", design=design, arrays="")
+    last = count.units[-1]
+    return Schedule(
+        name=units.name,
+        design=design,
+        arrays=_arrays(count),
+        rows=(
+            _host_row("input", "image", 0, count.image_cycles),
+            *units.rows,
+            _host_row(last.name, "send", last.first_word_cycle, count.latency_cycles),
+        ),
+    )
+
+
+def sequential_schedule(count: PipelinedCycles, *, design: str) -> Schedule:
+    """The same cells, each layer waiting for all of its input."""
+    rows = [_host_row("input", "image", 0, count.image_cycles)]
+    now = count.image_cycles
+    for unit in count.units:
+        rows.append(
+            ScheduleRow(
+                layer=unit.name,
+                kind=unit.kind,
+                start_cycle=now,
+                first_output_cycle=now + unit.first_word_cycle - unit.start_cycle,
+                end_cycle=now + unit.alone_cycles,
+            )
+        )
+        now += unit.alone_cycles
+    rows.append(_host_row(count.units[-1].name, "send", now, now + count.send_cycles))
+    return Schedule(
+        name="one layer after another", design=design, arrays=_arrays(count), rows=tuple(rows)
+    )
+
+
+def _arrays(count: PipelinedCycles) -> str:
+    return f"{count.cells:,} cells in tiles of {count.array.name}, each layer's side by side"
+
+
+def _host_row(layer: str, kind: str, start: int, end: int) -> ScheduleRow:
+    return ScheduleRow(
+        layer=layer, kind=kind, start_cycle=start, first_output_cycle=None, end_cycle=end
     )
 
 

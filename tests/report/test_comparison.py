@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
+from systopack.hardware.pipelined.cycles import count_pipelined
 from systopack.hardware.tiled import count_tiled
 from systopack.report.comparison import compare
 from systopack.report.schedule import Schedule, ScheduleRow
@@ -49,6 +52,29 @@ def test_accelerators_give_a_row_and_end_the_gantt_chart():
         ("tiled", "dense"),
         ("tiled", "packed"),
     ]
+
+
+def test_pipelined_counts_give_rows_and_schedules_that_end_with_them():
+    counts = {
+        design: count_pipelined(network, array=ARRAY)
+        for design, network in hand_made().networks.items()
+    }
+    made = content(pipelined=counts)
+    rows = {row.quantity: row.values for row in made.summary}
+    assert rows["latency of an image, layer-pipelined"] == {
+        design: count.latency_cycles for design, count in counts.items()
+    }
+    assert [(one.name, one.design, one.cycles) for one in made.schedules] == [
+        ("layer-pipelined", "dense", counts["dense"].latency_cycles),
+        ("layer-pipelined", "packed", counts["packed"].latency_cycles),
+        ("one layer after another", "packed", counts["packed"].sequential_cycles),
+    ]
+    for schedule in made.schedules[1:]:
+        kinds = [row.kind for row in schedule.rows]
+        assert kinds == ["image", *(unit.kind for unit in counts["packed"].units), "send"]
+    sequential = made.schedules[-1].rows
+    for earlier, later in itertools.pairwise(sequential):
+        assert later.start_cycle == earlier.end_cycle
 
 
 def test_an_image_gives_a_piece_of_the_last_network():

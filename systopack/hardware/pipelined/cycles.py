@@ -18,7 +18,7 @@ _RESULT_CYCLES = 2  # from the arrival of a finished position to its first resul
 
 @dataclass(frozen=True, kw_only=True)
 class UnitCycles:
-    """When one unit works on an image; cycle 0 is the word time that lets its first word in.
+    """When one unit works on an image; in cycle 0 the image's first word is let in.
 
     Args:
         name: the node.
@@ -28,9 +28,10 @@ class UnitCycles:
         positions: words it gives.
         first_input_cycle: its first input word can be used.
         start_cycle: it takes its first position.
-        first_word_cycle: its first word can be used by the next unit.
-        end_cycle: its last word can be used by the next unit.
+        first_word_cycle: its first word can be used by the next unit, or be sent.
+        end_cycle: its last word can be used by the next unit, or be sent.
         stream_cycles: word times it needs when nothing makes it wait.
+        alone_cycles: from its first position to its last word, all of its input being there.
         utilization: word times with a position, of the word times between two images, 0..1.
     """
 
@@ -44,6 +45,7 @@ class UnitCycles:
     first_word_cycle: int
     end_cycle: int
     stream_cycles: int
+    alone_cycles: int
     utilization: float
 
     @property
@@ -62,8 +64,7 @@ class PipelinedCycles:
         latency_cycles: from the cycle in which an image's first word is let in to the one in which
             its last result word is sent, both included, nothing else under way.
         period_cycles: between two images that follow each other without a gap.
-        sequential_cycles: latency of the same units one after another, each waiting for all of its
-            input.
+        image_cycles: until all words of an image have come in.
         units: in the order of the network.
     """
 
@@ -71,13 +72,24 @@ class PipelinedCycles:
     array: Array
     latency_cycles: int
     period_cycles: int
-    sequential_cycles: int
+    image_cycles: int
     units: tuple[UnitCycles, ...]
 
     @property
     def cells(self) -> int:
         """Cells of all layers."""
         return sum(unit.cells for unit in self.units)
+
+    @property
+    def send_cycles(self) -> int:
+        """From the last unit's last word until all results are sent."""
+        return self.latency_cycles - self.units[-1].end_cycle
+
+    @property
+    def sequential_cycles(self) -> int:
+        """Latency of the same units one after another, each waiting for all of its input."""
+        alone = sum(unit.alone_cycles for unit in self.units)
+        return self.image_cycles + alone + self.send_cycles
 
     @property
     def slowest_stream_cycles(self) -> int:
@@ -106,16 +118,12 @@ def count_pipelined(network: PackedNetwork, *, array: Array) -> PipelinedCycles:
     word = array.word_cycles
     period = image_period(network, units)
     last_words = last_result_cycles(network, units, run)
-    sequential = 1 + sum(
-        (positions(network, unit.name) - 1) * unit.interval + unit.latency_words for unit in units
-    )
-    sequential += positions(network, network.input.name) - 1
     return PipelinedCycles(
         network=network.name,
         array=array,
         latency_cycles=int(last_words[0, -1]) - (word - 1) + 1,
         period_cycles=period * word,
-        sequential_cycles=sequential * word,
+        image_cycles=(positions(network, network.input.name) - 1) * word + 1,
         units=tuple(_unit_cycles(network, unit, run, word, period) for unit in units),
     )
 
@@ -148,16 +156,22 @@ def _unit_cycles(
 ) -> UnitCycles:
     words = positions(network, unit.name)
     is_layer = isinstance(unit, LayerUnit)
+    # Results are sent at once, other words are used from the next word time on.
+    is_last = unit.name == network.output.name
+    delay = unit.valid_cycles if is_last else unit.latency_words * word
+    let_in = word - 1  # in the last cycle of its word time
+    taken = run.taken[unit.name][0] * word - let_in
     return UnitCycles(
         name=unit.name,
         kind="layer" if is_layer else "pool",
         cells=unit.cells if isinstance(unit, LayerUnit) else 0,
         tiles=unit.tiles if isinstance(unit, LayerUnit) else 0,
         positions=words,
-        first_input_cycle=int(run.arrived[unit.source][0, 0]) * word,
-        start_cycle=int(run.taken[unit.name][0, 0]) * word,
-        first_word_cycle=int(run.arrived[unit.name][0, 0]) * word,
-        end_cycle=int(run.arrived[unit.name][0, -1]) * word,
+        first_input_cycle=int(run.arrived[unit.source][0, 0]) * word - let_in,
+        start_cycle=int(taken[0]),
+        first_word_cycle=int(taken[0]) + delay,
+        end_cycle=int(taken[-1]) + delay,
         stream_cycles=words * unit.interval * word,
+        alone_cycles=(words - 1) * unit.interval * word + delay,
         utilization=words / period,
     )
