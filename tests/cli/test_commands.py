@@ -210,7 +210,7 @@ def test_networks_that_come_with_the_package(run, tmp_path):
     assert code == 0
     assert "14,594 streamed words" in out
     assert (tmp_path / "resnet20-cifar10.cycles.json").exists()
-    assert refused(run("evaluate", "zoo:none"), "there are resnet20-cifar10")
+    assert refused(run("evaluate", "zoo:none"), "there are lenet5-mnist, ")
 
 
 def test_missing_files(run):

@@ -15,6 +15,7 @@ NAMES = packaged_names()
 
 def test_there_are_some():
     assert {"resnet20-cifar10", "resnet20-cifar10-tenth"} <= set(NAMES)
+    assert {"lenet5-mnist", "lenet5-mnist-dense"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -25,15 +26,18 @@ def test_file_and_record_belong_together(name):
     network = load(path)
     figures = record["figures"]
     assert network.packed_cells == figures["packed_cells"]
-    assert network.dense_cells == figures["dense_cells"] == 268_336
+    cells, dense_words = {"resnet20": (268_336, 57_218), "lenet5": (405_536, 1_572)}[
+        name.partition("-")[0]
+    ]
+    assert network.dense_cells == figures["dense_cells"] == cells
     words = network.streamed_words(rows=32, columns=32)
     assert words == figures["streamed_words_32x32"]
-    assert figures["streamed_words_ratio"] == 57_218 / words
+    assert figures["streamed_words_ratio"] == dense_words / words
 
 
 def test_paths_are_left_alone_and_unknown_names_refused():
     assert network_file(Path("a/b.spk")) == Path("a/b.spk")
-    with pytest.raises(InvalidFileError, match="'lenet' comes with systopack; there are resnet20"):
+    with pytest.raises(InvalidFileError, match="'lenet' comes with systopack; there are lenet5"):
         network_file(Path("zoo:lenet"))
 
 
