@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import MatrixLayer, Node
 from systopack.packing.matrix import PackedBand, PackedMatrix
+from systopack.packing.pack import pack
 
 
 def order_groups(network: PackedNetwork, *, columns: int) -> PackedNetwork:
@@ -29,6 +30,34 @@ def order_groups(network: PackedNetwork, *, columns: int) -> PackedNetwork:
         InvalidNetworkError: partial sums in the new order can overflow the accumulator.
     """
     return replace(network, nodes=tuple(_ordered(node, columns) for node in network.nodes))
+
+
+def fit_groups(network: PackedNetwork, *, columns: int, alpha: int) -> PackedNetwork:
+    """Deal the weights of a packed network to an array of another number of columns.
+
+    Layers with one column for each channel are grouped anew without pruning anything where that
+    takes fewer column tiles, then `spread_groups` and `order_groups` follow.
+
+    Args:
+        network: dense or packed.
+        columns: of the array, at least 1.
+        alpha: channels a cell chooses from, 1..256.
+    """
+    nodes = tuple(_regrouped(node, columns, alpha) for node in network.nodes)
+    spread = spread_groups(replace(network, nodes=nodes), columns=columns)
+    return order_groups(spread, columns=columns)
+
+
+def _regrouped(node: Node, columns: int, alpha: int) -> Node:
+    if not isinstance(node, MatrixLayer) or _several_columns_a_channel(node):
+        return node
+    bands = []
+    for band in node.matrix.bands:
+        part = PackedMatrix(columns=node.matrix.columns, bands=(band,))
+        again = pack(part.to_dense(), alpha=alpha, gamma=0, policy="best").bands[0]
+        fewer = -(-len(again.groups) // columns) < -(-len(band.groups) // columns)
+        bands.append(again if fewer else band)
+    return replace(node, matrix=PackedMatrix(columns=node.matrix.columns, bands=tuple(bands)))
 
 
 def spread_groups(network: PackedNetwork, *, columns: int) -> PackedNetwork:

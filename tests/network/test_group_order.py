@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from systopack.hardware.array import Array
 from systopack.hardware.tiled import count_tiled
 from systopack.network.file import load
-from systopack.network.group_order import group_order, order_groups, spread_groups
+from systopack.network.group_order import fit_groups, group_order, order_groups, spread_groups
 from systopack.network.packaged import FOLDER
 from systopack.network.reference import run
 
@@ -54,4 +54,15 @@ def test_spreading_fills_a_tile_and_changes_nothing_else():
             assert new.largest_group <= old.largest_group
     image = np.random.default_rng(0).integers(-128, 128, (1, *network.input.shape), dtype=np.int8)
     outputs = [run(x, image)[network.output.name] for x in (network, spread)]
+    assert (outputs[0] == outputs[1]).all()
+
+
+def test_a_network_is_fitted_to_fewer_columns():
+    network = load(FOLDER / "lenet5-mnist.spk")
+    fitted = fit_groups(network, columns=8, alpha=8)
+    sizes = {"rows": 32, "columns": 8}
+    assert fitted.streamed_words(**sizes) < network.streamed_words(**sizes)
+    assert fitted.nonzeros == network.nonzeros
+    image = np.random.default_rng(1).integers(-128, 128, (1, *network.input.shape), dtype=np.int8)
+    outputs = [run(x, image)[network.output.name] for x in (network, fitted)]
     assert (outputs[0] == outputs[1]).all()
