@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from systopack.network.packaged import network_file, packaged_names
+from systopack.records import read_record
 from systopack.reproduce.content import CITED, Drawing, Section, Table, recorded
 from systopack.reproduce.published import load_published
 from systopack.reproduce.sources import Sources
@@ -39,6 +42,7 @@ def accuracy(sources: Sources) -> Section:
     ]
     rows += _resnet(runs)
     rows += _lenet(sources)
+    rows += _packaged()
     sweeps: list[tuple[str, ...]] = []
     figures: dict[str, Any] = {}
     points = {name: _points(runs, name) for name in _LABELS}
@@ -138,6 +142,29 @@ def _lenet(sources: Sources) -> list[tuple[str, ...]]:
                         recorded(name),
                     )
                 )
+    return rows
+
+
+def _packaged() -> list[tuple[str, ...]]:
+    """LeNet-5-Shift of the package, whose cycles and energy stand in the other tables."""
+    rows: list[tuple[str, ...]] = []
+    for name in packaged_names():
+        record = read_record(network_file(Path(f"zoo:{name}")).with_suffix(".json"))
+        figures = record["figures"]
+        if record["kind"] != "lenet5-packaged" or name.endswith("-dense"):
+            continue
+        dense = 100 * figures["dense_float_correct"] / figures["test_images"]
+        packed = 100 * figures["correct_8_bit"] / figures["test_images"]
+        rows.append(
+            (
+                "LeNet-5, MNIST",
+                f"ours, `zoo:{name}`",
+                f"{dense:.2f}",
+                f"{packed:.2f}",
+                f"{packed - dense:+.2f}",
+                recorded(f"zoo_data/{name}.json"),
+            )
+        )
     return rows
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ class Pair:
 
     Args:
         subject: what they stand for.
-        dense, packed: the networks.
+        dense, packed: the networks, called as in the package.
         image: shape (C, H, W), int8, the first image; None where no images were given.
         activity: of dense and packed, in this order.
     """
@@ -130,7 +130,10 @@ class Sources:
         return found
 
     def _pair(self, subject: Subject, dense: str, packed: str) -> Pair:
-        networks = [PackedNetwork.load(network_file(Path(f"zoo:{n}"))) for n in (dense, packed)]
+        networks = [
+            replace(PackedNetwork.load(network_file(Path(f"zoo:{name}"))), name=name)
+            for name in (dense, packed)
+        ]
         pixels = self.pixels.get(subject.shape)
         if pixels is None:
             return Pair(

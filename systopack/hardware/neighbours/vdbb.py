@@ -50,15 +50,16 @@ def vdbb_events(
     row_tiles, column_tiles = -(-filters // machine.rows), -(-positions // machine.columns)
     tiles = row_tiles * column_tiles
     cycles = tiles * blocks * bound + machine.rows + machine.columns - 2
-    steps = tiles * blocks * machine.multipliers
+    # Units without an output of their own hold still.
+    steps = blocks * filters * positions
     index_bits = (block - 1).bit_length()
     weight_bits = WORD_BITS + index_bits
     registers = steps * (
         bound * (SUM_BITS + weight_bits / chosen["products_per_weight"])
         + block * WORD_BITS / chosen["products_per_input"]
     )
-    inputs = tiles * blocks * block * machine.columns * WORD_BITS / chosen["im2col"]
-    stored = tiles * blocks * bound * machine.rows * weight_bits
+    inputs = row_tiles * blocks * block * positions * WORD_BITS / chosen["im2col"]
+    stored = column_tiles * blocks * bound * filters * weight_bits
     return cycles, Events(
         products=products,
         register_bits=registers,
