@@ -7,20 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
 from systopack.data.augment import Augment
-from systopack.data.batches import Batches
 from systopack.data.split import TrainingPart
 from systopack.quantization.model import QuantizedModel
-from systopack.training.checkpoint import RunState, load_checkpoint, save_checkpoint
+from systopack.training.checkpoint import RunState
 from systopack.training.devices import DeviceOptions, launch
-from systopack.training.epoch import Trainer, half_cosine
-from systopack.training.events import EpochResult, Observer
+from systopack.training.epoch import half_cosine
+from systopack.training.events import Observer
 from systopack.training.model import TrainedModel
-from systopack.training.session import accuracy_percent
+from systopack.training.progress import Run
+from systopack.training.session import Learner
 from systopack.training.settings import OptimizerSettings
 
 
@@ -55,19 +53,13 @@ class Progress:
     configuration: Mapping[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Tuned:
-    """The model as `training.checkpoint` sees it; its masks are buffers of the model."""
+class _Tuned(Learner):
+    """A fake-quantized model in training; its masks are buffers of its own."""
 
     module: QuantizedModel
-    optimizer: torch.optim.Optimizer
-    masks: None = None
 
-    def state(self) -> dict[str, Tensor]:
-        return {
-            name: tensor.detach().cpu().contiguous().clone()
-            for name, tensor in self.module.state_dict().items()
-        }
+    def nonzeros(self) -> int:
+        return self.module.nonzeros()
 
 
 def fine_tune(
@@ -93,75 +85,29 @@ def fine_tune(
         InvalidFileError: the checkpoint is damaged.
         InvalidOptionError: it belongs to other options, another model or other data.
     """
-    fabric = launch(devices)
-    model.to(fabric.device)
-    optimizer = torch.optim.SGD(
-        model.parameters(),
-        lr=settings.learning_rate,
-        momentum=settings.momentum,
-        weight_decay=settings.weight_decay,
-        nesterov=settings.momentum > 0,
-    )
-    wrapped, stepper = fabric.setup(model, optimizer)
-    normalization: dict[str, Any] = {
-        "mean": trained.mean,
-        "std": trained.std,
-        "device": fabric.device,
-    }
-    trainer = Trainer(
-        fabric=fabric,
-        module=wrapped,
-        optimizer=stepper,
-        batches=Batches(
-            images=part.train_images,
-            labels=part.train_labels,
-            batch_size=settings.batch_size,
-            seed=settings.seed,
-            augment=settings.augmented(augment),
-            rank=fabric.global_rank,
-            world_size=fabric.world_size,
-            **normalization,
-        ),
-        settings=settings,
-        teacher=trained.to_module().to(fabric.device).eval(),
-    )
-    cells = _packed_cells(model, trained)
 
     def rate(epoch: float) -> float:
         return settings.learning_rate * half_cosine(epoch / settings.epochs)
 
-    tuned = _Tuned(module=model, optimizer=optimizer)
-    state = RunState(phase="quantize")
-    if progress is not None and progress.resume and progress.checkpoint.exists():
-        state = load_checkpoint(progress.checkpoint, tuned, dict(progress.configuration))
-    for epoch in range(state.epoch, settings.epochs):
-        loss, accuracy = trainer.train_epoch(
-            epoch, phase="quantize", learning_rate=rate, offset=epoch, observer=observer
-        )
-        held_out = None
-        if len(part.held_out_labels):
-            held_out = accuracy_percent(
-                model, part.held_out_images, part.held_out_labels, **normalization
-            )
-        nonzeros = model.nonzeros()
-        result = EpochResult(
-            phase="quantize",
-            iteration=0,
-            epoch=epoch + 1,
-            loss=loss,
-            train_accuracy_percent=accuracy,
-            held_out_accuracy_percent=held_out,
-            nonzeros=nonzeros,
-            packed_cells=cells,
-            packing_efficiency=nonzeros / cells if cells else 1.0,
-            learning_rate=rate(epoch + 1),
-        )
-        state.epoch = epoch + 1
-        if fabric.global_rank == 0:
-            if progress is not None:
-                save_checkpoint(progress.checkpoint, tuned, state, dict(progress.configuration))
-            observer.on_epoch(result)
-        fabric.barrier()
+    run = Run(
+        session=_Tuned(
+            fabric=launch(devices),
+            module=model,
+            graph=model.graph,
+            part=part,
+            augment=augment,
+            mean=trained.mean,
+            std=trained.std,
+            settings=settings,
+            teacher=trained.to_module(),
+        ),
+        state=RunState(phase="quantize", packed_cells=_packed_cells(model, trained)),
+        configuration={} if progress is None else dict(progress.configuration),
+        checkpoint=None if progress is None else progress.checkpoint,
+        observer=observer,
+    )
+    run.start(progress is not None and progress.resume)
+    run.epochs("quantize", settings.epochs, rate)
     model.cpu()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,7 @@ from systopack.nn import zoo
 from systopack.packing.matrix import PackedMatrix
 from systopack.packing.rule import PackingRule
 from systopack.training.allocation import TileSize
-from systopack.training.checkpoint import (
-    RunState,
-    checkpoint_path,
-    load_checkpoint,
-    save_checkpoint,
-)
+from systopack.training.checkpoint import RunState, checkpoint_path
 from systopack.training.combining import (
     Combined,
     channel_blocks,
@@ -33,9 +27,10 @@ from systopack.training.combining import (
 )
 from systopack.training.devices import DeviceOptions, launch
 from systopack.training.epoch import LearningRate, half_cosine
-from systopack.training.events import EpochResult, Observer, Phase
+from systopack.training.events import Observer
 from systopack.training.importance import fisher_information
 from systopack.training.model import LayerGroups, TrainedModel
+from systopack.training.progress import Run
 from systopack.training.session import Session
 from systopack.training.settings import CombineSettings, OptimizerSettings, TrainSettings
 
@@ -64,7 +59,7 @@ def train(
     torch.manual_seed(settings.seed)
     module = zoo.build(architecture, classes=data.classes)
     part = _part(data, settings, fraction)
-    run = _Run(
+    run = Run(
         session=Session(
             fabric=fabric,
             module=module,
@@ -133,7 +128,7 @@ def combine(
         settings=settings,
         teacher=dense.to_module(),
     )
-    run = _Run(
+    run = Run(
         session=session,
         state=RunState(phase="joint", beta=settings.beta),
         configuration=_configuration(dense.architecture, data, settings, fraction),
@@ -163,7 +158,7 @@ def combine(
     return model
 
 
-def _joint_iterations(run: _Run, settings: CombineSettings, rule: PackingRule) -> None:
+def _joint_iterations(run: Run[Session], settings: CombineSettings, rule: PackingRule) -> None:
     """METHOD section 2, steps 1 to 5, until at most `rho` of the weights are left."""
     session, state = run.session, run.state
     target = math.floor(settings.rho * session.graph.dense_weights)
@@ -189,7 +184,7 @@ def _joint_iterations(run: _Run, settings: CombineSettings, rule: PackingRule) -
                 seed=settings.seed,
                 blocks=blocks,
             )
-            run.take_over(combined)
+            _take_over(run, combined)
         if state.epoch_in_phase < settings.epochs_per_iteration:
             run.epoch(lambda _: settings.learning_rate)
         if state.epoch_in_phase >= settings.epochs_per_iteration:
@@ -200,13 +195,13 @@ def _joint_iterations(run: _Run, settings: CombineSettings, rule: PackingRule) -
         run.save()
 
 
-def _budget_iterations(run: _Run, settings: CombineSettings) -> None:
+def _budget_iterations(run: Run[Session], settings: CombineSettings) -> None:
     """Let the budgets fall from dense by equal factors, grouping again in each iteration."""
     session, state = run.session, run.state
     while state.phase == "joint":
         if state.epoch_in_phase == 0:
             state.iteration += 1
-            run.take_over(_next_combination(session, settings, state.iteration))
+            _take_over(run, _next_combination(session, settings, state.iteration))
         if state.epoch_in_phase < settings.epochs_per_iteration:
             run.epoch(lambda _: settings.learning_rate)
         if state.epoch_in_phase >= settings.epochs_per_iteration:
@@ -244,87 +239,12 @@ def _next_combination(session: Session, settings: CombineSettings, iteration: in
     )
 
 
-class _Run:
-    """A session, how far it is, and the checkpoint after every epoch."""
-
-    def __init__(
-        self,
-        *,
-        session: Session,
-        state: RunState,
-        configuration: dict[str, Any],
-        checkpoint: Path,
-        observer: Observer,
-    ) -> None:
-        self.session = session
-        self.state = state
-        self.configuration = configuration
-        self._checkpoint = checkpoint
-        self._observer = observer
-        self._pending: EpochResult | None = None
-
-    def start(self, resume: bool) -> None:
-        """Go back to the checkpoint when asked to and there is one."""
-        if resume and self._checkpoint.exists():
-            self.state = load_checkpoint(self._checkpoint, self.session, self.configuration)
-
-    def take_over(self, combined: Combined) -> None:
-        """Prune the model to packed matrices and note their groups."""
-        self.session.prune_to(combined.matrices)
-        self.state.groups = groups_of(combined.matrices)
-        self.state.gaps = {name: str(gap) for name, gap in combined.gaps.items()}
-        self.state.packed_cells = sum(m.packed_cells for m in combined.matrices.values())
-
-    def epochs(self, phase: Phase, count: int, learning_rate: LearningRate) -> None:
-        """Train the epochs of a phase that are not done yet."""
-        if self.state.phase != phase:
-            self.state.phase, self.state.epoch_in_phase = phase, 0
-        while self.state.epoch_in_phase < count:
-            self.epoch(learning_rate)
-            self.save()
-
-    def epoch(self, learning_rate: LearningRate) -> None:
-        """Train one epoch of the present phase and note its result."""
-        state, session = self.state, self.session
-        loss, accuracy = session.train_epoch(
-            state.epoch,
-            phase=state.phase,
-            learning_rate=learning_rate,
-            offset=state.epoch_in_phase,
-            observer=self._observer,
-        )
-        state.epoch += 1
-        state.epoch_in_phase += 1
-        nonzeros = session.masks.nonzeros()
-        cells = state.packed_cells or session.graph.dense_cells
-        self._pending = EpochResult(
-            phase=state.phase,
-            iteration=state.iteration if state.phase == "joint" else 0,
-            epoch=state.epoch,
-            loss=loss,
-            train_accuracy_percent=accuracy,
-            held_out_accuracy_percent=session.held_out_accuracy_percent(),
-            nonzeros=nonzeros,
-            packed_cells=cells,
-            packing_efficiency=nonzeros / cells,
-            learning_rate=learning_rate(state.epoch_in_phase),
-        )
-        state.history.append(asdict(self._pending))
-
-    def save(self) -> None:
-        """Write the checkpoint, then tell the observer of the epoch it holds."""
-        if self.session.fabric.global_rank == 0:
-            save_checkpoint(self._checkpoint, self.session, self.state, self.configuration)
-            if self._pending is not None:
-                self._observer.on_epoch(self._pending)
-        self._pending = None
-        self.session.fabric.barrier()
-
-    def finish(self, model: TrainedModel, out: Path) -> None:
-        """Save the result, then drop the checkpoint."""
-        if self.session.fabric.global_rank == 0:
-            model.save(out)
-            self._checkpoint.unlink(missing_ok=True)
+def _take_over(run: Run[Session], combined: Combined) -> None:
+    """Prune the model to packed matrices and note their groups."""
+    run.session.prune_to(combined.matrices)
+    run.state.groups = groups_of(combined.matrices)
+    run.state.gaps = {name: str(gap) for name, gap in combined.gaps.items()}
+    run.state.packed_cells = sum(m.packed_cells for m in combined.matrices.values())
 
 
 def groups_of(packed: Mapping[str, PackedMatrix]) -> LayerGroups:

@@ -1,4 +1,4 @@
-"""One run in memory: model, optimizer, masks and data, and how an epoch is trained."""
+"""What a run holds in memory: model, optimizer, masks and data; how an epoch is trained."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from systopack.training.settings import OptimizerSettings
 _EVALUATION_BATCH = 500
 
 
-class Session:
-    """Everything a run changes, and the two things it does: train an epoch, evaluate.
+class Learner:
+    """A model with its optimizer and data, and the two things it does: train an epoch, evaluate.
 
     Args:
         fabric: launched.
@@ -37,6 +37,8 @@ class Session:
         settings: optimizer, batches and distillation.
         teacher: dense model whose logits are imitated, or None.
     """
+
+    masks: Masks | None
 
     def __init__(
         self,
@@ -67,9 +69,9 @@ class Session:
             weight_decay=settings.weight_decay,
             nesterov=settings.momentum > 0,
         )
-        parameters = dict(self.module.named_parameters())
-        self.masks = Masks({name: parameters[name] for name in graph.weighted_ops})
-        self.masks.attach(self.optimizer)
+        self.masks = self._masks()
+        if self.masks is not None:
+            self.masks.attach(self.optimizer)
         wrapped, stepper = fabric.setup(self.module, self.optimizer)
         if teacher is not None:
             teacher = teacher.to(fabric.device).eval()
@@ -115,6 +117,35 @@ class Session:
             self.module, self.part.held_out_images, labels, **self.normalization
         )
 
+    def nonzeros(self) -> int:
+        """Weights of filter matrices that may be nonzero."""
+        raise NotImplementedError
+
+    def _masks(self) -> Masks | None:
+        """Masks to apply after each step; None where the model has its own."""
+        return None
+
+    def state(self) -> dict[str, Tensor]:
+        """The model's state dict on the CPU, contiguous."""
+        return {
+            name: tensor.detach().cpu().contiguous().clone()
+            for name, tensor in self.module.state_dict().items()
+        }
+
+
+class Session(Learner):
+    """A float model with masks: what training and joint optimization change."""
+
+    masks: Masks
+
+    def _masks(self) -> Masks:
+        parameters = dict(self.module.named_parameters())
+        return Masks({name: parameters[name] for name in self.graph.weighted_ops})
+
+    def nonzeros(self) -> int:
+        """Weights that no mask holds at zero."""
+        return self.masks.nonzeros()
+
     def matrices(self) -> dict[str, NDArray[np.float32]]:
         """The filter matrix (N, M) of every layer, a copy."""
         state = dict(self.module.named_parameters())
@@ -128,13 +159,6 @@ class Session:
         for weight, op in self.graph.weighted_ops.items():
             kept = torch.from_numpy(packed[op.name].to_dense() != 0)
             self.masks.set(weight, stored_weight(op, kept))
-
-    def state(self) -> dict[str, Tensor]:
-        """The model's state dict on the CPU, contiguous."""
-        return {
-            name: tensor.detach().cpu().contiguous().clone()
-            for name, tensor in self.module.state_dict().items()
-        }
 
 
 def accuracy_percent(

@@ -1,0 +1,101 @@
+"""How a run goes on: epoch by epoch, each with its result and its checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from systopack.training.checkpoint import RunState, load_checkpoint, save_checkpoint
+from systopack.training.epoch import LearningRate
+from systopack.training.events import EpochResult, Observer, Phase
+from systopack.training.model import TrainedModel
+from systopack.training.session import Learner
+
+Trained = TypeVar("Trained", bound=Learner)
+
+
+class Run(Generic[Trained]):
+    """A model in training, how far it is, and the checkpoint after every epoch.
+
+    Args:
+        session: what is trained.
+        state: where it starts.
+        configuration: what must be the same to go on from a checkpoint.
+        checkpoint: file written after every epoch; None: none.
+        observer: told of batches and epochs.
+    """
+
+    def __init__(
+        self,
+        *,
+        session: Trained,
+        state: RunState,
+        configuration: dict[str, Any],
+        checkpoint: Path | None,
+        observer: Observer,
+    ) -> None:
+        self.session = session
+        self.state = state
+        self.configuration = configuration
+        self._checkpoint = checkpoint
+        self._observer = observer
+        self._pending: EpochResult | None = None
+
+    def start(self, resume: bool) -> None:
+        """Go back to the checkpoint when asked to and there is one."""
+        if resume and self._checkpoint is not None and self._checkpoint.exists():
+            self.state = load_checkpoint(self._checkpoint, self.session, self.configuration)
+
+    def epochs(self, phase: Phase, count: int, learning_rate: LearningRate) -> None:
+        """Train the epochs of a phase that are not done yet."""
+        if self.state.phase != phase:
+            self.state.phase, self.state.epoch_in_phase = phase, 0
+        while self.state.epoch_in_phase < count:
+            self.epoch(learning_rate)
+            self.save()
+
+    def epoch(self, learning_rate: LearningRate) -> None:
+        """Train one epoch of the present phase and note its result."""
+        state, session = self.state, self.session
+        loss, accuracy = session.train_epoch(
+            state.epoch,
+            phase=state.phase,
+            learning_rate=learning_rate,
+            offset=state.epoch_in_phase,
+            observer=self._observer,
+        )
+        state.epoch += 1
+        state.epoch_in_phase += 1
+        nonzeros = session.nonzeros()
+        cells = state.packed_cells or session.graph.dense_cells
+        self._pending = EpochResult(
+            phase=state.phase,
+            iteration=state.iteration if state.phase == "joint" else 0,
+            epoch=state.epoch,
+            loss=loss,
+            train_accuracy_percent=accuracy,
+            held_out_accuracy_percent=session.held_out_accuracy_percent(),
+            nonzeros=nonzeros,
+            packed_cells=cells,
+            packing_efficiency=nonzeros / cells,
+            learning_rate=learning_rate(state.epoch_in_phase),
+        )
+        state.history.append(asdict(self._pending))
+
+    def save(self) -> None:
+        """Write the checkpoint, then tell the observer of the epoch it holds."""
+        if self.session.fabric.global_rank == 0:
+            if self._checkpoint is not None:
+                save_checkpoint(self._checkpoint, self.session, self.state, self.configuration)
+            if self._pending is not None:
+                self._observer.on_epoch(self._pending)
+        self._pending = None
+        self.session.fabric.barrier()
+
+    def finish(self, model: TrainedModel, out: Path) -> None:
+        """Save the result, then drop the checkpoint."""
+        if self.session.fabric.global_rank == 0:
+            model.save(out)
+            if self._checkpoint is not None:
+                self._checkpoint.unlink(missing_ok=True)
