@@ -8,7 +8,7 @@ added to them (`lanes_claim`). `cell_claim` has it all in one, from the cell's p
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from systopack.hardware.array import ALPHA_RANGE, WEIGHT_BITS_RANGE, Array
@@ -162,6 +162,86 @@ def cell_claims() -> Iterator[Claim]:
             yield parallel_claim(_one("bit-parallel", accumulator, bits))
             for cell in _SERIAL:
                 yield lanes_claim(_one(cell, accumulator, bits))
+
+
+def controller_claim(part: int, *, word_cycles: int) -> Claim:
+    """The tiled accelerator's controller, for any program; `controller_proof.v` has the parts."""
+    inner = (
+        "active stepped drained op_ends start next_up present since idle space tail counter "
+        "walker.inner_y walker.inner_x"
+    ).split()
+    return Claim(
+        name=f"controller, part {part}, words of {word_cycles} cycles",
+        top="controller_proof",
+        files=(
+            VERILOG / "position_walker.v",
+            VERILOG / "controller.v",
+            _PROOFS / "controller_proof.v",
+        ),
+        parameters=(
+            ("PART", part),
+            ("WORD_CYCLES", word_cycles),
+            ("PHASE_BITS", bits_for(word_cycles)),
+        ),
+        induction=True,
+        wires=_inner(inner),
+    )
+
+
+def registers_claim(config_bits: int) -> Claim:
+    """The AXI4-Lite registers, for any host."""
+    return Claim(
+        name=f"registers for memories of {config_bits} bits",
+        top="registers_proof",
+        files=(VERILOG / "axi_registers.v", _PROOFS / "registers_proof.v"),
+        parameters=(("CONFIG_BITS", config_bits),),
+        induction=True,
+        wires=_inner(["chunk", "collected"]),
+    )
+
+
+def source_claim(*, period: int, credits: int) -> Claim:
+    """The layer-pipelined accelerator's input, for any host."""
+    return Claim(
+        name=f"images every {period} word times, {credits} at most",
+        top="source_proof",
+        files=(VERILOG / "pipe_source.v", _PROOFS / "source_proof.v"),
+        parameters=(("PERIOD", period), ("CREDITS", credits)),
+        induction=True,
+        wires=_inner(["word", "since", "images", "begun"]),
+    )
+
+
+def results_claim(*, positions: int, entries: int) -> Claim:
+    """The layer-pipelined accelerator's output, for any host."""
+    kept = [f"\\subject.kept[{entry}]" for entry in reversed(range(entries))]
+    inner = ["sending", "write_entry", "read_entry", "held", "position", "row"]
+    return Claim(
+        name=f"results of {positions} positions, {entries} kept",
+        top="results_proof",
+        files=(VERILOG / "pipe_results.v", _PROOFS / "results_proof.v"),
+        parameters=(("POSITIONS", positions), ("ENTRIES", entries)),
+        induction=True,
+        wires=(*_inner(inner), ("kept", ",".join(kept))),
+    )
+
+
+def handshake_claims() -> Iterator[Claim]:
+    """Everything that waits for a host, and the order of what the tiled accelerator does."""
+    for word_cycles in (1, 8, 16, 32):
+        for part in range(3):
+            yield controller_claim(part, word_cycles=word_cycles)
+    yield registers_claim(70)
+    yield registers_claim(211)
+    yield source_claim(period=7, credits=3)
+    yield source_claim(period=5, credits=1)
+    yield results_claim(positions=2, entries=3)
+    yield results_claim(positions=1, entries=2)
+
+
+def _inner(names: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Wires of a proof and the registers of its subject that they show."""
+    return tuple((name.rsplit(".")[-1], f"\\subject.{name}") for name in names)
 
 
 def _one(cell: str, accumulator: int, weight_bits: int, *, alpha: int = 1) -> Array:

@@ -9,11 +9,16 @@ from systopack.verify.claims import (
     cell_claim,
     cell_claims,
     choice_claim,
+    controller_claim,
+    handshake_claims,
     lanes_claim,
     parallel_claim,
     product_claim,
+    registers_claim,
     requantizer_claim,
+    results_claim,
     rows_claim,
+    source_claim,
 )
 from systopack.verify.formal import Claim, prove, prove_all
 
@@ -44,6 +49,11 @@ def test_the_requantizer_is_the_method_for_every_value_and_shift(bits):
     ids=lambda claim: claim.name,
 )
 def test_the_steps_of_a_cells_proof(claim):
+    assert prove(claim)
+
+
+@pytest.mark.parametrize("claim", list(handshake_claims()), ids=lambda claim: claim.name)
+def test_the_handshakes_of_controllers_registers_and_streams(claim):
     assert prove(claim)
 
 
@@ -79,6 +89,20 @@ MUTANTS = [
     (lanes_claim(IL), "mx_row.v", "(g_lane[p-1].sum_carry & first) |", ""),
     (lanes_claim(BL), "bl_row.v", "sum_carry & ~first;", "sum_carry;"),
     (parallel_claim(PARALLEL), "parallel_row.v", "= weight * word", "= next_weight * word"),
+    (controller_claim(0, word_cycles=8), "controller.v", "send_step == 2'd2 && !result_ready));", "send_step == 2'd2));"),
+    (controller_claim(0, word_cycles=8), "controller.v", "assign image_ready = is_image && !stepped;", "assign image_ready = is_image;"),
+    (controller_claim(1, word_cycles=8), "controller.v", "since_now} >= MIN_LOAD", "since_now} > MIN_LOAD - 2"),
+    (controller_claim(1, word_cycles=8), "controller.v", "wire start = next_up && clear && fed;", "wire start = next_up && fed;"),
+    (controller_claim(1, word_cycles=8), "controller.v", "if (tile_ends) idle <= 16'd0;", ""),
+    (controller_claim(1, word_cycles=8), "controller.v", "run_start <= 1'b0;", ""),
+    (controller_claim(2, word_cycles=8), "controller.v", "if (last_entry) stepped <= 1'b1;", ""),
+    (registers_claim(70), "axi_registers.v", "&& (!s_axi_rvalid || s_axi_rready);", ";"),
+    (registers_claim(70), "axi_registers.v", "s_axi_bvalid <= write || (s_axi_bvalid && !s_axi_bready);", "s_axi_bvalid <= write;"),
+    (registers_claim(70), "axi_registers.v", "if (started) go <= 1'b0;", ""),
+    (source_claim(period=7, credits=3), "pipe_source.v", "paced && images != LIMIT[CREDIT_BITS-1:0]", "paced"),
+    (source_claim(period=7, credits=3), "pipe_source.v", "paced = !begun || since == PACE", "paced = since == PACE"),
+    (results_claim(positions=2, entries=3), "pipe_results.v", "fetch || (result_valid && !(sent && last_row))", "fetch || (result_valid && !sent)"),
+    (results_claim(positions=2, entries=3), "pipe_results.v", "if (!arrived && fetch) held", "if (fetch) held"),
 ]  # fmt: skip
 
 

@@ -54,8 +54,9 @@ module controller #(
     output wire [23:0]             linear,
     input  wire                    image_valid,
     output wire                    image_ready,
-    // Sending: the address is out in step 0, the word comes back in step 1.
+    // Sending: the address is out in step 0, the word comes back in step 1 and waits in step 2.
     output reg  [1:0]              send_step,
+    output reg                     result_valid,
     output reg  [15:0]             send_lane,
     output reg  [15:0]             send_row,
     input  wire                    result_ready
@@ -161,6 +162,8 @@ module controller #(
         end
         if (is_send && !stepped && (send_step != 2'd2 || result_ready))
             send_step <= send_step == 2'd2 ? 2'd0 : send_step + 2'd1;
+        result_valid <= !reset && is_send
+                     && (send_step == 2'd1 || (send_step == 2'd2 && !result_ready));
         if (stepped && tail != 3'd7) tail <= tail + 3'd1;
 
         if (op_ends) active <= 1'b0;
@@ -182,6 +185,8 @@ module controller #(
             if (finish) busy <= 1'b0;
         end
         if (reset) begin
+            run_start <= 1'b0;
+            op_start <= 1'b0;
             busy <= 1'b0;
             active <= 1'b0;
             cycles <= 32'd0;

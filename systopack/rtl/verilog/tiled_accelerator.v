@@ -67,7 +67,7 @@ module tiled_accelerator #(
     input  wire                    image_valid,
     output wire                    image_ready,
     input  wire [7:0]              image_byte,
-    output reg                     result_valid,
+    output wire                    result_valid,
     input  wire                    result_ready,
     output reg  [31:0]             result_word,
     output wire                    op_start,
@@ -114,7 +114,7 @@ module tiled_accelerator #(
         .issue(issue), .position(position), .entry(entry), .stepping(stepping),
         .window_first(window_first), .window_last(window_last), .place_y(place_y),
         .place_x(place_x), .linear(linear), .image_valid(image_valid), .image_ready(image_ready),
-        .send_step(send_step), .send_lane(send_lane), .send_row(send_row),
+        .send_step(send_step), .result_valid(result_valid), .send_lane(send_lane), .send_row(send_row),
         .result_ready(result_ready)
     );
 
@@ -391,7 +391,5 @@ module tiled_accelerator #(
     wire signed [ACC-1:0] sent = kept[send_lane*ACC+:ACC];
     always @(posedge clk) begin
         if (send_step == 2'd1) result_word <= {{(32 - ACC) {sent[ACC-1]}}, sent};
-        result_valid <= !reset && is_send
-                     && (send_step == 2'd1 || (send_step == 2'd2 && !result_ready));
     end
 endmodule
