@@ -224,14 +224,16 @@ def packed_model(
     )
 
 
-def eight_bit(model: TrainedModel, data: ImageData, *, fraction: float, seed: int) -> PackedNetwork:
+def eight_bit(
+    model: TrainedModel, data: ImageData, *, fraction: float, seed: int, name: str
+) -> PackedNetwork:
     """Quantize by calibration on images of the fraction."""
     return quantize(
         model,
         training_part(data, fraction=fraction, held_out=0, seed=seed),
         settings=QuantizeSettings(seed=seed),
         augment=data.augment,
-        name="resnet20-cifar10",
+        name=name,
         devices=DeviceOptions(),
         observer=SilentObserver(),
     ).network
@@ -325,7 +327,13 @@ def main() -> None:
     measured: dict[str, Any] = {"history": list(packed.history)}
     outputs = {model_file.name: sha256_of_file(model_file)}
     if not options.held_out:
-        network = eight_bit(packed, data, fraction=experiment.fraction, seed=options.seed)
+        network = eight_bit(
+            packed,
+            data,
+            fraction=experiment.fraction,
+            seed=options.seed,
+            name="resnet20-cifar10",
+        )
         network.save(network_file)
         outputs[network_file.name] = sha256_of_file(network_file)
         measured |= figures(network, packed, dense, data)

@@ -1,0 +1,148 @@
+"""Shift networks on CIFAR-10, all of it by this project: dense, packed, quantized, tested.
+
+    python benchmarks/accuracy_shift.py resnet20-shift --data ../shared/data/cifar10 --out runs
+    python benchmarks/accuracy_shift.py vgg16-shift --data ../shared/data/cifar10 --out runs
+
+Needs no network access; a checkpoint after every epoch, and the same command resumes. On a GPU
+with bf16 a full run is made for one hour. Shorter runs: `--epochs` of the dense network and
+`--combine-epochs` of packing, as for `resnet20-shift-small` on two CPU cores. Writes
+OUT/NAME-seedS.{safetensors,spk,json} and the dense network beside them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from accuracy_resnet20 import Printer, eight_bit, figures
+
+from systopack.data.open import open_data
+from systopack.records import Record, sha256_of_file
+from systopack.training.devices import DeviceOptions
+from systopack.training.model import TrainedModel, load_model
+from systopack.training.run import combine, train
+from systopack.training.settings import PRESETS, CombineSettings, TrainSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A full run.
+
+    Args:
+        epochs: of the dense network.
+        combine_epochs: of packing.
+        words_ratio: times fewer streamed words than dense on 32 x 32; cells as many times fewer.
+    """
+
+    epochs: int
+    combine_epochs: int
+    words_ratio: float
+
+
+PLANS: Mapping[str, Plan] = {
+    "resnet20-shift": Plan(epochs=200, combine_epochs=100, words_ratio=3.9),
+    "resnet20-shift-small": Plan(epochs=200, combine_epochs=100, words_ratio=3.9),
+    "vgg16-shift": Plan(epochs=200, combine_epochs=100, words_ratio=3.5),
+}
+
+
+def packed_within(plan: Plan, *, seed: int) -> CombineSettings:
+    """The preset `budgets` at the plan's ratio."""
+    return CombineSettings(
+        **{
+            **PRESETS["budgets"],
+            "cells": 1 / plan.words_ratio,
+            "streamed_words_ratio": plan.words_ratio,
+            "fine_tune_epochs": plan.combine_epochs,
+            "seed": seed,
+            "held_out": 0,
+        }
+    )
+
+
+def main() -> None:
+    """Train, pack, quantize, test; write the record."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("network", choices=sorted(PLANS))
+    parser.add_argument("--data", default="../shared/data/cifar10")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--epochs", type=int, help="of the dense network")
+    parser.add_argument("--combine-epochs", type=int, help="of packing")
+    parser.add_argument("--precision", default="bf16-mixed")
+    parser.add_argument("--out", type=Path, default=Path("runs"))
+    options = parser.parse_args()
+    full = PLANS[options.network]
+    plan = Plan(
+        epochs=full.epochs if options.epochs is None else options.epochs,
+        combine_epochs=(
+            full.combine_epochs if options.combine_epochs is None else options.combine_epochs
+        ),
+        words_ratio=full.words_ratio,
+    )
+    data = open_data(options.data)
+    devices = DeviceOptions(precision=options.precision)
+    options.out.mkdir(parents=True, exist_ok=True)
+    stem = f"{options.network}-seed{options.seed}"
+    files = {
+        kind: options.out / f"{stem}{suffix}"
+        for kind, suffix in {
+            "dense": "-dense.safetensors",
+            "packed": ".safetensors",
+            "network": ".spk",
+        }.items()
+    }
+    settings = TrainSettings(epochs=plan.epochs, seed=options.seed, held_out=0)
+    dense = _ready(files["dense"]) or train(
+        options.network,
+        data,
+        settings=settings,
+        fraction=1.0,
+        out=files["dense"],
+        resume=True,
+        devices=devices,
+        observer=Printer(),
+    )
+    packing = packed_within(plan, seed=options.seed)
+    packed = _ready(files["packed"]) or combine(
+        dense,
+        data,
+        settings=packing,
+        fraction=1.0,
+        out=files["packed"],
+        resume=True,
+        devices=devices,
+        observer=Printer(),
+    )
+    network = eight_bit(packed, data, fraction=1.0, seed=options.seed, name=options.network)
+    network.save(files["network"])
+    measured: dict[str, Any] = {
+        "history": list(packed.history),
+        **figures(network, packed, dense, data),
+    }
+    Record(
+        kind="accuracy-shift",
+        figures=measured,
+        configuration={
+            "network": options.network,
+            "full_run": plan == full,
+            "precision": options.precision,
+            "data_sha256": data.sha256,
+            "dense": settings.model_dump(),
+            "packed": packing.model_dump(),
+        },
+        seed=options.seed,
+        outputs={path.name: sha256_of_file(path) for path in files.values()},
+    ).write(options.out / f"{stem}.json")
+    print({name: value for name, value in measured.items() if name not in ("history", "groups")})
+
+
+def _ready(file: Path) -> TrainedModel | None:
+    """The model, where an earlier call has finished it."""
+    return load_model(file) if file.exists() else None
+
+
+if __name__ == "__main__":
+    main()
