@@ -30,6 +30,9 @@ class Array:
         load_rows: rows that receive a weight in one cycle of the weight load; None: all.
         weight_bits: of a weight in a cell, 2..8, two's complement; fewer make cells and weight
             memory smaller, in the same cycles.
+        lean: "mx" or "il" cells with the fewest flip-flops, for silicon: less area and energy at a
+            lower clock, and no register behind the multiplexer.
+        columns_per_register: lean cells that add to a partial sum in one cycle, 1 .. columns.
 
     Raises:
         InvalidOptionError: a value is outside its range.
@@ -43,6 +46,8 @@ class Array:
     rows_per_register: int = 1
     load_rows: int | None = None
     weight_bits: int = 8
+    lean: bool = False
+    columns_per_register: int = 1
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -51,6 +56,7 @@ class Array:
             ("alpha", *ALPHA_RANGE),
             ("rows_per_register", 1, self.rows),
             ("weight_bits", *WEIGHT_BITS_RANGE),
+            ("columns_per_register", 1, self.columns),
         ):
             _check_integer(name, getattr(self, name), low, high)
         if self.load_rows is not None:
@@ -70,6 +76,17 @@ class Array:
                 "or alpha 1."
             )
 
+        if self.lean and self.cell not in ("mx", "il"):
+            raise InvalidOptionError(
+                f"cell is '{self.cell}', but only 'mx' and 'il' cells can be lean; choose one of "
+                "them, or leave lean out."
+            )
+        if self.columns_per_register > 1 and not self.lean:
+            raise InvalidOptionError(
+                f"columns_per_register is {self.columns_per_register}, but only lean cells share "
+                "their sums' registers; make the array lean, or choose 1."
+            )
+
     @property
     def word_cycles(self) -> int:
         """Word time: cycles between two successive words on one stream (METHOD)."""
@@ -84,8 +101,13 @@ class Array:
 
     @property
     def multiplexer_cycles(self) -> int:
-        """Cycles of the registered multiplexer's output: 1, without multiplexer 0."""
-        return 1 if self.alpha > 1 else 0
+        """Cycles of the registered multiplexer's output: 1; without multiplexer, or lean, 0."""
+        return 1 if self.alpha > 1 and not self.lean else 0
+
+    @property
+    def row_cycles(self) -> int:
+        """Cycles in which a partial sum passes a row: its registers."""
+        return (self.columns - 1) // self.columns_per_register + 1
 
     @property
     def top_row_delay(self) -> int:
@@ -95,7 +117,7 @@ class Array:
     @property
     def latency_cycles(self) -> int:
         """Cycles from a word's first input bit to the first bit of its sums at the right edge."""
-        return self.columns + self.top_row_delay + self.multiplexer_cycles
+        return self.row_cycles + self.top_row_delay + self.multiplexer_cycles
 
     @property
     def load_cycles(self) -> int:
@@ -129,7 +151,22 @@ class Array:
     @property
     def name(self) -> str:
         """A short name, for instance 'mx 32x32 alpha 8'."""
-        return f"{self.cell} {self.rows}x{self.columns} alpha {self.alpha}"
+        lean = " lean" if self.lean else ""
+        return f"{self.cell}{lean} {self.rows}x{self.columns} alpha {self.alpha}"
+
+
+def check_pipelined(network: PackedNetwork, array: Array) -> None:
+    """Refuse what the layer-pipelined accelerator cannot be built with.
+
+    Raises:
+        InvalidOptionError: the array is lean, or `check_fits` refuses it.
+    """
+    if array.lean:
+        raise InvalidOptionError(
+            "The layer-pipelined accelerator has no lean cells yet; choose the tiled organisation, "
+            "or an array that is not lean."
+        )
+    check_fits(network, array)
 
 
 def check_fits(network: PackedNetwork, array: Array) -> None:

@@ -14,6 +14,8 @@ ARRAY_SOURCES = (
     "masked_register.v",
     "choice_row.v",
     "mx_row.v",
+    "lean_cell.v",
+    "lean_array.v",
     "bl_row.v",
     "parallel_row.v",
     "systolic_array.v",
@@ -98,4 +100,6 @@ def array_parameters(array: Array) -> dict[str, int]:
         "WORD_BITS": stream_bits(array),
         "SUM_BITS": sum_bits(array),
         "CELL_WEIGHT_BITS": array.weight_bits,
+        "LEAN": int(array.lean),
+        "COLUMNS_PER_REGISTER": array.columns_per_register,
     }

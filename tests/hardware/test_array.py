@@ -22,6 +22,9 @@ from tests.networks import random_network
         ({"load_rows": 0}, "load_rows is 0"),
         ({"weight_bits": 1}, "weight_bits is 1"),
         ({"weight_bits": 9}, "weight_bits is 9"),
+        ({"lean": True, "cell": "bl", "alpha": 1}, "only 'mx' and 'il' cells can be lean"),
+        ({"columns_per_register": 2}, "only lean cells share"),
+        ({"lean": True, "columns_per_register": 33}, "columns_per_register is 33"),
     ],
 )
 def test_an_array_out_of_range_is_refused_by_name(options, words):

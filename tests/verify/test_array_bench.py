@@ -28,9 +28,15 @@ ARRAYS = [
     Array(rows=2, columns=3, alpha=1, weight_bits=5, cell="bl", accumulator_bits=16),
     Array(rows=3, columns=2, alpha=4, weight_bits=3, cell="bit-parallel", accumulator_bits=24),
     Array(rows=70, columns=2, alpha=4, rows_per_register=7),
+    Array(rows=5, columns=7, alpha=8, lean=True, columns_per_register=3, rows_per_register=2),
+    Array(rows=1, columns=1, alpha=1, cell="il", lean=True, accumulator_bits=16),
+    Array(rows=4, columns=4, alpha=16, lean=True, columns_per_register=2, rows_per_register=4),
+    Array(rows=3, columns=5, alpha=5, lean=True, columns_per_register=5, load_rows=2),
+    Array(rows=2, columns=3, alpha=1, lean=True, weight_bits=2, accumulator_bits=24),
+    Array(rows=3, columns=3, alpha=2, lean=True, weight_bits=5, rows_per_register=3),
 ]
 
-FAST = (1, 7, 10, 13)  # each is built from Verilog, which takes seconds
+FAST = (1, 7, 10, 13, 21)  # each is built from Verilog, which takes seconds
 
 
 def random_tile(rng: np.random.Generator, array: Array, positions: int) -> ArrayTile:

@@ -7,7 +7,8 @@
 // cells only; other arrays are one tile.
 //
 // Latency from the first bit of a word to the first bit of its sums:
-//   BLOCK_COLUMNS + (min(ROWS, TILE_ROWS) - 1) / ROWS_PER_REGISTER + (ALPHA > 1) cycles.
+//   BLOCK_COLUMNS + (min(ROWS, TILE_ROWS) - 1) / ROWS_PER_REGISTER + (ALPHA > 1) cycles;
+//   LEAN: (COLUMNS - 1) / COLUMNS_PER_REGISTER + 1 + (ROWS - 1) / ROWS_PER_REGISTER.
 // Throughput: one word per stream every 8 cycles (MX, IL), ACCUMULATOR_BITS (BL), 1 (parallel).
 // Weights are double-buffered: column load_column of row block load_block is written while the
 // present tile runs; `take` makes the loaded tile the present one, cell by cell, just ahead of the
@@ -31,7 +32,9 @@ module systolic_array #(
     parameter BLOCK_BITS = 1,        // 2**BLOCK_BITS >= blocks
     parameter WORD_BITS = 1,         // wires of a stream: 8 bit-parallel, else 1
     parameter SUM_BITS = 4,          // wires of a sum: lanes, 1 or ACCUMULATOR_BITS
-    parameter CELL_WEIGHT_BITS = 8   // of a cell's weight, 2..8
+    parameter CELL_WEIGHT_BITS = 8,  // of a cell's weight, 2..8
+    parameter LEAN = 0,              // MX and IL cells with the fewest flip-flops; one tile
+    parameter COLUMNS_PER_REGISTER = 1  // lean cells that add to a sum in one cycle
 ) (
     input  wire                                clk,
     input  wire                                word_start,  // with the first bit of every word
@@ -51,7 +54,7 @@ module systolic_array #(
 );
     localparam HIGHEST = ROWS < TILE_ROWS ? ROWS : TILE_ROWS;
     localparam TOP_DELAY = (HIGHEST - 1) / ROWS_PER_REGISTER;
-    localparam MULTIPLEXER = ALPHA > 1 ? 1 : 0;
+    localparam MULTIPLEXER = ALPHA > 1 && LEAN == 0 ? 1 : 0;
     localparam STREAM = COLUMNS * WORD_BITS;
     localparam LOAD_BITS = CELL_WEIGHT_BITS + INDEX_BITS;
 
@@ -97,7 +100,27 @@ module systolic_array #(
     );
 
     generate
-        if (CELL == 0) begin : g_mx
+        if (CELL == 0 && LEAN != 0) begin : g_lean
+            wire [ROWS-1:0]           load_rows;
+            wire [LOAD_BITS*ROWS-1:0] data;  // bit j of row r at j * ROWS + r
+            for (r = 0; r < ROWS; r = r + 1) begin : g_row
+                assign load_rows[r] = {{(32 - BLOCK_BITS) {1'b0}}, load_block} == r / LOAD_ROWS;
+                for (a = 0; a < LOAD_BITS; a = a + 1) begin : g_data
+                    assign data[a*ROWS+r] = load_data[a*LOAD_ROWS+r%LOAD_ROWS];
+                end
+            end
+            lean_array #(
+                .ROWS(ROWS), .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
+                .LANES(SUM_BITS), .WEIGHT_BITS(CELL_WEIGHT_BITS),
+                .ROWS_PER_REGISTER(ROWS_PER_REGISTER),
+                .COLUMNS_PER_REGISTER(COLUMNS_PER_REGISTER)
+            ) cells (
+                .clk(clk), .x(x), .word_start(word_start), .take(take), .sum_in(entering),
+                .sum_out(leaving), .load(load_columns), .load_rows(load_rows),
+                .load_weight(data[CELL_WEIGHT_BITS*ROWS-1:0]),
+                .load_index(data[CELL_WEIGHT_BITS*ROWS+:INDEX_BITS*ROWS])
+            );
+        end else if (CELL == 0) begin : g_mx
             // All rows as one set of vectors, cell (r, c) at c * ROWS + r. Inputs move up from
             // register to register, each of which serves ROWS_PER_REGISTER rows of a tile.
             localparam CELLS = ROWS * COLUMNS;

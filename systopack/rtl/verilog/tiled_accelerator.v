@@ -47,6 +47,8 @@ module tiled_accelerator #(
     parameter WEIGHT_BITS = 10,       // tiles times loads of a tile
     parameter WEIGHT_WORDS = 1 << WEIGHT_BITS,
     parameter CELL_WEIGHT_BITS = 8,
+    parameter LEAN = 0,
+    parameter COLUMNS_PER_REGISTER = 1,
     parameter PROGRAM_BITS = 8,
     parameter BANK_BITS = 8,
     parameter CONFIG_BITS = 352       // the widest memory word
@@ -279,7 +281,8 @@ module tiled_accelerator #(
         .ROWS(ROWS), .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
         .ACCUMULATOR_BITS(ACC), .CELL(CELL), .ROWS_PER_REGISTER(ROWS_PER_REGISTER),
         .LOAD_ROWS(LOAD_ROWS), .COLUMN_BITS(COLUMN_BITS), .BLOCK_BITS(BLOCK_BITS),
-        .WORD_BITS(WORD_BITS), .SUM_BITS(SUM_BITS), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS)
+        .WORD_BITS(WORD_BITS), .SUM_BITS(SUM_BITS), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS),
+        .LEAN(LEAN), .COLUMNS_PER_REGISTER(COLUMNS_PER_REGISTER)
     ) array (
         .clk(clk), .word_start(word_start), .take(take), .x(x), .sum_in(sum_in),
         .sum_out(sum_out), .load(load), .load_column(load_column), .load_block(load_block),
