@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from systopack.hardware.energy.coefficients import Gating
 from systopack.hardware.energy.events import Organisation
 from systopack.hardware.energy.model import NetworkEnergy
 from systopack.hardware.energy.optimum import array_efficiency, closeness, idle_ratio
@@ -14,10 +13,10 @@ from systopack.hardware.energy.technology import load_technology
 from systopack.hardware.pipelined.cycles import count_pipelined
 from systopack.reproduce.content import CITED, COMPUTED, Drawing, Section, Table, recorded
 from systopack.reproduce.published import load_published
-from systopack.reproduce.relative import energy_pair
-from systopack.reproduce.sources import Sources
+from systopack.reproduce.relative import best_options, energy_pair
+from systopack.reproduce.sources import Pair, Sources
 
-_GATING: Gating = "clock"
+_ORGANISATIONS: tuple[Organisation, ...] = ("tiled", "pipelined")
 
 
 def energy_by_part(sources: Sources) -> Section:
@@ -30,7 +29,7 @@ def energy_by_part(sources: Sources) -> Section:
     table, name = sources.coefficients
     rows: list[tuple[str, ...]] = []
     figures: dict[str, Any] = {}
-    for energy in [*_energies(sources), *_energies(sources, organisation="pipelined")]:
+    for energy in [e for organisation in _ORGANISATIONS for e in _energies(sources, organisation)]:
         parts: dict[str, float] = {}
         for step in energy.steps:
             for part, pj in step.parts_pj.items():
@@ -62,10 +61,12 @@ def energy_by_part(sources: Sources) -> Section:
     return Section(
         title="Energy of a frame",
         text=(
-            f"Gate level of {table.library}, gating '{_GATING}', real activations where images "
-            "were given; memories from the cited table, their leakage not included "
-            "(docs/energy.md). The tiled accelerator loads its weights for every image, the "
-            "layer-pipelined one keeps them, and its images follow each other without a gap.",
+            f"Gate level of {table.library}, real activations where images were given; memories "
+            "from the cited table, their leakage not included (docs/energy.md). "
+            f"Tiled: {best_options(sources, 'tiled')}. Layer-pipelined: "
+            f"{best_options(sources, 'pipelined') or 'not measured'}. The tiled accelerator loads "
+            "its weights for every image, the layer-pipelined one keeps them, and its images "
+            "follow each other without a gap.",
         ),
         tables=(
             Table(
@@ -142,8 +143,8 @@ def optimum(sources: Sources) -> Section:
     ratio = 1.0
     if sources.coefficients is not None:
         table, name = sources.coefficients
-        for energy in _energies(sources):
-            point = table.for_array(energy.events.array, gating=_GATING)
+        for energy in _energies(sources, "tiled"):
+            point = table.for_array(energy.events.array, gating=energy.gating)
             ratio = idle_ratio(point)
             used = array_efficiency(energy)
             share = energy.memory_share
@@ -195,22 +196,25 @@ def optimum(sources: Sources) -> Section:
             ),
         ),
         verdict=tuple(
-            f"{name}: {100 * values['closeness']:.0f} % of the optimum. A perfect packing would "
-            f"save {100 * (1 - values['closeness']):.0f} % of its energy, no more; the rest is the "
-            "cells' own and the memories'."
+            f"{name}: {100 * values['closeness']:.0f} % of the optimum for its own weights; cells "
+            f"that all hold one would take {100 * (1 - values['closeness']):.0f} % less energy by "
+            "this formula."
             for name, values in figures.items()
         ),
         figures=figures,
     )
 
 
-def _energies(sources: Sources, *, organisation: Organisation = "tiled") -> list[NetworkEnergy]:
-    found: list[NetworkEnergy] = []
-    for pair in sources.pairs:
-        energies = energy_pair(pair, sources, _GATING, organisation=organisation)
-        if energies is not None:
-            found += energies
-    return found
+def _energies(sources: Sources, organisation: Organisation) -> list[NetworkEnergy]:
+    """Dense and packed network of every pair, with the best options."""
+    return [energy for pair in sources.pairs for energy in _best(pair, sources, organisation)]
+
+
+def _best(pair: Pair, sources: Sources, organisation: Organisation) -> tuple[NetworkEnergy, ...]:
+    options = best_options(sources, organisation)
+    if options is None:
+        return ()
+    return energy_pair(pair, sources, options, organisation=organisation) or ()
 
 
 def _ours(sources: Sources) -> list[tuple[str, ...]]:
@@ -218,11 +222,10 @@ def _ours(sources: Sources) -> list[tuple[str, ...]]:
         return []
     table, name = sources.coefficients
     rows: list[tuple[str, ...]] = []
-    organisations: tuple[Organisation, ...] = ("tiled", "pipelined")
     for pair in sources.pairs:
-        for organisation in organisations:
-            energies = energy_pair(pair, sources, _GATING, organisation=organisation)
-            if energies is None:
+        for organisation in _ORGANISATIONS:
+            energies = _best(pair, sources, organisation)
+            if not energies:
                 continue
             energy = energies[1]
             cycles = energy.events.cycles
@@ -258,14 +261,12 @@ def _claims(sources: Sources, have_ours: bool) -> tuple[str, ...]:
     node = technology.nearest_node(sources.coefficients[0].node_nm)
     sentences = []
     for pair in sources.pairs:
-        energies = energy_pair(pair, sources, _GATING, organisation="pipelined")
-        tiled = energy_pair(pair, sources, _GATING)
-        if energies is None or tiled is None:
+        found = {name: _best(pair, sources, name) for name in _ORGANISATIONS}
+        packed = [energies[1] for energies in found.values() if energies]
+        if not packed:
             continue
         data = pair.subject.paper.split(", ")[1]
-        mhz = energies[1].clock_mhz
-        own_uj = min(energies[1].total_pj, tiled[1].total_pj) / 1e6
-        own_us = count_pipelined(pair.packed, array=pair.arrays[1]).latency_cycles / mhz
+        own_uj = min(energy.total_pj for energy in packed) / 1e6
         others = [other for other in published.accelerators if data in other.data]
         best = min(others, key=lambda other: other.scaled_uj(node))
         factor = best.scaled_uj(node) / own_uj
@@ -284,7 +285,9 @@ def _claims(sources: Sources, have_ours: bool) -> tuple[str, ...]:
                 "efficient at one node."
             )
         timed = [other for other in others if other.latency_us is not None]
-        if timed:
+        if timed and found["pipelined"]:
+            mhz = found["pipelined"][1].clock_mhz
+            own_us = count_pipelined(pair.packed, array=pair.arrays[1]).latency_cycles / mhz
             fastest = min(timed, key=lambda other: other.latency_us or 0)
             gain = (fastest.latency_us or 0) / own_us
             word = "reached" if gain >= published.latency else "not reached"

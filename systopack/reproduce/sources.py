@@ -17,6 +17,7 @@ from systopack.hardware.energy.activity import Activity, full_activity, measure_
 from systopack.hardware.energy.coefficients import (
     RECORD_KIND,
     CoefficientTable,
+    Gating,
     read_coefficients,
 )
 from systopack.network.network import PackedNetwork
@@ -60,6 +61,34 @@ SUBJECTS = (
         shape=(3, 32, 32),
     ),
 )
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Options:
+    """What both arrays of a comparison have in common, apart from alpha.
+
+    Args:
+        gating, lean, columns_per_register, rows_per_register, weight_bits: see `Array` and
+            `MeasuredPoint`.
+    """
+
+    gating: Gating
+    lean: bool
+    columns_per_register: int
+    rows_per_register: int
+    weight_bits: int
+
+    def __str__(self) -> str:
+        words = [f"gating '{self.gating}'"]
+        if self.lean:
+            words.append("lean cells")
+        if self.columns_per_register > 1:
+            words.append(f"{self.columns_per_register} columns a sum register")
+        if self.rows_per_register > 1:
+            words.append(f"{self.rows_per_register} rows an input register")
+        if self.weight_bits < 8:
+            words.append(f"weights of {self.weight_bits} bits")
+        return ", ".join(words)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -120,6 +149,26 @@ class Sources:
                 return read_coefficients(path), path.name
         return None
 
+    @cached_property
+    def options(self) -> tuple[Options, ...]:
+        """Options with which arrays of alpha 1 and of alpha 8 have been measured."""
+        if self.coefficients is None:
+            return ()
+        found: dict[int, set[Options]] = {1: set(), ALPHA: set()}
+        for point in self.coefficients[0].points:
+            array = point.array
+            if array.alpha in found and array.cell in ("mx", "il"):
+                found[array.alpha].add(
+                    Options(
+                        gating=point.gating,
+                        lean=array.lean,
+                        columns_per_register=array.columns_per_register,
+                        rows_per_register=array.rows_per_register,
+                        weight_bits=array.weight_bits,
+                    )
+                )
+        return tuple(sorted(found[1] & found[ALPHA]))
+
     def records_of(self, kind: str) -> list[tuple[str, dict[str, Any]]]:
         """File name and content of all records of a kind, sorted by name."""
         found = []
@@ -158,9 +207,20 @@ class Sources:
         )
 
 
-def array_for(network: PackedNetwork, alpha: int) -> Array:
-    """The 32 x 32 array of a network."""
-    return Array(rows=ROWS, columns=COLUMNS, alpha=alpha, accumulator_bits=network.accumulator_bits)
+def array_for(network: PackedNetwork, alpha: int, options: Options | None = None) -> Array:
+    """The 32 x 32 array of a network, with the default options or those given."""
+    array = Array(
+        rows=ROWS, columns=COLUMNS, alpha=alpha, accumulator_bits=network.accumulator_bits
+    )
+    if options is None:
+        return array
+    return replace(
+        array,
+        lean=options.lean,
+        columns_per_register=options.columns_per_register,
+        rows_per_register=options.rows_per_register,
+        weight_bits=options.weight_bits,
+    )
 
 
 def records_folder(given: Path | None) -> Path:

@@ -26,7 +26,8 @@ from systopack.records import Record, read_record
 
 RECORD_KIND = "energy-coefficients"
 Gating = Literal["none", "clock", "value"]
-_ARRAY_FIELDS = ("rows", "columns", "alpha", "accumulator_bits", "cell", "rows_per_register")
+_ARRAY_FIELDS = tuple(item.name for item in fields(Array))
+_NEEDED = ("rows", "columns", "alpha", "accumulator_bits", "cell", "rows_per_register")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +112,8 @@ class CoefficientTable:
     def for_array(self, array: Array, *, gating: Gating) -> MeasuredPoint:
         """The point of an array, measured or interpolated over the logarithm of its cells.
 
-        Cell kind, alpha, accumulator bits, rows per register and gating must have been measured.
+        Gating and all that describes a cell must have been measured: only rows, columns and
+        rows loaded at once may differ.
         Below the smallest and above the largest measured size the nearest one stands in, and
         `origin` says so.
 
@@ -196,7 +198,9 @@ def _point(entry: Mapping[str, Any]) -> MeasuredPoint:
         )
     names = [f.name for f in fields(Coefficients)]
     return MeasuredPoint(
-        array=Array(**{name: entry[name] for name in _ARRAY_FIELDS}),
+        array=Array(
+            **{name: entry[name] for name in _ARRAY_FIELDS if name in entry or name in _NEEDED}
+        ),
         gating=gating,
         clock_mhz=entry["clock_mhz"],
         cell_area_um2=entry["cell_area_um2"],
@@ -217,7 +221,15 @@ def _flat(point: MeasuredPoint) -> dict[str, Any]:
 def _kind(array: Array) -> tuple[object, ...]:
     # An mx cell without multiplexer is an il cell.
     cell = "il" if array.cell == "mx" and array.alpha == 1 else array.cell
-    return (cell, array.alpha, array.accumulator_bits, min(array.rows_per_register, array.rows))
+    return (
+        cell,
+        array.alpha,
+        array.accumulator_bits,
+        array.weight_bits,
+        array.lean,
+        array.columns_per_register,
+        array.rows_per_register,
+    )
 
 
 def _cells(array: Array) -> int:

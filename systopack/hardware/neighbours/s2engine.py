@@ -71,8 +71,9 @@ def _tile_time(
             for c in range(columns):
                 own = weights[r, group]
                 other = words[c, group]
-                # Every element is looked at once; aligned ones together.
-                steps = _bits(own | other)
+                # Every element is looked at once, aligned ones together; an empty group of both
+                # streams still has its end.
+                steps = max(1, _bits(own | other))
                 pairs = _bits(own & other)
                 steps_total += steps
                 start = selected[r, c]
@@ -147,7 +148,7 @@ def s2engine_events(
     element = WORD_BITS + int(chosen["offset_bits"])
     pointer_bits = max(1, (int(chosen["fifo_words"]) - 1).bit_length())
     row_tiles, column_tiles = -(-len(weights) // machine.rows), -(-len(words) // machine.columns)
-    stored, streamed = int(weights.sum()), int(words.sum())
+    stored, streamed = (_elements(mask, int(chosen["group"])) for mask in (weights, words))
     products = int(weights.sum(axis=0) @ words.sum(axis=0))
     # Every element is written once into a FIFO of every PE of its row or column, every pair into
     # the multiplier's FIFO; a step moves the pointers of the two FIFOs it reads.
@@ -161,6 +162,13 @@ def s2engine_events(
         read_bits=float((stored * column_tiles + streamed * row_tiles) * element),
         write_bits=float(len(weights) * len(words) * WORD_BITS),
     )
+
+
+def _elements(nonzero: NDArray[np.bool_], group: int) -> int:
+    """Elements of compressed streams, shape (streams, K): an empty group is one, its end."""
+    padded = np.pad(nonzero, ((0, 0), (0, -nonzero.shape[1] % group)))
+    counts = padded.reshape(len(nonzero), -1, group).sum(axis=2)
+    return int(np.maximum(counts, 1).sum())
 
 
 def output_stationary_events(
