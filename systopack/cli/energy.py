@@ -28,6 +28,11 @@ def energy(
     ],
     array: SizeOption = "32x32",
     alpha: Annotated[int, typer.Option(help="Channels a cell chooses from.")] = 8,
+    lean: Annotated[bool, typer.Option("--lean", help="Cells with the fewest flip-flops.")] = False,
+    columns_per_register: Annotated[
+        int, typer.Option(help="Lean cells that add to a partial sum in one cycle.")
+    ] = 1,
+    rows_per_register: Annotated[int, typer.Option(help="Rows that share an input register.")] = 1,
     gating: Annotated[str, typer.Option(help="none, clock or value.")] = "clock",
     organisation: Annotated[str, typer.Option(help="tiled or pipelined.")] = "tiled",
     data: Annotated[
@@ -64,7 +69,13 @@ def energy(
     file = network_file(network)
     loaded = load(file)
     design = Array(
-        rows=rows, columns=columns, alpha=alpha, accumulator_bits=loaded.accumulator_bits
+        rows=rows,
+        columns=columns,
+        alpha=alpha,
+        accumulator_bits=loaded.accumulator_bits,
+        lean=lean,
+        columns_per_register=columns_per_register,
+        rows_per_register=rows_per_register,
     )
     count = tiled_events if organisation == "tiled" else pipelined_events
     found = energy_of(
