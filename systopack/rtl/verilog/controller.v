@@ -64,7 +64,13 @@ module controller #(
     localparam [2:0] END = 0, TILE = 1, POOL = 2, IMAGE = 3, SEND = 4;
     wire lane_ends = {16'd0, send_row} == LANE_ROWS - 1;
 
-    reg  [210:0] present;
+    // With some cycles in a word time the program memory's word waits in a register, and its
+    // address comes from one: neither takes part in long paths.
+    localparam LATE = WORD_CYCLES > 3 ? 1 : 0;
+    reg  [210:0] waiting, present;
+    always @(posedge clk) waiting <= program_word;
+    wire [210:0] next_word = LATE != 0 ? waiting : program_word;
+    reg  [15:0]  final_position, final_entry;
     reg          active, drained;
     reg  [15:0]  since, idle;
     reg  [7:0]   space;
@@ -81,9 +87,9 @@ module controller #(
     assign {op, barrier, first, returns, spacing, positions, out_width, stride_y, stride_x, width,
             height, stride_pitch, window_height, window_width, descriptor, route, row_tile, entries,
             maximum, multiplier, pool_shift} = present;
-    assign next_op = program_word[210:208];
-    wire next_barrier = program_word[207];
-    wire next_returns = program_word[205];
+    assign next_op = next_word[210:208];
+    wire next_barrier = next_word[207];
+    wire next_returns = next_word[205];
     assign is_tile = active && op == TILE;
     assign is_pool = active && op == POOL;
     assign is_image = active && op == IMAGE;
@@ -91,8 +97,8 @@ module controller #(
 
     // The ends of positions and instructions, seen in the last cycle of a word time.
     wire slot_end = {{(32 - PHASE_BITS) {1'b0}}, phase} == WORD_CYCLES - 1;
-    wire last_position = position == positions - 16'd1;
-    wire last_entry = entry == entries - 16'd1;
+    wire last_position = position == final_position;
+    wire last_entry = entry == final_entry;
     wire position_ends = is_tile && slot_end && space == spacing - 8'd1;
     wire tile_ends = position_ends && last_position;
     wire other_ends = slot_end && stepped && (!is_pool || tail >= 3'd5);
@@ -109,7 +115,8 @@ module controller #(
     wire start = next_up && clear && fed;
     wire start_run = go && !busy && slot_end;
     wire finish = start && next_op == END;
-    assign program_address = start_run || !busy ? {PROGRAM_BITS{1'b0}}
+    assign program_address = LATE != 0 ? counter
+                           : start_run || !busy ? {PROGRAM_BITS{1'b0}}
                            : start ? counter + 1'b1 : counter;
 
     assign issue = is_tile && space == 8'd0;
@@ -168,7 +175,9 @@ module controller #(
 
         if (op_ends) active <= 1'b0;
         if (start) begin
-            present <= program_word;
+            present <= next_word;
+            final_position <= next_word[196:181] - 16'd1;
+            final_entry <= next_word[36:21] - 16'd1;
             active <= !finish;
             op_number <= counter;
             counter <= counter + 1'b1;

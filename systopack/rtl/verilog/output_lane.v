@@ -11,6 +11,7 @@ module output_lane #(
     parameter LANE_ROWS = 8,
     parameter ROW_BITS = 3,
     parameter ACCUMULATOR_BITS = 32,
+    parameter RESIDUALS = 1,  // 0: no residual is ever added
     parameter SUM_ADDRESS_BITS = 10,
     parameter PARAMETER_BITS = 8
 ) (
@@ -90,7 +91,7 @@ module output_lane #(
         word_1 <= sums[turn_row*ACCUMULATOR_BITS+:ACCUMULATOR_BITS];
         word_2 <= word_1;
         word_3 <= word_2;
-        sum_4  <= last_3 && residual_used_3 ? word_3 + (operand_3 << residual_shift_3) : word_3;
+        sum_4  <= RESIDUALS != 0 && last_3 && residual_used_3 ? word_3 + (operand_3 << residual_shift_3) : word_3;
         {last_4, shift_4, highest_4, lowest_4} <= {last_3, shift_3, highest_3, lowest_3};
         clipped_5 <= !last_4 ? sum_4
                    : sum_4 > highest_4 ? highest_4 : sum_4 < lowest_4 ? lowest_4 : sum_4;

@@ -38,7 +38,9 @@ module output_sequencer #(
     assign {positions, last, keep, requantized, row_tile, residual, route, writes, out_width,
             stride_x, stride_pitch} = present;
     wire new_tile = word && left == 16'd0;
-    assign program_address = run_start ? {PROGRAM_BITS{1'b0}} : new_tile ? tile + 1'b1 : tile;
+    // With some cycles in a word time the address may come from the register.
+    assign program_address = LANE_ROWS > 3 ? tile
+                           : run_start ? {PROGRAM_BITS{1'b0}} : new_tile ? tile + 1'b1 : tile;
 
     wire [11:0] unused_y, unused_x;
     wire        unused_first, unused_last;

@@ -100,29 +100,29 @@ module stream_bank #(
     endgenerate
 
     // Windows: maximum or sum, then (sum * multiplier) >> shift.
-    reg  signed [23:0] reduced;
-    reg         [7:0]  pooled;
-    wire signed [23:0] member =
-        in_image_late ? {{16{stored[7]}}, stored} : maximum ? -24'sd128 : 24'sd0;
-    always @(posedge clk) begin
-        if (window_first) reduced <= member;
-        else if (!maximum) reduced <= reduced + member;
-        else if (member > reduced) reduced <= member;
-    end
+    reg [7:0] pooled;
     generate
         if (AVERAGES != 0) begin : g_scale
+            reg  signed [23:0] reduced;
             reg  signed [39:0] scaled;
             wire        [7:0]  rounded;
+            wire signed [23:0] member =
+                in_image_late ? {{16{stored[7]}}, stored} : maximum ? -24'sd128 : 24'sd0;
             requantize #(.WIDTH(40)) round (.value(scaled), .shift(pool_shift), .result(rounded));
             always @(posedge clk) begin
+                if (window_first) reduced <= member;
+                else if (!maximum) reduced <= reduced + member;
+                else if (member > reduced) reduced <= member;
                 scaled <= reduced * $signed({1'b0, multiplier});
                 pooled <= rounded;
             end
         end else begin : g_maximum
-            reg [7:0] largest;
+            reg  signed [7:0] largest, waiting;
+            wire signed [7:0] pixel = in_image_late ? stored : 8'h80;
             always @(posedge clk) begin
-                largest <= reduced[7:0];
-                pooled <= largest;
+                if (window_first || pixel > largest) largest <= pixel;
+                waiting <= largest;
+                pooled <= waiting;
             end
         end
     endgenerate

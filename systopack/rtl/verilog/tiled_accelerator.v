@@ -308,6 +308,7 @@ module tiled_accelerator #(
             wire mine = {{(32 - BANK_BITS) {1'b0}}, config_bank} == u;
             output_lane #(
                 .LANE_ROWS(LANE_ROWS), .ROW_BITS(ROW_BITS), .ACCUMULATOR_BITS(ACC),
+                .RESIDUALS(RESIDUALS),
                 .SUM_ADDRESS_BITS(SUM_ADDRESS_BITS), .PARAMETER_BITS(PARAMETER_BITS)
             ) lane (
                 .clk(clk), .write_bias(config_write && config_memory == 3'd5 && mine),

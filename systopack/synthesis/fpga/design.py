@@ -1,0 +1,59 @@
+"""The tiled accelerator of one network, as yosys reads it for an FPGA."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from systopack.hardware.array import Array
+from systopack.hardware.tiled import count_tiled
+from systopack.network.network import PackedNetwork
+from systopack.rtl.parameters import AXI_TILED_SOURCES, VERILOG
+from systopack.rtl.program import TiledProgram, compile_tiled
+
+TOP = "axi_tiled"
+_OWN = Path(__file__).parent / "verilog"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FpgaDesign:
+    """What is synthesized.
+
+    Args:
+        top: the top module.
+        sources: Verilog files.
+        parameters: of the top module.
+        program: the compiled network, None for a design without one.
+        cycles: of one image.
+    """
+
+    top: str
+    sources: tuple[Path, ...]
+    parameters: Mapping[str, int]
+    program: TiledProgram | None = None
+    cycles: int | None = None
+
+
+def fpga_sources(names: Sequence[str] = AXI_TILED_SOURCES, verilog: Path = VERILOG) -> list[Path]:
+    """The Verilog files of the given names, in the FPGA's own form where there is one."""
+    return [_OWN / name if (_OWN / name).exists() else verilog / name for name in names]
+
+
+def tiled_design(network: PackedNetwork, *, array: Array) -> FpgaDesign:
+    """The tiled accelerator behind AXI, its memories sized for a network.
+
+    Raises:
+        InvalidOptionError: the network does not fit the array.
+    """
+    program = compile_tiled(network, array=array)
+    results = int(np.prod(network.shapes[network.output.name]))
+    return FpgaDesign(
+        top=TOP,
+        sources=tuple(fpga_sources()),
+        parameters={"RESULTS": results, **program.parameters},
+        program=program,
+        cycles=count_tiled(network, array=array, placement=program.placement).cycles,
+    )

@@ -1,0 +1,179 @@
+"""From Verilog to a bitstream for an ECP5: yosys, nextpnr, ecppack."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from systopack.errors import InvalidOptionError
+from systopack.synthesis.fpga.design import FpgaDesign
+from systopack.synthesis.fpga.devices import Ecp5Device
+from systopack.synthesis.fpga.nextpnr import PlacedDesign, place_and_route
+from systopack.synthesis.fpga.usage import cells_of_blocks
+from systopack.synthesis.yosys import run_yosys
+
+# Slices whose lookup tables a cell takes: an adder two, a memory four and two for its writing.
+_LUTS = {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 6}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Use:
+    """Resources of an ECP5.
+
+    Args:
+        luts: LUT4 sites, those of adders (CCU2C) and distributed memories included.
+        flip_flops: TRELLIS_FF.
+        block_rams: DP16KD.
+        multipliers: MULT18X18D.
+    """
+
+    luts: int
+    flip_flops: int
+    block_rams: int
+    multipliers: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ecp5Netlist:
+    """A synthesized design.
+
+    Args:
+        cells: cell type -> count.
+        use: the same as resources.
+        blocks: use of each block.
+        netlist: yosys' JSON, for nextpnr.
+        verilog: the netlist as Verilog, for simulation.
+    """
+
+    cells: Mapping[str, int]
+    use: Use
+    blocks: Mapping[str, Use]
+    netlist: bytes
+    verilog: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ecp5Result:
+    """A design on a device.
+
+    Args:
+        device: the device.
+        netlist: what yosys made.
+        placed: one result a seed, in the order of the seeds.
+        target_mhz: the clock that was asked for.
+    """
+
+    device: Ecp5Device
+    netlist: Ecp5Netlist
+    placed: tuple[PlacedDesign, ...]
+    target_mhz: float
+
+    @property
+    def best(self) -> PlacedDesign:
+        """The seed with the fastest clock."""
+        return max(self.placed, key=lambda placed: placed.fmax_mhz)
+
+
+def synthesize_ecp5(
+    design: FpgaDesign, *, on_line: Callable[[str], None] | None = None
+) -> Ecp5Netlist:
+    """Map a design to the cells of an ECP5.
+
+    The hierarchy is kept while mapping, so that each block's use is known and equal modules are
+    mapped once; it is flattened afterwards.
+
+    Raises:
+        InvalidFileError: yosys is missing or refuses the design.
+    """
+    run = run_yosys(
+        top=design.top,
+        parameters=design.parameters,
+        sources=design.sources,
+        commands=[
+            "synth_ecp5 -noflatten -nowidelut",
+            "tee -q -o blocks.json stat -json",
+            "flatten",
+            "clean -purge",
+            "tee -q -o cells.json stat -json",
+            "write_json netlist.json",
+            "write_verilog -noattr netlist.v",
+        ],
+        outputs=("blocks.json", "cells.json", "netlist.json", "netlist.v"),
+        on_line=on_line,
+    )
+    cells = json.loads(run.text("cells.json"))["design"]["num_cells_by_type"]
+    blocks = cells_of_blocks(json.loads(run.text("blocks.json")), design.top)
+    return Ecp5Netlist(
+        cells={name: count for name, count in cells.items() if not name.startswith("$")},
+        use=_use(cells),
+        blocks={name: _use(counts) for name, counts in blocks.items()},
+        netlist=run.files["netlist.json"],
+        verilog=run.files["netlist.v"],
+    )
+
+
+def implement_ecp5(
+    design: FpgaDesign,
+    *,
+    device: Ecp5Device,
+    target_mhz: float,
+    seeds: Sequence[int] = (1,),
+    on_line: Callable[[str], None] | None = None,
+) -> Ecp5Result:
+    """Synthesize, place and route a design, and make its bitstream.
+
+    Args:
+        design: what to build.
+        device: where.
+        target_mhz: the clock to aim at, above 0; missing it is no error, see `PlacedDesign.met`.
+        seeds: of the placer, at least one; each gives a result of its own.
+        on_line: called with every line the tools print.
+
+    Raises:
+        InvalidOptionError: the design is larger than the device, or the options are out of range.
+        InvalidFileError: a tool is missing or fails.
+    """
+    if not target_mhz > 0:
+        raise InvalidOptionError(f"The clock is {target_mhz} MHz; give a number above 0.")
+    if not seeds:
+        raise InvalidOptionError("There is no seed to place with; give at least one.")
+    netlist = synthesize_ecp5(design, on_line=on_line)
+    check_fits_device(netlist.use, device)
+    placed = tuple(
+        place_and_route(
+            netlist.netlist, device=device, target_mhz=target_mhz, seed=seed, on_line=on_line
+        )
+        for seed in seeds
+    )
+    return Ecp5Result(device=device, netlist=netlist, placed=placed, target_mhz=target_mhz)
+
+
+def check_fits_device(use: Use, device: Ecp5Device) -> None:
+    """Refuse a design that a device has no room for.
+
+    Raises:
+        InvalidOptionError: naming the scarcest resource.
+    """
+    for name, needed, there in (
+        ("block memories (DP16KD)", use.block_rams, device.block_rams),
+        ("lookup tables", use.luts, device.luts),
+        ("flip-flops", use.flip_flops, device.luts),
+        ("multipliers", use.multipliers, device.multipliers),
+    ):
+        if needed > there:
+            raise InvalidOptionError(
+                f"The design needs {needed:,} {name}, but {device.name} has {there:,}; choose a "
+                "smaller array, a network with fewer weights or a larger device."
+            )
+
+
+def _use(cells: Mapping[str, int]) -> Use:
+    counts = Counter(cells)
+    return Use(
+        luts=sum(size * counts[name] for name, size in _LUTS.items()),
+        flip_flops=counts["TRELLIS_FF"],
+        block_rams=counts["DP16KD"] + counts["PDPW16KD"],
+        multipliers=counts["MULT18X18D"],
+    )

