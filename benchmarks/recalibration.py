@@ -1,0 +1,121 @@
+"""What it is worth to measure the batch norms' statistics again, before and after retraining.
+
+    python benchmarks/recalibration.py --data ../shared/data --epochs 6
+
+The ResNet-20 packed to 0.256 of its cells with a tenth of the data, of which 1,000 images are held
+out; the statistics are measured again on the other 4,000 images, as they are. All accuracies are of
+the held-out images; the test images are not read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from accuracy_resnet20 import BUDGETS, WEIGHTS, Printer, dense_resnet20
+from torch import Tensor, nn
+
+from systopack.data.batches import evaluation_batches
+from systopack.data.images import ImageData
+from systopack.data.open import open_data
+from systopack.data.split import TrainingPart, training_part
+from systopack.records import Record
+from systopack.training.devices import DeviceOptions
+from systopack.training.model import TrainedModel
+from systopack.training.run import combine
+from systopack.training.settings import CombineSettings
+
+RECORD = Path(__file__).parent / "records" / "recalibration.json"
+FRACTION, HELD_OUT = 0.1, 1000
+
+
+def recalibrated(model: TrainedModel, part: TrainingPart) -> TrainedModel:
+    """The model with mean and variance of every batch norm averaged over the training images."""
+    module = model.to_module().train()
+    for layer in module.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.reset_running_stats()
+            layer.momentum = None  # the plain average of all batches
+    with torch.inference_mode():
+        for images, _ in evaluation_batches(
+            images=part.train_images,
+            labels=part.train_labels,
+            batch_size=250,
+            mean=model.mean,
+            std=model.std,
+        ):
+            module(images)
+    state: dict[str, Tensor] = {
+        name: tensor.clone() for name, tensor in module.state_dict().items()
+    }
+    return replace(model, state=state)
+
+
+def held_out(model: TrainedModel, part: TrainingPart) -> dict[str, float]:
+    """Accuracy and cross-entropy on the held-out images."""
+    module = model.to_module().eval()
+    ((images, labels),) = evaluation_batches(
+        images=part.held_out_images,
+        labels=part.held_out_labels,
+        batch_size=HELD_OUT,
+        mean=model.mean,
+        std=model.std,
+    )
+    with torch.inference_mode():
+        logits = module(images)
+    return {
+        "percent": round(100 * float((logits.argmax(dim=1) == labels).float().mean()), 2),
+        "cross_entropy": round(float(F.cross_entropy(logits, labels)), 4),
+    }
+
+
+def packed(data: ImageData, dense: TrainedModel, epochs: int, folder: Path) -> TrainedModel:
+    """Packed once, then retrained for so many epochs."""
+    return combine(
+        dense,
+        data,
+        settings=CombineSettings(
+            **{**BUDGETS, "fine_tune_epochs": epochs, "held_out": HELD_OUT, "seed": 0}
+        ),
+        fraction=FRACTION,
+        out=folder / f"packed{epochs}.safetensors",
+        resume=False,
+        devices=DeviceOptions(precision="bf16-mixed"),
+        observer=Printer(),
+    )
+
+
+def main() -> None:
+    """Measure and write the record."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--epochs", type=int, default=6)
+    options = parser.parse_args()
+    data = open_data(str(options.data / "cifar10"))
+    dense = dense_resnet20(data, options.data / WEIGHTS)
+    part = training_part(data, fraction=FRACTION, held_out=HELD_OUT, seed=0)
+    figures: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, epochs in (("not retrained", 0), ("retrained", options.epochs)):
+            model = packed(data, dense, epochs, Path(folder))
+            figures[name] = {
+                "epochs": epochs,
+                "as_trained": held_out(model, part),
+                "recalibrated": held_out(recalibrated(model, part), part),
+            }
+    print(figures)
+    Record(
+        kind="recalibration",
+        figures=figures,
+        configuration={"fraction": FRACTION, "held_out": HELD_OUT, **BUDGETS},
+        seed=0,
+    ).write(RECORD)
+
+
+if __name__ == "__main__":
+    main()
