@@ -166,10 +166,11 @@ def cell_claims() -> Iterator[Claim]:
 
 def controller_claim(part: int, *, word_cycles: int) -> Claim:
     """The tiled accelerator's controller, for any program; `controller_proof.v` has the parts."""
-    inner = (
-        "active stepped drained op_ends start next_up present since idle space tail counter "
-        "walker.inner_y walker.inner_x"
-    ).split()
+    inner = [
+        *("active", "stepped", "drained", "op_ends", "start", "next_up", "present", "next_word"),
+        *("final_position", "final_entry", "since", "idle", "space", "tail", "counter"),
+        *("walker.inner_y", "walker.inner_x"),
+    ]
     return Claim(
         name=f"controller, part {part}, words of {word_cycles} cycles",
         top="controller_proof",

