@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from systopack.cli import console
-from systopack.cli.options import DataOption, SizeOption, array_size
+from systopack.cli.options import DataOption, SizeOption, array_size, check_out
 
+if TYPE_CHECKING:
+    from systopack.hardware.array import Array
+    from systopack.network.network import PackedNetwork
+
+NetworkArgument = Annotated[Path, typer.Argument(help="Packed network (.spk) or zoo:NAME.")]
 AlphaOption = Annotated[int, typer.Option(help="Channels a cell chooses from.")]
 CellOption = Annotated[str, typer.Option(help="mx, il, bl or bit-parallel.")]
+RowsPerRegisterOption = Annotated[
+    int, typer.Option(help="Rows that share an input register; 1: fully systolic.")
+]
+LoadRowsOption = Annotated[
+    int | None,
+    typer.Option(help="Rows that receive a weight in one cycle of a load. [default: all]"),
+]
 OrganisationOption = Annotated[
     str,
     typer.Option(
@@ -29,29 +41,32 @@ def register(app: typer.Typer) -> None:
 
 
 def rtl(
-    network: Annotated[Path, typer.Argument(help="Packed network (.spk).")],
+    network: NetworkArgument,
     out: Annotated[Path, typer.Option(help="Folder to write.")],
     array: SizeOption = "32x32",
     alpha: AlphaOption = 8,
     cell: CellOption = "mx",
+    rows_per_register: RowsPerRegisterOption = 1,
+    load_rows: LoadRowsOption = None,
     organisation: OrganisationOption = "tiled",
 ) -> None:
     """Write Verilog, memory contents, a self-checking test bench and a README of its ports.
 
-    Example: systopack rtl packed.spk --array 32x32 --alpha 8 --cell mx --out rtl
+    Examples: systopack rtl packed.spk --array 32x32 --alpha 8 --cell mx --out rtl
+    systopack rtl zoo:lenet5-mnist --organisation pipelined --out pipelined
     """
-    from systopack.hardware.array import Array
     from systopack.network.file import load
+    from systopack.network.packaged import network_file
     from systopack.rtl.write import write_rtl
 
-    rows, columns = array_size(array)
-    loaded = load(network)
-    design = Array(
-        rows=rows,
-        columns=columns,
+    loaded = load(network_file(network))
+    design = _design(
+        loaded,
+        array,
         alpha=alpha,
-        accumulator_bits=loaded.accumulator_bits,
-        cell=cell,  # type: ignore[arg-type]
+        cell=cell,
+        rows_per_register=rows_per_register,
+        load_rows=load_rows,
     )
     written = write_rtl(loaded, array=design, out=out, organisation=organisation)
     console.say(
@@ -61,36 +76,46 @@ def rtl(
 
 
 def verify(
-    network: Annotated[Path, typer.Argument(help="Packed network (.spk).")],
+    network: NetworkArgument,
     data: DataOption = "sample",
     images: Annotated[int, typer.Option(help="Test images to run.")] = 4,
     array: SizeOption = "32x32",
     alpha: AlphaOption = 8,
     cell: CellOption = "mx",
+    rows_per_register: RowsPerRegisterOption = 1,
+    load_rows: LoadRowsOption = None,
     organisation: OrganisationOption = "tiled",
+    trace: Annotated[
+        Path | None,
+        typer.Option(help="VCD file for all signals of the run; best with one image."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Record to write. [default: NETWORK.verify.json]")
     ] = None,
 ) -> None:
     """Run images through the RTL and compare every word and every cycle with the models.
 
-    Example: systopack verify packed.spk --data sample --images 4
+    Examples: systopack verify packed.spk --data sample --images 4
+    systopack verify zoo:lenet5-mnist --organisation pipelined --images 1 --trace run.vcd
     """
     from systopack.data.open import open_data
-    from systopack.hardware.array import Array
     from systopack.network.file import load
+    from systopack.network.packaged import beside, network_file
     from systopack.network.reference import quantize_images
     from systopack.records import Record, sha256_of_file
     from systopack.verify.verify import verify as run_verification
 
-    rows, columns = array_size(array)
-    loaded = load(network)
-    design = Array(
-        rows=rows,
-        columns=columns,
+    if trace is not None:
+        check_out(trace, ".vcd")
+    file = network_file(network)
+    loaded = load(file)
+    design = _design(
+        loaded,
+        array,
         alpha=alpha,
-        accumulator_bits=loaded.accumulator_bits,
-        cell=cell,  # type: ignore[arg-type]
+        cell=cell,
+        rows_per_register=rows_per_register,
+        load_rows=load_rows,
     )
     pixels = open_data(data).test_images[: max(images, 0)]
     with console.console.status("building the RTL and running it"):
@@ -99,8 +124,9 @@ def verify(
             quantize_images(loaded, pixels),
             array=design,
             organisation=organisation,  # type: ignore[arg-type]
+            trace=trace,
         )
-    record = out or network.with_suffix(".verify.json")
+    record = out or beside(network, ".verify.json")
     Record(
         kind="verify",
         figures={
@@ -111,7 +137,7 @@ def verify(
             "difference": None if found.difference is None else str(found.difference),
         },
         configuration={"array": asdict(design), "organisation": organisation, "data": data},
-        inputs={str(network): sha256_of_file(network)},
+        inputs={str(network): sha256_of_file(file)},
     ).write(record)
     if found.difference is not None:
         console.explain_error(f"The RTL differs from its models: {found.difference}.")
@@ -119,4 +145,28 @@ def verify(
     console.say(
         f"{found.images} images, {found.words:,} words and {found.cycles:,} cycles an image: "
         f"the RTL, the integer reference and the cycle model agree; wrote {record}"
+    )
+
+
+def _design(
+    network: PackedNetwork,
+    size: str,
+    *,
+    alpha: int,
+    cell: str,
+    rows_per_register: int,
+    load_rows: int | None,
+) -> Array:
+    """The array that the options describe, with the network's accumulators."""
+    from systopack.hardware.array import Array
+
+    rows, columns = array_size(size)
+    return Array(
+        rows=rows,
+        columns=columns,
+        alpha=alpha,
+        accumulator_bits=network.accumulator_bits,
+        cell=cell,  # type: ignore[arg-type]
+        rows_per_register=rows_per_register,
+        load_rows=load_rows,
     )
