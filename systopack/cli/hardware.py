@@ -52,7 +52,7 @@ def rtl(
 ) -> None:
     """Write Verilog, memory contents, a self-checking test bench and a README of its ports.
 
-    Examples: systopack rtl packed.spk --array 32x32 --alpha 8 --cell mx --out rtl
+    Example: systopack rtl packed.spk --array 32x32 --alpha 8 --cell mx --out rtl
     systopack rtl zoo:lenet5-mnist --organisation pipelined --out pipelined
     """
     from systopack.network.file import load
@@ -95,7 +95,7 @@ def verify(
 ) -> None:
     """Run images through the RTL and compare every word and every cycle with the models.
 
-    Examples: systopack verify packed.spk --data sample --images 4
+    Example: systopack verify packed.spk --data sample --images 4
     systopack verify zoo:lenet5-mnist --organisation pipelined --images 1 --trace run.vcd
     """
     from systopack.data.open import open_data
