@@ -25,6 +25,8 @@ NAMES = {
     "plain-10": "the paper's loop, 10 % of the data",
     "ours-10-small": "budgets, cells at most 0.18, 10 % of the data",
     "ours-10-small-long": "the same, 120 epochs instead of 40",
+    "ours-10-mixed": "budgets with CutMix, 10 % of the data",
+    "ours-10-mixed-small": "budgets with CutMix, cells at most 0.18, 10 % of the data",
     "plain-10-small": "the paper's loop, lower rho, 10 % of the data",
     "every-iteration": "groups found again in each of 5 iterations",
     "last-iteration": "magnitude pruning in 4 iterations, grouped in the 5th",
@@ -34,7 +36,9 @@ NAMES = {
 RESULTS = (
     "ours-full",
     "ours-10",
+    "ours-10-mixed",
     "plain-10",
+    "ours-10-mixed-small",
     "ours-10-small",
     "ours-10-small-long",
     "plain-10-small",
@@ -186,6 +190,8 @@ def _points(runs: Runs, prefix: str) -> list[tuple[float, list[dict[str, Any]]]]
         for name, of in runs.items()
         if name.startswith(f"{prefix}-")
     ]
+    if prefix == "alpha" and "gamma-0.5" in runs:  # the run that both sweeps share
+        found.append((8.0, runs["gamma-0.5"]))
     return sorted(found, key=lambda point: point[0])
 
 
