@@ -1,5 +1,7 @@
 """The layer-pipelined accelerator's schedule, against a simulation of it word by word."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,8 @@ from systopack.hardware.pipelined.schedule import (
     words_needed,
 )
 from systopack.hardware.pipelined.units import LayerUnit, build_units
+from systopack.network.file import load
+from systopack.network.packaged import network_file, packaged_names
 from systopack.rtl.write import write_rtl
 from tests.networks import random_network
 
@@ -122,6 +126,16 @@ def test_latency_stays_within_the_slowest_stream_and_all_first_data_delays(seed)
     cycles = count_pipelined(network, array=ARRAY)
     assert cycles.latency_cycles <= 1.1 * cycles.bound_cycles
     assert cycles.latency_cycles <= cycles.sequential_cycles + ARRAY.word_cycles
+
+
+@pytest.mark.parametrize("name", packaged_names())
+def test_latency_of_the_packaged_networks(name):
+    network = load(network_file(Path(f"zoo:{name}")))
+    alpha = max(len(group) for l in network.layers for b in l.matrix.bands for group in b.groups)
+    array = Array(alpha=alpha, accumulator_bits=network.accumulator_bits)
+    cycles = count_pipelined(network, array=array)
+    assert cycles.latency_cycles <= cycles.bound_cycles
+    assert cycles.sequential_cycles > 2 * cycles.latency_cycles
 
 
 def test_a_column_costs_no_more_streams_than_its_cells_select():
