@@ -131,7 +131,8 @@ def test_latency_stays_within_the_slowest_stream_and_all_first_data_delays(seed)
 @pytest.mark.parametrize("name", packaged_names())
 def test_latency_of_the_packaged_networks(name):
     network = load(network_file(Path(f"zoo:{name}")))
-    alpha = max(len(group) for l in network.layers for b in l.matrix.bands for group in b.groups)
+    bands = [band for layer in network.layers for band in layer.matrix.bands]
+    alpha = max(len(group) for band in bands for group in band.groups)
     array = Array(alpha=alpha, accumulator_bits=network.accumulator_bits)
     cycles = count_pipelined(network, array=array)
     assert cycles.latency_cycles <= cycles.bound_cycles
