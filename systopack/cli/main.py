@@ -19,6 +19,7 @@ from systopack.cli import (
     quantizing,
     reproduce,
     showing,
+    synthesis,
 )
 from systopack.cli.console import explain_error
 from systopack.errors import SystopackError
@@ -48,6 +49,7 @@ for module in (
     matrices,
     hardware,
     energy,
+    synthesis,
     showing,
     reproduce,
 ):

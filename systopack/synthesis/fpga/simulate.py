@@ -112,6 +112,7 @@ def expanded(netlist: Ecp5Netlist, *, on_line: Callable[[str], None] | None = No
                 "flatten",
                 "splitnets",  # single bits: no vectors are put together for one of them
                 "opt_clean -purge",
+                "rename -hide",  # short names: a twentieth of the text
                 "write_verilog -noattr flat.v",
             ],
             outputs=("flat.v",),

