@@ -1,0 +1,188 @@
+"""Energy coefficients of arrays from their gate-level netlists, running tiles of real layers.
+
+    python benchmarks/energy_coefficients.py --library ../shared/pdk/nangate45/nangate45_typ.lib.gz
+
+Every array is mapped, simulated at gate level with the weights and words of most layers of
+ResNet-20, dense for alpha 1, packed for alpha 8, and once with nothing but zeros; non-negative
+least squares gives the coefficients. Five layers are kept back and predicted. The array alone:
+wires, clock tree, and the logic outside the array are not in these numbers. Clock gates, gating
+'clock', are those of registers with an enable; the array's clock never stops, so a cycle without
+words costs what it was measured to cost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from pathlib import Path
+
+import numpy as np
+
+from systopack.data.open import open_data
+from systopack.hardware.array import Array
+from systopack.hardware.energy.coefficients import CoefficientTable, MeasuredPoint
+from systopack.hardware.energy.fit import (
+    ArrayEvents,
+    Fit,
+    MeasuredRun,
+    fit_coefficients,
+    tile_events,
+)
+from systopack.network.network import PackedNetwork
+from systopack.network.packaged import network_file
+from systopack.network.reference import quantize_images
+from systopack.synthesis.asic import Options, map_array
+from systopack.synthesis.delays import propagate
+from systopack.synthesis.gate_simulation import GateSimulation
+from systopack.synthesis.liberty import BUNDLED, Library, read_library
+from systopack.synthesis.power import energy
+from systopack.synthesis.workload import Workload, record_runs, workload
+from systopack.verify.array_bench import ArrayTile, start_times
+
+RECORDS = Path(__file__).resolve().parent / "records"
+KEPT_BACK = (
+    "layer1.0.conv2",
+    "layer1.2.conv1",
+    "layer2.1.conv1",
+    "layer3.0.conv2",
+    "layer3.2.conv1",
+)
+CLOCK_NS = 1.5
+WORDS = 32
+ROWS_PER_REGISTER = 8
+
+
+def measured(
+    work: Workload, name: str, simulation: GateSimulation, delays, period_ns: float
+) -> MeasuredRun:
+    """Run it at gate level and count its events; the first load is not counted in either."""
+    activity = simulation.run(work.inputs, warm_up=work.first_cycle)
+    found = energy(simulation.netlist, activity, delays, period_ns=period_ns)
+    cells = work.array.rows * work.array.columns
+    events = ArrayEvents(
+        cell_cycles=float(cells * activity.cycles),
+        active=0.0,
+        zero_input=0.0,
+        zero_weight=0.0,
+        loads=-float(cells * len(work.runs)),
+        hops=0.0,
+    )
+    for tiles in work.runs:
+        for tile in tiles:
+            events += tile_events(tile.weights, tile.index, tile.words)
+    return MeasuredRun(name=name, events=events, energy_pj=found.cells_fj * activity.cycles / 1000)
+
+
+def idle(array: Array, words: int, tiles: int) -> Workload:
+    """Nothing but zeros, in as many cycles."""
+    zeros = np.zeros((array.rows, array.columns), dtype=np.int64)
+    tile = ArrayTile(
+        weights=zeros,
+        index=zeros,
+        words=np.zeros((words, array.alpha, array.columns), dtype=np.int64),
+        sums=np.zeros((words, array.rows), dtype=np.int64),
+    )
+    runs = tuple((tile,) * tiles for _ in range(64))
+    return Workload(
+        array=array,
+        inputs=record_runs(array, runs),
+        runs=runs,
+        first_cycle=start_times(array, runs[0])[0],
+    )
+
+
+def measure(
+    array: Array, library: Library, gates: bool, network: PackedNetwork, images
+) -> tuple[MeasuredPoint, Fit]:
+    """One netlist."""
+    netlist = map_array(
+        array, library=library, options=Options(clock_gates=gates, clock_ns=CLOCK_NS)
+    )
+    delays = propagate(netlist)
+    period_ns = max(CLOCK_NS, delays.critical_ns)
+    simulation = GateSimulation(netlist)
+    runs = {
+        layer.name: measured(
+            workload(network, images, array=array, layers=[layer.name], words=WORDS),
+            layer.name,
+            simulation,
+            delays,
+            period_ns,
+        )
+        for layer in network.layers
+    }
+    used = [run for name, run in runs.items() if name not in KEPT_BACK]
+    used.append(measured(idle(array, WORDS, 2), "zeros", simulation, delays, period_ns))
+    fit = fit_coefficients(
+        used,
+        kept_back=[runs[name] for name in KEPT_BACK],
+        origin=f"measured on {array.name}, array alone, without wires",
+    )
+    cells = array.rows * array.columns
+    point = MeasuredPoint(
+        array=array,
+        gating="clock" if gates else "none",
+        clock_mhz=1000 / period_ns,
+        cell_area_um2=netlist.area_um2 / cells,
+        coefficients=fit.coefficients,
+    )
+    print(
+        array.name,
+        f"lean {array.lean} gates {gates}: {point.cell_area_um2:.1f} um2 a cell, critical "
+        f"{delays.critical_ns:.2f} ns, errors "
+        + ", ".join(f"{error:+.3f}" for error in fit.errors.values()),
+        {name: round(value, 4) for name, value in fit.coefficients.energies.items()},
+        flush=True,
+    )
+    return point, fit
+
+
+def main() -> None:
+    """Measure every array and write the record."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--library", type=Path, default=Path(BUNDLED))
+    parser.add_argument("--name", default="energy_coefficients.json")
+    parser.add_argument("--data", default="../shared/data/cifar10")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[8, 16])
+    options = parser.parse_args()
+    library = read_library(options.library)
+    pixels = open_data(options.data).test_images[:4]
+    networks = {
+        alpha: PackedNetwork.load(network_file(Path(f"zoo:{name}")))
+        for alpha, name in ((1, "resnet20-cifar10-dense"), (8, "resnet20-cifar10"))
+    }
+    points, errors = [], {}
+    kinds = ((True, True), (False, True), (True, False), (False, False))
+    for (lean, gates), size in itertools.product(kinds, options.sizes):
+        for alpha, network in networks.items():
+            array = Array(
+                rows=size,
+                columns=size,
+                alpha=alpha,
+                lean=lean,
+                rows_per_register=ROWS_PER_REGISTER,
+            )
+            images = quantize_images(network, pixels)
+            point, fit = measure(array, library, gates, network, images)
+            points.append(point)
+            errors[f"{array.name}, gating {point.gating}"] = fit.errors
+        table = CoefficientTable(
+            library=library.name,
+            node_nm=45 if "nangate" in options.library.name else 130,
+            voltage_v=library.voltage_v,
+            points=tuple(points),
+        )
+        table.write(
+            RECORDS / options.name,
+            configuration={
+                "clock_ns": CLOCK_NS,
+                "words": WORDS,
+                "kept_back": KEPT_BACK,
+                "errors": errors,
+                "library_file": options.library.name,
+            },
+        )
+
+
+if __name__ == "__main__":
+    main()
