@@ -1,0 +1,314 @@
+"""Map Verilog to a standard cell library: cell, row, array, and the whole accelerator by block.
+
+Cells, rows and arrays are flattened and come back as a `Netlist`, for timing and power. A whole
+accelerator keeps its hierarchy: its result is the area of every block; memories are left out, their
+bits are counted.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from systopack.errors import InvalidFileError, InvalidOptionError
+from systopack.hardware.array import Array
+from systopack.rtl.parameters import array_parameters, sources
+from systopack.synthesis.boolean import variable_table
+from systopack.synthesis.liberty import Library, LibraryCell
+from systopack.synthesis.netlist import Netlist, parse_netlist
+from systopack.synthesis.yosys import run_yosys
+
+Piece = Literal["cell", "row", "array"]
+TOP = "design"
+_MEMORY = "memory"
+_UNUSED = ("*lpflow*", "*probe*", "*dlymetal*", "*dlygate*", "*clkdly*")  # no logic, in sky130
+_DRIVE = ("BUF_X2", "sky130_fd_sc_hd__buf_2")
+_GATE_LIMIT = 3  # flip-flops with one enable, from which on a clock gate pays
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a design is mapped.
+
+    Args:
+        clock_gates: turn enables of 3 flip-flops or more into clock gates.
+        full_adders: use the library's full adder cells: less area and energy, more delay.
+        clock_ns: what gates are sized for.
+    """
+
+    clock_gates: bool = True
+    full_adders: bool = True
+    clock_ns: float = 1.5
+
+    def __post_init__(self) -> None:
+        if not 0.01 <= self.clock_ns <= 1000:
+            raise InvalidOptionError(
+                f"The clock period is {self.clock_ns} ns, but it must be from 0.01 to 1000 ns."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """A module of a mapped accelerator.
+
+    Args:
+        name: of the module.
+        instances: how many there are.
+        area_um2: of all of them, submodules excluded.
+        cells: library cells in all of them.
+    """
+
+    name: str
+    instances: int
+    area_um2: float
+    cells: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class MappedBlocks:
+    """A mapped accelerator.
+
+    Args:
+        blocks: largest first.
+        memory_bits: of all memories, whose area is not in `blocks`.
+        memories: how many memories there are.
+    """
+
+    blocks: tuple[Block, ...]
+    memory_bits: int
+    memories: int
+
+    @property
+    def area_um2(self) -> float:
+        """Area of all logic."""
+        return sum(block.area_um2 for block in self.blocks)
+
+
+def piece_of(array: Array, piece: Piece) -> Array:
+    """One cell of an array, one row of it, or all of it, as an array of that size."""
+    if piece == "array":
+        return array
+    columns = 1 if piece == "cell" else array.columns
+    return replace(
+        array,
+        rows=1,
+        columns=columns,
+        rows_per_register=1,
+        load_rows=None,
+        columns_per_register=min(array.columns_per_register, columns),
+    )
+
+
+def map_array(
+    array: Array,
+    *,
+    library: Library,
+    options: Options | None = None,
+    on_line: Callable[[str], None] | None = None,
+) -> Netlist:
+    """Map an array, flattened.
+
+    Raises:
+        InvalidFileError: yosys is missing or refuses the design or the library.
+    """
+    return map_flat(
+        top="systolic_array",
+        files=sources(),
+        parameters=array_parameters(array),
+        library=library,
+        options=options or Options(),
+        on_line=on_line,
+    )
+
+
+def map_flat(
+    *,
+    top: str,
+    files: Sequence[Path],
+    parameters: Mapping[str, int],
+    library: Library,
+    options: Options,
+    on_line: Callable[[str], None] | None = None,
+) -> Netlist:
+    """Map any module, flattened; it may hold no memories."""
+    with _Files(library, options) as made:
+        run = run_yosys(
+            top=top,
+            sources=files,
+            parameters=parameters,
+            commands=[
+                f"rename -top {TOP}",
+                f"synth -flatten -noabc -top {TOP}",
+                *made.commands(),
+                "opt_clean -purge",
+                "write_json design.json",
+            ],
+            outputs=["design.json"],
+            inputs=made.paths,
+            on_line=on_line,
+        )
+    return parse_netlist(run.text("design.json"), top=TOP, library=library)
+
+
+def map_blocks(
+    *,
+    top: str,
+    files: Sequence[Path],
+    parameters: Mapping[str, int],
+    library: Library,
+    options: Options,
+    on_line: Callable[[str], None] | None = None,
+) -> MappedBlocks:
+    """Map an accelerator with its hierarchy kept; modules named `memory` stay empty boxes."""
+    with _Files(library, options) as made:
+        run = run_yosys(
+            top=top,
+            sources=files,
+            parameters=parameters,
+            commands=[
+                f"rename -top {TOP}",
+                f"blackbox *{_MEMORY}",
+                f"synth -noabc -top {TOP}",
+                *made.commands(),
+                "opt_clean -purge",
+                "write_json design.json",
+            ],
+            outputs=["design.json"],
+            inputs=made.paths,
+            on_line=on_line,
+        )
+    return _blocks(json.loads(run.text("design.json"))["modules"], library)
+
+
+def _short(name: str) -> str:
+    """The module's own name; yosys adds parameters before it ($paramod$hash) or after it."""
+    parts = name.split("\\")
+    return parts[0] if len(parts) == 1 else parts[1]
+
+
+def _blocks(modules: Mapping[str, Any], library: Library) -> MappedBlocks:
+    """Areas and counts of all modules under the top one."""
+    instances: dict[str, int] = {}
+    areas: dict[str, float] = {}
+    cells: dict[str, int] = {}
+    memory_bits = memories = 0
+
+    def visit(name: str) -> None:
+        nonlocal memory_bits, memories
+        short = _short(name)
+        instances[short] = instances.get(short, 0) + 1
+        for cell in modules[name]["cells"].values():
+            kind = cell["type"]
+            if kind in library.cells:
+                areas[short] = areas.get(short, 0.0) + library.cells[kind].area_um2
+                cells[short] = cells.get(short, 0) + 1
+            elif kind.endswith(_MEMORY):
+                ports = modules[kind]["ports"]
+                depth = 1 << len(ports["read_address"]["bits"])
+                memory_bits += depth * len(ports["read_data"]["bits"])
+                memories += 1
+            elif kind in modules:
+                visit(kind)
+            else:
+                raise InvalidFileError(
+                    f"'{short}' holds '{kind}', which library '{library.name}' lacks; take "
+                    "another library."
+                )
+
+    visit(TOP)
+    blocks = [
+        Block(name=name, instances=count, area_um2=areas.get(name, 0.0), cells=cells.get(name, 0))
+        for name, count in instances.items()
+    ]
+    return MappedBlocks(
+        blocks=tuple(sorted(blocks, key=lambda block: -block.area_um2)),
+        memory_bits=memory_bits,
+        memories=memories,
+    )
+
+
+class _Files:
+    """The library and what the commands need beside it, in a folder that is gone afterwards."""
+
+    def __init__(self, library: Library, options: Options) -> None:
+        self._library = library
+        self._options = options
+        self.library_name = library.path.name
+        self.paths: list[Path] = [library.path]
+
+    def __enter__(self) -> _Files:
+        self._folder = tempfile.TemporaryDirectory(prefix="systopack-asic-")
+        folder = Path(self._folder.name)
+        driver = next((name for name in _DRIVE if name in self._library.cells), None)
+        if driver is not None:
+            limits = folder / "abc.constr"
+            limits.write_text(f"set_driving_cell {driver}\nset_load 2.0 [all_outputs]\n")
+            self.paths.append(limits)
+        self._adder = _full_adder(self._library) if self._options.full_adders else None
+        if self._adder is not None:
+            adders = folder / "full_adder.v"
+            adders.write_text(self._adder)
+            self.paths.append(adders)
+        self._limited = driver is not None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()
+
+    def commands(self) -> list[str]:
+        """From generic gates to cells."""
+        liberty = self.library_name
+        unused = " ".join(f"-dont_use {name}" for name in self._not_wanted())
+        steps = []
+        if self._adder is not None:
+            steps += ["extract_fa -fa", "techmap -map full_adder.v", "opt_clean"]
+        if self._options.clock_gates:
+            steps.append(f"clockgate -liberty {liberty} -min_net_size {_GATE_LIMIT}")
+        limits = " -constr abc.constr" if self._limited else ""
+        return [
+            *steps,
+            f"dfflibmap -liberty {liberty}",
+            f"abc -liberty {liberty}{limits} -D {self._options.clock_ns * 1000:.0f} {unused}",
+        ]
+
+    def _not_wanted(self) -> list[str]:
+        listed = sorted(self._library.excluded)
+        return listed + [
+            pattern
+            for pattern in _UNUSED
+            if any(pattern.strip("*") in name for name in self._library.cells)
+        ]
+
+
+def _full_adder(library: Library) -> str | None:
+    """Verilog that maps yosys' $fa to the library's smallest full adder, None without one."""
+    a, b, c = (variable_table(k, 3) for k in range(3))
+    total, carry = a ^ b ^ c, (a & b) | (c & (a ^ b))
+    found: list[tuple[float, LibraryCell, str, str]] = []
+    for cell in library.cells.values():
+        if cell.kind == "gate" and len(cell.inputs) == 3 and cell.name not in library.excluded:
+            roles = {cell.pins[name].function: name for name in cell.outputs}
+            if set(roles) == {total, carry}:
+                found.append((cell.area_um2, cell, roles[total], roles[carry]))
+    if not found:
+        return None
+    _, cell, sum_pin, carry_pin = min(found, key=lambda item: (item[0], item[1].name))
+    inputs = ", ".join(
+        f".{pin}({port}[i])" for pin, port in zip(cell.inputs, ("A", "B", "C"), strict=True)
+    )
+    return (
+        '(* techmap_celltype = "$fa" *)\n'
+        "module full_adders (A, B, C, X, Y);\n"
+        "    parameter WIDTH = 1;\n"
+        "    input [WIDTH-1:0] A, B, C;\n"
+        "    output [WIDTH-1:0] X, Y;\n"
+        "    genvar i;\n"
+        "    generate for (i = 0; i < WIDTH; i = i + 1) begin : g_bit\n"
+        f"        {cell.name} adder ({inputs}, .{sum_pin}(Y[i]), .{carry_pin}(X[i]));\n"
+        "    end endgenerate\n"
+        "endmodule\n"
+    )
