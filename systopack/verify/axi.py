@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,16 +24,9 @@ class SimulatedBoard:
 
     Args:
         program: the compiled network, which decides how the accelerator is built.
-        netlist: Verilog of a synthesized tiled accelerator and of its cells, to run in place of
-            the RTL; None: the RTL.
     """
 
-    def __init__(
-        self,
-        program: TiledProgram | PipelinedProgram,
-        *,
-        netlist: Sequence[Path] | None = None,
-    ) -> None:
+    def __init__(self, program: TiledProgram | PipelinedProgram) -> None:
         shapes = program.network.shapes
         self._results = int(np.prod(shapes[program.network.output.name]))
         self._pipelined = isinstance(program, PipelinedProgram)
@@ -51,10 +43,8 @@ class SimulatedBoard:
         else:
             self._library = build(
                 top="axi_tiled",
-                sources=sources(AXI_TILED_SOURCES) if netlist is None else netlist,
-                parameters=(
-                    {**program.parameters, "RESULTS": self._results} if netlist is None else {}
-                ),
+                sources=sources(AXI_TILED_SOURCES),
+                parameters={**program.parameters, "RESULTS": self._results},
                 harness=_harness(8),
             )
         self._library.reset()
