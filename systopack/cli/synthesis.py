@@ -12,6 +12,7 @@ from systopack.cli.options import SizeOption, array_size
 from systopack.errors import InvalidOptionError
 
 TARGETS = {
+    "asic": "standard cells: area, clock, and energy of real work at gate level (yosys)",
     "ecp5": "LFE5U and LFE5UM FPGAs: use, clock and a bitstream (yosys, nextpnr)",
     "xilinx": "AMD's 7-series and UltraScale FPGAs: yosys' counts, RTL and a Vivado script",
 }
@@ -23,8 +24,11 @@ def register(app: typer.Typer) -> None:
 
 
 def synthesize(
-    network: Annotated[Path, typer.Argument(help="Packed network (.spk), or zoo:NAME.")],
     out: Annotated[Path, typer.Option(help="Folder to write.")],
+    network: Annotated[
+        Path | None,
+        typer.Argument(help="Packed network (.spk), or zoo:NAME; asic: without one no energy."),
+    ] = None,
     target: Annotated[
         str,
         typer.Option(help="; ".join(f"{name}: {text}" for name, text in TARGETS.items()) + "."),
@@ -38,12 +42,30 @@ def synthesize(
     ] = "xcku035-fbva676-2-e",
     clock_mhz: Annotated[float, typer.Option(help="Clock to aim at.")] = 60.0,
     seeds: Annotated[int, typer.Option(help="ecp5: placements to try, the fastest wins.")] = 1,
+    block: Annotated[str, typer.Option(help="asic: cell, row or array.")] = "array",
+    liberty: Annotated[
+        Path | None, typer.Option(help="asic: Liberty file. [default: sky130hd, bundled]")
+    ] = None,
+    clock_ns: Annotated[float, typer.Option(help="asic: clock period to size gates for.")] = 1.5,
+    data: Annotated[str, typer.Option(help="asic: images, 'sample' or a folder.")] = "sample",
+    lean: Annotated[bool, typer.Option(help="asic: cells with the fewest flip-flops.")] = True,
+    rows_per_register: Annotated[
+        int | None, typer.Option(help="asic: rows that share input registers. [default: all]")
+    ] = None,
+    columns_per_register: Annotated[
+        int, typer.Option(help="asic: lean cells that share sum registers.")
+    ] = 2,
 ) -> None:
     """Build the tiled accelerator of a network with the tools of a target.
 
     Column groups are dealt to the array first, so that the memories are small.
 
-    Example: systopack synthesize zoo:lenet5-mnist --target ecp5 --array 32x16 --out ecp5
+    Examples: systopack synthesize zoo:lenet5-mnist --target ecp5 --array 32x16 --out ecp5
+
+    systopack synthesize --target asic --block cell --array 8x8 --alpha 8 --out cell
+
+    systopack synthesize zoo:resnet20-cifar10 --target asic --data cifar10 --array 8x8
+    --liberty nangate45_typ.lib.gz --out asic
     """
     if target not in TARGETS:
         raise InvalidOptionError(
@@ -51,7 +73,7 @@ def synthesize(
         )
     if seeds < 1:
         raise InvalidOptionError(f"--seeds is {seeds}; give at least 1.")
-    from systopack.cli import fpga
+    from systopack.cli import asic, fpga
     from systopack.hardware.array import Array
     from systopack.network.file import load
     from systopack.network.group_order import fit_groups
@@ -59,6 +81,30 @@ def synthesize(
     from systopack.records import sha256_of_file
 
     rows, columns = array_size(array)
+    if target == "asic":
+        serial = lean and cell in ("mx", "il")
+        asic.synthesize_asic(
+            asic.Request(
+                network=network,
+                data=data,
+                array=Array(
+                    rows=rows,
+                    columns=columns,
+                    alpha=alpha,
+                    cell=cell,  # type: ignore[arg-type]
+                    lean=serial,
+                    rows_per_register=rows_per_register or rows,
+                    columns_per_register=min(columns_per_register, columns) if serial else 1,
+                ),
+                block=block,
+                liberty=liberty,
+                clock_ns=clock_ns,
+                out=out,
+            )
+        )
+        return
+    if network is None:
+        raise InvalidOptionError(f"--target {target} builds a network; give its .spk or zoo:NAME.")
     file = network_file(network)
     loaded = load(file)
     design = Array(

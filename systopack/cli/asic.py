@@ -1,0 +1,110 @@
+"""The ASIC target of `systopack synthesize`: area, clock and energy of cells, rows and arrays."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from systopack.cli import console
+
+if TYPE_CHECKING:
+    from systopack.hardware.array import Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What the command line asked for.
+
+    Args:
+        network: packed network whose tiles run on the netlist, None: area and clock alone.
+        data: where its images are from.
+        array: the array.
+        block: cell, row or array.
+        liberty: a Liberty file, None: the bundled one.
+        clock_ns: clock period.
+        out: folder for the record.
+    """
+
+    network: Path | None
+    data: str
+    array: Array
+    block: str
+    liberty: Path | None
+    clock_ns: float
+    out: Path
+
+
+def synthesize_asic(request: Request) -> None:
+    """Map a cell, a row or an array, run real tiles on it, print and write what was found."""
+    from systopack.data.open import open_data
+    from systopack.errors import InvalidOptionError
+    from systopack.hardware.array import check_fits
+    from systopack.network.file import load
+    from systopack.network.packaged import network_file
+    from systopack.network.reference import quantize_images
+    from systopack.records import Record, sha256_of_file
+    from systopack.synthesis.asic import Options, piece_of
+    from systopack.synthesis.liberty import BUNDLED, read_library
+    from systopack.synthesis.measure import measure_array
+    from systopack.synthesis.yosys import yosys_version
+
+    if request.block not in ("cell", "row", "array"):
+        raise InvalidOptionError(
+            f"--block is '{request.block}'; the ASIC target maps cell, row or array."
+        )
+    path = request.liberty or BUNDLED
+    library = read_library(path, power=request.network is not None)
+    design, loaded, images = request.array, None, None
+    if request.network is not None:
+        loaded = load(network_file(request.network))
+        design = replace(design, accumulator_bits=loaded.accumulator_bits)
+        if design.alpha > 1:
+            check_fits(loaded, design)
+        images = quantize_images(loaded, open_data(request.data).test_images[:4])
+    design = piece_of(design, request.block)  # type: ignore[arg-type]
+    with console.console.status(f"mapping {design.name} to {library.name}") as status:
+
+        def show(line: str) -> None:
+            if line[:1].isdigit():
+                status.update(f"mapping {design.name}: {line.partition('. ')[2][:60]}")
+
+        found = measure_array(
+            design,
+            library=library,
+            options=Options(clock_ns=request.clock_ns),
+            network=loaded,
+            images=images,
+            on_line=show,
+        )
+    rows = [
+        ("area, um2 a cell", f"{found.cell_area_um2:.1f}"),
+        ("flip-flops a cell", f"{found.flip_flops / (design.rows * design.columns):.1f}"),
+        ("clock gates", f"{found.clock_gates}"),
+        ("longest path, ns", f"{found.critical_ns:.2f}"),
+    ]
+    if found.energy is not None and found.word_fj is not None:
+        rows += [
+            ("energy, fJ a cell and cycle", f"{found.energy.cells_fj:.1f}"),
+            ("   of it clock pins", f"{found.energy.clock_fj:.1f}"),
+            ("energy, fJ a cell and word", f"{found.word_fj:.0f}"),
+            ("sums checked", f"{found.sums_checked:,}"),
+        ]
+    console.table([design.name, library.name], rows)
+    inputs = [path, *([network_file(request.network)] if request.network else [])]
+    record = request.out / "synthesis.json"
+    Record(
+        kind="synthesis-asic",
+        figures={
+            "cell_area_um2": found.cell_area_um2,
+            "flip_flops": found.flip_flops,
+            "clock_gates": found.clock_gates,
+            "critical_ns": found.critical_ns,
+            "energy_fj_per_cell_cycle": None if found.energy is None else asdict(found.energy),
+            "sums_checked": found.sums_checked,
+            "pyosys": yosys_version(),
+        },
+        configuration={"array": asdict(design), "library": library.name, "target": "asic"},
+        inputs={Path(item).name: sha256_of_file(item) for item in inputs},
+    ).write(record)
+    console.say(f"wrote {record}; wires and the clock tree are not in these figures")

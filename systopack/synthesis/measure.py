@@ -1,0 +1,105 @@
+"""One array on one library: area, clock, and the energy of real work at gate level."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from systopack.errors import InvalidFileError
+from systopack.hardware.array import Array
+from systopack.network.network import PackedNetwork
+from systopack.synthesis.asic import Options, map_array
+from systopack.synthesis.delays import propagate
+from systopack.synthesis.gate_simulation import GateSimulation, unpack_runs
+from systopack.synthesis.liberty import Library
+from systopack.synthesis.power import Energy, energy
+from systopack.synthesis.workload import Workload, workload
+from systopack.verify.array_bench import start_times, sums_at
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrayMeasurement:
+    """Figures of an array, per cell: shared registers and clock gates are divided among all cells.
+
+    Args:
+        array: what was mapped.
+        cell_area_um2: array area over cells.
+        flip_flops, clock_gates: of the whole array.
+        critical_ns: shortest clock period, wires without delay.
+        energy: of a cell and clock cycle, in fJ; None without a workload.
+        sums_checked: sums that the netlist gave, all equal to the integer reference.
+    """
+
+    array: Array
+    cell_area_um2: float
+    flip_flops: int
+    clock_gates: int
+    critical_ns: float
+    energy: Energy | None
+    sums_checked: int
+
+    @property
+    def word_fj(self) -> float | None:
+        """Energy of a cell and word, in fJ."""
+        return None if self.energy is None else self.energy.cells_fj * self.array.word_cycles
+
+
+def measure_array(
+    array: Array,
+    *,
+    library: Library,
+    options: Options | None = None,
+    network: PackedNetwork | None = None,
+    images: NDArray[np.int8] | None = None,
+    words: int = 48,
+    on_line: Callable[[str], None] | None = None,
+) -> ArrayMeasurement:
+    """Map an array; with a network and images run real tiles on the netlist and sum up energy.
+
+    Args:
+        array, library, options: what is mapped, and how.
+        network, images: see `workload`; None: area and clock alone.
+        words: positions of each tile.
+        on_line: called with every line of yosys.
+
+    Raises:
+        InvalidFileError: a tool is missing, or the netlist computes wrong sums.
+    """
+    options = options or Options()
+    netlist = map_array(array, library=library, options=options, on_line=on_line)
+    delays = propagate(netlist)
+    cells = array.rows * array.columns
+    found, checked = None, 0
+    if network is not None and images is not None:
+        work = workload(network, images, array=array, words=words)
+        activity = GateSimulation(netlist).run(work.inputs, warm_up=work.first_cycle)
+        checked = _check(work, unpack_runs(activity.outputs["sum_out"]))
+        whole = energy(netlist, activity, delays, period_ns=options.clock_ns)
+        found = Energy(**{name: value / cells for name, value in asdict(whole).items()})
+    return ArrayMeasurement(
+        array=array,
+        cell_area_um2=netlist.area_um2 / cells,
+        flip_flops=netlist.count("flip-flop"),
+        clock_gates=netlist.count("clock-gate"),
+        critical_ns=delays.critical_ns,
+        energy=found,
+        sums_checked=checked,
+    )
+
+
+def _check(work: Workload, out: NDArray[np.uint8]) -> int:
+    array, checked = work.array, 0
+    for record, tiles in zip(out, work.runs, strict=True):
+        for start, tile in zip(start_times(array, tiles), tiles, strict=True):
+            for position, sums in enumerate(tile.expected(array.accumulator_bits)):
+                at = start + position * array.word_cycles + array.latency_cycles
+                if not np.array_equal(sums_at(record, array, at), sums):
+                    raise InvalidFileError(
+                        f"The netlist of {array.name} gives wrong sums in cycle {at}; the library "
+                        "or the tools misread the design."
+                    )
+                checked += sums.size
+    return checked
