@@ -75,7 +75,7 @@ class LaneSimulation:
                 self._net(bit)
         count = 2 + len(self._index) + self._extra
         self._operations = np.array(_in_order(operations), dtype=np.int64).reshape(-1, 9)
-        self._flops = np.array(flops, dtype=np.int64).reshape(-1, 5)
+        self._flops = np.array(flops, dtype=np.int64).reshape(-1, 6)
         self._blocks = np.array(blocks, dtype=np.int64).reshape(-1, 2, _PORT)
         self._small = np.array(small, dtype=np.int64).reshape(-1, 9)
         self._values = np.zeros(count, dtype=np.uint64)
@@ -149,8 +149,18 @@ class LaneSimulation:
 
 
 def _flop(pins: Mapping[str, list[int]], parameters: Mapping[str, str]) -> list[int]:
-    enable = 1 if parameters["CEMUX"].strip() == "1" else pins["CE"][0]
-    return [pins["DI"][0], pins["Q"][0], enable, pins["LSR"][0], int(parameters["REGSET"] == "SET")]
+    how = parameters["CEMUX"].strip()
+    if how not in ("1", "CE", "INV") or (parameters["CLKMUX"], parameters["LSRMUX"]) != (
+        "CLK",
+        "LSR",
+    ):
+        raise InvalidFileError(
+            f"A flip-flop has CEMUX {how}, CLKMUX {parameters['CLKMUX']} and LSRMUX "
+            f"{parameters['LSRMUX']}, which have no simulation model here."
+        )
+    enable = 1 if how == "1" else pins["CE"][0]
+    is_set = int(parameters["REGSET"] == "SET")
+    return [pins["DI"][0], pins["Q"][0], enable, pins["LSR"][0], is_set, int(how == "INV")]
 
 
 def _block(pins: Mapping[str, list[int]], parameters: Mapping[str, str]) -> list[int]:
@@ -266,6 +276,8 @@ def _clock(  # noqa: PLR0917 (numba takes positions)
     changed = np.empty(flops.shape[0], dtype=np.uint64)
     for number in range(flops.shape[0]):
         enable, reset = values[flops[number, 2]], values[flops[number, 3]]
+        if flops[number, 5]:
+            enable = ~enable
         kept = (values[flops[number, 1]] & ~enable) | (values[flops[number, 0]] & enable)
         changed[number] = (kept | reset) if flops[number, 4] else (kept & ~reset)
     for number in range(small.shape[0]):
