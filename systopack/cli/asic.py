@@ -53,6 +53,7 @@ def synthesize_asic(request: Request) -> None:
         raise InvalidOptionError(
             f"--block is '{request.block}'; the ASIC target maps cell, row or array."
         )
+    options = Options(clock_ns=request.clock_ns)
     path = request.liberty or BUNDLED
     library = read_library(path, power=request.network is not None)
     design, loaded, images = request.array, None, None
@@ -72,7 +73,7 @@ def synthesize_asic(request: Request) -> None:
         found = measure_array(
             design,
             library=library,
-            options=Options(clock_ns=request.clock_ns),
+            options=options,
             network=loaded,
             images=images,
             on_line=show,
