@@ -78,7 +78,8 @@ module choice_row #(
             if (ALPHA == LEAVES) begin : g_full
                 assign channels = x;
             end else begin : g_padded
-                assign channels = {{((LEAVES - ALPHA) * BITS) {1'b0}}, x};
+                localparam [(LEAVES-ALPHA)*BITS-1:0] NOTHING = 0;
+                assign channels = {NOTHING, x};
             end
             for (k = 0; k < INDEX_BITS; k = k + 1) begin : g_level
                 localparam HALF = (LEAVES >> k) / 2 * BITS;
