@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,18 +34,21 @@ class Plan:
     Args:
         epochs: of the dense network.
         combine_epochs: of packing.
-        words_ratio: times fewer streamed words than dense on 32 x 32; cells as many times fewer.
+        ratio: times fewer cells than dense.
+        words: as many times fewer streamed words on 32 x 32 too; layers that fill one column of
+            tiles already, as most of the small network's, cannot have fewer.
     """
 
     epochs: int
     combine_epochs: int
-    words_ratio: float
+    ratio: float
+    words: bool
 
 
 PLANS: Mapping[str, Plan] = {
-    "resnet20-shift": Plan(epochs=200, combine_epochs=100, words_ratio=3.9),
-    "resnet20-shift-small": Plan(epochs=200, combine_epochs=100, words_ratio=3.9),
-    "vgg16-shift": Plan(epochs=200, combine_epochs=100, words_ratio=3.5),
+    "resnet20-shift": Plan(epochs=200, combine_epochs=100, ratio=3.9, words=True),
+    "resnet20-shift-small": Plan(epochs=200, combine_epochs=100, ratio=3.9, words=False),
+    "vgg16-shift": Plan(epochs=200, combine_epochs=100, ratio=3.5, words=True),
 }
 
 
@@ -54,8 +57,8 @@ def packed_within(plan: Plan, *, seed: int) -> CombineSettings:
     return CombineSettings(
         **{
             **PRESETS["budgets"],
-            "cells": 1 / plan.words_ratio,
-            "streamed_words_ratio": plan.words_ratio,
+            "cells": 1 / plan.ratio,
+            "streamed_words_ratio": plan.ratio if plan.words else None,
             "fine_tune_epochs": plan.combine_epochs,
             "seed": seed,
             "held_out": 0,
@@ -75,13 +78,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs"))
     options = parser.parse_args()
     full = PLANS[options.network]
-    plan = Plan(
-        epochs=full.epochs if options.epochs is None else options.epochs,
-        combine_epochs=(
-            full.combine_epochs if options.combine_epochs is None else options.combine_epochs
-        ),
-        words_ratio=full.words_ratio,
-    )
+    asked = {"epochs": options.epochs, "combine_epochs": options.combine_epochs}
+    plan = replace(full, **{name: value for name, value in asked.items() if value is not None})
     data = open_data(options.data)
     devices = DeviceOptions(precision=options.precision)
     options.out.mkdir(parents=True, exist_ok=True)
