@@ -131,7 +131,7 @@ def _two_of_four(work: LayerWork, machine: Machine) -> tuple[NDArray[np.int64], 
 def _combining(work: LayerWork, machine: Machine) -> tuple[NDArray[np.int64], int, Events]:
     matrix = work.matrix
     if len(matrix.bands) > 1:
-        matrix = pack(work.weights, alpha=matrix.largest_group, gamma=0)
+        matrix = pack(work.weights, alpha=max(1, matrix.largest_group), gamma=0)
     return _packed(work, machine, matrix)
 
 

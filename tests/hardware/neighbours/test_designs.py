@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from systopack.errors import InvalidNetworkError, InvalidOptionError
@@ -22,6 +22,8 @@ SMALL = Machine(rows=3, columns=2)
 
 @pytest.mark.parametrize("design", DESIGNS, ids=lambda design: design.name)
 @given(seed=st.integers(0, 2**32))
+@example(seed=140804)  # bands without any weight
+@example(seed=800779299)  # a layer without any weight
 @settings(max_examples=8, deadline=None)
 def test_outputs_are_those_of_the_integer_reference(design, seed):
     rng = np.random.default_rng(seed)
