@@ -58,6 +58,8 @@ def read_runs() -> Runs:
 
 def table(header: str, rows: list[list[str]]) -> list[str]:
     """A Markdown table; the header's cells are parted by ` | `."""
+    if not rows:
+        return ["No record yet; `benchmarks/accuracy_resnet20.py --help` lists the runs it takes."]
     columns = header.count(" | ") + 1
     return [f"| {header} |", "|" + "---|" * columns, *(f"| {' | '.join(row)} |" for row in rows)]
 
