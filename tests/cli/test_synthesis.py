@@ -11,7 +11,7 @@ NETWORK = "zoo:lenet5-mnist"
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--target", "vhdl"], "--target is 'vhdl', but it must be one of ecp5, xilinx"),
+        (["--target", "vhdl"], "--target is 'vhdl', but it must be one of asic, ecp5, xilinx"),
         (["--device", "XC7"], "it must be one of LFE5U-25F"),
         (["--seeds", "0"], "--seeds is 0; give at least 1"),
         (["--array", "12"], "give rows x columns"),
