@@ -34,7 +34,7 @@ _VERILATOR_FLAGS = (
     "--unroll-count",  # generate loops over the columns of a large layer
     "65536",
 )
-_COMPILER_FLAGS = ("-O2", "-march=native", "-std=c++17", "-fPIC", "-DVL_TIME_CONTEXT", "-w")
+_COMPILER_FLAGS = ("-O3", "-march=native", "-std=c++17", "-fPIC", "-DVL_TIME_CONTEXT", "-w")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,6 +26,11 @@ MEMORY = FpgaDesign(
     sources=tuple(fpga_sources(["memory.v"])),
     parameters={"WIDTH": 36, "ADDRESS_BITS": 10, "WORDS": 1000},
 )
+REGISTER = FpgaDesign(
+    top="masked_register",
+    sources=tuple(fpga_sources(["masked_register.v"])),
+    parameters={"WIDTH": 8},
+)
 
 
 def small_design():
@@ -46,12 +51,7 @@ def test_a_memory_becomes_block_memories_and_nothing_else():
 
 
 def test_registers_with_a_mask_use_enables():
-    design = FpgaDesign(
-        top="masked_register",
-        sources=tuple(fpga_sources(["masked_register.v"])),
-        parameters={"WIDTH": 8},
-    )
-    assert synthesize_ecp5(design).use == Use(luts=0, flip_flops=8, block_rams=0, multipliers=0)
+    assert synthesize_ecp5(REGISTER).use == Use(luts=0, flip_flops=8, block_rams=0, multipliers=0)
 
 
 def test_too_large_a_design_is_refused_by_what_is_scarce():
@@ -139,7 +139,12 @@ def test_a_small_accelerator_reaches_its_clock_and_its_netlist_computes_the_same
 @pytest.mark.parametrize("name", [name for name in DEVICES if name.startswith("LFE5U-")])
 def test_devices_are_as_large_as_nextpnr_says(name):
     device = DEVICES[name]
-    available = implement_ecp5(MEMORY, device=device, target_mhz=10).best.available
+    line = FpgaDesign(
+        top="delay_line",
+        sources=tuple(fpga_sources(["delay_line.v"])),
+        parameters={"CYCLES": 3},
+    )
+    available = implement_ecp5(line, device=device, target_mhz=10).best.available
     assert available["TRELLIS_COMB"] == device.luts
     assert available["DP16KD"] == device.block_rams
     assert available["MULT18X18D"] == device.multipliers
