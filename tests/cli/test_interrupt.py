@@ -1,11 +1,15 @@
 """Ctrl-C during training, and the way back."""
 
+import os
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
+import typer
+
+from systopack.cli.interrupt import interruptible
 
 TRAIN = ["train", "lenet5-shift", "--fraction", "0.05", "--epochs", "40", "--out", "d.safetensors"]
 
@@ -18,6 +22,21 @@ def start(arguments, folder):
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def test_an_interrupt_that_gets_lost_comes_again(tmp_path, monkeypatch):
+    monkeypatch.setattr("systopack.cli.interrupt._AGAIN_S", 0.1)
+    before = signal.getsignal(signal.SIGINT)
+    lost = 0
+    with pytest.raises(typer.Exit) as stopped, interruptible(tmp_path / "model.safetensors"):
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)
+        except KeyboardInterrupt:
+            lost += 1
+        time.sleep(5)
+    assert (lost, stopped.value.exit_code) == (1, 130)
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 @pytest.mark.slow
