@@ -26,9 +26,10 @@ def synthesize_ecp5(
     from systopack.records import Record
     from systopack.synthesis.fpga.design import tiled_design
     from systopack.synthesis.fpga.devices import device_named
-    from systopack.synthesis.fpga.ecp5 import implement_ecp5
+    from systopack.synthesis.fpga.ecp5 import check_cells_fit_device, implement_ecp5
 
     chosen = device_named(device)
+    check_cells_fit_device(array, chosen)
     design = tiled_design(network, array=array)
     cycles = design.cycles or 0
     with console.console.status("synthesizing, placing and routing; minutes to an hour"):

@@ -106,7 +106,7 @@ def verify(
     from systopack.verify.verify import verify as run_verification
 
     if trace is not None:
-        check_out(trace, ".vcd")
+        check_out(trace, ".vcd", option="--trace")
     file = network_file(network)
     loaded = load(file)
     design = _design(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -243,6 +244,12 @@ def _read(path: Path, _changed: int) -> Library:
 
 
 def _parse(path: Path, content: bytes) -> Any:
+    # The parser does not come back from a file that ends inside a group.
+    bare = re.sub(rb'/\*.*?\*/|"[^"]*"', b"", content, flags=re.DOTALL)
+    if bare.count(b"{") != bare.count(b"}"):
+        raise InvalidFileError(
+            f"'{path}' is not a Liberty file, or damaged: its braces do not close; give another."
+        )
     with tempfile.NamedTemporaryFile(suffix=".lib") as stream:
         stream.write(content)
         stream.flush()

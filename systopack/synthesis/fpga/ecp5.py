@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from systopack.errors import InvalidOptionError
+from systopack.hardware.array import Array
 from systopack.synthesis.fpga.design import FpgaDesign
 from systopack.synthesis.fpga.devices import Ecp5Device
 from systopack.synthesis.fpga.nextpnr import PlacedDesign, place_and_route
@@ -167,6 +168,23 @@ def check_fits_device(use: Use, device: Ecp5Device) -> None:
                 f"The design needs {needed:,} {name}, but {device.name} has {there:,}; choose a "
                 "smaller array, a network with fewer weights or a larger device."
             )
+
+
+def check_cells_fit_device(array: Array, device: Ecp5Device) -> None:
+    """Refuse an array whose weights and channel indices alone are too many, before mapping it.
+
+    Each cell holds its weight and index twice (double-buffered), in flip-flops.
+
+    Raises:
+        InvalidOptionError: naming the array, the device and both numbers.
+    """
+    index_bits = (array.alpha - 1).bit_length()
+    least = 2 * array.rows * array.columns * (array.weight_bits + index_bits)
+    if least > device.luts:
+        raise InvalidOptionError(
+            f"The cells of array '{array.name}' hold weights and indices in {least:,} flip-flops, "
+            f"but {device.name} has {device.luts:,}; choose a smaller array or a larger device."
+        )
 
 
 def _use(cells: Mapping[str, int]) -> Use:

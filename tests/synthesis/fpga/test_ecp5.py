@@ -12,6 +12,7 @@ from systopack.synthesis.fpga.design import FpgaDesign, fpga_sources, tiled_desi
 from systopack.synthesis.fpga.devices import DEFAULT_DEVICE, DEVICES, device_named
 from systopack.synthesis.fpga.ecp5 import (
     Use,
+    check_cells_fit_device,
     check_fits_device,
     implement_ecp5,
     synthesize_ecp5,
@@ -66,6 +67,13 @@ def test_too_large_a_design_is_refused_by_what_is_scarce():
         check_fits_device(Use(luts=90_000, flip_flops=1, block_rams=1, multipliers=0), device)
     with pytest.raises(InvalidOptionError, match="it must be one of LFE5U-25F"):
         device_named("XC7")
+
+
+def test_an_array_that_cannot_fit_is_refused_before_mapping():
+    device = device_named("LFE5U-25F")
+    check_cells_fit_device(Array(rows=32, columns=32, alpha=8), device)  # 22,528
+    with pytest.raises(InvalidOptionError, match=r"in 90,112 flip-flops, but LFE5U-25F has"):
+        check_cells_fit_device(Array(rows=64, columns=64, alpha=8), device)
 
 
 def test_options_and_a_missing_tool(monkeypatch):
