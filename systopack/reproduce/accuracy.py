@@ -23,6 +23,7 @@ _MAIN = {
     "ours-10": "10 % of the training images",
     "plain-10": "the paper's loop, 10 % of the training images",
     "ours-10-small": "10 % of the images, cells at most 0.18",
+    "ours-10-mixed-small": "the same with mixed images (CutMix)",
 }
 
 

@@ -42,6 +42,7 @@ def accuracy_jobs(runs: Path) -> tuple[Job, ...]:
         "ours-full",
         "ours-10",
         "ours-10-small",
+        "ours-10-mixed-small",
         *(f"alpha-{value}" for value in _ALPHAS),
         *(f"gamma-{value}" for value in _GAMMAS),
         *(f"{kind}-{value}" for kind in ("fraction", "scratch") for value in _FRACTIONS),
