@@ -141,24 +141,38 @@ module systolic_array #(
             for (a = 0; a < ALPHA; a = a + 1) begin : g_channel
                 reg  [COLUMNS*REGISTERS-1:0] held;
                 wire [COLUMNS*REGISTERS-1:0] now;
-                reg  [COLUMNS*REGISTERS-1:0] bottom_words;  // of the lowest tile
-                integer                      i;
-                always @* begin
-                    bottom_words = 0;
-                    for (i = 0; i < COLUMNS; i = i + 1)
-                        bottom_words[i*REGISTERS] = skewed[a*COLUMNS+i];
-                end
-                for (r = 0; r < REGISTERS; r = r + TILE_REGISTERS) begin : g_tile
-                    wire [COLUMNS*REGISTERS-1:0] new_words;
-                    if (r == 0) begin : g_lowest
-                        assign new_words = bottom_words;
-                    end else begin : g_above
-                        assign new_words = g_tile[r-TILE_REGISTERS].new_words | (bottom_words << r);
-                    end
-                end
-                assign now = g_tile[(REGISTERS-1)/TILE_REGISTERS*TILE_REGISTERS].new_words
-                           | ((held << 1) & ~{COLUMNS{bottom}});
                 always @(posedge clk) held <= now;
+                // The two forms are the same hardware; simulators want one tile by columns (a
+                // column is a machine word or two), many tiles by whole vectors.
+                if (REGISTERS == TILE_REGISTERS) begin : g_columns
+                    for (c = 0; c < COLUMNS; c = c + 1) begin : g_column
+                        if (REGISTERS == 1) begin : g_one
+                            assign now[c] = skewed[a*COLUMNS+c];
+                        end else begin : g_more
+                            assign now[c*REGISTERS+:REGISTERS] =
+                                {held[c*REGISTERS+:REGISTERS-1], skewed[a*COLUMNS+c]};
+                        end
+                    end
+                end else begin : g_vectors
+                    reg  [COLUMNS*REGISTERS-1:0] bottom_words;  // of the lowest tile
+                    integer                      i;
+                    always @* begin
+                        bottom_words = 0;
+                        for (i = 0; i < COLUMNS; i = i + 1)
+                            bottom_words[i*REGISTERS] = skewed[a*COLUMNS+i];
+                    end
+                    for (r = 0; r < REGISTERS; r = r + TILE_REGISTERS) begin : g_tile
+                        wire [COLUMNS*REGISTERS-1:0] new_words;
+                        if (r == 0) begin : g_lowest
+                            assign new_words = bottom_words;
+                        end else begin : g_above
+                            assign new_words =
+                                g_tile[r-TILE_REGISTERS].new_words | (bottom_words << r);
+                        end
+                    end
+                    assign now = g_tile[(REGISTERS-1)/TILE_REGISTERS*TILE_REGISTERS].new_words
+                               | ((held << 1) & ~{COLUMNS{bottom}});
+                end
                 if (ROWS == REGISTERS) begin : g_systolic
                     assign cell_x[a*CELLS+:CELLS] = now;
                 end else begin : g_shared
