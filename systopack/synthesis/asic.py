@@ -1,20 +1,14 @@
-"""Map Verilog to a standard cell library: cell, row, array, and the whole accelerator by block.
-
-Cells, rows and arrays are flattened and come back as a `Netlist`, for timing and power. A whole
-accelerator keeps its hierarchy: its result is the area of every block; memories are left out, their
-bits are counted.
-"""
+"""Map a cell, a row or an array to a standard cell library, flattened, for timing and power."""
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from systopack.errors import InvalidFileError, InvalidOptionError
+from systopack.errors import InvalidOptionError
 from systopack.hardware.array import Array
 from systopack.rtl.parameters import array_parameters, sources
 from systopack.synthesis.boolean import variable_table
@@ -24,7 +18,6 @@ from systopack.synthesis.yosys import run_yosys
 
 Piece = Literal["cell", "row", "array"]
 TOP = "design"
-_MEMORY = "memory"
 _UNUSED = ("*lpflow*", "*probe*", "*dlymetal*", "*dlygate*", "*clkdly*")  # no logic, in sky130
 _DRIVE = ("BUF_X2", "sky130_fd_sc_hd__buf_2")
 _GATE_LIMIT = 3  # flip-flops with one enable, from which on a clock gate pays
@@ -49,43 +42,6 @@ class Options:
             raise InvalidOptionError(
                 f"The clock period is {self.clock_ns} ns, but it must be from 0.01 to 1000 ns."
             )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Block:
-    """A module of a mapped accelerator.
-
-    Args:
-        name: of the module.
-        instances: how many there are.
-        area_um2: of all of them, submodules excluded.
-        cells: library cells in all of them.
-    """
-
-    name: str
-    instances: int
-    area_um2: float
-    cells: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class MappedBlocks:
-    """A mapped accelerator.
-
-    Args:
-        blocks: largest first.
-        memory_bits: of all memories, whose area is not in `blocks`.
-        memories: how many memories there are.
-    """
-
-    blocks: tuple[Block, ...]
-    memory_bits: int
-    memories: int
-
-    @property
-    def area_um2(self) -> float:
-        """Area of all logic."""
-        return sum(block.area_um2 for block in self.blocks)
 
 
 def piece_of(array: Array, piece: Piece) -> Array:
@@ -152,83 +108,6 @@ def map_flat(
             on_line=on_line,
         )
     return parse_netlist(run.text("design.json"), top=TOP, library=library)
-
-
-def map_blocks(
-    *,
-    top: str,
-    files: Sequence[Path],
-    parameters: Mapping[str, int],
-    library: Library,
-    options: Options,
-    on_line: Callable[[str], None] | None = None,
-) -> MappedBlocks:
-    """Map an accelerator with its hierarchy kept; modules named `memory` stay empty boxes."""
-    with _Files(library, options) as made:
-        run = run_yosys(
-            top=top,
-            sources=files,
-            parameters=parameters,
-            commands=[
-                f"rename -top {TOP}",
-                f"blackbox *{_MEMORY}",
-                f"synth -noabc -top {TOP}",
-                *made.commands(),
-                "opt_clean -purge",
-                "write_json design.json",
-            ],
-            outputs=["design.json"],
-            inputs=made.paths,
-            on_line=on_line,
-        )
-    return _blocks(json.loads(run.text("design.json"))["modules"], library)
-
-
-def _short(name: str) -> str:
-    """The module's own name; yosys adds parameters before it ($paramod$hash) or after it."""
-    parts = name.split("\\")
-    return parts[0] if len(parts) == 1 else parts[1]
-
-
-def _blocks(modules: Mapping[str, Any], library: Library) -> MappedBlocks:
-    """Areas and counts of all modules under the top one."""
-    instances: dict[str, int] = {}
-    areas: dict[str, float] = {}
-    cells: dict[str, int] = {}
-    memory_bits = memories = 0
-
-    def visit(name: str) -> None:
-        nonlocal memory_bits, memories
-        short = _short(name)
-        instances[short] = instances.get(short, 0) + 1
-        for cell in modules[name]["cells"].values():
-            kind = cell["type"]
-            if kind in library.cells:
-                areas[short] = areas.get(short, 0.0) + library.cells[kind].area_um2
-                cells[short] = cells.get(short, 0) + 1
-            elif kind.endswith(_MEMORY):
-                ports = modules[kind]["ports"]
-                depth = 1 << len(ports["read_address"]["bits"])
-                memory_bits += depth * len(ports["read_data"]["bits"])
-                memories += 1
-            elif kind in modules:
-                visit(kind)
-            else:
-                raise InvalidFileError(
-                    f"'{short}' holds '{kind}', which library '{library.name}' lacks; take "
-                    "another library."
-                )
-
-    visit(TOP)
-    blocks = [
-        Block(name=name, instances=count, area_um2=areas.get(name, 0.0), cells=cells.get(name, 0))
-        for name, count in instances.items()
-    ]
-    return MappedBlocks(
-        blocks=tuple(sorted(blocks, key=lambda block: -block.area_um2)),
-        memory_bits=memory_bits,
-        memories=memories,
-    )
 
 
 class _Files:

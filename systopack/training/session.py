@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,7 +25,7 @@ from systopack.training.settings import OptimizerSettings
 _EVALUATION_BATCH = 500
 
 
-class Learner:
+class Learner(ABC):
     """A model with its optimizer and data, and the two things it does: train an epoch, evaluate.
 
     Args:
@@ -117,9 +118,9 @@ class Learner:
             self.module, self.part.held_out_images, labels, **self.normalization
         )
 
+    @abstractmethod
     def nonzeros(self) -> int:
         """Weights of filter matrices that may be nonzero."""
-        raise NotImplementedError
 
     def _masks(self) -> Masks | None:
         """Masks to apply after each step; None where the model has its own."""
