@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from accuracy_resnet20 import Printer, eight_bit, figures
+from accuracy_resnet20 import Printer, eight_bit, figures, right_answers
 
 from systopack.data.open import open_data
 from systopack.records import Record, sha256_of_file
@@ -118,7 +118,7 @@ def main() -> None:
     network.save(files["network"])
     measured: dict[str, Any] = {
         "history": list(packed.history),
-        **figures(network, packed, dense, data),
+        **figures(network, packed, data, reference=right_answers(dense, data)),
     }
     Record(
         kind="accuracy-shift",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from dataclasses import dataclass
 from typing import Any
 
 from systopack.errors import InvalidOptionError
 
 PRECISIONS = ("auto", "32-true", "bf16-mixed")
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of mallopt, in bytes; numbers from <malloc.h>
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +72,23 @@ def launch(options: DeviceOptions) -> Any:
             f"{str(error).splitlines()[0]}"
         ) from error
     fabric.launch()
+    if fabric.device.type == "cpu":
+        _keep_freed_memory()
     # The same weights after a resumed run as after an unbroken one.
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return fabric
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc keep freed memory instead of giving every large tensor back to the system.
+
+    By default a tensor of some MB is mapped anew at each use, page by page; on the ResNet-20 that
+    took a third of a step on a CPU. Other C libraries have no `mallopt`, and stay as they are.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_MMAP_THRESHOLD, 1 << 30)
+        mallopt(_TRIM_THRESHOLD, (1 << 31) - 1)
