@@ -13,6 +13,7 @@ Cell = Literal["mx", "il", "bl", "bit-parallel"]
 INPUT_BITS = 8
 ALPHA_RANGE = (1, 16)
 WEIGHT_BITS_RANGE = (2, 8)
+BANK_PARTS = (1, 2, 4)
 _SIZE_LIMIT = 1024
 
 
@@ -33,6 +34,8 @@ class Array:
         lean: "mx" or "il" cells with the fewest flip-flops, for silicon: less area and energy at a
             lower clock, and no register behind the multiplexer.
         columns_per_register: lean cells that add to a partial sum in one cycle, 1 .. columns.
+        bank_parts: memories that an activation bank of the tiled accelerator is made of, 1, 2 or 4;
+            each takes a byte a cycle, so that layers with many rows in one bank wait less.
 
     Raises:
         InvalidOptionError: a value is outside its range.
@@ -48,6 +51,7 @@ class Array:
     weight_bits: int = 8
     lean: bool = False
     columns_per_register: int = 1
+    bank_parts: int = 1
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -65,6 +69,11 @@ class Array:
             raise InvalidOptionError(
                 f"accumulator_bits is {self.accumulator_bits}, but cells are built for 16, 24 "
                 "and 32 bits; give one of them."
+            )
+        if self.bank_parts not in BANK_PARTS:
+            raise InvalidOptionError(
+                f"bank_parts is {self.bank_parts}, but a bank is made of 1, 2 or 4 memories; give "
+                "one of them."
             )
         if self.cell not in get_args(Cell):
             raise InvalidOptionError(

@@ -5,12 +5,16 @@ groups read it: in one, where a channel is in one column group; in several for k
 convolutions. Pooling works inside a bank, so its input lies wherever its output is wanted.
 Residual operands lie in the bank of the output lane that adds them. A tensor keeps its place
 from the node that makes it to the last one that reads it.
+
+A bank may be made of several parts with a write port each. The channels of a tensor are dealt to
+them in turn, so that the rows of every row tile are spread evenly; the highest bits of an address
+say which part.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,17 +54,40 @@ class Placement:
         addresses: by tensor, shape (banks, channels), int64: address of the channel's first
             word in each bank, -1 where the bank does not hold it. Column banks come first,
             then one residual bank for each output lane.
-        depth: words that a bank must have.
+        depth: words that a part of a bank must have.
+        displacement_bits: that hold every dy and dx of the network, in two's complement.
     """
 
     timing: TiledTiming
     addresses: Mapping[str, NDArray[np.int64]]
     depth: int
+    displacement_bits: int
+
+    @property
+    def place_bits(self) -> int:
+        """Bits of an address within a part."""
+        return max(1, (self.depth - 1).bit_length())
+
+    @property
+    def address_bits(self) -> int:
+        """Bits of an address: part and place."""
+        return self.place_bits + (self.timing.array.bank_parts - 1).bit_length()
+
+    @property
+    def descriptor_bits(self) -> int:
+        """Bits of a stream's descriptor: in use, dy, dx, address."""
+        return 1 + 2 * self.displacement_bits + self.address_bits
+
+    def held(self, name: str, part: int) -> NDArray[np.bool_]:
+        """Which channels of a tensor lie in a part of each bank: shape (banks, channels)."""
+        addresses = self.addresses[name]
+        return np.asarray((addresses >= 0) & (addresses >> self.place_bits == part))
 
     def writes(self, name: str, tile: RowTile) -> int:
         """Cycles in which the bytes of one position of a row tile are written to the banks."""
-        held = self.addresses[name][:, tile.row_start : tile.row_stop] >= 0
-        return int(held.sum(axis=1).max())
+        rows = slice(tile.row_start, tile.row_stop)
+        parts = range(self.timing.array.bank_parts)
+        return max(int(self.held(name, part)[:, rows].sum(axis=1).max()) for part in parts)
 
     def pooled(self, name: str) -> int:
         """Channels of a pooling's output in the fullest bank."""
@@ -90,16 +117,17 @@ def place(network: PackedNetwork, timing: TiledTiming) -> Placement:
     """Find a place for every channel in every bank that reads it."""
     wanted = _wanted(network, timing)
     last_use = _last_readers(network)
-    addresses: dict[str, NDArray[np.int64]] = {}
+    parts = timing.array.bank_parts
+    places: dict[str, NDArray[np.int64]] = {}  # part + parts * place within it
     living: list[tuple[int, int, int]] = []  # (start, stop, index of the last reader)
     depth = 1
     for index, node in enumerate(network.nodes):
         if isinstance(node, ConcatLayer):
-            addresses[node.name] = _where_the_sources_are(node, addresses)
+            places[node.name] = _where_the_sources_are(node, places)
             continue
         held = wanted[node.name]
         words = network.shapes[node.name][1] * network.shapes[node.name][2]
-        size = int(held.sum(axis=1).max()) * words
+        size = -(-int(held.sum(axis=1).max()) // parts) * words
         living = [item for item in living if item[2] >= index]
         start = _first_fit(living, size)
         if size:
@@ -107,8 +135,16 @@ def place(network: PackedNetwork, timing: TiledTiming) -> Placement:
             living.sort()
         depth = max(depth, start + size)
         order = np.cumsum(held, axis=1) - 1
-        addresses[node.name] = np.where(held, start + order * words, -1)
-    return Placement(timing=timing, addresses=addresses, depth=depth)
+        place = start + order // parts * words
+        places[node.name] = np.where(held, order % parts + parts * place, -1)
+    placement = Placement(
+        timing=timing, addresses={}, depth=depth, displacement_bits=_displacement_bits(network)
+    )
+    addresses = {
+        name: np.where(value < 0, -1, (value % parts << placement.place_bits) + value // parts)
+        for name, value in places.items()
+    }
+    return replace(placement, addresses=addresses)
 
 
 def stream_places(layer: MatrixLayer, band: int, timing: TiledTiming) -> NDArray[np.int64]:
@@ -158,6 +194,18 @@ def lane_of_rows(layer: MatrixLayer, timing: TiledTiming) -> NDArray[np.int64]:
     for tile in row_tiles(layer, rows=timing.array.rows, columns=timing.array.columns):
         lanes[tile.row_start : tile.row_stop] = np.arange(tile.rows) // timing.lane_rows
     return lanes
+
+
+def _displacement_bits(network: PackedNetwork) -> int:
+    """At least 2, so that a field has more than its sign."""
+    moves = [layer.columns[:, 1:] for layer in network.layers if len(layer.columns)]
+    moves += [
+        np.array([[-node.padding[0], -node.padding[2]]])
+        for node in network.nodes
+        if isinstance(node, PoolLayer)
+    ]
+    farthest = max((max(int(move.max()), -int(move.min()) - 1) for move in moves), default=0)
+    return max(2, farthest.bit_length() + 1)
 
 
 def _last_readers(network: PackedNetwork) -> dict[str, int]:

@@ -71,7 +71,7 @@ class TiledCycles:
         array: the array.
         cycles: from the start of the run to its end.
         steps: node by node, in order.
-        bank_words: words of memory in each bank.
+        bank_words: words of memory in each part of a bank.
     """
 
     network: str

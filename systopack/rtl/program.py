@@ -97,7 +97,7 @@ class _Compiler:
         self.network = network
         self.timing = timing
         self.placement = placement
-        self.address_bits = bits_for(placement.depth)
+        self.parts = timing.array.bank_parts
         self.pools = [node for node in network.nodes if isinstance(node, PoolLayer)]
         self.residual_banks = any(layer.residual is not None for layer in network.layers)
         self.banks = timing.banks + (timing.lanes if self.residual_banks else 0)
@@ -106,7 +106,7 @@ class _Compiler:
         self.program: list[int] = []
         self.output_program: list[int] = []
         self.descriptors: list[list[int]] = [[] for _ in range(self.banks)]
-        self.routes: list[list[int]] = [[] for _ in range(self.banks)]
+        self.routes: list[list[int]] = [[] for _ in range(self.banks * self.parts)]
         self.weights: list[NDArray[np.uint8]] = []
         self.biases: list[list[int]] = [[] for _ in range(timing.lanes)]
         self.parameters: list[list[int]] = [[] for _ in range(timing.lanes)]
@@ -117,9 +117,8 @@ class _Compiler:
         """Bytes of the image, channel by channel."""
         channels, height, width = node.shape
         route = len(self.routes[0])
-        addresses = self.placement.addresses[node.name]
         for bank in range(self.banks):
-            self.routes[bank] += [self._route(0, int(address)) for address in addresses[bank]]
+            self._add_bytes(bank, self.placement.addresses[node.name][bank], channels)
         self._instruct(
             Operation(kind=IMAGE, node=node.name),
             positions=height * width,
@@ -143,8 +142,7 @@ class _Compiler:
                 for channel in channels
             ]
             self.descriptors[bank] += rows + [0] * (entries - len(rows))
-            self.routes[bank] += [self._route(0, int(target[bank, c])) for c in channels]
-            self.routes[bank] += [0] * (entries - len(rows))
+            self._add_bytes(bank, target[bank, channels], entries)
         self._instruct(
             Operation(kind=POOL, node=node.name),
             positions=node.output_size[0] * node.output_size[1],
@@ -202,13 +200,13 @@ class _Compiler:
         self._instruct(Operation(kind=END, node=""))
         array, timing = self.timing.array, self.timing
         accumulator = array.accumulator_bits
-        table = 25 + self.address_bits
+        place_bits = self.placement.place_bits
         images = (
             image_of_words(PROGRAM, 211, [self.program]),
             image_of_words(OUTPUT_PROGRAM, 119, [self.output_program]),
             image_of_bits(WEIGHTS, np.concatenate(self.weights)[None]),
-            image_of_words(DESCRIPTORS, table, self.descriptors),
-            image_of_words(ROUTES, table, self.routes),
+            image_of_words(DESCRIPTORS, self.placement.descriptor_bits, self.descriptors),
+            image_of_words(ROUTES, 1 + bits_for(self.sources) + place_bits, self.routes),
             image_of_words(BIASES, accumulator, self.biases),
             image_of_words(PARAMETERS, 11 + 2 * accumulator, self.parameters),
         )
@@ -220,7 +218,8 @@ class _Compiler:
                 )
         if self.placement.depth > _ADDRESS_LIMIT:
             raise InvalidOptionError(
-                f"Network '{self.network.name}' needs {self.placement.depth} words a bank, but "
+                f"Network '{self.network.name}' needs {self.placement.depth} words in a part of "
+                "a bank, but "
                 f"the accelerator addresses {_ADDRESS_LIMIT}; choose an array with more columns."
             )
         row_bits = bits_for(timing.lane_rows)
@@ -244,8 +243,11 @@ class _Compiler:
             "MIN_LOAD": timing.load_words,
             "MIN_RETURN": timing.return_words,
             "MIN_DRAIN": timing.drain_words,
-            "ADDRESS_BITS": self.address_bits,
-            "BANK_WORDS": self.placement.depth,
+            "ADDRESS_BITS": self.placement.address_bits,
+            "PARTS": self.parts,
+            "PART_BITS": self.placement.address_bits - place_bits,
+            "PART_WORDS": self.placement.depth,
+            "DISPLACEMENT_BITS": self.placement.displacement_bits,
             "AVERAGES": int(any(node.kind != "max" for node in self.pools)),
             "DESCRIPTOR_BITS": bits_for(depths[DESCRIPTORS]),
             "ROUTE_BITS": bits_for(depths[ROUTES]),
@@ -254,7 +256,7 @@ class _Compiler:
             "WEIGHT_BITS": bits_for(depths[WEIGHTS]),
             "WEIGHT_WORDS": depths[WEIGHTS],
             "PROGRAM_BITS": bits_for(len(self.program) + 1),
-            "BANK_BITS": bits_for(max(self.banks, timing.lanes)),
+            "BANK_BITS": bits_for(max(self.banks * self.parts, timing.lanes)),
             "CONFIG_BITS": max(image.bits for image in images),
         }
         return TiledProgram(
@@ -356,12 +358,26 @@ class _Compiler:
     def _add_routes(self, layer: MatrixLayer, tile: RowTile, writes: int) -> int:
         """Where the rows of a tile are written; the address of the first entry."""
         start = len(self.routes[0])
-        addresses = self.placement.addresses[layer.name][:, tile.row_start : tile.row_stop]
-        for bank in range(self.banks):
-            rows = np.flatnonzero(addresses[bank] >= 0)
-            entries = [self._route(int(row), int(addresses[bank, row])) for row in rows]
-            self.routes[bank] += entries + [0] * (writes - len(entries))
+        inside = slice(tile.row_start, tile.row_stop)
+        addresses = self.placement.addresses[layer.name][:, inside]
+        for part in range(self.parts):
+            held = self.placement.held(layer.name, part)[:, inside]
+            for bank in range(self.banks):
+                rows = np.flatnonzero(held[bank])
+                entries = [self._route(int(row), int(addresses[bank, row])) for row in rows]
+                table = self.routes[bank * self.parts + part]
+                table += entries + [0] * (writes - len(entries))
         return start
+
+    def _add_bytes(self, bank: int, addresses: NDArray[np.int64], entries: int) -> None:
+        """Routes of bytes that come one after another: each goes to one part."""
+        for part in range(self.parts):
+            table = self.routes[bank * self.parts + part]
+            table += [
+                self._route(0, int(address) if address >> self.placement.place_bits == part else -1)
+                for address in addresses
+            ]
+            table += [0] * (entries - len(addresses))
 
     def _add_rows(self, layer: MatrixLayer, tile: RowTile) -> int:
         """Bias and parameters of a row tile; the address of its residual descriptors."""
@@ -423,13 +439,14 @@ class _Compiler:
 
     def _descriptor(self, address: int, dy: int, dx: int, width: int) -> int:
         base = address + dy * width + dx
-        return pack_fields([(1, 1), (dy, 12), (dx, 12), (base, self.address_bits)])
+        move = self.placement.displacement_bits
+        return pack_fields([(1, 1), (dy, move), (dx, move), (base, self.placement.address_bits)])
 
     def _route(self, row: int, address: int) -> int:
         if address < 0:
             return 0
         bits = bits_for(self.sources)
-        return pack_fields([(1, 1), (row, bits), (address, self.address_bits)])
+        return pack_fields([(1, 1), (row, bits), (address, self.placement.place_bits)])
 
 
 def _check_limits(network: PackedNetwork) -> None:

@@ -108,11 +108,11 @@ def memory_bits(program: TiledProgram) -> int:
     """Bits of all memories: tables rounded up to powers of two, as they are built."""
     sizes = program.parameters
     banks = sizes["COLUMNS"] * sizes["BANKS_PER_COLUMN"] + sizes["RESIDUALS"] * sizes["LANES"]
-    table = 25 + sizes["ADDRESS_BITS"]
-    route = 1 + sizes["SOURCE_BITS"] + sizes["ADDRESS_BITS"]
+    table = program.placement.descriptor_bits
+    route = 1 + sizes["SOURCE_BITS"] + program.placement.place_bits
     accumulator = sizes["ACCUMULATOR_BITS"]
-    per_bank = 8 * sizes["BANK_WORDS"]
-    per_bank += (table << sizes["DESCRIPTOR_BITS"]) + (route << sizes["ROUTE_BITS"])
+    per_bank = sizes["PARTS"] * (8 * sizes["PART_WORDS"] + (route << sizes["ROUTE_BITS"]))
+    per_bank += table << sizes["DESCRIPTOR_BITS"]
     per_lane = (accumulator << sizes["SUM_ADDRESS_BITS"]) + (
         (3 * accumulator + 11) << sizes["PARAMETER_BITS"]
     )
@@ -151,7 +151,7 @@ def _readme(program: TiledProgram, counted: TiledCycles, writes: int) -> str:
 
 Array: {array.name}, {array.accumulator_bits}-bit accumulators. One image takes
 {counted.cycles:,} clock cycles with a host that never waits; the memories hold
-{memory_bits(program):,} bits, {counted.bank_words:,} words in each activation bank.
+{memory_bits(program):,} bits, {counted.bank_words:,} words in each part of an activation bank.
 
 ## Files
 
@@ -185,7 +185,7 @@ Array: {array.name}, {array.accumulator_bits}-bit accumulators. One image takes
 | 0x20 | STALLED | word times in which only weights or returning partial sums were waited for |
 
 Memories: 0 program, 1 output program, 2 weights, 3 stream descriptors, 4 write routes,
-5 biases, 6 output parameters.
+5 biases, 6 output parameters. Routes count every part of a bank as a bank.
 
 ## Latency
 

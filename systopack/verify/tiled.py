@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from systopack.errors import InvalidNetworkError
+from systopack.hardware.placement import Placement
 from systopack.rtl.parameters import TILED_SOURCES, VERILOG
 from systopack.rtl.program import TiledProgram
 from systopack.verify.bench import Port, copy_port
@@ -117,16 +118,18 @@ def run_tiled(
         stalled=counters[:, 2].astype(np.int64),
         results=results,
         op_starts=op_starts.astype(np.int64),
-        writes=tuple(_split(log) for log in writes),
+        writes=tuple(_split(log, program.placement) for log in writes),
         words=tuple(words),
     )
 
 
-def _split(log: NDArray[np.uint32]) -> NDArray[np.int64]:
+def _split(log: NDArray[np.uint32], placement: Placement) -> NDArray[np.int64]:
     wide = log.astype(np.int64)
+    bank, part = np.divmod(wide[:, 1] >> 8, placement.timing.array.bank_parts)
+    address = wide[:, 2] + (part << placement.place_bits)
     byte = wide[:, 1] & 255
     signed = byte - 256 * (byte > 127)
-    return np.stack([wide[:, 0], wide[:, 1] >> 8, wide[:, 2], signed], axis=1)
+    return np.stack([wide[:, 0], bank, address, signed], axis=1)
 
 
 def _take(pointer: Any, shape: tuple[int, int], dtype: type) -> NDArray[Any]:
@@ -145,7 +148,8 @@ def _harness(program: TiledProgram, trace: Path | None) -> str:
     parameters = program.parameters
     banks = parameters["COLUMNS"] * parameters["BANKS_PER_COLUMN"]
     banks += parameters["RESIDUALS"] * parameters["LANES"]
-    address = parameters["ADDRESS_BITS"]
+    banks *= parameters["PARTS"]
+    address = program.placement.place_bits
     rows = parameters["LANES"] * parameters["LANE_ROWS"]
     config = Port(name="config_data", bits=parameters["CONFIG_BITS"])
     seen = [

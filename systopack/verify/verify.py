@@ -149,7 +149,7 @@ def _banked(
     size = expected.shape[1]
     pairs = []
     for bank in np.flatnonzero((addresses >= 0).any(axis=1)):
-        memory = np.full(program.placement.depth, np.iinfo(np.int64).min)
+        memory = np.full(1 << program.placement.address_bits, np.iinfo(np.int64).min)
         own = log[log[:, 1] == bank]
         memory[own[:, 2]] = own[:, 3]
         got = expected.copy()

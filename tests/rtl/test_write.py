@@ -32,12 +32,13 @@ def run(command, folder, **environment):
     )
 
 
-@pytest.fixture(scope="module", params=["tiled", "pipelined"])
+@pytest.fixture(scope="module", params=["tiled", "tiled in parts", "pipelined"])
 def folder(request, tmp_path_factory):
     out = tmp_path_factory.mktemp("rtl")
     network, image = network_and_image(3)
-    array = Array(rows=3, columns=2)
-    write_rtl(network, array=array, out=out, image=image, organisation=request.param)
+    organisation, *parts = request.param.split(" in ")
+    array = Array(rows=3, columns=2, bank_parts=2 if parts else 1)
+    write_rtl(network, array=array, out=out, image=image, organisation=organisation)
     return out
 
 

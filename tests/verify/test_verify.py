@@ -10,14 +10,20 @@ from tests.networks import random_images, random_network
 
 
 def random_array(rng: np.random.Generator) -> Array:
-    rows = int(rng.integers(1, 7))
+    rows, columns = int(rng.integers(1, 7)), int(rng.integers(1, 7))
+    cell = str(rng.choice(["mx", "bit-parallel", "bl"]))
+    rows_per_register, load_rows = rng.integers(1, rows + 1, 2).tolist()
+    lean = cell == "mx" and bool(rng.integers(2))
     return Array(
         rows=rows,
-        columns=int(rng.integers(1, 7)),
+        columns=columns,
         alpha=8,
-        cell=str(rng.choice(["mx", "bit-parallel", "bl"])),
-        rows_per_register=int(rng.integers(1, rows + 1)),
-        load_rows=int(rng.integers(1, rows + 1)),
+        cell=cell,  # type: ignore[arg-type]
+        rows_per_register=rows_per_register,
+        load_rows=load_rows,
+        lean=lean,
+        columns_per_register=int(rng.integers(1, columns + 1)) if lean else 1,
+        bank_parts=int(rng.choice([1, 2, 4])),
     )
 
 

@@ -17,7 +17,6 @@ from systopack.network.network import PackedNetwork
 from systopack.network.nodes import MatrixLayer, PoolLayer
 
 RESULT_BITS = 32
-_DESCRIPTOR_FIXED_BITS = 25  # used, dy, dx beside the base address
 
 
 def tiled_events(
@@ -65,7 +64,7 @@ def _memories(
     network: PackedNetwork, array: Array, placement: Placement, tiles: int
 ) -> Mapping[str, Memory]:
     timing = placement.timing
-    address = max(1, (placement.depth - 1).bit_length())
+    parts = array.bank_parts
     reads = sum(
         tile.column_tiles * timing.reads
         for layer in network.layers
@@ -80,9 +79,9 @@ def _memories(
         )
     ]
     memories = {
-        "activations": Memory(capacity_bits=8 * placement.depth, instances=timing.banks),
+        "activations": Memory(capacity_bits=8 * placement.depth, instances=timing.banks * parts),
         "descriptors": Memory(
-            capacity_bits=max(1, reads) * (_DESCRIPTOR_FIXED_BITS + address),
+            capacity_bits=max(1, reads) * placement.descriptor_bits,
             instances=timing.banks,
         ),
         "weights": Memory(
@@ -94,7 +93,9 @@ def _memories(
         ),
     }
     if any(layer.residual is not None for layer in network.layers):
-        memories["residuals"] = Memory(capacity_bits=8 * placement.depth, instances=timing.lanes)
+        memories["residuals"] = Memory(
+            capacity_bits=8 * placement.depth, instances=timing.lanes * parts
+        )
     return memories
 
 
@@ -204,8 +205,7 @@ def _written(placement: Placement, name: str, words: int) -> dict[str, Access]:
 
 
 def _descriptor(placement: Placement, reads: int) -> dict[str, Access]:
-    address = max(1, (placement.depth - 1).bit_length())
-    return {"descriptors": Access(read_bits=float(reads * (_DESCRIPTOR_FIXED_BITS + address)))}
+    return {"descriptors": Access(read_bits=float(reads * placement.descriptor_bits))}
 
 
 def _merged(*parts: Mapping[str, Access]) -> dict[str, Access]:

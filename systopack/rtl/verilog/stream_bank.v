@@ -4,6 +4,8 @@
 // A descriptor (channel base, dy, dx) turns an output position into an address; outside the image
 // the word is 0. In every word time the bank reads one word for each of its streams and sends them
 // serially to the array. In pooling it reads a word a cycle and reduces windows in place.
+// The memory is made of PARTS, each with a write port and routes of its own; the highest bits of an
+// address say which part. All together have one read port.
 //
 // Timing, from the cycle in which `descriptor_address` is given: descriptor 1, address 2,
 // word 3 cycles later. `place_*` belongs to the descriptor one cycle later, `hold_*` and
@@ -13,20 +15,24 @@ module stream_bank #(
     parameter READ_BITS = 3,
     parameter WORD_BITS = 1,      // wires of a stream: 1 serial, 8 bit-parallel
     parameter ADDRESS_BITS = 10,
-    parameter BANK_WORDS = 1 << ADDRESS_BITS,
+    parameter PARTS = 1,          // a power of two
+    parameter PART_BITS = 0,      // of an address: log2(PARTS)
+    parameter PART_WORDS = 1 << (ADDRESS_BITS - PART_BITS),
     parameter AVERAGES = 1,       // 0: windows are only reduced to their maximum
     parameter DESCRIPTOR_BITS = 8,
+    parameter DISPLACEMENT_BITS = 12,
     parameter ROUTE_BITS = 8,
+    parameter TABLE_BITS = 35,    // the wider of a descriptor and a route
     parameter SOURCES = 32,       // rows whose bytes can be written here
     parameter SOURCE_BITS = 5
 ) (
     input  wire                                clk,
-    // Tables, written before a run: {used, dy[11:0], dx[11:0], base} and {used, row, base}.
+    // Tables, written before a run: {used, dy, dx, base} and {used, row, place in the part}.
     input  wire                                write_descriptor,
-    input  wire                                write_route,
+    input  wire [PARTS-1:0]                    write_route,
     input  wire [DESCRIPTOR_BITS-1:0]          table_descriptor_address,
     input  wire [ROUTE_BITS-1:0]               table_route_address,
-    input  wire [24+ADDRESS_BITS:0]            table_data,
+    input  wire [TABLE_BITS-1:0]               table_data,
     // Reading.
     input  wire [DESCRIPTOR_BITS-1:0]          descriptor_address,
     input  wire [ADDRESS_BITS-1:0]             place_linear,
@@ -47,39 +53,56 @@ module stream_bank #(
     // Writing: the route entry arrives one cycle after route_address, with store_*.
     input  wire [ROUTE_BITS-1:0]               route_address,
     input  wire                                store,
-    input  wire [ADDRESS_BITS-1:0]             store_offset,
+    input  wire [ADDRESS_BITS-PART_BITS-1:0]   store_offset,
     input  wire                                store_pooled,
     input  wire                                store_image,
     input  wire [7:0]                          image_byte,
     input  wire [8*SOURCES-1:0]                row_bytes,
-    output reg                                 written,
-    output reg  [ADDRESS_BITS-1:0]             written_address,
-    output reg  [7:0]                          written_byte
+    output reg  [PARTS-1:0]                    written,
+    output reg  [PARTS*(ADDRESS_BITS-PART_BITS)-1:0] written_address,
+    output reg  [8*PARTS-1:0]                  written_byte
 );
+    localparam PLACE_BITS = ADDRESS_BITS - PART_BITS;
+    localparam MOVE = DISPLACEMENT_BITS;
     wire                    used;
-    wire signed [11:0]      dy, dx;
+    wire [MOVE-1:0]         dy, dx;
     wire [ADDRESS_BITS-1:0] base;
-    memory #(.WIDTH(25 + ADDRESS_BITS), .ADDRESS_BITS(DESCRIPTOR_BITS)) descriptors (
+    memory #(.WIDTH(1 + 2 * MOVE + ADDRESS_BITS), .ADDRESS_BITS(DESCRIPTOR_BITS)) descriptors (
         .clk(clk), .write(write_descriptor), .write_address(table_descriptor_address),
-        .write_data(table_data), .read_address(descriptor_address),
+        .write_data(table_data[2*MOVE+ADDRESS_BITS:0]), .read_address(descriptor_address),
         .read_data({used, dy, dx, base})
     );
 
     // Rows and columns outside the image wrap to large unsigned numbers.
-    wire [12:0] y = {1'b0, place_y} + {dy[11], dy};
-    wire [12:0] x = {1'b0, place_x} + {dx[11], dx};
+    wire [12:0] y = {1'b0, place_y} + {{(13 - MOVE) {dy[MOVE-1]}}, dy};
+    wire [12:0] x = {1'b0, place_x} + {{(13 - MOVE) {dx[MOVE-1]}}, dx};
     reg  [ADDRESS_BITS-1:0] address;
     reg                     in_image, in_image_late;
+    wire [8*PARTS-1:0]      stored_parts;
     wire [7:0]              stored;
     always @(posedge clk) begin
         address     <= base + place_linear;
         in_image      <= used && y < {1'b0, height} && x < {1'b0, width};
         in_image_late <= in_image;
     end
-    memory #(.WIDTH(8), .ADDRESS_BITS(ADDRESS_BITS), .WORDS(BANK_WORDS)) activations (
-        .clk(clk), .write(written), .write_address(written_address), .write_data(written_byte),
-        .read_address(address), .read_data(stored)
-    );
+    genvar p;
+    generate
+        for (p = 0; p < PARTS; p = p + 1) begin : g_memory
+            memory #(.WIDTH(8), .ADDRESS_BITS(PLACE_BITS), .WORDS(PART_WORDS)) activations (
+                .clk(clk), .write(written[p]),
+                .write_address(written_address[p*PLACE_BITS+:PLACE_BITS]),
+                .write_data(written_byte[8*p+:8]), .read_address(address[PLACE_BITS-1:0]),
+                .read_data(stored_parts[8*p+:8])
+            );
+        end
+        if (PARTS > 1) begin : g_choice
+            reg [PART_BITS-1:0] part;
+            always @(posedge clk) part <= address[ADDRESS_BITS-1:PLACE_BITS];
+            assign stored = stored_parts[8*part+:8];
+        end else begin : g_whole
+            assign stored = stored_parts;
+        end
+    endgenerate
     assign word = in_image_late ? stored : 8'd0;
 
     // The words of one word time wait until all have been read, then leave together.
@@ -127,18 +150,22 @@ module stream_bank #(
         end
     endgenerate
 
-    wire                    route_used;
-    wire [SOURCE_BITS-1:0]  route_row;
-    wire [ADDRESS_BITS-1:0] route_base;
-    memory #(.WIDTH(1 + SOURCE_BITS + ADDRESS_BITS), .ADDRESS_BITS(ROUTE_BITS)) routes (
-        .clk(clk), .write(write_route), .write_address(table_route_address),
-        .write_data(table_data[SOURCE_BITS+ADDRESS_BITS:0]), .read_address(route_address),
-        .read_data({route_used, route_row, route_base})
-    );
-    always @(posedge clk) begin
-        written         <= store && route_used;
-        written_address <= route_base + store_offset;
-        written_byte    <= store_pooled ? pooled
-                         : store_image ? image_byte : row_bytes[8*route_row+:8];
-    end
+    generate
+        for (p = 0; p < PARTS; p = p + 1) begin : g_write
+            wire                   route_used;
+            wire [SOURCE_BITS-1:0] route_row;
+            wire [PLACE_BITS-1:0]  route_place;
+            memory #(.WIDTH(1 + SOURCE_BITS + PLACE_BITS), .ADDRESS_BITS(ROUTE_BITS)) routes (
+                .clk(clk), .write(write_route[p]), .write_address(table_route_address),
+                .write_data(table_data[SOURCE_BITS+PLACE_BITS:0]), .read_address(route_address),
+                .read_data({route_used, route_row, route_place})
+            );
+            always @(posedge clk) begin
+                written[p] <= store && route_used;
+                written_address[p*PLACE_BITS+:PLACE_BITS] <= route_place + store_offset;
+                written_byte[8*p+:8] <= store_pooled ? pooled
+                                      : store_image ? image_byte : row_bytes[8*route_row+:8];
+            end
+        end
+    endgenerate
 endmodule

@@ -38,9 +38,12 @@ module tiled_accelerator #(
     parameter MIN_RETURN = 14,
     parameter MIN_DRAIN = 15,
     parameter ADDRESS_BITS = 12,      // words of a bank
-    parameter BANK_WORDS = 1 << ADDRESS_BITS,
+    parameter PARTS = 1,              // of a bank, each with a write port
+    parameter PART_BITS = 0,
+    parameter PART_WORDS = 1 << (ADDRESS_BITS - PART_BITS),
     parameter AVERAGES = 1,           // 0: the network pools by maximum alone
     parameter DESCRIPTOR_BITS = 8,
+    parameter DISPLACEMENT_BITS = 12, // of dy and dx, two's complement
     parameter ROUTE_BITS = 8,
     parameter PARAMETER_BITS = 8,     // row tiles times 2**ROW_BITS
     parameter SUM_ADDRESS_BITS = 10,  // positions times 2**ROW_BITS
@@ -76,13 +79,18 @@ module tiled_accelerator #(
     output wire [PROGRAM_BITS-1:0] op_number,
     output wire                    words_captured,
     output wire [8*LANES*LANE_ROWS-1:0] words,
-    output wire [(COLUMNS*BANKS_PER_COLUMN+RESIDUALS*LANES)-1:0] written,
-    output wire [(COLUMNS*BANKS_PER_COLUMN+RESIDUALS*LANES)*ADDRESS_BITS-1:0] written_address,
-    output wire [(COLUMNS*BANKS_PER_COLUMN+RESIDUALS*LANES)*8-1:0] written_byte
+    // By bank and part.
+    output wire [(COLUMNS*BANKS_PER_COLUMN+RESIDUALS*LANES)*PARTS-1:0] written,
+    output wire [(COLUMNS*BANKS_PER_COLUMN+RESIDUALS*LANES)*PARTS*(ADDRESS_BITS-PART_BITS)-1:0]
+                                   written_address,
+    output wire [(COLUMNS*BANKS_PER_COLUMN+RESIDUALS*LANES)*PARTS*8-1:0] written_byte
 );
     localparam BANKS = COLUMNS * BANKS_PER_COLUMN;
     localparam SOURCES = LANES * LANE_ROWS;
     localparam ACC = ACCUMULATOR_BITS;
+    localparam PLACE_BITS = ADDRESS_BITS - PART_BITS;
+    localparam TABLE_BITS = 1 + ADDRESS_BITS
+                          + (2 * DISPLACEMENT_BITS > SOURCE_BITS ? 2 * DISPLACEMENT_BITS : SOURCE_BITS);
     localparam LOAD_BITS = LOAD_ROWS * (CELL_WEIGHT_BITS + INDEX_BITS);
 
     wire [PHASE_BITS-1:0]   phase;
@@ -229,6 +237,16 @@ module tiled_accelerator #(
     assign words_captured = captured;
     assign words = row_bytes;
 
+    // The routes of every part; they count on through all banks.
+    wire [(BANKS+RESIDUALS*LANES)*PARTS-1:0] route_writes;
+    genvar q;
+    generate
+        for (q = 0; q < (BANKS + RESIDUALS * LANES) * PARTS; q = q + 1) begin : g_route
+            assign route_writes[q] = config_write && config_memory == 3'd4
+                                   && {{(32 - BANK_BITS) {1'b0}}, config_bank} == q;
+        end
+    endgenerate
+
     // Column banks and the array.
     wire [ALPHA*COLUMNS*WORD_BITS-1:0] x;
     genvar c, i, a, u, r;
@@ -241,16 +259,17 @@ module tiled_accelerator #(
                 wire mine = {{(32 - BANK_BITS) {1'b0}}, config_bank} == BANK;
                 stream_bank #(
                     .READS(READS), .READ_BITS(READ_BITS), .WORD_BITS(WORD_BITS),
-                    .ADDRESS_BITS(ADDRESS_BITS), .BANK_WORDS(BANK_WORDS), .AVERAGES(AVERAGES),
-                    .DESCRIPTOR_BITS(DESCRIPTOR_BITS),
+                    .ADDRESS_BITS(ADDRESS_BITS), .PARTS(PARTS), .PART_BITS(PART_BITS),
+                    .PART_WORDS(PART_WORDS), .AVERAGES(AVERAGES), .TABLE_BITS(TABLE_BITS),
+                    .DESCRIPTOR_BITS(DESCRIPTOR_BITS), .DISPLACEMENT_BITS(DISPLACEMENT_BITS),
                     .ROUTE_BITS(ROUTE_BITS), .SOURCES(SOURCES), .SOURCE_BITS(SOURCE_BITS)
                 ) bank (
                     .clk(clk),
                     .write_descriptor(config_write && config_memory == 3'd3 && mine),
-                    .write_route(config_write && config_memory == 3'd4 && mine),
+                    .write_route(route_writes[BANK*PARTS+:PARTS]),
                     .table_descriptor_address(config_address[DESCRIPTOR_BITS-1:0]),
                     .table_route_address(config_address[ROUTE_BITS-1:0]),
-                    .table_data(config_data[24+ADDRESS_BITS:0]),
+                    .table_data(config_data[TABLE_BITS-1:0]),
                     .descriptor_address(read_address[DESCRIPTOR_BITS-1:0]),
                     .place_linear(place_1[ADDRESS_BITS-1:0]), .place_y(place_1[47:36]),
                     .place_x(place_1[35:24]), .height(height), .width(width), .word(word),
@@ -258,11 +277,11 @@ module tiled_accelerator #(
                     .stream(stream), .window_first(window_first_3), .maximum(maximum),
                     .multiplier(multiplier), .pool_shift(pool_shift),
                     .route_address(route_now[ROUTE_BITS-1:0]), .store(store),
-                    .store_offset(store_offset[ADDRESS_BITS-1:0]), .store_pooled(pooled_6),
+                    .store_offset(store_offset[PLACE_BITS-1:0]), .store_pooled(pooled_6),
                     .store_image(image_1), .image_byte(image_byte_1), .row_bytes(row_bytes),
-                    .written(written[BANK]),
-                    .written_address(written_address[BANK*ADDRESS_BITS+:ADDRESS_BITS]),
-                    .written_byte(written_byte[8*BANK+:8])
+                    .written(written[BANK*PARTS+:PARTS]),
+                    .written_address(written_address[BANK*PARTS*PLACE_BITS+:PARTS*PLACE_BITS]),
+                    .written_byte(written_byte[8*BANK*PARTS+:8*PARTS])
                 );
                 for (a = 0; a < READS; a = a + 1) begin : g_channel
                     if (i * READS + a < ALPHA) begin : g_used
@@ -359,16 +378,17 @@ module tiled_accelerator #(
                 wire [WORD_BITS-1:0] stream;
                 stream_bank #(
                     .READS(1), .READ_BITS(1), .WORD_BITS(WORD_BITS),
-                    .ADDRESS_BITS(ADDRESS_BITS), .BANK_WORDS(BANK_WORDS), .AVERAGES(AVERAGES),
-                    .DESCRIPTOR_BITS(DESCRIPTOR_BITS),
+                    .ADDRESS_BITS(ADDRESS_BITS), .PARTS(PARTS), .PART_BITS(PART_BITS),
+                    .PART_WORDS(PART_WORDS), .AVERAGES(AVERAGES), .TABLE_BITS(TABLE_BITS),
+                    .DESCRIPTOR_BITS(DESCRIPTOR_BITS), .DISPLACEMENT_BITS(DISPLACEMENT_BITS),
                     .ROUTE_BITS(ROUTE_BITS), .SOURCES(SOURCES), .SOURCE_BITS(SOURCE_BITS)
                 ) bank (
                     .clk(clk),
                     .write_descriptor(config_write && config_memory == 3'd3 && mine_too),
-                    .write_route(config_write && config_memory == 3'd4 && mine_too),
+                    .write_route(route_writes[BANK*PARTS+:PARTS]),
                     .table_descriptor_address(config_address[DESCRIPTOR_BITS-1:0]),
                     .table_route_address(config_address[ROUTE_BITS-1:0]),
-                    .table_data(config_data[24+ADDRESS_BITS:0]),
+                    .table_data(config_data[TABLE_BITS-1:0]),
                     .descriptor_address(residual_address[DESCRIPTOR_BITS-1:0]),
                     .place_linear(is_pool ? place_1[ADDRESS_BITS-1:0]
                                           : residual_linear_1[ADDRESS_BITS-1:0]),
@@ -379,11 +399,11 @@ module tiled_accelerator #(
                     .stream(stream), .window_first(window_first_3), .maximum(maximum),
                     .multiplier(multiplier), .pool_shift(pool_shift),
                     .route_address(route_now[ROUTE_BITS-1:0]), .store(store),
-                    .store_offset(store_offset[ADDRESS_BITS-1:0]), .store_pooled(pooled_6),
+                    .store_offset(store_offset[PLACE_BITS-1:0]), .store_pooled(pooled_6),
                     .store_image(image_1), .image_byte(image_byte_1), .row_bytes(row_bytes),
-                    .written(written[BANK]),
-                    .written_address(written_address[BANK*ADDRESS_BITS+:ADDRESS_BITS]),
-                    .written_byte(written_byte[8*BANK+:8])
+                    .written(written[BANK*PARTS+:PARTS]),
+                    .written_address(written_address[BANK*PARTS*PLACE_BITS+:PARTS*PLACE_BITS]),
+                    .written_byte(written_byte[8*BANK*PARTS+:8*PARTS])
                 );
             end else begin : g_no_residual
                 assign residual = 8'd0;
