@@ -1,26 +1,32 @@
 """Energy coefficients of arrays from their gate-level netlists, running tiles of real layers.
 
-    python benchmarks/energy_coefficients.py --library ../shared/pdk/nangate45/nangate45_typ.lib.gz
+    python benchmarks/energy_coefficients.py --name energy_coefficients_nangate45.json \
+        --library ../shared/pdk/nangate45/nangate45_typ.lib.gz --sizes 8 16
 
 Every array is mapped, simulated at gate level with the weights and words of most layers of
 ResNet-20, dense for alpha 1, packed for alpha 8, and once with nothing but zeros; non-negative
 least squares gives the coefficients. Five layers are kept back and predicted. The array alone:
 wires, clock tree, and the logic outside the array are not in these numbers. Clock gates, gating
 'clock', are those of registers with an enable; the array's clock never stops, so a cycle without
-words costs what it was measured to cost.
+words costs what it was measured to cost. Points that a record has already, of other arrays, stay.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from systopack.data.open import open_data
 from systopack.hardware.array import Array
-from systopack.hardware.energy.coefficients import CoefficientTable, MeasuredPoint
+from systopack.hardware.energy.coefficients import (
+    CoefficientTable,
+    MeasuredPoint,
+    read_coefficients,
+)
 from systopack.hardware.energy.fit import (
     ArrayEvents,
     Fit,
@@ -31,6 +37,7 @@ from systopack.hardware.energy.fit import (
 from systopack.network.network import PackedNetwork
 from systopack.network.packaged import network_file
 from systopack.network.reference import quantize_images
+from systopack.records import read_record
 from systopack.synthesis.asic import Options, map_array
 from systopack.synthesis.delays import propagate
 from systopack.synthesis.gate_simulation import GateSimulation
@@ -137,6 +144,11 @@ def measure(
     return point, fit
 
 
+def _key(point: MeasuredPoint) -> str:
+    array = point.array
+    return f"{array.name}, {array.columns_per_register} columns a sum register, {point.gating}"
+
+
 def main() -> None:
     """Measure every array and write the record."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -144,16 +156,26 @@ def main() -> None:
     parser.add_argument("--name", default="energy_coefficients.json")
     parser.add_argument("--data", default="../shared/data/cifar10")
     parser.add_argument("--sizes", type=int, nargs="+", default=[8, 16])
+    parser.add_argument("--columns-per-register", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--full", action="store_true", help="cells that are not lean as well")
+    parser.add_argument("--ungated", action="store_true", help="arrays without clock gates as well")
     options = parser.parse_args()
+    path = RECORDS / options.name
     library = read_library(options.library)
     pixels = open_data(options.data).test_images[:4]
     networks = {
         alpha: PackedNetwork.load(network_file(Path(f"zoo:{name}")))
         for alpha, name in ((1, "resnet20-cifar10-dense"), (8, "resnet20-cifar10"))
     }
-    points, errors = [], {}
-    kinds = ((True, True), (False, True), (True, False), (False, False))
-    for (lean, gates), size in itertools.product(kinds, options.sizes):
+    points: dict[str, MeasuredPoint] = {}
+    errors: dict[str, Mapping[str, float]] = {}
+    if path.exists():
+        points = {_key(point): point for point in read_coefficients(path).points}
+        errors = dict(read_record(path)["configuration"]["errors"])
+    gatings = [True, False] if options.ungated else [True]
+    forms = [(True, shared) for shared in options.columns_per_register]
+    forms += [(False, 1)] if options.full else []
+    for size, gates, (lean, shared) in itertools.product(options.sizes, gatings, forms):
         for alpha, network in networks.items():
             array = Array(
                 rows=size,
@@ -161,19 +183,20 @@ def main() -> None:
                 alpha=alpha,
                 lean=lean,
                 rows_per_register=ROWS_PER_REGISTER,
+                columns_per_register=shared,
             )
             images = quantize_images(network, pixels)
             point, fit = measure(array, library, gates, network, images)
-            points.append(point)
-            errors[f"{array.name}, gating {point.gating}"] = fit.errors
+            points[_key(point)] = point
+            errors[_key(point)] = fit.errors
         table = CoefficientTable(
             library=library.name,
             node_nm=45 if "nangate" in options.library.name else 130,
             voltage_v=library.voltage_v,
-            points=tuple(points),
+            points=tuple(points.values()),
         )
         table.write(
-            RECORDS / options.name,
+            path,
             configuration={
                 "clock_ns": CLOCK_NS,
                 "words": WORDS,

@@ -25,6 +25,10 @@ LoadRowsOption = Annotated[
     int | None,
     typer.Option(help="Rows that receive a weight in one cycle of a load. [default: all]"),
 ]
+BankPartsOption = Annotated[
+    int,
+    typer.Option(help="Memories of an activation bank, 1, 2 or 4; each takes a byte a cycle."),
+]
 OrganisationOption = Annotated[
     str,
     typer.Option(
@@ -48,6 +52,7 @@ def rtl(
     cell: CellOption = "mx",
     rows_per_register: RowsPerRegisterOption = 1,
     load_rows: LoadRowsOption = None,
+    bank_parts: BankPartsOption = 1,
     organisation: OrganisationOption = "tiled",
 ) -> None:
     """Write Verilog, memory contents, a self-checking test bench and a README of its ports.
@@ -67,6 +72,7 @@ def rtl(
         cell=cell,
         rows_per_register=rows_per_register,
         load_rows=load_rows,
+        bank_parts=_checked_parts(bank_parts, organisation),
     )
     written = write_rtl(loaded, array=design, out=out, organisation=organisation)
     console.say(
@@ -84,6 +90,7 @@ def verify(
     cell: CellOption = "mx",
     rows_per_register: RowsPerRegisterOption = 1,
     load_rows: LoadRowsOption = None,
+    bank_parts: BankPartsOption = 1,
     organisation: OrganisationOption = "tiled",
     trace: Annotated[
         Path | None,
@@ -116,6 +123,7 @@ def verify(
         cell=cell,
         rows_per_register=rows_per_register,
         load_rows=load_rows,
+        bank_parts=_checked_parts(bank_parts, organisation),
     )
     pixels = open_data(data).test_images[: max(images, 0)]
     with console.console.status("building the RTL and running it"):
@@ -148,6 +156,18 @@ def verify(
     )
 
 
+def _checked_parts(parts: int, organisation: str) -> int:
+    """Refuse an option that would change nothing."""
+    from systopack.errors import InvalidOptionError
+
+    if organisation == "pipelined" and parts != 1:
+        raise InvalidOptionError(
+            f"--bank-parts is {parts}, but the layer-pipelined accelerator has no activation "
+            "banks; leave it out, or choose --organisation tiled."
+        )
+    return parts
+
+
 def _design(
     network: PackedNetwork,
     size: str,
@@ -156,6 +176,7 @@ def _design(
     cell: str,
     rows_per_register: int,
     load_rows: int | None,
+    bank_parts: int,
 ) -> Array:
     """The array that the options describe, with the network's accumulators."""
     from systopack.hardware.array import Array
@@ -169,4 +190,5 @@ def _design(
         cell=cell,  # type: ignore[arg-type]
         rows_per_register=rows_per_register,
         load_rows=load_rows,
+        bank_parts=bank_parts,
     )

@@ -16,6 +16,7 @@ from systopack.reproduce.content import CITED, COMPUTED, Drawing, Section, Table
 from systopack.reproduce.published import PaperNetwork, load_published
 from systopack.reproduce.sources import (
     ALPHA,
+    BANK_PARTS,
     COLUMNS,
     ROWS,
     SUBJECTS,
@@ -100,7 +101,8 @@ def relative(sources: Sources) -> Section:
             "pruning conflicts (gamma 0); alpha 8 with conflicts pruned (the paper: gamma 0.5; "
             "ours: budgets, docs/accuracy.md). Throughput is the ratio of cycles of the whole "
             "tiled accelerator, as the RTL takes them: with the streams from and to the host, and "
-            "without them; beside it the array alone, with ideal memories.",
+            "without them; beside it the array alone, with ideal memories. Activation banks are "
+            f"made of {BANK_PARTS} parts in both accelerators (docs/hardware/streams.md).",
         ),
         tables=(
             Table(

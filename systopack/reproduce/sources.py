@@ -28,6 +28,7 @@ PACKAGED_RECORDS = Path(__file__).resolve().parent.parent / "records_data"
 _CHECKOUT_RECORDS = Path(__file__).resolve().parents[2] / "benchmarks" / "records"
 ROWS = COLUMNS = 32
 ALPHA = 8
+BANK_PARTS = 2  # of both accelerators of a comparison
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,7 +211,11 @@ class Sources:
 def array_for(network: PackedNetwork, alpha: int, options: Options | None = None) -> Array:
     """The 32 x 32 array of a network, with the default options or those given."""
     array = Array(
-        rows=ROWS, columns=COLUMNS, alpha=alpha, accumulator_bits=network.accumulator_bits
+        rows=ROWS,
+        columns=COLUMNS,
+        alpha=alpha,
+        accumulator_bits=network.accumulator_bits,
+        bank_parts=BANK_PARTS,
     )
     if options is None:
         return array

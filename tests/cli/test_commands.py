@@ -296,6 +296,8 @@ def test_rtl_is_written_or_refused_whole(run, tmp_path, network):
     assert refused(run("rtl", network, "--out", "rtl", "--alpha", 1), "--alpha 1")
     assert not (tmp_path / "rtl").exists()
     assert refused(run("rtl", network, "--out", "rtl", "--organisation", "magic"), "magic")
+    parts = ("--organisation", "pipelined", "--bank-parts", "2")
+    assert refused(run("rtl", network, "--out", "rtl", *parts), "no activation banks")
     code, _, err = run("rtl", network, "--out", "rtl", "--array", "8x8")
     assert (code, err) == (0, "")
     assert (tmp_path / "rtl" / "README.md").exists()

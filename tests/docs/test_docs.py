@@ -93,7 +93,9 @@ def test_console_examples(text, tmp_path):
         assert result.returncode == 0, (line, result.stderr)
 
 
-@pytest.mark.parametrize("tool", ["results_table.py", "packing_tables.py", "accuracy_tables.py", "fpga_table.py"])
+@pytest.mark.parametrize(
+    "tool", ["results_table.py", "packing_tables.py", "accuracy_tables.py", "fpga_table.py"]
+)
 def test_the_tables_show_the_records(tool):
     subprocess.run([sys.executable, ROOT / "tools" / tool, "--check"], check=True)
 

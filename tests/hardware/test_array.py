@@ -25,6 +25,7 @@ from tests.networks import random_network
         ({"lean": True, "cell": "bl", "alpha": 1}, "only 'mx' and 'il' cells can be lean"),
         ({"columns_per_register": 2}, "only lean cells share"),
         ({"lean": True, "columns_per_register": 33}, "columns_per_register is 33"),
+        ({"bank_parts": 3}, "bank_parts is 3"),
     ],
 )
 def test_an_array_out_of_range_is_refused_by_name(options, words):

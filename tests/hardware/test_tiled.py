@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from systopack.hardware.array import Array
-from systopack.hardware.placement import place, row_tiles, stream_places
+from systopack.hardware.placement import RowTile, place, row_tiles, stream_places
 from systopack.hardware.tiled import count_tiled, operation_starts
 from systopack.hardware.timing import TiledTiming
 from systopack.network.nodes import MatrixLayer
@@ -16,10 +16,13 @@ from tests.hardware.test_cycles import one_layer
 from tests.networks import concatenated_networks, networks
 
 arrays = st.builds(
-    lambda rows, columns, cell: Array(rows=rows, columns=columns, alpha=8, cell=cell),
+    lambda rows, columns, cell, parts: Array(
+        rows=rows, columns=columns, alpha=8, cell=cell, bank_parts=parts
+    ),
     st.integers(1, 6),
     st.integers(1, 6),
     st.sampled_from(["mx", "bl", "bit-parallel"]),
+    st.sampled_from([1, 2, 4]),
 )
 
 
@@ -102,7 +105,20 @@ def test_every_stream_finds_its_channel_and_no_living_tensor_is_overwritten(netw
                     previous = owner.get(place_of_word)
                     assert previous is None or last[previous] < i
                     owner[place_of_word] = node.name
-        assert max(owner, default=-1) < placement.depth
+        in_part = (1 << placement.place_bits) - 1
+        assert all(address & in_part < placement.depth for address in owner)
+        assert max(owner, default=0) >> placement.place_bits < array.bank_parts
+
+
+def test_parts_of_a_bank_share_the_rows_of_every_row_tile():
+    # 7 rows go to one bank: at most 4 of them to one of two parts, 2 to one of four.
+    network = one_layer(dense(np.ones((3, 7), np.int8)), 1, 1)
+    tile = RowTile(band=0, row_start=0, row_stop=7, column_tiles=1)
+    for parts, cycles in ((1, 7), (2, 4), (4, 2)):
+        array = Array(rows=8, columns=1, bank_parts=parts)
+        placement = place(network, TiledTiming(array=array))
+        assert placement.writes(network.input.name, tile) == cycles
+        assert placement.depth == cycles
 
 
 def test_row_tiles_follow_the_bands():

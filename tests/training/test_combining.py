@@ -74,7 +74,9 @@ def test_blocks_are_of_neighbouring_channels_where_a_channel_has_several_columns
     pointwise = SimpleNamespace(name="pointwise", columns=[(c, 0, 0) for c in range(3)])
     graph = SimpleNamespace(weighted_ops={"linear": linear, "pointwise": pointwise})
     found = channel_blocks(graph, channels=2)
-    assert {name: blocks.tolist() for name, blocks in found.items()} == {"linear": [0] * 4 + [1] * 2}
+    assert {name: blocks.tolist() for name, blocks in found.items()} == {
+        "linear": [0] * 4 + [1] * 2
+    }
     matrices = {"linear": np.eye(6), "pointwise": np.ones((2, 3))}
     rule = PackingRule(alpha=8, gamma=7)
     combined = prune_and_combine(matrices, beta=0, target=12, rule=rule, blocks=found)

@@ -27,6 +27,8 @@ MUTANTS = [
     ("the horizontal stride ignored", "position_walker.v", "x + {4'd0, stride_x}", "x + 12'd1"),
     ("the lower clip limit ignored", "output_lane.v", "sum_4 < lowest_4 ? lowest_4 : sum_4", "sum_4"),
     ("the residual shifted once more", "output_lane.v", "operand_3 << residual_shift_3", "operand_3 << residual_shift_3 << 1"),
+    ("a byte written to another part's place", "stream_bank.v", "route_place + store_offset", "(p == 1 ? {PLACE_BITS{1'b0}} : route_place) + store_offset"),
+    ("every word read from the first part", "stream_bank.v", "stored_parts[8*part+:8]", "stored_parts[7:0]"),
     ("the smaller of two pooled words", "stream_bank.v", "member > reduced", "member < reduced"),
     ("the average's window never restarted", "stream_bank.v", "if (window_first) reduced", "if (window_first && maximum) reduced"),
     ("partial sums not waited for", "controller.v", "{16'd0, since_now} >= MIN_RETURN", "1'b1"),
@@ -51,7 +53,7 @@ def outcome(verilog):
     rng = np.random.default_rng(SEED)
     network = random_network(rng, layers=5)
     images = random_images(rng, network, 2)
-    return verify(network, images, array=Array(rows=3, columns=2), verilog=verilog)
+    return verify(network, images, array=Array(rows=3, columns=2, bank_parts=2), verilog=verilog)
 
 
 def pipelined_outcome(verilog):
