@@ -82,7 +82,11 @@ def synthesize_asic(request: Request) -> None:
         ("area, um2 a cell", f"{found.cell_area_um2:.1f}"),
         ("flip-flops a cell", f"{found.flip_flops / (design.rows * design.columns):.1f}"),
         ("clock gates", f"{found.clock_gates}"),
-        ("longest path, ns", f"{found.critical_ns:.2f}"),
+        ("longest path, ns", f"{found.critical_ns:.3f}"),
+        (
+            "   the same by OpenSTA",
+            "not installed" if found.opensta_ns is None else f"{found.opensta_ns:.3f}",
+        ),
     ]
     if found.energy is not None and found.word_fj is not None:
         rows += [
@@ -101,6 +105,7 @@ def synthesize_asic(request: Request) -> None:
             "flip_flops": found.flip_flops,
             "clock_gates": found.clock_gates,
             "critical_ns": found.critical_ns,
+            "opensta_ns": found.opensta_ns,
             "energy_fj_per_cell_cycle": None if found.energy is None else asdict(found.energy),
             "sums_checked": found.sums_checked,
             "pyosys": yosys_version(),

@@ -16,6 +16,7 @@ from systopack.synthesis.delays import propagate
 from systopack.synthesis.gate_simulation import GateSimulation, unpack_runs
 from systopack.synthesis.liberty import Library
 from systopack.synthesis.power import Energy, energy
+from systopack.synthesis.sta import find_opensta, opensta_critical_ns
 from systopack.synthesis.workload import Workload, workload
 from systopack.verify.array_bench import start_times, sums_at
 
@@ -29,6 +30,7 @@ class ArrayMeasurement:
         cell_area_um2: array area over cells.
         flip_flops, clock_gates: of the whole array.
         critical_ns: shortest clock period, wires without delay.
+        opensta_ns: the same by OpenSTA, None where the machine has none.
         energy: of a cell and clock cycle, in fJ; None without a workload.
         sums_checked: sums that the netlist gave, all equal to the integer reference.
     """
@@ -38,6 +40,7 @@ class ArrayMeasurement:
     flip_flops: int
     clock_gates: int
     critical_ns: float
+    opensta_ns: float | None
     energy: Energy | None
     sums_checked: int
 
@@ -55,6 +58,7 @@ def measure_array(
     network: PackedNetwork | None = None,
     images: NDArray[np.int8] | None = None,
     words: int = 48,
+    fold: bool = False,
     on_line: Callable[[str], None] | None = None,
 ) -> ArrayMeasurement:
     """Map an array; with a network and images run real tiles on the netlist and sum up energy.
@@ -63,6 +67,7 @@ def measure_array(
         array, library, options: what is mapped, and how.
         network, images: see `workload`; None: area and clock alone.
         words: positions of each tile.
+        fold: see `workload`.
         on_line: called with every line of yosys.
 
     Raises:
@@ -74,7 +79,7 @@ def measure_array(
     cells = array.rows * array.columns
     found, checked = None, 0
     if network is not None and images is not None:
-        work = workload(network, images, array=array, words=words)
+        work = workload(network, images, array=array, words=words, fold=fold)
         activity = GateSimulation(netlist).run(work.inputs, warm_up=work.first_cycle)
         checked = _check(work, unpack_runs(activity.outputs["sum_out"]))
         whole = energy(netlist, activity, delays, period_ns=options.clock_ns)
@@ -85,6 +90,7 @@ def measure_array(
         flip_flops=netlist.count("flip-flop"),
         clock_gates=netlist.count("clock-gate"),
         critical_ns=delays.critical_ns,
+        opensta_ns=opensta_critical_ns(netlist) if find_opensta() else None,
         energy=found,
         sums_checked=checked,
     )

@@ -52,6 +52,7 @@ def workload(
     words: int = 48,
     tiles: int = 2,
     seed: int = 0,
+    fold: bool = False,
 ) -> Workload:
     """Take tiles from all over a network, each with successive positions of an image.
 
@@ -68,6 +69,9 @@ def workload(
         words: positions in a row, of each tile.
         tiles: tiles that follow one another in a run.
         seed: for the choice.
+        fold: for comparing cells, let an array of any alpha do the network's work: a cell reads
+            its channel's number modulo alpha, and a group with fewer channels than alpha goes on
+            with those of its neighbour.
 
     Raises:
         InvalidOptionError: a layer is not there, or combines more columns than the array's alpha.
@@ -81,14 +85,15 @@ def workload(
             )
     rng = np.random.default_rng(seed)
     sources = run(network, images, keep={by_name[name].source for name in chosen})
-    spots = _spots(network, [by_name[name] for name in chosen], array)
+    spots = _spots(network, [by_name[name] for name in chosen], array, fold=fold)
     picked = [spots[int(k)] for k in _spread(rng, len(spots), RUNS * tiles)]
     kept: dict[str, Integers] = {}
     made = []
     for layer, row, column in picked:
         if layer.name not in kept:
             kept[layer.name] = column_words(layer, sources[layer.source])
-        made.append(_tile(network, array, layer, row, column, kept[layer.name], words, rng))
+        spot = (layer, row, column)
+        made.append(_tile(network, array, spot, kept[layer.name], words, rng, fold=fold))
     runs = tuple(tuple(made[k * tiles : (k + 1) * tiles]) for k in range(RUNS))
     return Workload(
         array=array,
@@ -119,13 +124,13 @@ def _idle_wires() -> np.random.Generator:
 
 
 def _spots(
-    network: PackedNetwork, layers: Sequence[MatrixLayer], array: Array
+    network: PackedNetwork, layers: Sequence[MatrixLayer], array: Array, *, fold: bool
 ) -> list[tuple[MatrixLayer, int, int]]:
     """(layer, first row, first packed column) of every tile."""
     found = []
     for layer in layers:
         largest = max((band.largest_group for band in layer.matrix.bands), default=0)
-        if array.alpha > 1 and largest > array.alpha:
+        if not fold and array.alpha > 1 and largest > array.alpha:
             raise InvalidOptionError(
                 f"Layer '{layer.name}' of '{network.name}' combines {largest} columns, but the "
                 f"array multiplexes alpha={array.alpha}; choose --alpha {largest}."
@@ -148,13 +153,14 @@ def _spread(rng: np.random.Generator, count: int, wanted: int) -> NDArray[np.int
 def _tile(  # noqa: PLR0917
     network: PackedNetwork,
     array: Array,
-    layer: MatrixLayer,
-    row: int,
-    column: int,
+    spot: tuple[MatrixLayer, int, int],
     all_words: Integers,
     count: int,
     rng: np.random.Generator,
+    *,
+    fold: bool,
 ) -> ArrayTile:
+    layer, row, column = spot
     bands = list(zip(layer.matrix.row_starts, layer.matrix.bands, strict=True))
     start, band = [(start, band) for start, band in bands if start <= row][-1]
     rows = slice(row - start, min(row - start + array.rows, band.rows))
@@ -171,10 +177,10 @@ def _tile(  # noqa: PLR0917
     weights[:height, :width] = values[:, groups]
     streams = np.zeros((count, array.alpha, array.columns), dtype=np.int64)
     for place, group in enumerate(band.groups[groups]):
-        for channel, source in enumerate(group[: array.alpha]):
+        beside = band.groups[(column + place + 1) % len(band.groups)] if fold else ()
+        for channel, source in enumerate((*group, *beside)[: array.alpha]):
             streams[:, channel, place] = moving[source]
-    if array.alpha > 1:
-        index[:height, :width] = channels[:, groups]
+    index[:height, :width] = channels[:, groups] % array.alpha
     sums = np.zeros((count, array.rows), dtype=np.int64)
     before = range(column)
     sums[:, :height] = layer.bias[row : row + height].astype(np.int64)
