@@ -20,9 +20,11 @@ class Request:
         network: packed network whose tiles run on the netlist, None: area and clock alone.
         data: where its images are from.
         array: the array.
-        block: cell, row or array.
+        block: cell, row, array or accelerator.
         liberty: a Liberty file, None: the bundled one.
         clock_ns: clock period.
+        node_nm: of the library, for the memories of an accelerator; None: 130 for the bundled
+            library, 45 for another.
         out: folder for the record.
     """
 
@@ -32,6 +34,7 @@ class Request:
     block: str
     liberty: Path | None
     clock_ns: float
+    node_nm: float | None
     out: Path
 
 
@@ -49,10 +52,13 @@ def synthesize_asic(request: Request) -> None:
     from systopack.synthesis.measure import measure_array
     from systopack.synthesis.yosys import yosys_version
 
-    if request.block not in ("cell", "row", "array"):
+    if request.block not in ("cell", "row", "array", "accelerator"):
         raise InvalidOptionError(
-            f"--block is '{request.block}'; the ASIC target maps cell, row or array."
+            f"--block is '{request.block}'; the ASIC target maps cell, row, array or accelerator."
         )
+    if request.block == "accelerator":
+        _whole(request)
+        return
     options = Options(clock_ns=request.clock_ns)
     path = request.liberty or BUNDLED
     library = read_library(path, power=request.network is not None)
@@ -114,3 +120,66 @@ def synthesize_asic(request: Request) -> None:
         inputs={Path(item).name: sha256_of_file(item) for item in inputs},
     ).write(record)
     console.say(f"wrote {record}; wires and the clock tree are not in these figures")
+
+
+def _whole(request: Request) -> None:
+    """The accelerator of a network, block by block."""
+    from systopack.errors import InvalidOptionError
+    from systopack.network.file import load
+    from systopack.network.packaged import network_file
+    from systopack.records import Record, sha256_of_file
+    from systopack.rtl.program import compile_tiled
+    from systopack.synthesis.accelerator import map_accelerator
+    from systopack.synthesis.asic import Options
+    from systopack.synthesis.liberty import BUNDLED, read_library
+    from systopack.synthesis.yosys import yosys_version
+
+    if request.network is None:
+        raise InvalidOptionError(
+            "--block accelerator builds the memories of a network; give its .spk or zoo:NAME."
+        )
+    file = network_file(request.network)
+    loaded = load(file)
+    design = replace(request.array, accumulator_bits=loaded.accumulator_bits)
+    library = read_library(request.liberty or BUNDLED, power=False)
+    node_nm = request.node_nm or (130.0 if request.liberty is None else 45.0)
+    with console.console.status(f"mapping the accelerator around {design.name}") as status:
+        blocks = map_accelerator(
+            compile_tiled(loaded, array=design),
+            library=library,
+            node_nm=node_nm,
+            options=Options(clock_ns=request.clock_ns),
+            on_line=lambda line: status.update(f"mapping: {line[:60]}"),
+        )
+    whole = sum(block.logic_um2 + block.memory_um2 for block in blocks)
+    console.table(
+        ["block", "cells, um2", "flip-flops", "memories", "bits", "memories, um2", "share"],
+        [
+            (
+                block.name,
+                f"{block.logic_um2:,.0f}",
+                f"{block.flip_flops:,}",
+                f"{block.memories:,}",
+                f"{block.memory_bits:,}",
+                f"{block.memory_um2:,.0f}",
+                f"{100 * (block.logic_um2 + block.memory_um2) / whole:.1f} %",
+            )
+            for block in blocks
+        ],
+    )
+    record = request.out / "synthesis.json"
+    Record(
+        kind="synthesis-accelerator",
+        figures={"blocks": [asdict(block) for block in blocks], "pyosys": yosys_version()},
+        configuration={
+            "array": asdict(design),
+            "library": library.name,
+            "node_nm": node_nm,
+            "target": "asic",
+        },
+        inputs={path.name: sha256_of_file(path) for path in (file, library.path)},
+    ).write(record)
+    console.say(
+        f"{whole / 1e6:.3f} mm2 at {node_nm:g} nm, memories from the cited table, wires and clock "
+        f"tree not included; wrote {record}"
+    )

@@ -42,11 +42,19 @@ def synthesize(
     ] = "xcku035-fbva676-2-e",
     clock_mhz: Annotated[float, typer.Option(help="Clock to aim at.")] = 60.0,
     seeds: Annotated[int, typer.Option(help="ecp5: placements to try, the fastest wins.")] = 1,
-    block: Annotated[str, typer.Option(help="asic: cell, row or array.")] = "array",
+    block: Annotated[str, typer.Option(help="asic: cell, row, array or accelerator.")] = "array",
     liberty: Annotated[
         Path | None, typer.Option(help="asic: Liberty file. [default: sky130hd, bundled]")
     ] = None,
     clock_ns: Annotated[float, typer.Option(help="asic: clock period to size gates for.")] = 1.5,
+    node_nm: Annotated[
+        float | None,
+        typer.Option(
+            help="asic: node of the library, for an accelerator's memories. [default: 130 for "
+            "the bundled library, else 45]"
+        ),
+    ] = None,
+    bank_parts: Annotated[int, typer.Option(help="Memories of an activation bank, 1, 2 or 4.")] = 1,
     data: Annotated[str, typer.Option(help="asic: images, 'sample' or a folder.")] = "sample",
     lean: Annotated[bool, typer.Option(help="asic: cells with the fewest flip-flops.")] = True,
     rows_per_register: Annotated[
@@ -66,6 +74,8 @@ def synthesize(
 
     systopack synthesize zoo:resnet20-cifar10 --target asic --data cifar10 --array 8x8
     --liberty nangate45_typ.lib.gz --out asic
+
+    systopack synthesize zoo:lenet5-mnist --target asic --block accelerator --array 8x8 --out whole
     """
     if target not in TARGETS:
         raise InvalidOptionError(
@@ -95,10 +105,12 @@ def synthesize(
                     lean=serial,
                     rows_per_register=rows_per_register or rows,
                     columns_per_register=min(columns_per_register, columns) if serial else 1,
+                    bank_parts=bank_parts,
                 ),
                 block=block,
                 liberty=liberty,
                 clock_ns=clock_ns,
+                node_nm=node_nm,
                 out=out,
             )
         )
@@ -113,6 +125,7 @@ def synthesize(
         alpha=alpha,
         accumulator_bits=loaded.accumulator_bits,
         cell=cell,  # type: ignore[arg-type]
+        bank_parts=bank_parts,
     )
     fitted = fit_groups(loaded, columns=columns, alpha=alpha)
     if target == "ecp5":

@@ -91,7 +91,7 @@ def map_flat(
     on_line: Callable[[str], None] | None = None,
 ) -> Netlist:
     """Map any module, flattened; it may hold no memories."""
-    with _Files(library, options) as made:
+    with MappingFiles(library, options) as made:
         run = run_yosys(
             top=top,
             sources=files,
@@ -110,7 +110,7 @@ def map_flat(
     return parse_netlist(run.text("design.json"), top=TOP, library=library)
 
 
-class _Files:
+class MappingFiles:
     """The library and what the commands need beside it, in a folder that is gone afterwards."""
 
     def __init__(self, library: Library, options: Options) -> None:
@@ -119,7 +119,7 @@ class _Files:
         self.library_name = library.path.name
         self.paths: list[Path] = [library.path]
 
-    def __enter__(self) -> _Files:
+    def __enter__(self) -> MappingFiles:
         self._folder = tempfile.TemporaryDirectory(prefix="systopack-asic-")
         folder = Path(self._folder.name)
         driver = next((name for name in _DRIVE if name in self._library.cells), None)

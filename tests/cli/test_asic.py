@@ -17,6 +17,7 @@ def command(tmp_path, **changes):
         ({"array": "2by2"}, "--array is '2by2'"),
         ({"clock_ns": 0.0}, "clock period is 0.0 ns"),
         ({"target": "ecp5"}, "give its .spk"),
+        ({"block": "accelerator"}, "give its .spk"),
         ({"target": "moon"}, "--target is 'moon'"),
     ],
 )
