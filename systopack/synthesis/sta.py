@@ -12,12 +12,12 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from systopack.errors import InvalidFileError
 from systopack.synthesis.delays import CLOCK_TRANSITION_NS, INPUT_TRANSITION_NS
-from systopack.synthesis.netlist import ONE, ZERO, Netlist
+from systopack.synthesis.netlist import Netlist
+from systopack.synthesis.structural import MODULE, verilog_lines
 
 _TIMEOUT_S = 1800.0
 _WIRE_LOAD = re.compile(rb"default_wire_load\w*\s*:[^;]*;")
@@ -73,46 +73,11 @@ def opensta_critical_ns(netlist: Netlist, *, period_ns: float = 1.5) -> float:
     return period_ns - float(slack.group(1))
 
 
-def verilog_lines(netlist: Netlist) -> Iterator[str]:
-    """The netlist as structural Verilog, line by line."""
-    names = {ZERO: "1'b0", ONE: "1'b1"}
-    assigned: list[tuple[str, int]] = []
-    for port, nets in netlist.inputs.items():
-        for bit, net in enumerate(nets.tolist()):
-            names[net] = f"{port}[{bit}]" if len(nets) > 1 else port
-    for port, nets in netlist.outputs.items():
-        for bit, net in enumerate(nets.tolist()):
-            target = f"{port}[{bit}]" if len(nets) > 1 else port
-            if net in names:
-                assigned.append((target, net))
-            else:
-                names[net] = target
-    ports = [("input", netlist.inputs), ("output", netlist.outputs)]
-    yield f"module {netlist.top} ({', '.join((*netlist.inputs, *netlist.outputs))});\n"
-    for direction, group in ports:
-        for port, nets in group.items():
-            width = f"[{len(nets) - 1}:0] " if len(nets) > 1 else ""
-            yield f"  {direction} {width}{port};\n"
-    number = 0
-    for item in netlist.instances.values():
-        pins = {pin: nets.tolist() for pin, nets in item.nets.items()}
-        for place in range(len(item)):
-            joined = ", ".join(
-                f".{pin}({names.get(nets[place]) or f'n{nets[place]}'})"
-                for pin, nets in pins.items()
-            )
-            yield f"  {item.cell.name} u{number} ({joined});\n"
-            number += 1
-    for target, net in assigned:
-        yield f"  assign {target} = {names[net]};\n"
-    yield "endmodule\n"
-
-
 def _script(netlist: Netlist, period_ns: float) -> str:
     others = " ".join(port for port in netlist.inputs if port != "clk")
     return f"""read_liberty library.lib
 read_verilog design.v
-link_design {netlist.top}
+link_design {MODULE}
 set_cmd_units -time ns
 create_clock -name clock -period {period_ns} [get_ports clk]
 set_clock_transition {CLOCK_TRANSITION_NS} [get_clocks clock]
