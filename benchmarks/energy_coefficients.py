@@ -4,8 +4,9 @@
         --library ../shared/pdk/nangate45/nangate45_typ.lib.gz --sizes 8 16
 
 Every array is mapped, simulated at gate level with the weights and words of most layers of
-ResNet-20, dense for alpha 1, packed for alpha 8, and once with nothing but zeros; non-negative
-least squares gives the coefficients. Five layers are kept back and predicted. The array alone:
+ResNet-20, dense for alpha 1, packed for alpha 8, and with nothing but zeros; non-negative least
+squares gives the coefficients. Tiles are of three lengths, as the load of a tile and its cycles
+could not be told apart otherwise. Five layers are kept back and predicted. The array alone:
 wires, clock tree, and the logic outside the array are not in these numbers. Clock gates, gating
 'clock', are those of registers with an enable; the array's clock never stops, so a cycle without
 words costs what it was measured to cost. Points that a record has already, of other arrays, stay.
@@ -55,7 +56,8 @@ KEPT_BACK = (
     "layer3.2.conv1",
 )
 CLOCK_NS = 1.5
-WORDS = 32
+WORDS = (16, 32, 64)  # of a tile, in turn
+KEPT_BACK_WORDS = 32
 ROWS_PER_REGISTER = 8
 
 
@@ -110,16 +112,23 @@ def measure(
     simulation = GateSimulation(netlist)
     runs = {
         layer.name: measured(
-            workload(network, images, array=array, layers=[layer.name], words=WORDS),
+            workload(
+                network,
+                images,
+                array=array,
+                layers=[layer.name],
+                words=KEPT_BACK_WORDS if layer.name in KEPT_BACK else WORDS[number % len(WORDS)],
+            ),
             layer.name,
             simulation,
             delays,
             period_ns,
         )
-        for layer in network.layers
+        for number, layer in enumerate(network.layers)
     }
     used = [run for name, run in runs.items() if name not in KEPT_BACK]
-    used.append(measured(idle(array, WORDS, 2), "zeros", simulation, delays, period_ns))
+    for words in (WORDS[0], WORDS[-1]):
+        used.append(measured(idle(array, words, 2), "zeros", simulation, delays, period_ns))
     fit = fit_coefficients(
         used,
         kept_back=[runs[name] for name in KEPT_BACK],

@@ -6,11 +6,12 @@ python tools/accuracy_tables.py --check  fails where the tables of docs/accuracy
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+import pages
 
 from systopack.records import read_record
 
@@ -57,11 +58,10 @@ def read_runs() -> Runs:
 
 
 def table(header: str, rows: list[list[str]]) -> list[str]:
-    """A Markdown table; the header's cells are parted by ` | `."""
+    """A Markdown table, or a line that says what is missing."""
     if not rows:
         return ["No record yet; `benchmarks/accuracy_resnet20.py --help` lists the runs it takes."]
-    columns = header.count(" | ") + 1
-    return [f"| {header} |", "|" + "---|" * columns, *(f"| {' | '.join(row)} |" for row in rows)]
+    return pages.table(header.split(" | "), rows)
 
 
 def mean(runs: list[dict[str, Any]], name: str) -> float:
@@ -197,16 +197,6 @@ def _points(runs: Runs, prefix: str) -> list[tuple[float, list[dict[str, Any]]]]
     return sorted(found, key=lambda point: point[0])
 
 
-def with_tables(text: str, runs: Runs) -> str:
-    """The page with every table between its markers made anew."""
-    for name, make in TABLES.items():
-        start, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-        body = "\n".join([start, "", *make(runs), "", end])
-        if start in text:
-            text = re.sub(f"{start}.*?{end}", lambda _, body=body: body, text, flags=re.DOTALL)
-    return text
-
-
 def draw(runs: Runs) -> None:
     """One figure a sweep, where it has at least two points."""
     for prefix, label in (("alpha", "alpha"), ("gamma", "gamma (conflicts per row)")):
@@ -269,14 +259,10 @@ def _fractions_figure(
 def main() -> None:
     """Write or check."""
     runs = read_runs()
-    text = PAGE.read_text()
-    wanted = with_tables(text, runs)
-    if "--check" in sys.argv:
-        if text != wanted:
-            raise SystemExit("docs/accuracy.md differs from the records; run this without --check.")
-        return
-    PAGE.write_text(wanted)
-    draw(runs)
+    blocks = {name: make(runs) for name, make in TABLES.items()}
+    pages.write_or_check(PAGE, pages.with_blocks(PAGE.read_text(), blocks))
+    if "--check" not in sys.argv[1:]:
+        draw(runs)
 
 
 if __name__ == "__main__":

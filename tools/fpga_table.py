@@ -6,23 +6,22 @@ python tools/fpga_table.py --check  fails where docs/fpga.md differs
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
+
+import pages
 
 from systopack.records import read_record
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORD = ROOT / "benchmarks" / "records" / "fpga_lenet.json"
 PAGE = ROOT / "docs" / "fpga.md"
-START, END = "<!-- fpga: begin -->", "<!-- fpga: end -->"
 Figures = dict[str, Any]
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table, the first column on the left."""
-    lines = ["| " + " | ".join(header) + " |", "|---|" + "--:|" * (len(header) - 1)]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows]) + "\n"
+    """A Markdown table."""
+    return "\n".join(pages.table(header, rows)) + "\n"
 
 
 def designs(figures: Figures) -> str:
@@ -98,18 +97,6 @@ def text(record: Figures) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def main() -> None:
-    """Write or check the page."""
-    page = PAGE.read_text()
-    head, rest = page.split(START)
-    tail = rest.split(END)[1]
-    wanted = f"{head}{START}\n{text(read_record(RECORD))}{END}{tail}"
-    if "--check" in sys.argv[1:]:
-        if wanted != page:
-            sys.exit("docs/fpga.md differs from its record; run 'python tools/fpga_table.py'.")
-    else:
-        PAGE.write_text(wanted)
-
-
 if __name__ == "__main__":
-    main()
+    found = text(read_record(RECORD)).splitlines()
+    pages.write_or_check(PAGE, pages.with_blocks(PAGE.read_text(), {"fpga": found}))

@@ -6,11 +6,11 @@ python tools/packing_tables.py --check  fails where docs/packing.md differs
 
 from __future__ import annotations
 
-import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pages
 
 from systopack.records import read_record
 
@@ -22,8 +22,7 @@ Figures = dict[str, Any]
 
 def table(header: str, rows: list[list[str]]) -> list[str]:
     """A Markdown table; the header's cells are parted by ` | `."""
-    columns = header.count(" | ") + 1
-    return [f"| {header} |", "|" + "---|" * columns, *(f"| {' | '.join(row)} |" for row in rows)]
+    return pages.table(header.split(" | "), rows)
 
 
 def pair(entry: Figures) -> str:
@@ -195,42 +194,20 @@ BLOCKS: dict[str, tuple[str, Callable[..., list[str]]]] = {
 }
 
 
-def updated(text: str) -> str:
-    """The page with every table as the records have it."""
+def blocks() -> dict[str, list[str]]:
+    """Every table as the records have it."""
     machines = set()
-    blocks = {}
+    found = {}
     for name, (kind, make) in BLOCKS.items():
         record = read_record(RECORDS / f"{kind}.json")
         machines.add(f"{record['machine']['processor']}, {record['machine']['cores']} cores")
         inputs = [record["figures"]]
         if make is n_of_m:
             inputs.append(record["configuration"])
-        blocks[name] = make(*inputs)
-    blocks["machine"] = [f"Measured on: {'; '.join(sorted(machines))}."]
-    for name, lines in blocks.items():
-        marks = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-        if any(text.count(mark) != 1 for mark in marks):
-            sys.exit(f"docs/packing.md needs one '{marks[0]}' and one '{marks[1]}'.")
-        content = "\n".join(lines)
-        text = re.sub(
-            f"{marks[0]}.*?{marks[1]}",
-            lambda _, marks=marks, content=content: f"{marks[0]}\n{content}\n{marks[1]}",
-            text,
-            flags=re.DOTALL,
-        )
-    return text
-
-
-def main() -> None:
-    """Write the tables, or check them."""
-    text = PAGE.read_text()
-    new = updated(text)
-    if "--check" in sys.argv:
-        sys.exit(
-            0 if new == text else "docs/packing.md does not show the records; run this script."
-        )
-    PAGE.write_text(new)
+        found[name] = make(*inputs)
+    found["machine"] = [f"Measured on: {'; '.join(sorted(machines))}."]
+    return found
 
 
 if __name__ == "__main__":
-    main()
+    pages.write_or_check(PAGE, pages.with_blocks(PAGE.read_text(), blocks()))

@@ -6,16 +6,16 @@ python tools/results_table.py --check  fails where README.md differs
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pages
 
 from systopack.records import read_record
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORDS = ROOT / "benchmarks" / "records"
-START, END = "<!-- results: begin -->", "<!-- results: end -->"
 Figures = dict[str, Any]
 
 
@@ -205,31 +205,20 @@ ROWS: dict[str, Callable[[Figures], list[tuple[str, str]]]] = {
 }
 
 
-def table() -> str:
-    """The table as Markdown, one row per claim whose record exists."""
-    lines = ["| what | measured |", "|---|---|"]
+def lines() -> list[str]:
+    """The table, one row per claim whose record exists, and the machines."""
+    measured = []
     machines = set()
     for name, rows in ROWS.items():
         path = RECORDS / f"{name}.json"
         if path.exists():
             record = read_record(path)
-            lines += [f"| {what} | {value} |" for what, value in rows(record["figures"])]
+            measured += rows(record["figures"])
             machines.add(f"{record['machine']['processor']}, {record['machine']['cores']} cores")
-    lines += ["", f"Measured on: {'; '.join(sorted(machines))}. How: docs/measuring.md."]
-    return "\n".join(lines)
-
-
-def main() -> None:
-    """Write the table, or check it."""
-    readme = ROOT / "README.md"
-    text = readme.read_text()
-    before, _, rest = text.partition(START)
-    _, _, after = rest.partition(END)
-    updated = f"{before}{START}\n{table()}\n{END}{after}"
-    if "--check" in sys.argv:
-        sys.exit(0 if updated == text else "README.md does not show the records; run this script.")
-    readme.write_text(updated)
+    where = f"Measured on: {'; '.join(sorted(machines))}. How: docs/measuring.md."
+    return [*pages.table(["what", "measured"], measured), "", where]
 
 
 if __name__ == "__main__":
-    main()
+    readme = ROOT / "README.md"
+    pages.write_or_check(readme, pages.with_blocks(readme.read_text(), {"results": lines()}))

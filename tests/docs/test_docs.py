@@ -94,7 +94,14 @@ def test_console_examples(text, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "tool", ["results_table.py", "packing_tables.py", "accuracy_tables.py", "fpga_table.py"]
+    "tool",
+    [
+        "results_table.py",
+        "packing_tables.py",
+        "accuracy_tables.py",
+        "fpga_table.py",
+        "silicon_tables.py",
+    ],
 )
 def test_the_tables_show_the_records(tool):
     subprocess.run([sys.executable, ROOT / "tools" / tool, "--check"], check=True)

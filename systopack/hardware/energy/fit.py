@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from systopack.errors import InvalidOptionError
 from systopack.hardware.energy.coefficients import Coefficients
 
+_WORST_CONDITION = 1e6
 _NAMES = ("clock", "active", "zero_input", "zero_weight", "load", "hop")
 
 
@@ -131,7 +132,7 @@ def fit_coefficients(
         origin: where the measurements come from.
 
     Raises:
-        InvalidOptionError: too few runs.
+        InvalidOptionError: too few runs, or runs in which events are always in one proportion.
     """
     if len(runs) < len(_NAMES):
         raise InvalidOptionError(
@@ -140,6 +141,12 @@ def fit_coefficients(
     from scipy.optimize import nnls
 
     counts = np.array([run.events.counts for run in runs])
+    seen = counts[:, counts.any(axis=0)]
+    if np.linalg.cond(seen / np.linalg.norm(seen, axis=0)) > _WORST_CONDITION:
+        raise InvalidOptionError(
+            "The runs have some of their events always in the same proportion, so that the energy "
+            "of each cannot be told; measure tiles of different lengths and layers."
+        )
     energies = np.array([run.energy_pj for run in runs])
     # Every run weighs the same, and every coefficient about 1, whatever their sizes.
     scaled = counts / energies[:, None]

@@ -67,6 +67,27 @@ def test_too_few_runs_are_refused():
         fit_coefficients([run_of(rng, str(n)) for n in range(5)], kept_back=[], origin="")
 
 
+def test_runs_in_which_loads_and_cycles_go_together_are_refused():
+    rng = np.random.default_rng(3)
+    runs = [
+        MeasuredRun(
+            name=str(number),
+            events=ArrayEvents(
+                cell_cycles=1000.0,
+                active=float(rng.integers(1, 100)),
+                zero_input=float(rng.integers(1, 100)),
+                zero_weight=float(rng.integers(1, 100)),
+                loads=50.0,
+                hops=float(rng.integers(1, 100)),
+            ),
+            energy_pj=100.0,
+        )
+        for number in range(10)
+    ]
+    with pytest.raises(InvalidOptionError, match="same proportion"):
+        fit_coefficients(runs, kept_back=[], origin="nowhere")
+
+
 def test_events_of_a_tile_by_hand():
     weights, index = np.array([[3, 0], [0, -1]]), np.array([[1, 0], [0, 1]])
     words = np.array([[[5, 5], [0, 5]], [[0, 0], [7, 0]]])  # (T, alpha, columns)

@@ -1,0 +1,126 @@
+"""Make the tables of docs/silicon.md and docs/energy.md from the records in benchmarks/records.
+
+python tools/silicon_tables.py          writes the tables into the pages
+python tools/silicon_tables.py --check  fails where a page differs
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pages
+
+from systopack.records import read_record
+
+ROOT = Path(__file__).resolve().parents[1]
+RECORDS = ROOT / "benchmarks" / "records"
+Figures = Mapping[str, Any]
+_NAME = re.compile(r"(?P<cell>.+) (?P<size>\d+x\d+) alpha (?P<alpha>\d+), (?P<shared>\d+) columns")
+
+
+def cells(name: str) -> list[str]:
+    """Every measured kind of cell; ratios are to alpha 1 of the same kind."""
+    record = read_record(RECORDS / name)
+    entries = {}
+    for title, figures in record["figures"].items():
+        found = _NAME.match(title)
+        if found is None:
+            raise SystemExit(f"'{title}' in {name} is no name of an array.")
+        key = found["cell"], int(found["shared"]), int(found["alpha"])
+        entries[key] = figures
+    header = ["cell", "columns a sum register", "alpha", "area, um2", "ratio", "path, ns"]
+    header += ["OpenSTA, ns", "energy, fJ a cycle", "clock pins", "ratio", "energy, fJ a word"]
+    rows = []
+    for (cell, shared, alpha), figures in sorted(entries.items()):
+        base = entries.get((cell, shared, 1), figures)
+        sta = figures.get("opensta_ns")
+        rows.append(
+            [
+                cell,
+                str(shared),
+                str(alpha),
+                f"{figures['cell_area_um2']:.1f}",
+                f"{figures['cell_area_um2'] / base['cell_area_um2']:.2f}",
+                f"{figures['critical_ns']:.3f}",
+                "-" if sta is None else f"{sta:.3f}",
+                f"{figures['cells_fj']:.1f}",
+                f"{figures['energy_fj_per_cell_cycle']['clock_fj']:.1f}",
+                f"{figures['cells_fj'] / base['cells_fj']:.2f}",
+                f"{figures['word_fj']:.0f}",
+            ]
+        )
+    return pages.table(header, rows)
+
+
+def accelerator() -> list[str]:
+    """Area of the whole accelerator by block."""
+    record = read_record(RECORDS / "asic_accelerator.json")
+    blocks = record["figures"]["blocks"]
+    whole = sum(block["logic_um2"] + block["memory_um2"] for block in blocks)
+    rows = [
+        [
+            block["name"],
+            f"{block['logic_um2']:,.0f}",
+            f"{block['flip_flops']:,}",
+            f"{block['memories']:,}",
+            f"{block['memory_bits'] / 8192:,.1f}",
+            f"{block['memory_um2']:,.0f}",
+            f"{100 * (block['logic_um2'] + block['memory_um2']) / whole:.1f} %",
+        ]
+        for block in blocks
+    ]
+    header = ["block", "cells, um2", "flip-flops", "memories", "KiB", "memories, um2", "share"]
+    logic = sum(block["logic_um2"] for block in blocks)
+    return [
+        *pages.table(header, rows),
+        "",
+        f"{whole / 1e6:.2f} mm2 in all, {logic / 1e6:.2f} mm2 of it cells.",
+    ]
+
+
+def coefficients() -> list[str]:
+    """Measured arrays and how well layers kept back are predicted."""
+    record = read_record(RECORDS / "energy_coefficients_nangate45.json")
+    errors = record["configuration"]["errors"]
+    header = ["array", "columns a sum register", "gating", "area a cell, um2"]
+    header += ["clock, pJ a cell and cycle", "active cell word, pJ", "word 0, pJ", "load, pJ"]
+    header += ["hop, pJ", "error, kept back"]
+    rows = []
+    for point in record["figures"]["points"]:
+        name = f"{point['rows']}x{point['columns']} alpha {point['alpha']}"
+        name = f"{point['cell']}{' lean' if point['lean'] else ''} {name}"
+        key = f"{name}, {point['columns_per_register']} columns a sum register, {point['gating']}"
+        missed = errors[key].values()
+        rows.append(
+            [
+                name,
+                str(point["columns_per_register"]),
+                point["gating"],
+                f"{point['cell_area_um2']:.1f}",
+                *(
+                    f"{point[field]:.4f}"
+                    for field in ("clock_pj", "active_pj", "zero_input_pj", "load_pj", "hop_pj")
+                ),
+                f"{100 * min(missed):+.1f} to {100 * max(missed):+.1f} %",
+            ]
+        )
+    return pages.table(header, sorted(rows))
+
+
+if __name__ == "__main__":
+    for page, blocks in (
+        (
+            "silicon.md",
+            {
+                "nangate45": cells("asic_cells.json"),
+                "sky130": cells("asic_cells_sky130.json"),
+                "accelerator": accelerator(),
+            },
+        ),
+        ("energy.md", {"coefficients": coefficients()}),
+    ):
+        path = ROOT / "docs" / page
+        pages.write_or_check(path, pages.with_blocks(path.read_text(), blocks))
