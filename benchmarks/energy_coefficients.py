@@ -4,9 +4,9 @@
         --library ../shared/pdk/nangate45/nangate45_typ.lib.gz --sizes 8 16
 
 Every array is mapped, simulated at gate level with the weights and words of most layers of
-ResNet-20, dense for alpha 1, packed for alpha 8, and with nothing but zeros; non-negative least
-squares gives the coefficients. Tiles are of three lengths, as the load of a tile and its cycles
-could not be told apart otherwise. Five layers are kept back and predicted. The array alone:
+ResNet-20, dense for alpha 1, packed for alpha 8, and idle, with nothing but zeros; non-negative
+least squares gives the coefficients. Tiles are of three lengths, as the load of a tile and its
+cycles could not be told apart otherwise. Five layers are kept back and predicted. The array alone:
 wires, clock tree, and the logic outside the array are not in these numbers. Clock gates, gating
 'clock', are those of registers with an enable; the array's clock never stops, so a cycle without
 words costs what it was measured to cost. Points that a record has already, of other arrays, stay.
@@ -17,9 +17,11 @@ from __future__ import annotations
 import argparse
 import itertools
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from systopack.data.open import open_data
 from systopack.hardware.array import Array
@@ -40,7 +42,7 @@ from systopack.network.packaged import network_file
 from systopack.network.reference import quantize_images
 from systopack.records import read_record
 from systopack.synthesis.asic import Options, map_array
-from systopack.synthesis.delays import propagate
+from systopack.synthesis.delays import Delays, propagate
 from systopack.synthesis.gate_simulation import GateSimulation
 from systopack.synthesis.liberty import BUNDLED, Library, read_library
 from systopack.synthesis.power import energy
@@ -58,11 +60,12 @@ KEPT_BACK = (
 CLOCK_NS = 1.5
 WORDS = (16, 32, 64)  # of a tile, in turn
 KEPT_BACK_WORDS = 32
+IDLE = "idle"
 ROWS_PER_REGISTER = 8
 
 
 def measured(
-    work: Workload, name: str, simulation: GateSimulation, delays, period_ns: float
+    work: Workload, name: str, simulation: GateSimulation, delays: Delays, period_ns: float
 ) -> MeasuredRun:
     """Run it at gate level and count its events; the first load is not counted in either."""
     activity = simulation.run(work.inputs, warm_up=work.first_cycle)
@@ -78,12 +81,14 @@ def measured(
     )
     for tiles in work.runs:
         for tile in tiles:
-            events += tile_events(tile.weights, tile.index, tile.words)
+            counted = tile_events(tile.weights, tile.index, tile.words)
+            # Where nothing but zeros comes, no words stream: an idle array.
+            events += replace(counted, zero_weight=0.0) if name == IDLE else counted
     return MeasuredRun(name=name, events=events, energy_pj=found.cells_fj * activity.cycles / 1000)
 
 
 def idle(array: Array, words: int, tiles: int) -> Workload:
-    """Nothing but zeros, in as many cycles."""
+    """Nothing but zeros."""
     zeros = np.zeros((array.rows, array.columns), dtype=np.int64)
     tile = ArrayTile(
         weights=zeros,
@@ -101,7 +106,11 @@ def idle(array: Array, words: int, tiles: int) -> Workload:
 
 
 def measure(
-    array: Array, library: Library, gates: bool, network: PackedNetwork, images
+    array: Array,
+    library: Library,
+    gates: bool,
+    network: PackedNetwork,
+    images: NDArray[np.int8],
 ) -> tuple[MeasuredPoint, Fit]:
     """One netlist."""
     netlist = map_array(
@@ -128,7 +137,7 @@ def measure(
     }
     used = [run for name, run in runs.items() if name not in KEPT_BACK]
     for words in (WORDS[0], WORDS[-1]):
-        used.append(measured(idle(array, words, 2), "zeros", simulation, delays, period_ns))
+        used.append(measured(idle(array, words, 2), IDLE, simulation, delays, period_ns))
     fit = fit_coefficients(
         used,
         kept_back=[runs[name] for name in KEPT_BACK],

@@ -33,10 +33,12 @@ def cells(name: str) -> list[str]:
         entries[key] = figures
     header = ["cell", "columns a sum register", "alpha", "area, um2", "ratio", "path, ns"]
     header += ["OpenSTA, ns", "energy, fJ a cycle", "clock pins", "ratio", "energy, fJ a word"]
+    header += ["clock tree, fJ a cycle", "wires, fJ a cycle", "ratio with both"]
     rows = []
     for (cell, shared, alpha), figures in sorted(entries.items()):
         base = entries.get((cell, shared, 1), figures)
         sta = figures.get("opensta_ns")
+        parts = figures["energy_fj_per_cell_cycle"]
         rows.append(
             [
                 cell,
@@ -47,12 +49,19 @@ def cells(name: str) -> list[str]:
                 f"{figures['critical_ns']:.3f}",
                 "-" if sta is None else f"{sta:.3f}",
                 f"{figures['cells_fj']:.1f}",
-                f"{figures['energy_fj_per_cell_cycle']['clock_fj']:.1f}",
+                f"{parts['clock_fj']:.1f}",
                 f"{figures['cells_fj'] / base['cells_fj']:.2f}",
                 f"{figures['word_fj']:.0f}",
+                f"{parts['clock_tree_fj']:.1f}",
+                f"{parts['wires_fj']:.1f}",
+                f"{_with_allowances(figures) / _with_allowances(base):.2f}",
             ]
         )
     return pages.table(header, rows)
+
+
+def _with_allowances(figures: Figures) -> float:
+    return sum(figures["energy_fj_per_cell_cycle"].values())
 
 
 def accelerator() -> list[str]:

@@ -45,14 +45,13 @@ class Delays:
         return mean
 
 
-def propagate(netlist: Netlist, *, wire_ff_per_pin: float = 0.0) -> Delays:
+def propagate(netlist: Netlist) -> Delays:
     """Propagate arrival times and transitions from ports and flip-flops.
 
     Args:
         netlist: flat, mapped.
-        wire_ff_per_pin: wire capacitance to each input pin.
     """
-    load = netlist.loads_ff(wire_ff_per_pin=wire_ff_per_pin)
+    load = netlist.loads_ff()
     state = _State(netlist.net_count)
     order = levels(netlist)
     for item in netlist.instances.values():

@@ -73,6 +73,31 @@ class LookupTable:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class WireLoad:
+    """What the library expects of a net's wires before there is a layout.
+
+    Args:
+        name: of the model.
+        fanout: pins that a net drives, rising.
+        capacitance_ff: of the wires of a net that drives so many.
+        slope_ff: of every further pin.
+    """
+
+    name: str
+    fanout: NDArray[np.float64]
+    capacitance_ff: NDArray[np.float64]
+    slope_ff: float
+
+    def at(self, fanout: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Capacitance in fF of nets that drive so many pins each; of an open net 0."""
+        pins = np.asarray(fanout, dtype=float)
+        start = np.concatenate([[0.0], self.fanout]), np.concatenate([[0.0], self.capacitance_ff])
+        inside = np.interp(pins, *start)
+        found: NDArray[np.float64] = inside + self.slope_ff * np.maximum(pins - self.fanout[-1], 0)
+        return found
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class InternalPower:
     """Energy inside a cell for one transition of a pin.
 
@@ -181,6 +206,7 @@ class Library:
         voltage_v: supply.
         cells: by name.
         excluded: cells that the library says not to use.
+        wire_load: its default model of wires, None where it has none.
     """
 
     name: str
@@ -188,6 +214,7 @@ class Library:
     voltage_v: float
     cells: Mapping[str, LibraryCell]
     excluded: frozenset[str]
+    wire_load: WireLoad | None
 
 
 def read_library(path: Path | str = BUNDLED, *, power: bool = True) -> Library:

@@ -18,6 +18,7 @@ from systopack.synthesis.liberty import (
     LibraryCell,
     LookupTable,
     Pin,
+    WireLoad,
 )
 
 _TIME = {"1ns": 1.0, "100ps": 0.1, "10ps": 0.01, "1ps": 0.001}
@@ -34,6 +35,7 @@ class _Group:
         self.names = [_bare(name) for name in tree[2]]
         self.attributes: dict[str, str] = {}
         self.lists: dict[str, list[str]] = {}
+        self.pairs: list[tuple[str, list[str]]] = []  # of lists that come more than once
         self.groups: list[_Group] = []
         for child in tree[3]:
             name, value, arguments, children = child
@@ -43,6 +45,7 @@ class _Group:
                 self.attributes[name] = _bare(value)
             else:
                 self.lists[name] = [_bare(text) for text in arguments]
+                self.pairs.append((name, self.lists[name]))
 
     def all(self, kind: str) -> list[_Group]:
         return [group for group in self.groups if group.kind == kind]
@@ -100,6 +103,27 @@ def library_of(tree: Any, path: Path) -> Library:
             for group in root.all("cell")
             if group.attributes.get("dont_use", "false").lower() == "true"
         ),
+        wire_load=_wire_load(root, units),
+    )
+
+
+def _wire_load(root: _Group, units: _Units) -> WireLoad | None:
+    """The default model of wires."""
+    name = root.attributes.get("default_wire_load")
+    group = next((g for g in root.all("wire_load") if g.names[0] == name), None)
+    if name is None or group is None:
+        return None
+    points = sorted(
+        (float(values[0]), float(values[1]))
+        for kind, values in group.pairs
+        if kind == "fanout_length"
+    )
+    per_length = group.number("capacitance") * units.load
+    return WireLoad(
+        name=name,
+        fanout=np.array([fanout for fanout, _ in points]),
+        capacitance_ff=per_length * np.array([length for _, length in points]),
+        slope_ff=per_length * group.number("slope", 0.0),
     )
 
 

@@ -67,13 +67,13 @@ class Netlist:
         """Instances of cells of one kind."""
         return sum(len(item) for item in self.instances.values() if item.cell.kind == kind)
 
-    def loads_ff(self, *, wire_ff_per_pin: float = 0.0) -> NDArray[np.float64]:
-        """Capacitance of each net: its input pins, and the wire to each of them."""
+    def loads_ff(self) -> NDArray[np.float64]:
+        """Capacitance of each net: its input pins."""
         load = np.zeros(self.net_count)
         for item in self.instances.values():
             for name in item.cell.inputs:
                 pin = item.cell.pins[name].capacitance_ff
-                np.add.at(load, item.nets[name], pin + wire_ff_per_pin)
+                np.add.at(load, item.nets[name], pin)
         return load
 
 

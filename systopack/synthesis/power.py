@@ -4,7 +4,7 @@
     internal    the Liberty energy of every transition inside cells
     clock pins  the same of flip-flops' and clock gates' clock pins, by the state of D and Q
     leakage     by the state of the inputs, times the clock period
-    wires, clock tree   an allowance, never mixed with the others (`Allowance`)
+    wires, clock tree   an allowance, never mixed with the others (`allowance`)
 
 Energies of a gate's output are shared among its inputs as they toggle, times the probability that
 the others let the toggle through. Conditions are weighted with probabilities of nets taken as
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from systopack.synthesis.allowance import allowance
 from systopack.synthesis.delays import Delays
 from systopack.synthesis.gate_simulation import Activity
 from systopack.synthesis.instance_power import InstancePower
@@ -36,7 +37,7 @@ class Energy:
         internal_fj: inside gates, and flip-flops' data and output pins.
         clock_fj: clock pins inside flip-flops and clock gates, and the load of clock nets.
         leakage_fj: over one clock period.
-        clock_tree_fj, wires_fj: allowances.
+        clock_tree_fj, wires_fj: allowances, 0 where the library gives no ground for them.
     """
 
     switching_fj: float
@@ -57,41 +58,21 @@ class Energy:
         return self.cells_fj + self.clock_tree_fj + self.wires_fj
 
 
-@dataclass(frozen=True, kw_only=True)
-class Allowance:
-    """What no synthesis knows: wires and the clock tree.
-
-    Args:
-        wire_ff_per_pin: wire capacitance to each input pin, in fF.
-        clock_tree_share: energy of the tree's buffers and wires as a share of the clock pins'.
-        source: where the figures are from.
-    """
-
-    wire_ff_per_pin: float = 0.0
-    clock_tree_share: float = 0.0
-    source: str = "none"
-
-
 def energy(
     netlist: Netlist,
     activity: Activity,
     delays: Delays,
     *,
     period_ns: float,
-    allowance: Allowance | None = None,
 ) -> Energy:
     """Mean energy of a clock cycle.
 
     Args:
         netlist, activity, delays: a netlist, what it did, its transitions.
         period_ns: clock period, for leakage.
-        allowance: for wires and clock tree; None: none.
     """
     return sum_up(
-        instance_energies(netlist, activity, delays, period_ns=period_ns),
-        netlist,
-        activity,
-        allowance or Allowance(),
+        instance_energies(netlist, activity, delays, period_ns=period_ns), netlist, activity
     )
 
 
@@ -119,15 +100,12 @@ def instance_energies(
     )
 
 
-def sum_up(
-    found: InstanceEnergies, netlist: Netlist, activity: Activity, allowance: Allowance
-) -> Energy:
+def sum_up(found: InstanceEnergies, netlist: Netlist, activity: Activity) -> Energy:
     """Add the instances' energies, the ports' loads and the allowances."""
     rate = activity.toggles / activity.cycles
     half = 0.5 * netlist.library.voltage_v**2
     clocks = clock_nets(netlist)
     load = netlist.loads_ff()
-    pins = netlist.loads_ff(wire_ff_per_pin=1.0) - load
     driven = np.zeros(netlist.net_count, dtype=bool)
     for nets in netlist.inputs.values():
         driven[nets] = True
@@ -135,14 +113,14 @@ def sum_up(
     edges = 2 * activity.ones / activity.cycles  # a clock net: two edges where it is enabled
     root = float((half * load * edges)[driven & clocks].sum())
     clock = _total(found.clock_fj) + root
-    wire = half * pins * allowance.wire_ff_per_pin
+    allowed = allowance(netlist, activity)
     return Energy(
         switching_fj=_total(found.switching_fj) + ports,
         internal_fj=_total(found.internal_fj),
         clock_fj=clock,
         leakage_fj=_total(found.leakage_fj),
-        clock_tree_fj=clock * allowance.clock_tree_share,
-        wires_fj=float((wire * rate)[~clocks].sum() + (wire * edges)[clocks].sum()),
+        clock_tree_fj=allowed.clock_tree_fj,
+        wires_fj=allowed.wires_fj,
     )
 
 
