@@ -136,7 +136,8 @@ EXPERIMENTS = {
     "one-shot": _regrouping(fine_tune_epochs=12),
     "fisher": _regrouping(fine_tune_epochs=12, importance="fisher", importance_images=1600),
     **{f"alpha-{alpha}": _loop(alpha=alpha, gamma=min(0.5, alpha - 1)) for alpha in ALPHAS},
-    **{f"gamma-{gamma}": _loop(gamma=gamma) for gamma in GAMMAS},
+    # Beyond gamma 1 conflicts alone reach rho 0.2 in one iteration; so that all group twice:
+    **{f"gamma-{gamma}": _loop(gamma=gamma, rho=0.2 if gamma <= 1 else 0.12) for gamma in GAMMAS},
     **{
         f"fraction-{fraction}": Experiment(
             fraction=fraction,

@@ -24,6 +24,7 @@ _ROWS = tuple(
         "mx_row.v",
         "bl_row.v",
         "parallel_row.v",
+        "lean_cell.v",
     )
 )
 _ACCUMULATORS = (16, 24, 32)
@@ -135,7 +136,7 @@ def parallel_claim(array: Array) -> Claim:
 def cell_claim(array: Array) -> Claim:
     """A cell of this array adds weight * chosen word to the passing sum, whatever came before."""
     parameters = array_parameters(array)
-    wanted = ("CELL", "ALPHA", "INDEX_BITS", "ACCUMULATOR_BITS", "WORD_BITS", "SUM_BITS")
+    wanted = ("CELL", "ALPHA", "INDEX_BITS", "ACCUMULATOR_BITS", "WORD_BITS", "SUM_BITS", "LEAN")
     start = 4 if array.cell == "bit-parallel" else 2 * array.word_cycles
     return Claim(
         name=f"cell {_words(array)}, alpha {array.alpha}",
@@ -270,4 +271,5 @@ def _joined(prefixes: list[str], name: str) -> str:
 
 
 def _words(array: Array) -> str:
-    return f"{array.cell}, {array.accumulator_bits} bits, weights of {array.weight_bits}"
+    lean = "lean " if array.lean else ""
+    return f"{lean}{array.cell}, {array.accumulator_bits} bits, weights of {array.weight_bits}"

@@ -37,6 +37,13 @@ MUTANTS = [
     ("stalls counted where there is none", "controller.v", "next_up && clear && !fed", "next_up && clear && fed"),
     ("partial sums of another position", "output_lane.v", ".write_address(keep_address_6)", ".write_address(keep_address_6 ^ 1)"),
 ]  # fmt: skip
+LEAN_MUTANTS = [
+    ("the last bit added, not subtracted", "lean_cell.v", "wire         minus = word & last;", "wire         minus = 1'b0;"),
+    ("the high half's sign not inverted", "lean_cell.v", "high <= {~carry[TOP+1]", "high <= {carry[TOP+1]"),
+    ("a carry kept from word to word", "lean_cell.v", "sum_carry & ~first", "sum_carry"),
+    ("the next weight taken a column too early", "lean_array.v", ".take(taken[STAGE+GROUP])", ".take(taken[STAGE+GROUP-(c==1)])"),
+    ("a register between columns that share one", "lean_array.v", ".REGISTERED(ENDS ? 1 : 0)", ".REGISTERED(1)"),
+]  # fmt: skip
 PIPELINED_MUTANTS = [
     ("a position taken a word too early", "pipe_issue.v", "reach + 1;", "reach;"),
     ("a line buffer's address wrapped one too late", "pipe_window.v", "moved = sum > END[ADDRESS_BITS:0]", "moved = sum > END[ADDRESS_BITS:0] + 1'b1"),
@@ -56,6 +63,14 @@ def outcome(verilog):
     return verify(network, images, array=Array(rows=3, columns=2, bank_parts=2), verilog=verilog)
 
 
+def lean_outcome(verilog):
+    rng = np.random.default_rng(SEED)
+    network = random_network(rng, layers=5)
+    images = random_images(rng, network, 2)
+    array = Array(rows=3, columns=3, lean=True, columns_per_register=2)
+    return verify(network, images, array=array, verilog=verilog)
+
+
 def pipelined_outcome(verilog):
     rng = np.random.default_rng(PIPELINED_SEED)
     network = random_network(rng, layers=5)
@@ -66,7 +81,7 @@ def pipelined_outcome(verilog):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("run", [outcome, pipelined_outcome])
+@pytest.mark.parametrize("run", [outcome, lean_outcome, pipelined_outcome])
 def test_the_hardware_itself_is_green(run):
     assert run(VERILOG).passed
 
@@ -86,6 +101,12 @@ def check(tmp_path, run, name, old, new):
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant[0])
 def test_every_mutant_is_killed(tmp_path, mutant):
     check(tmp_path, outcome, *mutant[1:])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", LEAN_MUTANTS, ids=lambda mutant: mutant[0])
+def test_every_mutant_of_lean_cells_is_killed(tmp_path, mutant):
+    check(tmp_path, lean_outcome, *mutant[1:])
 
 
 @pytest.mark.slow

@@ -10,7 +10,8 @@ module cell_proof #(
     parameter WORD_CYCLES = 8,
     parameter WORD_BITS = 1,
     parameter SUM_BITS = 4,
-    parameter CELL_WEIGHT_BITS = 8
+    parameter CELL_WEIGHT_BITS = 8,
+    parameter LEAN = 0
 ) (
     input  wire                       clk,
     input  wire [ALPHA*WORD_BITS-1:0] x,
@@ -20,7 +21,7 @@ module cell_proof #(
     output wire                       holds
 );
     localparam START = CELL == 2 ? 4 : 2 * WORD_CYCLES;
-    localparam LATE = ALPHA > 1 ? 1 : 0;
+    localparam LATE = ALPHA > 1 && LEAN == 0 ? 1 : 0;
     localparam SERIAL = CELL == 2 ? 1 : ACCUMULATOR_BITS;
     localparam END = START + LATE + 1 + SERIAL;
     localparam READS = CELL == 2 ? 1 : 8;
@@ -32,7 +33,12 @@ module cell_proof #(
     wire [SUM_BITS-1:0] sum_out;
     wire       load_rows = 1'b1;
     generate
-        if (CELL == 0) begin : g_mx
+        if (LEAN != 0) begin : g_lean
+            lean_cell #(
+                .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS), .LANES(SUM_BITS),
+                .WEIGHT_BITS(CELL_WEIGHT_BITS)
+            ) one (.phase(8'd1 << cycle % 8), .*);
+        end else if (CELL == 0) begin : g_mx
             mx_row #(
                 .COLUMNS(1), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
                 .ACCUMULATOR_BITS(ACCUMULATOR_BITS), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS)
