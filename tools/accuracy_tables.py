@@ -22,6 +22,7 @@ IMAGES = ROOT / "docs" / "images"
 Runs = Mapping[str, list[dict[str, Any]]]  # experiment -> figures of each seed
 NAMES = {
     "ours-full": "budgets, all data",
+    "ours-full-fast": "budgets, 4.2 times fewer words asked for, all data",
     "ours-10": "budgets, 10 % of the data",
     "plain-10": "the paper's loop, 10 % of the data",
     "ours-10-small": "budgets, cells at most 0.18, 10 % of the data",
@@ -36,6 +37,7 @@ NAMES = {
 }
 RESULTS = (
     "ours-full",
+    "ours-full-fast",
     "ours-10",
     "ours-10-mixed",
     "plain-10",

@@ -184,6 +184,8 @@ def _ratios(pair: Pair, sources: Sources) -> dict[str, float]:
     for options in sources.options:
         energies = energy_pair(pair, sources, options)
         if energies is not None:
+            cycles = [energy.events.cycles for energy in energies]
+            found[f"throughput, {options}"] = cycles[0] / cycles[1]
             found[f"energy per sample, {options}"] = energies[1].total_pj / energies[0].total_pj
     return found
 
@@ -217,17 +219,23 @@ def _verdict(paper: PaperNetwork, measured: dict[str, float]) -> list[str]:
         f"paper's {paper.throughput[-1]:g}; "
         f"{tiles:.3f} of the tiles, {_word(paper.tiles[-1], tiles)} than {paper.tiles[-1]:g}."
     ]
-    energies = {name: value for name, value in measured.items() if name.startswith("energy")}
+    energies = {
+        name.removeprefix("energy per sample, "): value
+        for name, value in measured.items()
+        if name.startswith("energy")
+    }
     if energies:
-        listed = "; ".join(
-            f"{name.removeprefix('energy per sample, ')} {value:.3f}"
-            for name, value in energies.items()
-        )
         best = min(energies.values())
         sentences.append(
-            f"Energy per sample against the paper's {paper.energy[-1]:g}: {listed}; the best is "
-            f"{_word(paper.energy[-1], best)}, and 1.15 / throughput would be "
-            f"{1.15 / throughput:.3f}."
+            f"Energy per sample is {_word(paper.energy[-1], best)} than the paper's "
+            f"{paper.energy[-1]:g} at best."
+        )
+    for options, energy in energies.items():
+        faster = measured[f"throughput, {options}"]
+        limit = 1.15 / faster
+        sentences.append(
+            f"{str(options).capitalize()}: {energy:.3f} at {faster:.2f} times the throughput, "
+            f"{'within' if energy <= limit else 'beyond'} 1.15 / throughput = {limit:.3f}."
         )
     return [" ".join(sentences)]
 
