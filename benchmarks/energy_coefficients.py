@@ -61,7 +61,6 @@ CLOCK_NS = 1.5
 WORDS = (16, 32, 64)  # of a tile, in turn
 KEPT_BACK_WORDS = 32
 IDLE = "idle"
-ROWS_PER_REGISTER = 8
 
 
 def measured(
@@ -164,7 +163,10 @@ def measure(
 
 def _key(point: MeasuredPoint) -> str:
     array = point.array
-    return f"{array.name}, {array.columns_per_register} columns a sum register, {point.gating}"
+    return (
+        f"{array.name}, {array.columns_per_register} columns a sum register, "
+        f"{array.rows_per_register} rows an input register, {point.gating}"
+    )
 
 
 def main() -> None:
@@ -175,6 +177,7 @@ def main() -> None:
     parser.add_argument("--data", default="../shared/data/cifar10")
     parser.add_argument("--sizes", type=int, nargs="+", default=[8, 16])
     parser.add_argument("--columns-per-register", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--rows-per-register", type=int, help="[default: all rows]")
     parser.add_argument("--full", action="store_true", help="cells that are not lean as well")
     parser.add_argument("--ungated", action="store_true", help="arrays without clock gates as well")
     options = parser.parse_args()
@@ -200,7 +203,7 @@ def main() -> None:
                 columns=size,
                 alpha=alpha,
                 lean=lean,
-                rows_per_register=ROWS_PER_REGISTER,
+                rows_per_register=min(options.rows_per_register or size, size),
                 columns_per_register=shared,
             )
             images = quantize_images(network, pixels)

@@ -94,20 +94,23 @@ def coefficients() -> list[str]:
     """Measured arrays and how well layers kept back are predicted."""
     record = read_record(RECORDS / "energy_coefficients_nangate45.json")
     errors = record["configuration"]["errors"]
-    header = ["array", "columns a sum register", "gating", "area a cell, um2"]
+    header = ["array", "columns a sum register", "rows an input register", "area a cell, um2"]
     header += ["clock, pJ a cell and cycle", "active cell word, pJ", "word 0, pJ", "load, pJ"]
     header += ["hop, pJ", "error, kept back"]
     rows = []
     for point in record["figures"]["points"]:
         name = f"{point['rows']}x{point['columns']} alpha {point['alpha']}"
         name = f"{point['cell']}{' lean' if point['lean'] else ''} {name}"
-        key = f"{name}, {point['columns_per_register']} columns a sum register, {point['gating']}"
+        key = (
+            f"{name}, {point['columns_per_register']} columns a sum register, "
+            f"{point['rows_per_register']} rows an input register, {point['gating']}"
+        )
         missed = errors[key].values()
         rows.append(
             [
                 name,
                 str(point["columns_per_register"]),
-                point["gating"],
+                str(point["rows_per_register"]),
                 f"{point['cell_area_um2']:.1f}",
                 *(
                     f"{point[field]:.4f}"
