@@ -137,7 +137,7 @@ class CoefficientTable:
         above = [p for p in alike if _cells(p.array) > _cells(array)]
         if not below or not above:
             nearest = below[-1] if below else above[0]
-            return _stand_in(nearest, array, f"of {nearest.array.name}, the nearest measured size")
+            return _stand_in(nearest, array)
         low, high = below[-1], above[0]
         span = math.log(_cells(high.array) / _cells(low.array))
         share = math.log(_cells(array) / _cells(low.array)) / span
@@ -236,14 +236,11 @@ def _cells(array: Array) -> int:
     return array.rows * array.columns
 
 
-def _stand_in(point: MeasuredPoint, array: Array, origin: str) -> MeasuredPoint:
-    return replace(
-        point,
-        array=array,
-        coefficients=replace(
-            point.coefficients, origin=f"{origin} ({point.coefficients.origin}), not measured"
-        ),
+def _stand_in(point: MeasuredPoint, array: Array) -> MeasuredPoint:
+    origin = (
+        f"{array.name} was not measured, the nearest size stands in: {point.coefficients.origin}"
     )
+    return replace(point, array=array, coefficients=replace(point.coefficients, origin=origin))
 
 
 def _between(low: MeasuredPoint, high: MeasuredPoint, array: Array, share: float) -> MeasuredPoint:
