@@ -41,9 +41,9 @@ DENSE = TrainSettings(epochs=15, learning_rate=0.1)
 PACKED = CombineSettings(
     alpha=8,
     gamma=0.5,
-    rho=0.05,
+    rho=0.09,
     beta=0.4,
-    fine_tune_epochs=10,
+    fine_tune_epochs=8,
     distill_weight=0.5,
     channels_per_group=2,
 )

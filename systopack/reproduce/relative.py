@@ -81,7 +81,7 @@ def relative(sources: Sources) -> Section:
         measured = _ratios(pair, sources)
         figures[subject.paper] = measured
         for name, value in measured.items():
-            between = middle.get(name, "") if subject.packed == "resnet20-cifar10" else ""
+            between = middle.get(name, "") if subject.paper == "ResNet-20, CIFAR-10" else ""
             mark = COMPUTED
             if name.startswith("energy"):
                 mark += f", {recorded(_coefficients_name(sources))}"
@@ -201,7 +201,7 @@ def _gamma_zero(sources: Sources) -> dict[str, str]:
             figures = record["figures"]
             dense_tiles = 0
             for pair in sources.pairs:
-                if pair.subject.packed == "resnet20-cifar10":
+                if pair.subject.paper == "ResNet-20, CIFAR-10":
                     dense_tiles = pair.dense.tile_count(rows=ROWS, columns=COLUMNS)
             found = {"throughput, array alone": f"{figures['streamed_words_ratio']:.3f}"}
             if dense_tiles:

@@ -58,7 +58,7 @@ SUBJECTS = (
     Subject(
         paper="ResNet-20, CIFAR-10",
         dense="resnet20-cifar10-dense",
-        packed="resnet20-cifar10",
+        packed="resnet20-cifar10-fast",
         shape=(3, 32, 32),
     ),
 )
