@@ -1,4 +1,4 @@
-"""Make docs/results.md and its figures of what `systopack reproduce --out OUT` wrote.
+"""Make docs/results.md, its figures and its record of what `systopack reproduce --out OUT` wrote.
 
 python tools/results_page.py OUT
 """
@@ -13,10 +13,13 @@ IMAGES = ROOT / "docs" / "images" / "results"
 
 
 def main() -> None:
-    """Copy the page and the figures that it shows."""
+    """Copy the page, its record and the figures that it shows."""
     out = Path(sys.argv[1])
     text = (out / "results.md").read_text().replace("](images/", "](images/results/")
     (ROOT / "docs" / "results.md").write_text(text)
+    (ROOT / "benchmarks" / "records" / "reproduce.json").write_bytes(
+        (out / "results.json").read_bytes()
+    )
     IMAGES.mkdir(parents=True, exist_ok=True)
     for old in IMAGES.glob("*.png"):
         old.unlink()
