@@ -41,6 +41,10 @@ def reproduce(
             "checkout; resumes where it was stopped.",
         ),
     ] = False,
+    liberty: Annotated[
+        Path | None,
+        typer.Option(help="--full: Liberty file to map to. [default: the bundled sky130]"),
+    ] = None,
 ) -> None:
     """Make the paper's tables and figures anew, beside ours.
 
@@ -58,8 +62,10 @@ def reproduce(
     if images < 1:
         raise InvalidOptionError(f"--images is {images}; give at least 1.")
     folder = records_folder(records)
+    if liberty is not None and not full:
+        raise InvalidOptionError("--liberty is read by --full alone; give both, or leave it out.")
     if full:
-        measure_records(folder, out / "runs", say=console.say)
+        measure_records(folder, out / "runs", liberty=liberty, say=console.say)
     sources = Sources(records=folder, pixels=_pixels(data or []), images=images)
     width = max(len(name) for name in SECTIONS)
     display = console.RowsDisplay(("section", "seconds"), first_width=width, total=len(SECTIONS))

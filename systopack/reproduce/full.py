@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from systopack.errors import InvalidFileError
+from systopack.synthesis.liberty import BUNDLED
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
-_ALPHAS = ("1", "2", "4", "8", "16")
+_ALPHAS = ("1", "2", "4", "16")  # alpha 8 is the run with gamma 0.5
 _GAMMAS = ("0.0", "0.25", "0.5", "0.75", "1.0", "1.25", "1.5", "1.75")
 _FRACTIONS = ("0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1.0")
 
@@ -40,7 +41,9 @@ def accuracy_jobs(runs: Path) -> tuple[Job, ...]:
     """Every training run whose record a reproduction reads."""
     experiments = [
         "ours-full",
+        "ours-full-fast",
         "ours-10",
+        "plain-10",
         "ours-10-small",
         "ours-10-mixed-small",
         *(f"alpha-{value}" for value in _ALPHAS),
@@ -57,12 +60,38 @@ def accuracy_jobs(runs: Path) -> tuple[Job, ...]:
     )
 
 
-def measure_records(records: Path, runs: Path, *, say: Callable[[str], None]) -> None:
+def silicon_jobs(liberty: Path | None) -> tuple[Job, ...]:
+    """Synthesis and gate level: cells, arrays, and the FPGA.
+
+    Args:
+        liberty: standard cells; None: the library that comes with the package.
+    """
+    library = str((liberty or BUNDLED).resolve())
+    suffix = "" if liberty is None else f"_{liberty.name.split('.')[0]}"
+    name = f"energy_coefficients{suffix}.json"
+    sizes = ("--sizes", "8", "32", "--columns-per-register", "1", "2", "4", "8")
+    return (
+        Job(
+            script="asic_cells.py",
+            arguments=(library, "../shared/data/cifar10", "--out", f"asic_cells{suffix}.json"),
+        ),
+        Job(
+            script="energy_coefficients.py",
+            arguments=("--library", library, "--name", name, *sizes),
+        ),
+        Job(script="fpga_lenet.py", arguments=()),
+    )
+
+
+def measure_records(
+    records: Path, runs: Path, *, liberty: Path | None = None, say: Callable[[str], None]
+) -> None:
     """Run every benchmark and put its record into the folder of records.
 
     Args:
         records: folder that a reproduction reads.
         runs: folder for models and checkpoints; what is finished there is not run again.
+        liberty: standard cells of the gate-level benchmarks; None: the bundled ones.
         say: told about each benchmark.
 
     Raises:
@@ -75,7 +104,11 @@ def measure_records(records: Path, runs: Path, *, say: Callable[[str], None]) ->
             "one; clone the repository and run it there, or leave --full out."
         )
     runs.mkdir(parents=True, exist_ok=True)
-    jobs = (Job(script="mnist.py", arguments=()), *accuracy_jobs(runs.resolve()))
+    jobs = (
+        Job(script="mnist.py", arguments=()),
+        *accuracy_jobs(runs.resolve()),
+        *silicon_jobs(liberty),
+    )
     for number, job in enumerate(jobs, start=1):
         made = runs / job.record
         if job.record and made.exists():

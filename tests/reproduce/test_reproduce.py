@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from runpy import run_path
 
 import numpy as np
 import pytest
@@ -167,6 +168,15 @@ def test_full_needs_a_checkout(tmp_path, monkeypatch):
     monkeypatch.setattr(full, "_CHECKOUT", tmp_path)
     with pytest.raises(InvalidFileError, match="installed without"):
         full.measure_records(tmp_path, tmp_path / "runs", say=lambda _: None)
+
+
+def test_full_names_runs_and_scripts_that_there_are(tmp_path):
+    module = run_path(str(ROOT / "benchmarks" / "accuracy_resnet20.py"))
+    jobs = full.accuracy_jobs(tmp_path)
+    assert {job.arguments[0] for job in jobs} <= set(module["EXPERIMENTS"])
+    for job in (*jobs, *full.silicon_jobs(None), *full.silicon_jobs(tmp_path / "cells.lib.gz")):
+        assert (ROOT / "benchmarks" / job.script).is_file()
+    assert "asic_cells_cells.json" in full.silicon_jobs(tmp_path / "cells.lib.gz")[0].arguments
 
 
 def test_full_goes_on_where_it_stopped_and_tells_of_failures(tmp_path, monkeypatch):
