@@ -62,6 +62,7 @@ IMAGES, BATCH = 50_000, 128
 SWEEP_STEPS = 156  # of the runs that compare alpha and gamma: 4 epochs of a tenth of the images
 FRACTION_STEPS = 234  # of packing with every fraction of the images
 SCRATCH_STEPS = 780  # before that, of the dense network that sees only the fraction
+LONG_SCRATCH_STEPS = 6 * SCRATCH_STEPS  # as a check that the comparison is not one of patience
 FRACTIONS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 ALPHAS = (1, 2, 4, 16)  # alpha 8 is the run at gamma 0.5
 GAMMAS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
@@ -153,6 +154,14 @@ EXPERIMENTS = {
             scratch_epochs=epochs(SCRATCH_STEPS, fraction),
         )
         for fraction in FRACTIONS
+    },
+    **{
+        f"long-scratch-{fraction}": Experiment(
+            fraction=fraction,
+            settings={**BUDGETS, "fine_tune_epochs": epochs(FRACTION_STEPS, fraction)},
+            scratch_epochs=epochs(LONG_SCRATCH_STEPS, fraction),
+        )
+        for fraction in (0.1, 1.0)
     },
 }
 

@@ -89,7 +89,7 @@ def test_the_papers_figures_stand_beside_ours(written):
     assert "VGG-16, CIFAR-10: no trained network of ours" in text
     figures = json.loads(written.record.read_text())["figures"]
     ours = figures["throughput, energy and tiles"]["ResNet-20, CIFAR-10"]
-    packed = load(network_file(Path("zoo:resnet20-cifar10")))
+    packed = load(network_file(Path("zoo:resnet20-cifar10-fast")))
     assert ours["tiles"] == pytest.approx(packed.tile_count(rows=32, columns=32) / 281)
     assert "energy per sample, gating 'clock'" in ours
 
@@ -111,10 +111,10 @@ def test_latency_is_that_of_the_cycle_models(written):
     from systopack.network.network import PackedNetwork
     from systopack.network.packaged import network_file
 
-    network = PackedNetwork.load(network_file(Path("zoo:resnet20-cifar10")))
+    network = PackedNetwork.load(network_file(Path("zoo:resnet20-cifar10-fast")))
     count = count_pipelined(network, array=Array(accumulator_bits=network.accumulator_bits))
     figures = json.loads(written.record.read_text())["figures"]["cross-layer latency"]
-    assert figures[network.name]["latency_cycles"] == count.latency_cycles
+    assert figures["resnet20-cifar10-fast"]["latency_cycles"] == count.latency_cycles
 
 
 def test_without_coefficients_no_energy_is_claimed(tmp_path):
@@ -138,7 +138,7 @@ def test_neighbours_run_on_real_activations(records):
     rng = np.random.default_rng(0)
     pixels = {(3, 32, 32): rng.integers(0, 256, (1, 3, 32, 32)).astype(np.uint8)}
     section = neighbours(Sources(records=records, pixels=pixels, images=1))
-    designs = section.figures["resnet20-cifar10"]
+    designs = section.figures["resnet20-cifar10-fast"]
     assert designs["column combining per tile"]["cycles"] < designs["dense array"]["cycles"]
 
 
