@@ -36,10 +36,11 @@ class Accelerator:
 
     Args:
         name, data, source: what it is, what it classified, where it stands.
-        node_nm: technology.
         technology: ASIC or FPGA, measured or not.
         precision: of weights and activations.
-        energy_uj: of one frame.
+        node_nm: where published.
+        supply_v: where published; else the node's nominal supply is taken to be it.
+        energy_uj: of one frame, where published.
         energy_bound: "at most" where the source bounds the energy, else "".
         accuracy_percent, frames_per_s, latency_us: where published.
     """
@@ -47,26 +48,40 @@ class Accelerator:
     name: str
     data: str
     source: str
-    node_nm: float
     technology: str
     precision: str
-    energy_uj: float
+    node_nm: float | None = None
+    supply_v: float | None = None
+    energy_uj: float | None = None
     energy_bound: str = ""
     accuracy_percent: float | None = None
     frames_per_s: float | None = None
     latency_us: float | None = None
 
     @property
-    def frames_per_j(self) -> float:
-        """Frames for one joule."""
-        return 1e6 / self.energy_uj
+    def matched(self) -> bool:
+        """Whether weights and activations have 8 bits, as ours."""
+        return self.precision.startswith("8 bit")
 
-    def scaled_uj(self, node: Node, technology: Technology | None = None) -> float:
-        """Energy of a frame at another node, both at their nominal supplies."""
+    @property
+    def frames_per_j(self) -> float | None:
+        """Frames for one joule; None where no energy is published."""
+        return None if self.energy_uj is None else 1e6 / self.energy_uj
+
+    def scaled_uj(self, node: Node, technology: Technology | None = None) -> float | None:
+        """Energy of a frame at another node and its nominal supply.
+
+        None where no energy or no node is published.
+        """
+        if self.energy_uj is None or self.node_nm is None:
+            return None
         table = technology or load_technology()
         own = table.nearest_node(self.node_nm)
         return self.energy_uj * table.energy_factor(
-            source=own, source_v=own.nominal_v, target=node, target_v=node.nominal_v
+            source=own,
+            source_v=self.supply_v or own.nominal_v,
+            target=node,
+            target_v=node.nominal_v,
         )
 
 

@@ -157,6 +157,16 @@ def best_options(sources: Sources, organisation: Organisation) -> Options | None
     return min(totals, key=lambda options: totals[options]) if totals else None
 
 
+def best_energies(
+    pair: Pair, sources: Sources, organisation: Organisation
+) -> tuple[NetworkEnergy, ...]:
+    """Energy of the dense and the packed network with the best options; empty if not measured."""
+    options = best_options(sources, organisation)
+    if options is None:
+        return ()
+    return energy_pair(pair, sources, options, organisation=organisation) or ()
+
+
 def _layer_tiles(pair: Pair) -> dict[str, tuple[int, int]]:
     size = {"rows": ROWS, "columns": COLUMNS}
     after = {layer.name: layer.matrix.tile_count(**size) for layer in pair.packed.layers}

@@ -11,9 +11,10 @@ from typing import Any
 
 from systopack.files import write_atomically
 from systopack.records import Record, sha256_of_file
+from systopack.reproduce.accelerators import against_published
 from systopack.reproduce.accuracy import accuracy
 from systopack.reproduce.content import Drawing, Section
-from systopack.reproduce.efficiency import against_published, energy_by_part, optimum
+from systopack.reproduce.efficiency import energy_by_part, optimum
 from systopack.reproduce.latency import latency
 from systopack.reproduce.neighbours import neighbours
 from systopack.reproduce.relative import relative, tiles_per_layer

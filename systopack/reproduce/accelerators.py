@@ -1,0 +1,240 @@
+"""Frames per joule and latency beside published accelerators, at 8 bits and at other precisions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from systopack.hardware.energy.events import Organisation
+from systopack.hardware.energy.technology import Node, load_technology
+from systopack.hardware.pipelined.cycles import count_pipelined
+from systopack.network.packaged import network_file
+from systopack.records import read_record
+from systopack.reproduce.content import CITED, COMPUTED, Section, Table, recorded
+from systopack.reproduce.published import Accelerator, Published, load_published
+from systopack.reproduce.relative import best_energies
+from systopack.reproduce.sources import Pair, Sources
+
+_ORGANISATIONS: tuple[Organisation, ...] = ("tiled", "pipelined")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ours:
+    """A packed network on an accelerator whose energy was measured.
+
+    Args:
+        network, data: what runs and what it classifies.
+        organisation: of the accelerator.
+        accuracy_percent: of the 8-bit network.
+        energy_uj, latency_us: of one frame.
+        clock_mhz: of the synthesized array.
+    """
+
+    network: str
+    data: str
+    organisation: Organisation
+    accuracy_percent: float
+    energy_uj: float
+    latency_us: float
+    clock_mhz: float
+
+
+def against_published(sources: Sources) -> Section:
+    """Frames per joule and latency beside published accelerators, scaled to one node and not."""
+    published, technology = load_published(), load_technology()
+    node = technology.node("45-hp")
+    if sources.coefficients is not None:
+        node = technology.nearest_node(sources.coefficients[0].node_nm)
+    ours = [found for pair in sources.pairs for found in _measured(pair, sources)]
+    own_rows = tuple(_own_row(run, sources, node) for run in ours)
+    others = published.accelerators
+    return Section(
+        title="Against published accelerators",
+        text=(
+            "Frames per joule as published, and with the energy scaled to "
+            f"{node.nm:g} nm at its nominal supply (Stillmaker and Baas 2017; 28 nm counts as "
+            "32 nm, 22 nm as 20 nm), from the published supply where there is one. Boards are not "
+            "scaled in any other way. Where a source gives only a bound, the bound stands. Ours is "
+            "the array and the memories of the accelerator; a measured chip pays for its clock "
+            "tree, wires, control and pins as well, so a factor below two says nothing.",
+            "At 8 bits. The MLPerf Tiny entries run a smaller network than ours, a ResNet-8 (12.5 "
+            "million products an image, the dense ResNet-20 40.6 million), and report accuracy on "
+            "the 200 images of that benchmark.",
+        ),
+        tables=(
+            _table([other for other in others if other.matched], node, own_rows),
+            _table([other for other in others if not other.matched], node, ()),
+        ),
+        verdict=_claims(published, ours, node),
+        figures={
+            f"{run.network}, {run.organisation}": {
+                "energy_uj": run.energy_uj,
+                "latency_us": run.latency_us,
+                "accuracy_percent": run.accuracy_percent,
+            }
+            for run in ours
+        },
+    )
+
+
+def _table(others: list[Accelerator], node: Node, ours: tuple[tuple[str, ...], ...]) -> Table:
+    return Table(
+        header=(
+            "accelerator",
+            "data",
+            "technology",
+            "precision",
+            "accuracy, %",
+            "frames / J",
+            f"at {node.nm:g} nm",
+            "latency, us",
+        ),
+        rows=(*(_row(other, node) for other in others), *ours),
+    )
+
+
+def _row(other: Accelerator, node: Node) -> tuple[str, ...]:
+    at_least = ">= " if other.energy_bound else ""
+    scaled = other.scaled_uj(node)
+    size = "" if other.node_nm is None else f"{other.node_nm:g} nm, "
+    return (
+        other.name,
+        other.data,
+        f"{size}{other.technology}",
+        other.precision,
+        "-" if other.accuracy_percent is None else f"{other.accuracy_percent:g}",
+        "-" if other.frames_per_j is None else f"{at_least}{other.frames_per_j:,.0f}",
+        "-" if scaled is None else f"{at_least}{1e6 / scaled:,.0f}",
+        "-" if other.latency_us is None else f"{other.latency_us:,g}",
+        f"{CITED}: {other.source}",
+    )
+
+
+def _own_row(run: _Ours, sources: Sources, node: Node) -> tuple[str, ...]:
+    assert sources.coefficients is not None
+    per_j = f"{1e6 / run.energy_uj:,.0f}"
+    return (
+        f"ours, {run.network}, {run.organisation}",
+        run.data,
+        f"{node.nm:g} nm, gate level, memories from a table",
+        "8 bit",
+        f"{run.accuracy_percent:.2f}",
+        per_j,
+        per_j,
+        f"{run.latency_us:.1f}",
+        f"{COMPUTED}, {recorded(sources.coefficients[1])}",
+    )
+
+
+def _measured(pair: Pair, sources: Sources) -> list[_Ours]:
+    """The packed network on every accelerator that there are coefficients for."""
+    found = []
+    for organisation in _ORGANISATIONS:
+        energies = best_energies(pair, sources, organisation)
+        if not energies:
+            continue
+        energy = energies[1]
+        cycles = energy.events.cycles
+        if organisation == "pipelined":
+            cycles = count_pipelined(pair.packed, array=pair.arrays[1]).latency_cycles
+        found.append(
+            _Ours(
+                network=energy.events.network,
+                data=pair.subject.paper.split(", ")[1],
+                organisation=organisation,
+                accuracy_percent=_accuracy_percent(pair),
+                energy_uj=energy.total_pj / 1e6,
+                latency_us=cycles / energy.clock_mhz,
+                clock_mhz=energy.clock_mhz,
+            )
+        )
+    return found
+
+
+def _accuracy_percent(pair: Pair) -> float:
+    """Of the packed network in 8 bit, from the record that comes with it."""
+    file = network_file(Path(f"zoo:{pair.subject.packed}"))
+    figures = read_record(file.with_suffix(".json"))["figures"]
+    right = figures.get("packed_8_bit_correct", figures.get("correct_8_bit"))
+    return float(100 * right / figures["test_images"])
+
+
+def _claims(published: Published, ours: list[_Ours], node: Node) -> tuple[str, ...]:
+    """Whether the paper's two factors are reached, one data set after the other."""
+    if not ours:
+        return (
+            "Without measured coefficients there is no energy of ours, so nothing is claimed "
+            f"about the paper's {published.energy_efficiency:g} times energy efficiency and "
+            f"{published.latency:g} times latency.",
+        )
+    sentences = []
+    for data in dict.fromkeys(run.data for run in ours):
+        runs = [run for run in ours if run.data == data]
+        others = [other for other in published.accelerators if data in other.data]
+        matched = [other for other in others if other.matched]
+        frugal = min(runs, key=lambda run: run.energy_uj)
+        fast = min(runs, key=lambda run: run.latency_us)
+        if matched:
+            sentences += _energy_claim(published, frugal, matched, node, "8-bit")
+            sentences += _latency_claim(published, fast, matched, "8-bit")
+        else:
+            sentences.append(f"{data}: no accelerator was found that states 8 bits.")
+        sentences += _energy_claim(published, frugal, others, node, "any precision")
+        sentences += _latency_claim(published, fast, others, "any precision")
+        exact = _best(others, lambda other: other.accuracy_percent, largest=True)
+        scaled = exact.scaled_uj(node) if exact else None
+        if exact is not None and scaled is not None:
+            sentences.append(
+                f"{data}: against the most accurate of them ({exact.name}, "
+                f"{exact.accuracy_percent:g} %, {exact.precision}) ours "
+                f"({frugal.accuracy_percent:.2f} %) is {scaled / frugal.energy_uj:.2g} times as "
+                "energy efficient at one node."
+            )
+    return tuple(sentences)
+
+
+def _energy_claim(
+    published: Published, run: _Ours, others: list[Accelerator], node: Node, which: str
+) -> list[str]:
+    best = _best(others, lambda other: other.scaled_uj(node))
+    if best is None:
+        return []
+    scaled, own = best.scaled_uj(node) or 0.0, best.energy_uj or 0.0
+    factor = scaled / run.energy_uj
+    reached = "reached" if factor >= published.energy_efficiency else "not reached"
+    return [
+        f"{run.data}, {which}: against the most energy efficient at one node ({best.name}, "
+        f"{best.precision}) ours is {factor:.2g} times as energy efficient at {node.nm:g} nm "
+        f"({own / run.energy_uj:.2g} times as published): {published.energy_efficiency:g} times "
+        f"energy efficiency is {reached}."
+    ]
+
+
+def _latency_claim(
+    published: Published, run: _Ours, others: list[Accelerator], which: str
+) -> list[str]:
+    best = _best(others, lambda other: other.latency_us)
+    if best is None or best.latency_us is None:
+        return []
+    gain = best.latency_us / run.latency_us
+    reached = "reached" if gain >= published.latency else "not reached"
+    return [
+        f"{run.data}, {which}: latency against the fastest ({best.name}, {best.technology}, "
+        f"{best.latency_us:g} us): ours, {run.organisation}, {run.latency_us:.1f} us at "
+        f"{run.clock_mhz:.0f} MHz, a factor of {gain:.2g}: {published.latency:g} times is "
+        f"{reached}. Theirs is measured, ours is a clock from gate level."
+    ]
+
+
+def _best(
+    others: list[Accelerator],
+    value: Callable[[Accelerator], float | None],
+    *,
+    largest: bool = False,
+) -> Accelerator | None:
+    """The one with the smallest (or largest) value, of those that have one."""
+    known = [(other, number) for other in others if (number := value(other)) is not None]
+    if not known:
+        return None
+    return (max if largest else min)(known, key=lambda pair: pair[1])[0]
