@@ -128,6 +128,7 @@ EXPERIMENTS = {
         fraction=0.1, settings={**MIXED, **SMALL, "fine_tune_epochs": 40}
     ),
     "plain-10": Experiment(fraction=0.1, settings=PLAIN),
+    "plain-10-gentle": Experiment(fraction=0.1, settings={**PLAIN, "learning_rate": 0.01}),
     "plain-10-small": Experiment(
         fraction=0.1, settings={**PLAIN, "beta": 0.3, "rho": 0.21, "fine_tune_epochs": 31}
     ),

@@ -29,6 +29,7 @@ NAMES = {
     "ours-10-small-long": "the same, 120 epochs instead of 40",
     "ours-10-mixed": "budgets with CutMix, 10 % of the data",
     "ours-10-mixed-small": "budgets with CutMix, cells at most 0.18, 10 % of the data",
+    "plain-10-gentle": "the paper's loop, a fifth of the learning rate, 10 % of the data",
     "plain-10-small": "the paper's loop, lower rho, 10 % of the data",
     "every-iteration": "groups found again in each of 5 iterations",
     "last-iteration": "magnitude pruning in 4 iterations, grouped in the 5th",
@@ -41,6 +42,7 @@ RESULTS = (
     "ours-10",
     "ours-10-mixed",
     "plain-10",
+    "plain-10-gentle",
     "ours-10-mixed-small",
     "ours-10-small",
     "ours-10-small-long",
@@ -135,18 +137,23 @@ def sweep(prefix: str) -> Callable[[Runs], list[str]]:
 
 def fractions(runs: Runs) -> list[str]:
     """Pretrained against trained from scratch on the fraction."""
-    scratch = dict(_points(runs, "scratch"))
+    others = [dict(_points(runs, prefix)) for prefix in ("scratch", "long-scratch")]
     rows = []
     for value, of in _points(runs, "fraction"):
         ours = mean(of, "packed_8_bit_percent")
         row = [f"{100 * value:g} %", f"{ours:.2f}"]
-        if value in scratch:
-            theirs = mean(scratch[value], "packed_8_bit_percent")
-            row += [f"{theirs:.2f}", f"{ours - theirs:+.2f}"]
-        else:
-            row += ["", ""]
+        for scratch in others:
+            if value in scratch:
+                theirs = mean(scratch[value], "packed_8_bit_percent")
+                row += [f"{theirs:.2f}", f"{ours - theirs:+.2f}"]
+            else:
+                row += ["", ""]
         rows.append(row)
-    return table("data | pretrained, then packed | from scratch, then packed | difference", rows)
+    return table(
+        "data | pretrained, then packed | from scratch, then packed | difference | "
+        "from scratch, six times the steps | difference",
+        rows,
+    )
 
 
 def speed(_: Runs) -> list[str]:
@@ -212,9 +219,12 @@ def draw(runs: Runs) -> None:
                 label,
                 IMAGES / f"accuracy_{prefix}.png",
             )
-    ours, scratch = _points(runs, "fraction"), _points(runs, "scratch")
-    if len(ours) > 1 and len(scratch) > 1:
-        _fractions_figure(ours, scratch, IMAGES / "accuracy_fraction.png")
+    curves = {
+        "pretrained, packed": _points(runs, "fraction"),
+        "from scratch, packed": _points(runs, "scratch"),
+        "from scratch, six times the steps": _points(runs, "long-scratch"),
+    }
+    _fractions_figure(curves, IMAGES / "accuracy_fraction.png")
 
 
 def _two_axes(
@@ -235,25 +245,27 @@ def _two_axes(
 
 
 def _fractions_figure(
-    ours: list[tuple[float, list[dict[str, Any]]]],
-    scratch: list[tuple[float, list[dict[str, Any]]]],
-    path: Path,
+    curves: Mapping[str, list[tuple[float, list[dict[str, Any]]]]], path: Path
 ) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5, 3.2), layout="constrained")
     axes = figure.add_subplot()
-    for points, mark, label in ((ours, "o-", "pretrained"), (scratch, "s--", "from scratch")):
-        axes.plot(
-            [100 * value for value, _ in points],
-            [mean(of, "packed_8_bit_percent") for _, of in points],
-            mark,
-            label=f"{label}, packed",
-        )
+    marks = ("o-", "s--", "^:")
+    shown: set[float] = set()
+    for (label, points), mark in zip(curves.items(), marks, strict=True):
+        if not points:
+            continue
+        percent = [100 * value for value, _ in points]
+        shown.update(percent)
+        heights = [mean(of, "packed_8_bit_percent") for _, of in points]
+        axes.plot(percent, heights, mark, label=label)
     axes.set_xscale("log")
+    axes.set_xticks(sorted(shown), [f"{value:g}" for value in sorted(shown)])
+    axes.minorticks_off()
     axes.set_xlabel("training images read (%)")
     axes.set_ylabel("8-bit accuracy (%)")
-    axes.legend()
+    axes.legend(fontsize=8)
     axes.grid(alpha=0.3)
     figure.savefig(path, dpi=150)
 

@@ -16,7 +16,7 @@ from systopack.files import write_atomically
 ROOT = Path(__file__).resolve().parents[1]
 RECORDS = ROOT / "benchmarks" / "records"
 TARGET = ROOT / "systopack" / "records_data"
-KINDS = {"accuracy-resnet20", "mnist", "energy-coefficients"}
+KINDS = {"accuracy-resnet20", "mnist", "energy-coefficients", "hardware_verify"}
 
 
 def wanted() -> dict[Path, str]:

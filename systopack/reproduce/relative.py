@@ -88,6 +88,9 @@ def relative(sources: Sources) -> Section:
             elif between:
                 mark += f"; gamma 0: {recorded('gamma-0.0')}"
             rows.append((subject.paper, name, "1", between or "-", f"{value:.3f}", mark))
+        for options, ratio, origin in _in_rtl(pair, sources):
+            name = f"throughput, Verilog simulated, {options}"
+            rows.append((subject.paper, name, "1", "-", f"{ratio:.3f}", recorded(origin)))
         verdict += _verdict(paper, measured)
     if sources.coefficients is None:
         verdict.append(
@@ -202,6 +205,29 @@ def _ratios(pair: Pair, sources: Sources) -> dict[str, float]:
 
 def _coefficients_name(sources: Sources) -> str:
     return "" if sources.coefficients is None else sources.coefficients[1]
+
+
+def _in_rtl(pair: Pair, sources: Sources) -> list[tuple[str, float, str]]:
+    """Cycles of the dense over the packed network, simulated: options of both arrays, the ratio
+    and the record.
+    """
+    found = []
+    for origin, record in sources.records_of("hardware_verify"):
+        cycles: dict[str, dict[str, int]] = {}
+        for case in record["figures"].values():
+            if case["organisation"] == "tiled":
+                options = ", ".join(
+                    f"{name.replace('_', ' ')} {value}" if value is not True else name
+                    for name, value in case.get("options", {}).items()
+                )
+                of_options = cycles.setdefault(options or "as it is", {})
+                of_options[case["network"]] = case["cycles_per_image"]
+        names = (pair.subject.dense, pair.subject.packed)
+        for options, counts in sorted(cycles.items()):
+            dense, packed = (counts.get(str(name)) for name in names)
+            if dense is not None and packed is not None:
+                found.append((options, dense / packed, origin))
+    return found
 
 
 def _gamma_zero(sources: Sources) -> dict[str, str]:
