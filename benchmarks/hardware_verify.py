@@ -4,8 +4,8 @@
 
 LeNet-5-Shift with 100 images under 5 minutes, the build of the hardware without a cache included;
 ResNet-20 with 2 images; both on the tiled 32 x 32 array and layer-pipelined. The cases with banks
-of two parts, and the lean ones, are the accelerators of the energy and throughput rows in
-docs/results.md. A case that is named is measured anew, the others stay in the record as they are.
+of two parts are accelerators of docs/results.md; lean cells take half an hour to compile. A case
+that is named is measured anew, the others stay in the record as they are.
 """
 
 from __future__ import annotations
@@ -47,7 +47,6 @@ class Case:
 
 PARTS = {"bank_parts": 2}  # of both accelerators of a comparison
 LEAN_8 = {"lean": True, "columns_per_register": 8, "rows_per_register": 32, **PARTS}
-LEAN_1 = {"lean": True, "columns_per_register": 1, "rows_per_register": 8, **PARTS}
 
 
 CASES = {
@@ -85,17 +84,6 @@ CASES = {
         data="cifar10",
         images=1,
         options=LEAN_8,
-    ),
-    "lenet5-lean": Case(
-        network="lenet5-mnist", organisation="tiled", data="mnist", images=10, options=LEAN_1
-    ),
-    "lenet5-dense-lean": Case(
-        network="lenet5-mnist-dense",
-        organisation="tiled",
-        data="mnist",
-        images=10,
-        alpha=1,
-        options=LEAN_1,
     ),
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +20,8 @@ def with_blocks(text: str, blocks: Mapping[str, Sequence[str]]) -> str:
         if text.count(start) != 1 or text.count(end) != 1:
             sys.exit(f"The page needs one '{start}' and one '{end}'.")
         block = "\n".join([start, "", *lines, "", end])
-        text = re.sub(f"{start}.*?{end}", lambda _, block=block: block, text, flags=re.DOTALL)
+        before, _, rest = text.partition(start)
+        text = before + block + rest.partition(end)[2]
     return text
 
 

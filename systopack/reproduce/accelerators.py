@@ -57,7 +57,9 @@ def against_published(sources: Sources) -> Section:
             "32 nm, 22 nm as 20 nm), from the published supply where there is one. Boards are not "
             "scaled in any other way. Where a source gives only a bound, the bound stands. Ours is "
             "the array and the memories of the accelerator; a measured chip pays for its clock "
-            "tree, wires, control and pins as well, so a factor below two says nothing.",
+            "tree, wires, control and pins as well. The flip-flops outside the array alone could "
+            "add as much as the array's clock (docs/silicon.md), so a factor below two says "
+            "nothing.",
             "At 8 bits. The MLPerf Tiny entries run a smaller network than ours, a ResNet-8 (12.5 "
             "million products an image, the dense ResNet-20 40.6 million), and report accuracy on "
             "the 200 images of that benchmark.",
