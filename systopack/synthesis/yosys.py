@@ -1,27 +1,22 @@
 """Run yosys (the `pyosys` wheel) on Verilog, cached by content.
 
-A run has a process of its own, so that a fault of the tool cannot take the caller along, and works
-in an empty folder: sources and other inputs lie there under their own names, outputs are the files
-it leaves. A run is found again by the sha256 of everything that goes into it, in
-`$XDG_CACHE_HOME/systopack/yosys` (default `~/.cache`).
+A run has a process of its own and works in an empty folder: sources and other inputs lie there
+under their own names, outputs are the files it leaves. A run is found again by the sha256 of
+everything that goes into it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from systopack.errors import InvalidFileError
+from systopack.synthesis.tools import cache_folder, keep, run_python
 
 _RUN = """
 import sys
@@ -107,7 +102,7 @@ def run_yosys(
         digest.update(part.encode() + b"\0")
     for name, path in files.items():
         digest.update(name.encode() + b"\0" + _content(path) + b"\0")
-    kept = _cache_folder() / f"{top}-{digest.hexdigest()[:32]}"
+    kept = cache_folder("yosys") / f"{top}-{digest.hexdigest()[:32]}"
     if not kept.exists():
         with tempfile.TemporaryDirectory(prefix="systopack-yosys-") as name:
             folder = Path(name)
@@ -120,7 +115,8 @@ def run_yosys(
                     f"yosys ended without writing '{missing[0]}' for '{top}'; its last line was: "
                     f"{_last_line(log)}"
                 )
-            _keep(folder, log, outputs, kept)
+            (folder / _LOG).write_text(log)
+            keep(folder, [*outputs, _LOG], kept)
         return _read(kept, outputs, cached=False)
     return _read(kept, outputs, cached=True)
 
@@ -133,59 +129,21 @@ def _call(
     timeout_s: float,
     on_line: Callable[[str], None] | None,
 ) -> str:
-    process = subprocess.Popen(
-        [sys.executable, "-c", _RUN, *script],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,  # its children, ABC for one, end with it
-    )
-    expired = threading.Event()
-
-    def give_up() -> None:
-        expired.set()
-        _end(process)
-
-    timer = threading.Timer(timeout_s, give_up)
-    timer.start()
-    lines = []
-    try:
-        assert process.stdout is not None
-        for line in process.stdout:
-            lines.append(line)
-            if on_line is not None:
-                on_line(line.rstrip("\n"))
-        status = process.wait()
-    finally:
-        timer.cancel()
-        _end(process)
-    log = "".join(lines)
-    if expired.is_set():
+    run = run_python(_RUN, script, folder, timeout_s=timeout_s, on_line=on_line)
+    if run.expired:
         raise InvalidFileError(
             f"yosys did not end within {timeout_s:g} s on '{top}'; give it a smaller design."
         )
-    if status:
-        if "No module named 'pyosys'" in log:
+    if run.status:
+        if "No module named 'pyosys'" in run.log:
             raise InvalidFileError(
                 "There is no yosys to synthesize with; install it with 'pip install pyosys'."
             )
-        found = [line.strip() for line in log.splitlines() if "ERROR" in line]
-        words = (found or [_last_line(log)])[0].removeprefix("ERROR: ").rstrip(".")
         raise InvalidFileError(
-            f"yosys refused '{top}' with status {status}: {words}; mend the input and run again."
+            f"yosys refused '{top}' with status {run.status}: {run.complaint}; mend the input and "
+            "run again."
         )
-    return log
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    if process.poll() is None:
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
-        process.wait()
+    return run.log
 
 
 def _by_name(paths: Sequence[Path]) -> dict[str, Path]:
@@ -218,33 +176,9 @@ def _last_line(log: str) -> str:
     return lines[-1] if lines else "none"
 
 
-def _keep(folder: Path, log: str, outputs: Sequence[str], place: Path) -> None:
-    """Put the results into the cache in one step."""
-    staged = Path(tempfile.mkdtemp(prefix=".staged-", dir=place.parent))
-    for output in outputs:
-        shutil.copyfile(folder / output, staged / output)
-    (staged / _LOG).write_text(log)
-    try:
-        os.rename(staged, place)
-    except OSError:  # another process was first, with the same content
-        shutil.rmtree(staged, ignore_errors=True)
-
-
 def _read(place: Path, outputs: Sequence[str], *, cached: bool) -> YosysRun:
     return YosysRun(
         log=_content(place / _LOG).decode(errors="replace"),
         files={output: _content(place / output) for output in outputs},
         cached=cached,
     )
-
-
-def _cache_folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    folder = Path(base) / "systopack" / "yosys"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidFileError(
-            f"'{folder}' cannot be made: {error.strerror}; set XDG_CACHE_HOME to a folder that can."
-        ) from error
-    return folder

