@@ -45,6 +45,7 @@ class Case:
     options: Mapping[str, Any] = field(default_factory=dict)  # of the array
 
 
+ROWS_8 = {"rows_per_register": 8, "bank_parts": 2}
 PARTS = {"bank_parts": 2}  # of both accelerators of a comparison
 LEAN_8 = {"lean": True, "columns_per_register": 8, "rows_per_register": 32, **PARTS}
 
@@ -62,6 +63,17 @@ CASES = {
     ),
     "resnet20-pipelined": Case(
         network="resnet20-cifar10", organisation="pipelined", data="cifar10", images=2
+    ),
+    "lenet5-8-rows": Case(
+        network="lenet5-mnist", organisation="tiled", data="mnist", images=10, options=ROWS_8
+    ),
+    "lenet5-dense-8-rows": Case(
+        network="lenet5-mnist-dense",
+        organisation="tiled",
+        data="mnist",
+        images=10,
+        alpha=1,
+        options=ROWS_8,
     ),
     "resnet20-fast-tiled": Case(
         network="resnet20-cifar10-fast",
