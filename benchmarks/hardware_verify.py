@@ -4,8 +4,8 @@
 
 LeNet-5-Shift with 100 images under 5 minutes, the build of the hardware without a cache included;
 ResNet-20 with 2 images; both on the tiled 32 x 32 array and layer-pipelined. The cases with banks
-of two parts are accelerators of docs/results.md; lean cells take half an hour to compile. A case
-that is named is measured anew, the others stay in the record as they are.
+of two parts are those of the rows in docs/results.md; lean cells take half an hour to compile. A
+case that is named is measured anew, the others stay in the record as they are.
 """
 
 from __future__ import annotations
@@ -46,8 +46,7 @@ class Case:
 
 
 ROWS_8 = {"rows_per_register": 8, "bank_parts": 2}
-PARTS = {"bank_parts": 2}  # of both accelerators of a comparison
-LEAN_8 = {"lean": True, "columns_per_register": 8, "rows_per_register": 32, **PARTS}
+LEAN_8 = {"lean": True, "columns_per_register": 8, "rows_per_register": 32, "bank_parts": 2}
 
 
 CASES = {
@@ -75,20 +74,20 @@ CASES = {
         alpha=1,
         options=ROWS_8,
     ),
-    "resnet20-fast-tiled": Case(
+    "resnet20-8-rows": Case(
         network="resnet20-cifar10-fast",
         organisation="tiled",
         data="cifar10",
         images=1,
-        options=PARTS,
+        options=ROWS_8,
     ),
-    "resnet20-dense-tiled": Case(
+    "resnet20-dense-8-rows": Case(
         network="resnet20-cifar10-dense",
         organisation="tiled",
         data="cifar10",
         images=1,
         alpha=1,
-        options=PARTS,
+        options=ROWS_8,
     ),
     "resnet20-lean": Case(
         network="resnet20-cifar10-fast",

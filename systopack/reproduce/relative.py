@@ -215,10 +215,10 @@ def _in_rtl(pair: Pair, sources: Sources) -> list[tuple[str, float, str]]:
     for origin, record in sources.records_of("hardware_verify"):
         cycles: dict[str, dict[str, int]] = {}
         for case in record["figures"].values():
-            if case["organisation"] == "tiled":
+            if case["organisation"] == "tiled" and "options" in case:
                 options = ", ".join(
                     f"{name.replace('_', ' ')} {value}" if value is not True else name
-                    for name, value in case.get("options", {}).items()
+                    for name, value in case["options"].items()
                 )
                 of_options = cycles.setdefault(options or "as it is", {})
                 of_options[case["network"]] = case["cycles_per_image"]
