@@ -1,4 +1,4 @@
-"""Make the tables and figures of docs/accuracy.md from the records in benchmarks/records/accuracy.
+"""Make the tables and figures of docs/accuracy.md from the records of accuracy, shift and speed.
 
 python tools/accuracy_tables.py          writes the tables into docs/accuracy.md, draws the figures
 python tools/accuracy_tables.py --check  fails where the tables of docs/accuracy.md differ
@@ -156,6 +156,31 @@ def fractions(runs: Runs) -> list[str]:
     )
 
 
+def shift(_: Runs) -> list[str]:
+    """Shift networks trained by this project."""
+    rows = []
+    for path in sorted((RECORDS.parent / "shift").glob("*.json")):
+        record = read_record(path)
+        run, how = record["figures"], record["configuration"]
+        rows.append(
+            [
+                how["network"],
+                str(record["seed"]),
+                f"{how['dense']['epochs']} + {how['packed']['fine_tune_epochs']}",
+                f"{100 * run['dense_float_correct'] / run['test_images']:.2f}",
+                f"{100 * run['packed_float_correct'] / run['test_images']:.2f}",
+                f"{run['packed_8_bit_percent']:.2f}",
+                f"{run['packed_cells_ratio']:.3f}",
+                f"{run['streamed_words_ratio']:.2f}",
+            ]
+        )
+    return table(
+        "network | seed | epochs, dense + packed | dense, % | packed, float, % | packed, 8 bit, % | "
+        "cells | times fewer words",
+        rows,
+    )
+
+
 def speed(_: Runs) -> list[str]:
     """Images a second, and what regrouping takes."""
     figures = read_record(RECORDS.parent / "training_speed.json")["figures"]
@@ -191,6 +216,7 @@ TABLES: dict[str, Callable[[Runs], list[str]]] = {
     "alpha": sweep("alpha"),
     "gamma": sweep("gamma"),
     "fractions": fractions,
+    "shift": shift,
     "speed": speed,
 }
 
