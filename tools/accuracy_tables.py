@@ -74,10 +74,11 @@ def mean(runs: list[dict[str, Any]], name: str) -> float:
 
 
 def results(runs: Runs) -> list[str]:
-    """Correct answers of every seed, and the paired difference to the dense network."""
+    """Correct answers of every seed, the paired difference to the dense network, and means."""
     rows = []
     for name in RESULTS:
-        for run in runs.get(name, []):
+        of = runs.get(name, [])
+        for run in of:
             gained, lost = run["only_packed_correct"], run["only_dense_correct"]
             rows.append(
                 [
@@ -89,6 +90,20 @@ def results(runs: Runs) -> list[str]:
                     f"{run['packed_cells_ratio']:.3f}",
                     f"{run['streamed_words_ratio']:.2f}",
                     str(run["tiles_32x32"]),
+                ]
+            )
+        if len(of) > 1:
+            difference = mean(of, "only_packed_correct") - mean(of, "only_dense_correct")
+            rows.append(
+                [
+                    NAMES[name],
+                    f"mean of {len(of)}",
+                    f"{mean(of, 'packed_8_bit_correct'):,.0f}",
+                    f"{mean(of, 'packed_float_correct'):,.0f}",
+                    f"{100 * difference / of[0]['test_images']:+.2f}",
+                    f"{mean(of, 'packed_cells_ratio'):.3f}",
+                    f"{mean(of, 'streamed_words_ratio'):.2f}",
+                    f"{mean(of, 'tiles_32x32'):.0f}",
                 ]
             )
     return table(
@@ -175,8 +190,8 @@ def shift(_: Runs) -> list[str]:
             ]
         )
     return table(
-        "network | seed | epochs, dense + packed | dense, % | packed, float, % | packed, 8 bit, % | "
-        "cells | times fewer words",
+        "network | seed | epochs, dense + packed | dense, % | packed, float, % | packed, 8 bit, % "
+        "| cells | times fewer words",
         rows,
     )
 
