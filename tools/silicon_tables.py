@@ -94,7 +94,8 @@ def coefficients() -> list[str]:
     """Measured arrays and how well layers kept back are predicted."""
     record = read_record(RECORDS / "energy_coefficients_nangate45.json")
     errors = record["configuration"]["errors"]
-    header = ["array", "columns a sum register", "rows an input register", "area a cell, um2"]
+    header = ["array", "clock gates", "columns a sum register", "rows an input register"]
+    header += ["area a cell, um2"]
     header += ["clock, pJ a cell and cycle", "active cell word, pJ", "word 0, pJ", "load, pJ"]
     header += ["hop, pJ", "error, kept back"]
     rows = []
@@ -109,6 +110,7 @@ def coefficients() -> list[str]:
         rows.append(
             [
                 name,
+                "yes" if point["gating"] == "clock" else "no",
                 str(point["columns_per_register"]),
                 str(point["rows_per_register"]),
                 f"{point['cell_area_um2']:.1f}",
