@@ -6,7 +6,7 @@ python tools/results_table.py --check  fails where README.md differs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pages
 
 from systopack.records import read_record
 from systopack.reproduce.published import load_published
+from systopack.reproduce.relative import one_kind
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORDS = ROOT / "benchmarks" / "records"
@@ -188,34 +189,12 @@ def resnet20(what: str) -> Callable[[Figures], list[tuple[str, str]]]:
     return rows
 
 
-def _reached(ratios: Mapping[str, float], throughput: float) -> set[str]:
-    """Kinds of array with the throughput asked for and energy within 1.15 over their own."""
-    found = set()
-    for name, energy in ratios.items():
-        kind, _, options = name.partition(", ")
-        if kind == "energy per sample":
-            faster = ratios[f"throughput, {options}"]
-            if faster >= throughput and energy <= 1.15 / faster:
-                found.add(options)
-    return found
-
-
 def reproduction(figures: Figures) -> list[tuple[str, str]]:
-    """Packed against dense on the tiled accelerator, with one kind of array for all networks: the
-    one that takes the least energy of those that reach the paper's throughput everywhere, with at
-    most 1.15 times the energy that the throughput alone would give.
-    """
+    """Packed against dense on the tiled accelerator, with one kind of array for all networks."""
     subjects = figures["throughput, energy and tiles"]
-    papers = load_published().networks
-    common = set.intersection(
-        *(_reached(ratios, papers[name].throughput[-1]) for name, ratios in subjects.items())
-    )
-    if not common:
+    options = one_kind(subjects, load_published().networks)
+    if options is None:
         return []
-    options = min(
-        sorted(common),
-        key=lambda name: sum(ratios[f"energy per sample, {name}"] for ratios in subjects.values()),
-    )
     return [
         (
             f"{subject}: packed against dense, each on its own 32 x 32 accelerator at 45 nm gate "

@@ -12,6 +12,7 @@ from systopack.reproduce.published import load_published
 from systopack.reproduce.sources import Sources
 
 Point = tuple[float, float, float, str]  # value, accuracy, packing efficiency, records
+_SHARED = "gamma-0.5"  # belongs to the sweep of alpha too, as alpha 8
 _LABELS = {
     "alpha": "alpha, at gamma 0.5",
     "gamma": "gamma, at alpha 8",
@@ -174,7 +175,9 @@ def _points(runs: dict[str, list[tuple[str, dict[str, Any]]]], prefix: str) -> l
     found = []
     for experiment, of in runs.items():
         kind, dash, value = experiment.partition("-")
-        if kind != prefix or not dash:
+        if experiment == _SHARED and prefix == "alpha":
+            value = "8"
+        elif kind != prefix or not dash:
             continue
         found.append(
             (
@@ -213,6 +216,9 @@ def _fractions(ours: list[Point], scratch: list[Point]) -> Any:
                     label=f"{label}, then packed",
                 )
         axes.set_xscale("log")
+        ticks = sorted({100 * point[0] for point in (*ours, *scratch)})
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.minorticks_off()
         axes.set_xlabel("training images read (%)")
         axes.set_ylabel("8-bit accuracy (%)")
         axes.legend()
