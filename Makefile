@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# One process a core; tests of a file stay together, as they share what the file's fixtures made.
+PYTEST := $(BIN)/python -m pytest --numprocesses logical --dist loadfile
 
 .PHONY: demo test test-slow check setup clean
 
@@ -22,10 +24,10 @@ check: setup
 	$(BIN)/lint-imports
 
 test: check
-	$(BIN)/python -m pytest -m 'not slow'
+	$(PYTEST) -m 'not slow'
 
 test-slow: setup
-	$(BIN)/python -m pytest -m slow
+	$(PYTEST) -m slow
 
 clean:
 	rm -rf $(VENV) build dist demo *.egg-info
