@@ -41,7 +41,7 @@ LEAN_MUTANTS = [
     ("the last bit added, not subtracted", "lean_cell.v", "wire         minus = word & last;", "wire         minus = 1'b0;"),
     ("the high half's sign not inverted", "lean_cell.v", "high <= {~carry[TOP+1]", "high <= {carry[TOP+1]"),
     ("a carry kept from word to word", "lean_cell.v", "sum_carry & ~first", "sum_carry"),
-    ("the next weight taken a column too early", "lean_array.v", ".take(taken[STAGE+GROUP])", ".take(taken[STAGE+GROUP-(c==2)])"),
+    ("the next weight taken a cycle too late", "lean_array.v", ".take(taken[STAGE+GROUP])", ".take(taken[STAGE+GROUP+(c==0)])"),
     ("a register between columns that share one", "lean_array.v", ".REGISTERED(ENDS ? 1 : 0)", ".REGISTERED(1)"),
 ]  # fmt: skip
 PIPELINED_MUTANTS = [
