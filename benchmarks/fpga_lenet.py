@@ -78,10 +78,10 @@ def main() -> None:
     parser.add_argument("--data", default="../shared/data/mnist")
     parser.add_argument("--packed", nargs="*", default=["32x16"], help="arrays of the packed one")
     parser.add_argument("--dense", nargs="*", default=["32x16"], help="arrays of the dense one")
-    parser.add_argument("--clock", type=float, default=60.0)
+    parser.add_argument("--clock", type=float, default=55.0)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--images", type=int, default=10)
-    parser.add_argument("--no-amd", action="store_true", help="leave out counts for AMD's devices")
+    parser.add_argument("--no-amd", action="store_true", help="no counts for AMD's devices")
     options = parser.parse_args()
     figures: Figures = {}
     designs: dict[str, FpgaDesign] = {}
@@ -94,7 +94,7 @@ def main() -> None:
             print(key, flush=True)
             designs[key] = design
             figures[key] = built(design, clock_mhz=options.clock, seeds=options.seeds)
-            if not options.no_amd:
+            if figures[key]["fits"] and not options.no_amd:
                 figures[key]["amd"] = {
                     family: asdict(count_xilinx(design, family=family)) for family in FAMILIES
                 }
