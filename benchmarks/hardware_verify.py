@@ -63,32 +63,22 @@ CASES = {
     "resnet20-pipelined": Case(
         network="resnet20-cifar10", organisation="pipelined", data="cifar10", images=2
     ),
-    "lenet5-8-rows": Case(
-        network="lenet5-mnist", organisation="tiled", data="mnist", images=10, options=ROWS_8
-    ),
-    "lenet5-dense-8-rows": Case(
-        network="lenet5-mnist-dense",
-        organisation="tiled",
-        data="mnist",
-        images=10,
-        alpha=1,
-        options=ROWS_8,
-    ),
-    "resnet20-8-rows": Case(
-        network="resnet20-cifar10-fast",
-        organisation="tiled",
-        data="cifar10",
-        images=1,
-        options=ROWS_8,
-    ),
-    "resnet20-dense-8-rows": Case(
-        network="resnet20-cifar10-dense",
-        organisation="tiled",
-        data="cifar10",
-        images=1,
-        alpha=1,
-        options=ROWS_8,
-    ),
+    **{
+        f"{name}-8-rows": Case(
+            network=network,
+            organisation="tiled",
+            data=data,
+            images=images,
+            alpha=alpha,
+            options=ROWS_8,
+        )
+        for name, network, data, images, alpha in (
+            ("lenet5", "lenet5-mnist", "mnist", 10, 8),
+            ("lenet5-dense", "lenet5-mnist-dense", "mnist", 10, 1),
+            ("resnet20", "resnet20-cifar10-fast", "cifar10", 1, 8),
+            ("resnet20-dense", "resnet20-cifar10-dense", "cifar10", 1, 1),
+        )
+    },
     "resnet20-lean": Case(
         network="resnet20-cifar10-fast",
         organisation="tiled",

@@ -93,3 +93,22 @@ def _explain(target: Path, error: OSError) -> str:
         return f"The disk is full, so '{target}' was not written; free some space and run again."
     reason = error.strerror or str(error)
     return f"'{target}' cannot be written: {reason}; choose another place with --out."
+
+
+def cache_folder(tool: str) -> Path:
+    """Where results of a tool are kept: `$XDG_CACHE_HOME/systopack/TOOL`, default `~/.cache`.
+
+    It is made where it is missing.
+
+    Raises:
+        InvalidFileError: it cannot be made.
+    """
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    folder = Path(base) / "systopack" / tool
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidFileError(
+            f"'{folder}' cannot be made: {error.strerror}; set XDG_CACHE_HOME to a folder that can."
+        ) from error
+    return folder

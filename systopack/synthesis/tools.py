@@ -1,7 +1,7 @@
 """Run a synthesis tool in a process and a folder of its own, and keep what it made.
 
 A fault of the tool cannot take the caller along, and what it starts ends with it. Results are kept
-in `$XDG_CACHE_HOME/systopack/TOOL` (default `~/.cache`) under a name that the caller makes of
+in the tool's `cache_folder` under a name that the caller makes of
 everything that goes in.
 """
 
@@ -17,8 +17,6 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from systopack.errors import InvalidFileError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,23 +89,6 @@ def run_python(
             timer.cancel()
         _end(process)
     return ToolRun(status=status, log="".join(lines), expired=expired.is_set())
-
-
-def cache_folder(tool: str) -> Path:
-    """Where results of a tool are kept; made where it is missing.
-
-    Raises:
-        InvalidFileError: it cannot be made.
-    """
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    folder = Path(base) / "systopack" / tool
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidFileError(
-            f"'{folder}' cannot be made: {error.strerror}; set XDG_CACHE_HOME to a folder that can."
-        ) from error
-    return folder
 
 
 def keep(folder: Path, names: Sequence[str], place: Path) -> None:

@@ -16,7 +16,8 @@ from importlib import metadata
 from pathlib import Path
 
 from systopack.errors import InvalidFileError
-from systopack.synthesis.tools import cache_folder, keep, run_python
+from systopack.files import cache_folder
+from systopack.synthesis.tools import keep, run_python
 
 _RUN = """
 import sys

