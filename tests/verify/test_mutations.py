@@ -41,6 +41,7 @@ LEAN_MUTANTS = [
     ("the last bit added, not subtracted", "lean_cell.v", "wire         minus = word & last;", "wire         minus = 1'b0;"),
     ("the high half's sign not inverted", "lean_cell.v", "high <= {~carry[TOP+1]", "high <= {carry[TOP+1]"),
     ("a carry kept from word to word", "lean_cell.v", "sum_carry & ~first", "sum_carry"),
+    ("the next weight taken a cycle too early", "lean_array.v", ".take(taken[STAGE+GROUP])", ".take(taken[STAGE+GROUP-(c==2)])"),
     ("the next weight taken a cycle too late", "lean_array.v", ".take(taken[STAGE+GROUP])", ".take(taken[STAGE+GROUP+(c==0)])"),
     ("a register between columns that share one", "lean_array.v", ".REGISTERED(ENDS ? 1 : 0)", ".REGISTERED(1)"),
 ]  # fmt: skip
@@ -53,6 +54,7 @@ PIPELINED_MUTANTS = [
     ("the maximum's window never restarted", "pipe_pool.v", "first || member > largest", "member > largest"),
 ]  # fmt: skip
 SEED = 281
+LEAN_SEED = 1  # with it, and 4 images, a take that is a cycle early does harm; with 281 it does none
 PIPELINED_SEED = 1  # shift and convolution, residuals, both kinds of pooling, blocks of columns
 
 
@@ -64,9 +66,9 @@ def outcome(verilog):
 
 
 def lean_outcome(verilog):
-    rng = np.random.default_rng(SEED)
+    rng = np.random.default_rng(LEAN_SEED)
     network = random_network(rng, layers=5)
-    images = random_images(rng, network, 2)
+    images = random_images(rng, network, 4)
     array = Array(rows=3, columns=3, lean=True, columns_per_register=2)
     return verify(network, images, array=array, verilog=verilog)
 
