@@ -143,7 +143,7 @@ def _conflict_bound(nonzeros: NDArray[Any], problem: GroupingProblem) -> int:
 
 def _incompatible_columns(problem: GroupingProblem) -> int:
     """Size of a set of columns that pairwise overlap too much, found greedily."""
-    columns = problem.densest_first()
+    columns = problem.densest_first
     if problem.column_nonzeros[columns[0]] <= problem.conflicts_allowed:
         return 1  # no two columns can overlap in so many rows
     nonzero = np.zeros((problem.rows, problem.columns), dtype=np.float32)

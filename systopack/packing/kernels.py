@@ -127,6 +127,21 @@ def count_nonzeros(matrix: NDArray[Any]) -> NDArray[np.int64]:
     return counts
 
 
+@njit(cache=True)
+def largest_of_groups(
+    energy: NDArray[np.float64], labels: NDArray[np.int64], groups: int
+) -> float:
+    """The sum over rows and groups of the largest energy; columns of label -1 count nowhere."""
+    total = 0.0
+    largest = np.empty(groups + 1, np.float64)  # the last one is that of columns in no group
+    for row in range(energy.shape[0]):
+        largest[:] = 0
+        for column in range(energy.shape[1]):
+            largest[labels[column]] = max(largest[labels[column]], energy[row, column])
+        total += largest[:groups].sum()
+    return total
+
+
 def _gather_columns(
     matrix: NDArray[Any],
     starts: NDArray[np.int64],

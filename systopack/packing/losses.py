@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -65,16 +64,13 @@ def losses_at(
     return [float(loss) for loss in np.maximum(losses, 0)]
 
 
-def kept_energy(energy: NDArray[Any], labels: NDArray[np.int64]) -> float:
+def kept_energy(energy: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
     """The sum over rows and groups of the largest energy.
 
     Args:
         energy: shape (N, M), at least 0.
         labels: shape (M,): the group of each column, -1 for none.
     """
-    order = np.argsort(labels, kind="stable")
-    order = order[labels[order] >= 0]
-    if not order.size:
-        return 0.0
-    starts = np.flatnonzero(np.diff(labels[order], prepend=-1))
-    return float(np.maximum.reduceat(energy[:, order], starts, axis=1).sum())
+    from systopack.packing import kernels
+
+    return float(kernels.largest_of_groups(energy, labels, int(labels.max(initial=-1)) + 1))

@@ -69,8 +69,9 @@ class GroupingProblem:
         order = np.argsort(-self.column_energy, kind="stable")
         return order[self.column_nonzeros[order] > 0]
 
+    @cached_property
     def densest_first(self) -> NDArray[np.int64]:
-        """The occupied columns by decreasing nonzeros, ties by index."""
+        """Shape (occupied,): the columns by decreasing nonzeros, ties by index."""
         order = np.argsort(-self.column_nonzeros, kind="stable")
         return order[: self.occupied]
 

@@ -124,7 +124,7 @@ class CombineSettings(OptimizerSettings):
     budget_steps: int = Field(default=1, ge=1, le=1_000)
     grouping: Grouping = "every"
     importance: Importance = "magnitude"
-    importance_images: int = Field(default=192, ge=1)
+    importance_images: int = Field(default=96, ge=1)
 
     @property
     def has_budget(self) -> bool:

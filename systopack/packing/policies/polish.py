@@ -17,7 +17,7 @@ from systopack.packing.policies.registry import Request, register
 from systopack.packing.problem import GroupingProblem
 from systopack.packing.search.annealing import Budget, sweeps_of
 
-_CELLS = 2e7  # work of the default budget, in cells priced: a twentieth of that of `refine`
+_CELLS = 6e6  # work of the default budget, in cells priced; 4e8 is that of `refine`
 
 
 @register("polish", aims=True)

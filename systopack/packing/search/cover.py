@@ -49,7 +49,7 @@ def cover_groups(problem: GroupingProblem, *, time_limit_s: float | None = None)
     """
     if problem.kept != 1 or not 2 <= problem.occupied <= _MOST_COLUMNS:
         return None
-    columns = problem.densest_first()
+    columns = problem.densest_first
     bits = problem_bits(problem)[columns]
     twins = _twin_classes(bits, problem.conflicts_allowed)
     sets, count, complete = _feasible_sets(

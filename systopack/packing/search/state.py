@@ -97,7 +97,7 @@ def insert(
     """
     from systopack.packing.search import insertion
 
-    columns = problem.densest_first() if order is None else order
+    columns = problem.densest_first if order is None else order
     labels, count = insertion.insert_least_loss(
         problem.starts,
         problem.row_of,
@@ -109,8 +109,10 @@ def insert(
         problem.kept,
         problem.conflicts_allowed,
     )
-    used = np.unique(labels[labels >= 0])  # groups that nothing joined are left out
-    return np.where(labels >= 0, np.searchsorted(used, labels), -1), min(int(count), used.size)
+    placed = labels >= 0
+    used = np.bincount(labels[placed]) > 0  # groups that nothing joined are left out
+    number = np.cumsum(used) - 1
+    return np.where(placed, number[labels], -1), min(int(count), int(used.sum()))
 
 
 def insert_into(problem: GroupingProblem, *, groups: int, placed: Labels | None = None) -> Grouping:
@@ -123,7 +125,7 @@ def insert_into(problem: GroupingProblem, *, groups: int, placed: Labels | None 
     from systopack.packing.search import insertion
 
     kept_place = np.full(problem.columns, -1, dtype=np.int64) if placed is None else placed
-    order = problem.densest_first()
+    order = problem.densest_first
     labels = insertion.insert_anyhow(
         problem.starts,
         problem.row_of,
