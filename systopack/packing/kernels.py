@@ -128,9 +128,7 @@ def count_nonzeros(matrix: NDArray[Any]) -> NDArray[np.int64]:
 
 
 @njit(cache=True)
-def largest_of_groups(
-    energy: NDArray[np.float64], labels: NDArray[np.int64], groups: int
-) -> float:
+def largest_of_groups(energy: NDArray[np.float64], labels: NDArray[np.int64], groups: int) -> float:
     """The sum over rows and groups of the largest energy; columns of label -1 count nowhere."""
     total = 0.0
     largest = np.empty(groups + 1, np.float64)  # the last one is that of columns in no group
