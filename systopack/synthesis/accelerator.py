@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from systopack.rtl.parameters import TILED_SOURCES, sources
 from systopack.rtl.program import TiledProgram
 from systopack.synthesis.asic import TOP, MappingFiles, Options
 from systopack.synthesis.liberty import Library
-from systopack.synthesis.yosys import run_yosys
+from systopack.synthesis.yosys import YosysRun, run_yosys
 
 _BLOCKS: Mapping[str, str] = {
     "systolic_array": "array",
@@ -93,34 +93,73 @@ def map_accelerator(
     Raises:
         InvalidFileError: yosys is missing or refuses the design.
     """
+    run = run_mapping(
+        program,
+        library=library,
+        options=options or Options(),
+        after=["opt_clean -purge", "write_json design.json"],
+        outputs=["design.json"],
+        on_line=on_line,
+    )
+    design = _Design(json.loads(run.text("design.json"))["modules"], library, node_nm)
+    found: dict[str, _Content] = {}
+    for instance in design.modules[TOP]["cells"].values():
+        block = block_of(instance["type"])
+        found.setdefault(block, _Content()).add(design.of_instance(instance))
+    blocks = [design.block(name, content) for name, content in found.items()]
+    return tuple(sorted(blocks, key=lambda block: -block.logic_um2 - block.memory_um2))
+
+
+def run_mapping(
+    program: TiledProgram,
+    *,
+    library: Library,
+    options: Options,
+    before: Sequence[str] = (),
+    after: Sequence[str],
+    outputs: Sequence[str],
+    plain_flip_flops: bool = False,
+    on_line: Callable[[str], None] | None,
+) -> YosysRun:
+    """Map every module of the accelerator by itself; memories stay black boxes.
+
+    Args:
+        program, library, options, on_line: see `map_accelerator`.
+        before, after: yosys' commands before and after the mapping.
+        outputs: files that these write.
+        plain_flip_flops: see `MappingFiles.commands`.
+    """
     with (
         tempfile.TemporaryDirectory(prefix="systopack-memory-") as name,
-        MappingFiles(library, options or Options()) as made,
+        MappingFiles(library, options) as made,
     ):
         stub = Path(name) / "memory.v"
         stub.write_text(_MEMORY)
-        run = run_yosys(
+        return run_yosys(
             top="tiled_accelerator",
             sources=[stub, *(path for path in sources(TILED_SOURCES) if path.name != stub.name)],
             parameters=program.parameters,
             commands=[
                 f"rename -top {TOP}",
+                *before,
                 f"synth -noabc -top {TOP}",
-                *made.commands(),
-                "opt_clean -purge",
-                "write_json design.json",
+                *made.commands(plain_flip_flops=plain_flip_flops),
+                *after,
             ],
-            outputs=["design.json"],
+            outputs=outputs,
             inputs=made.paths,
             on_line=on_line,
         )
-    design = _Design(json.loads(run.text("design.json"))["modules"], library, node_nm)
-    found: dict[str, _Content] = {}
-    for instance in design.modules[TOP]["cells"].values():
-        block = _BLOCKS.get(base_name(instance["type"]), _OTHER)
-        found.setdefault(block, _Content()).add(design.of_instance(instance))
-    blocks = [design.block(name, content) for name, content in found.items()]
-    return tuple(sorted(blocks, key=lambda block: -block.logic_um2 - block.memory_um2))
+
+
+def block_of(kind: str) -> str:
+    """The block that an instance of a module belongs to."""
+    return _BLOCKS.get(base_name(kind), _OTHER)
+
+
+def is_memory(kind: str) -> bool:
+    """Whether a cell type is a memory."""
+    return base_name(kind) == "memory"
 
 
 def base_name(kind: str) -> str:
@@ -154,7 +193,7 @@ class _Design:
 
     def of_instance(self, instance: Mapping[str, Any]) -> _Content:
         kind = instance["type"]
-        if base_name(kind) == "memory":
+        if is_memory(kind):
             sizes = {name: _number(value) for name, value in instance["parameters"].items()}
             words = sizes.get("WORDS", 1 << sizes["ADDRESS_BITS"])
             return _Content(memories=Counter({sizes["WIDTH"] * words: 1}))

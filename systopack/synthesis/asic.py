@@ -138,8 +138,13 @@ class MappingFiles:
     def __exit__(self, *_: object) -> None:
         self._folder.cleanup()
 
-    def commands(self) -> list[str]:
-        """From generic gates to cells."""
+    def commands(self, *, plain_flip_flops: bool = False) -> list[str]:
+        """From generic gates to cells.
+
+        Args:
+            plain_flip_flops: enables and resets left over become gates, even where the library
+                has flip-flops with them.
+        """
         liberty = self.library_name
         unused = " ".join(f"-dont_use {name}" for name in self._not_wanted())
         steps = []
@@ -147,6 +152,8 @@ class MappingFiles:
             steps += ["extract_fa -fa", "techmap -map full_adder.v", "opt_clean"]
         if self._options.clock_gates:
             steps.append(f"clockgate -liberty {liberty} -min_net_size {_GATE_LIMIT}")
+        if plain_flip_flops:
+            steps.append("dfflegalize -cell $_DFF_P_ x")
         limits = " -constr abc.constr" if self._limited else ""
         return [
             *steps,

@@ -9,7 +9,7 @@ nets settle without delay, so that glitches are not counted. A clock net is simu
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -30,7 +30,7 @@ class Activity:
     """What the nets and flip-flops of a netlist did, over all runs and counted cycles.
 
     Args:
-        cycles: cycles counted, times runs.
+        cycles: cycles counted, times the runs that count.
         ones: of each net, cycles in which it was 1 (a clock net: cycles with a clock edge).
         toggles: of each net, cycles that changed it.
         clocked: cell -> for each flip-flop, cycles with a clock edge in the states (D, Q) = 00, 10,
@@ -60,11 +60,11 @@ class GateSimulation:
         if clock not in netlist.inputs:
             raise InvalidFileError(f"'{netlist.top}' has no clock port '{clock}'; name its clock.")
         self.netlist = netlist
-        self._clock = clock
-        self._steps, self._slots = _program(netlist)
+        self.clock = clock
+        self.steps, self.slots = _program(netlist)
         flip_flops = [i for i in netlist.instances.values() if i.cell.kind == "flip-flop"]
-        self._flip_flops = flip_flops
-        self._state = np.array(
+        self.flip_flops = flip_flops
+        self.state = np.array(
             [
                 (item.nets[item.cell.data][n], item.nets[item.cell.clock][n],
                  item.nets[item.cell.state][n],
@@ -82,41 +82,89 @@ class GateSimulation:
             inputs: port -> words of shape (cycles, bits), bit k of run k.
             warm_up: first cycles that are not counted.
         """
-        netlist = self.netlist
-        ports = [name for name in netlist.inputs if name != self._clock]
+        going = self.start()
+        outputs = going.advance({name: words[:warm_up] for name, words in inputs.items()}, False)
+        counted = going.advance({name: words[warm_up:] for name, words in inputs.items()})
+        return replace(
+            going.activity(),
+            outputs={name: np.concatenate([outputs[name], counted[name]]) for name in outputs},
+        )
+
+    def start(self, *, runs: int = RUNS) -> GateRun:
+        """A run that goes on piece by piece; flip-flops are 0.
+
+        Args:
+            runs: how many of the 64 are wanted; only these count.
+        """
+        return GateRun(self, runs)
+
+
+class GateRun:
+    """A run of a netlist: what its nets and flip-flops hold, and what they have done so far."""
+
+    def __init__(self, simulation: GateSimulation, runs: int) -> None:
+        netlist = simulation.netlist
+        self._simulation = simulation
+        self._runs = runs
+        self._mask = ~np.uint64(0) >> np.uint64(RUNS - runs)
+        self._ports = [name for name in netlist.inputs if name != simulation.clock]
+        self._driven = np.concatenate([netlist.inputs[name] for name in self._ports])
+        self._watched = np.concatenate(
+            [np.zeros(0, dtype=np.int64), *netlist.outputs.values()], dtype=np.int64
+        )
+        self._values = np.zeros(simulation.slots, dtype=np.uint64)
+        self._values[ONE] = ~np.uint64(0)
+        self._values[netlist.inputs[simulation.clock]] = ~np.uint64(0)
+        inverted = simulation.state[:, 3]
+        self._values[inverted[inverted >= 0]] = ~np.uint64(0)
+        self._before = np.zeros(netlist.net_count, dtype=np.uint64)
+        self._ones = np.zeros(netlist.net_count, dtype=np.int64)
+        self._toggles = np.zeros(netlist.net_count, dtype=np.int64)
+        self._clocked = np.zeros((len(simulation.state), 4), dtype=np.int64)
+        self._cycles = 0
+
+    def advance(self, inputs: Mapping[str, Lanes], counted: bool = True) -> dict[str, Lanes]:
+        """Clock it through some more cycles; the outputs before each clock edge.
+
+        Args:
+            inputs: port -> words of shape (cycles, bits), bit k of run k.
+            counted: whether what happens counts.
+
+        Raises:
+            InvalidFileError: the inputs do not fit the ports.
+        """
+        netlist = self._simulation.netlist
         cycles = len(next(iter(inputs.values())))
-        driven = np.concatenate([netlist.inputs[name] for name in ports])
-        words = np.ascontiguousarray(np.concatenate([inputs[name] for name in ports], axis=1))
-        if words.shape != (cycles, len(driven)):
+        words = np.ascontiguousarray(
+            np.concatenate([inputs[name] for name in self._ports], axis=1), dtype=np.uint64
+        )
+        if words.shape != (cycles, len(self._driven)):
             raise InvalidFileError(f"The inputs recorded do not fit the ports of '{netlist.top}'.")
-        values = np.zeros(self._slots, dtype=np.uint64)
-        values[ONE] = ~np.uint64(0)
-        values[netlist.inputs[self._clock]] = ~np.uint64(0)
-        inverted = self._state[:, 3]
-        values[inverted[inverted >= 0]] = ~np.uint64(0)
-        watched = np.concatenate([np.zeros(0, dtype=np.int64), *netlist.outputs.values()])
-        ones = np.zeros(netlist.net_count, dtype=np.int64)
-        toggles = np.zeros(netlist.net_count, dtype=np.int64)
-        clocked = np.zeros((len(self._state), 4), dtype=np.int64)
-        seen = np.zeros((cycles, len(watched)), dtype=np.uint64)
+        seen = np.zeros((cycles, len(self._watched)), dtype=np.uint64)
         _simulate(
-            values, self._steps, self._state, driven, words, watched, warm_up,
-            ones, toggles, clocked, seen,
+            self._values, self._before, self._simulation.steps, self._simulation.state,
+            self._driven, words, self._watched, self._mask if counted else np.uint64(0),
+            self._ones, self._toggles, self._clocked, seen,
         )  # fmt: skip
-        by_cell, start = {}, 0
-        for item in self._flip_flops:
-            by_cell[item.cell.name] = clocked[start : start + len(item)]
-            start += len(item)
+        self._cycles += cycles if counted else 0
         outputs, start = {}, 0
         for name, nets in netlist.outputs.items():
             outputs[name] = seen[:, start : start + len(nets)]
             start += len(nets)
+        return outputs
+
+    def activity(self) -> Activity:
+        """What was counted so far, without outputs."""
+        by_cell, start = {}, 0
+        for item in self._simulation.flip_flops:
+            by_cell[item.cell.name] = self._clocked[start : start + len(item)]
+            start += len(item)
         return Activity(
-            cycles=(cycles - warm_up) * RUNS,
-            ones=ones,
-            toggles=toggles,
+            cycles=self._cycles * self._runs,
+            ones=self._ones,
+            toggles=self._toggles,
             clocked=by_cell,
-            outputs=outputs,
+            outputs={},
         )
 
 
@@ -212,19 +260,19 @@ def _popcount(word: np.uint64) -> np.int64:
 @njit(cache=True)
 def _simulate(  # noqa: PLR0917
     values: Any,
+    before: Any,
     steps: Any,
     state: Any,
     driven: Any,
     words: Any,
     watched: Any,
-    warm_up: int,
+    mask: Any,
     ones: Any,
     toggles: Any,
     clocked: Any,
     seen: Any,
 ) -> None:
     nets = len(ones)
-    before = np.zeros(nets, dtype=np.uint64)
     following = np.zeros(len(state), dtype=np.uint64)
     for cycle in range(len(words)):
         for k in range(len(driven)):
@@ -234,18 +282,18 @@ def _simulate(  # noqa: PLR0917
             values[steps[k, 0]] = low ^ (values[steps[k, 1]] & (low ^ values[steps[k, 2]]))
         for k in range(len(watched)):
             seen[cycle, k] = values[watched[k]]
-        if cycle >= warm_up:
+        if mask:
             for net in range(nets):
-                ones[net] += _popcount(values[net])
-                toggles[net] += _popcount(values[net] ^ before[net])
+                ones[net] += _popcount(values[net] & mask)
+                toggles[net] += _popcount((values[net] ^ before[net]) & mask)
         for k in range(len(state)):
             data, clock, now = values[state[k, 0]], values[state[k, 1]], values[state[k, 2]]
             following[k] = (clock & data) | (~clock & now)
-            if cycle >= warm_up:
-                clocked[k, 0] += _popcount(clock & ~data & ~now)
-                clocked[k, 1] += _popcount(clock & data & ~now)
-                clocked[k, 2] += _popcount(clock & ~data & now)
-                clocked[k, 3] += _popcount(clock & data & now)
+            if mask:
+                clocked[k, 0] += _popcount(clock & ~data & ~now & mask)
+                clocked[k, 1] += _popcount(clock & data & ~now & mask)
+                clocked[k, 2] += _popcount(clock & ~data & now & mask)
+                clocked[k, 3] += _popcount(clock & data & now & mask)
         before[:] = values[:nets]
         for k in range(len(state)):
             values[state[k, 2]] = following[k]

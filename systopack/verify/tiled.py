@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from systopack.rtl.parameters import TILED_SOURCES, VERILOG
 from systopack.rtl.program import TiledProgram
 from systopack.verify.bench import Port, copy_port
 from systopack.verify.memories import memory_rows
-from systopack.verify.tracing import trace_code
+from systopack.verify.tracing import Probe, TraceCode, trace_code
 from systopack.verify.verilator import build
 
 
@@ -54,6 +55,7 @@ def run_tiled(
     cycle_limit: int = 1 << 32,
     verilog: Path = VERILOG,
     trace: Path | None = None,
+    probe: Probe | None = None,
 ) -> TiledRun:
     """Build the accelerator (or find it built), fill its memories and run images through it.
 
@@ -63,18 +65,13 @@ def run_tiled(
         cycle_limit: cycles after which a run is given up.
         verilog: folder of the Verilog files.
         trace: a VCD file for all signals of the run; large and slow, None: no trace.
+        probe: some signals of every cycle, from the start of the first image; not beside a trace.
 
     Raises:
         InvalidFileError: a tool is missing.
         InvalidNetworkError: a run did not end within the limit.
     """
-    library = build(
-        top="tiled_accelerator",
-        sources=[verilog / name for name in TILED_SOURCES],
-        parameters=program.parameters,
-        harness=_harness(program, trace),
-        trace=trace is not None,
-    )
+    library = _build(program, verilog, trace, probe)
     count = len(images)
     layer = program.network.output
     results = np.zeros((count, int(np.prod(program.network.shapes[layer.name]))), np.int32)
@@ -123,6 +120,25 @@ def run_tiled(
     )
 
 
+def _build(
+    program: TiledProgram, verilog: Path, trace: Path | None, probe: Probe | None
+) -> ctypes.CDLL:
+    top = "tiled_accelerator"
+    with tempfile.TemporaryDirectory(prefix="systopack-probe-") as folder:
+        sources = [verilog / name for name in TILED_SOURCES]
+        if probe is not None:
+            probed = Path(folder) / f"{top}.v"
+            probed.write_text(probe.with_wire((verilog / probed.name).read_text()))
+            sources[-1] = probed
+        return build(
+            top=top,
+            sources=sources,
+            parameters=program.parameters,
+            harness=_harness(program, trace_code(trace) if probe is None else probe.code(top)),
+            trace=trace is not None,
+        )
+
+
 def _split(log: NDArray[np.uint32], placement: Placement) -> NDArray[np.int64]:
     wide = log.astype(np.int64)
     bank, part = np.divmod(wide[:, 1] >> 8, placement.timing.array.bank_parts)
@@ -143,7 +159,7 @@ def _pointer(array: NDArray[np.generic]) -> ctypes.c_void_p:
     return array.ctypes.data_as(ctypes.c_void_p)
 
 
-def _harness(program: TiledProgram, trace: Path | None) -> str:
+def _harness(program: TiledProgram, code: TraceCode) -> str:
     """The C++ host: it fills memories, streams an image in and results out, and keeps a log."""
     parameters = program.parameters
     banks = parameters["COLUMNS"] * parameters["BANKS_PER_COLUMN"]
@@ -163,11 +179,11 @@ def _harness(program: TiledProgram, trace: Path | None) -> str:
         port.name: f"{{ uint32_t* p = {port.name}; {copy_port(port, 'p', to_model=False)} }}"
         for port in seen
     }
-    code = trace_code(trace)
     return _TEMPLATE % {
         "trace_header": code.header,
         "trace_start": code.start,
         "trace_dump": code.dump,
+        "trace_settled": code.settled,
         "trace_flush": code.flush,
         "declare": declare,
         "config": copy_port(config, "p", to_model=True),
@@ -232,7 +248,7 @@ extern "C" long run(const uint32_t* config, long config_count, const uint8_t* im
     if (!model.image_valid) model.image_valid = sent < image_bytes && (!pauses || (noise & 3));
     model.image_byte = sent < image_bytes ? image[sent] : 0;
     model.result_ready = !pauses || (noise & 4);
-    model.eval(); %(trace_dump)s
+    model.eval(); %(trace_settled)s
     if (model.busy) { started = true; model.go = 0; }
     if (started && !model.busy) {
       counters[0] = model.cycles; counters[1] = model.entered; counters[2] = model.stalled;
