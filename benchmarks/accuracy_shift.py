@@ -6,7 +6,7 @@
 Needs no network access; a checkpoint after every epoch, and the same command resumes. On a GPU
 with bf16 a full run is made for one hour. Shorter runs: `--epochs` of the dense network and
 `--combine-epochs` of packing, as for `resnet20-shift-small` on two CPU cores. Writes
-OUT/NAME-seedS.{safetensors,spk,json} and the dense network beside them.
+OUT/NAME-seedS.{safetensors,spk,json}, and the same of the dense network as NAME-seedS-dense.
 """
 
 from __future__ import annotations
@@ -84,57 +84,57 @@ def main() -> None:
     devices = DeviceOptions(precision=options.precision)
     options.out.mkdir(parents=True, exist_ok=True)
     stem = f"{options.network}-seed{options.seed}"
-    files = {
-        kind: options.out / f"{stem}{suffix}"
-        for kind, suffix in {
-            "dense": "-dense.safetensors",
-            "packed": ".safetensors",
-            "network": ".spk",
-        }.items()
-    }
+    dense_file = options.out / f"{stem}-dense.safetensors"
+    packed_file = options.out / f"{stem}.safetensors"
     settings = TrainSettings(epochs=plan.epochs, seed=options.seed, held_out=0)
-    dense = _ready(files["dense"]) or train(
+    dense = _ready(dense_file) or train(
         options.network,
         data,
         settings=settings,
         fraction=1.0,
-        out=files["dense"],
+        out=dense_file,
         resume=True,
         devices=devices,
         observer=Printer(),
     )
     packing = packed_within(plan, seed=options.seed)
-    packed = _ready(files["packed"]) or combine(
+    packed = _ready(packed_file) or combine(
         dense,
         data,
         settings=packing,
         fraction=1.0,
-        out=files["packed"],
+        out=packed_file,
         resume=True,
         devices=devices,
         observer=Printer(),
     )
-    network = eight_bit(packed, data, fraction=1.0, seed=options.seed, name=options.network)
-    network.save(files["network"])
-    measured: dict[str, Any] = {
-        "history": list(packed.history),
-        **figures(network, packed, data, reference=right_answers(dense, data)),
+    reference = right_answers(dense, data)
+    configuration = {
+        "network": options.network,
+        "full_run": plan == full,
+        "precision": options.precision,
+        "data_sha256": data.sha256,
+        "dense": settings.model_dump(),
+        "packed": packing.model_dump(),
     }
-    Record(
-        kind="accuracy-shift",
-        figures=measured,
-        configuration={
-            "network": options.network,
-            "full_run": plan == full,
-            "precision": options.precision,
-            "data_sha256": data.sha256,
-            "dense": settings.model_dump(),
-            "packed": packing.model_dump(),
-        },
-        seed=options.seed,
-        outputs={path.name: sha256_of_file(path) for path in files.values()},
-    ).write(options.out / f"{stem}.json")
-    print({name: value for name, value in measured.items() if name not in ("history", "groups")})
+    for suffix, kind, model in (("-dense", "dense-shift", dense), ("", "accuracy-shift", packed)):
+        name = options.network + suffix
+        network = eight_bit(model, data, fraction=1.0, seed=options.seed, name=name)
+        file = options.out / f"{stem}{suffix}.spk"
+        network.save(file)
+        measured: dict[str, Any] = {
+            "history": list(model.history),
+            **figures(network, model, data, reference=reference),
+        }
+        trained = file.with_suffix(".safetensors")
+        Record(
+            kind=kind,
+            figures=measured,
+            configuration=configuration,
+            seed=options.seed,
+            outputs={path.name: sha256_of_file(path) for path in (trained, file)},
+        ).write(file.with_suffix(".json"))
+        print({n: value for n, value in measured.items() if n not in ("history", "groups")})
 
 
 def _ready(file: Path) -> TrainedModel | None:

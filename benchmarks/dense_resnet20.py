@@ -10,7 +10,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from accuracy_resnet20 import WEIGHTS, dense_resnet20, eight_bit, figures
+from accuracy_resnet20 import WEIGHTS, dense_resnet20, eight_bit, figures, right_answers
 
 from systopack.data.open import open_data
 from systopack.network.packaged import FOLDER
@@ -30,7 +30,7 @@ def main() -> None:
     network = replace(eight_bit(dense, data, fraction=1.0, seed=0), name=NAME)
     file = options.out / f"{NAME}.spk"
     network.save(file)
-    measured = figures(network, dense, dense, data)
+    measured = figures(network, dense, data, reference=right_answers(dense, data))
     Record(
         kind="dense-resnet20",
         figures=measured,

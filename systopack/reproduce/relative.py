@@ -26,6 +26,7 @@ from systopack.reproduce.sources import (
     array_for,
 )
 
+OUTSIDE_ROWS = 8  # an input register, of the arrays whose logic outside was measured
 ENERGY_LIMIT = 1.15  # times what the throughput alone would leave of the energy
 
 
@@ -128,23 +129,38 @@ def relative(sources: Sources) -> Section:
 
 
 def energy_pair(
-    pair: Pair, sources: Sources, options: Options, *, organisation: Organisation = "tiled"
+    pair: Pair,
+    sources: Sources,
+    options: Options,
+    *,
+    organisation: Organisation = "tiled",
+    outside: bool = False,
 ) -> tuple[NetworkEnergy, NetworkEnergy] | None:
     """Energy of the dense and the packed network, each on its own array; None where the
     organisation cannot be built so, or an array like it was not measured.
+
+    Args:
+        outside: with the logic outside the array, where that of both tiled accelerators was
+            measured.
     """
     if sources.coefficients is None:
         return None
     table, _ = sources.coefficients
     count = tiled_events if organisation == "tiled" else pipelined_events
+    networks = (pair.dense, pair.packed)
+    logic = [sources.outside.get((network.name, options.gating)) for network in networks]
+    if not outside or organisation != "tiled" or None in logic:
+        logic = [None, None]
     found = []
-    for network, alpha, activity in zip(
-        (pair.dense, pair.packed), (1, ALPHA), pair.activity, strict=True
+    for network, alpha, activity, beside in zip(
+        networks, (1, ALPHA), pair.activity, logic, strict=True
     ):
         array = array_for(network, alpha, options)
         try:
             events = count(network, array=array, activity=activity)
-            found.append(energy_of(events, coefficients=table, gating=options.gating))
+            found.append(
+                energy_of(events, coefficients=table, gating=options.gating, outside=beside)
+            )
         except InvalidOptionError:
             return None
     return found[0], found[1]
@@ -165,11 +181,13 @@ def best_options(sources: Sources, organisation: Organisation) -> Options | None
 def best_energies(
     pair: Pair, sources: Sources, organisation: Organisation
 ) -> tuple[NetworkEnergy, ...]:
-    """Energy of the dense and the packed network with the best options; empty if not measured."""
+    """Energy of the dense and the packed network with the best options, with the logic outside
+    the array where it was measured; empty if not measured.
+    """
     options = best_options(sources, organisation)
     if options is None:
         return ()
-    return energy_pair(pair, sources, options, organisation=organisation) or ()
+    return energy_pair(pair, sources, options, organisation=organisation, outside=True) or ()
 
 
 def one_kind(
@@ -240,7 +258,18 @@ def _ratios(pair: Pair, sources: Sources) -> dict[str, float]:
             cycles = [energy.events.cycles for energy in energies]
             found[f"throughput, {options}"] = cycles[0] / cycles[1]
             found[f"energy per sample, {options}"] = energies[1].total_pj / energies[0].total_pj
+        if not _like_the_outside(options):
+            continue
+        energies = energy_pair(pair, sources, options, outside=True)
+        if energies is not None and energies[1].outside is not None:
+            name = f"energy with the logic outside the array, {options}"
+            found[name] = energies[1].total_pj / energies[0].total_pj
     return found
+
+
+def _like_the_outside(options: Options) -> bool:
+    """Whether the logic outside was measured around such an array."""
+    return not options.lean and options.rows_per_register == OUTSIDE_ROWS
 
 
 def _coefficients_name(sources: Sources) -> str:

@@ -20,6 +20,7 @@ from systopack.hardware.energy.coefficients import (
     Gating,
     read_coefficients,
 )
+from systopack.hardware.energy.model import OutsideLogic
 from systopack.network.network import PackedNetwork
 from systopack.network.packaged import network_file, packaged_names
 from systopack.records import read_record
@@ -149,6 +150,18 @@ class Sources:
             if record.get("kind") == RECORD_KIND:
                 return read_coefficients(path), path.name
         return None
+
+    @cached_property
+    def outside(self) -> Mapping[tuple[str, Gating], OutsideLogic]:
+        """Logic outside the array of tiled accelerators, by network and gating."""
+        found: dict[tuple[str, Gating], OutsideLogic] = {}
+        for _, record in self.records_of("outside-logic"):
+            for case in record["figures"].values():
+                gating: Gating = "clock" if case["clock_gates"] else "none"
+                found[case["network"], gating] = OutsideLogic(
+                    pj_per_cycle=case["total_pj"], critical_ns=case["critical_ns"]
+                )
+        return found
 
     @cached_property
     def options(self) -> tuple[Options, ...]:

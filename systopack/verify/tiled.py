@@ -72,6 +72,8 @@ def run_tiled(
         InvalidNetworkError: a run did not end within the limit.
     """
     library = _build(program, verilog, trace, probe)
+    if probe is not None:
+        library.probe_to(str(probe.file).encode())
     count = len(images)
     layer = program.network.output
     results = np.zeros((count, int(np.prod(program.network.shapes[layer.name]))), np.int32)

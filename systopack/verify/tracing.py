@@ -76,13 +76,15 @@ class Probe:
         return f"{head}{wire}\nendmodule{tail}"
 
     def code(self, module: str) -> TraceCode:
-        """The lines that write the wire."""
+        """The lines that write the wire to the file that `probe_to` has opened."""
         words = -(-self.bits // 32)
-        name = json.dumps(str(self.file))
         return TraceCode(
             header='#include "Vmodel___024root.h"\n#include <cstdio>\n'
-            "static FILE* probed = nullptr;",
-            start=f'if (probed) fclose(probed); probed = fopen({name}, "wb");',
+            "static FILE* probed = nullptr;\n"
+            'extern "C" void probe_to(const char* name) {\n'
+            "  if (probed) fclose(probed);\n"
+            '  probed = fopen(name, "wb");\n'
+            "}",
             settled=f"fwrite(&top->rootp->{module}__DOT__probe, 4, {words}, probed);",
             flush="fflush(probed);",
         )

@@ -44,6 +44,19 @@ class StepEnergy:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OutsideLogic:
+    """The logic of an accelerator outside its array, memories apart, measured at gate level.
+
+    Args:
+        pj_per_cycle: mean energy of a clock cycle.
+        critical_ns: shortest clock period.
+    """
+
+    pj_per_cycle: float
+    critical_ns: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class NetworkEnergy:
     """Energy of one image on one accelerator.
 
@@ -52,7 +65,8 @@ class NetworkEnergy:
         gating: of the array.
         library, node: of the array and of the memories.
         origin: of the array's coefficients: measured or interpolated.
-        clock_mhz: of the measurement.
+        clock_mhz: of the measurement, of the slower of array and logic outside it.
+        outside: the logic outside the array; None: not counted.
         steps: in order.
         memory_um2: area of the memories.
         memory_leakage_pj: standby energy of the memories over the cycles of the image, reported
@@ -66,6 +80,7 @@ class NetworkEnergy:
     node: Node
     origin: str
     clock_mhz: float
+    outside: OutsideLogic | None
     steps: tuple[StepEnergy, ...]
     memory_um2: float
     memory_leakage_pj: float
@@ -75,6 +90,11 @@ class NetworkEnergy:
     def compute_pj(self) -> float:
         """Array and logic, all steps."""
         return sum(step.compute_pj for step in self.steps)
+
+    @property
+    def outside_pj(self) -> float:
+        """Of it the logic outside the array, all steps."""
+        return sum(step.parts_pj["control"] for step in self.steps)
 
     @property
     def memory_pj(self) -> float:
@@ -103,6 +123,7 @@ def energy_of(
     *,
     coefficients: CoefficientTable,
     gating: Gating = "clock",
+    outside: OutsideLogic | None = None,
     off_chip_pj_per_bit: float = 0.0,
     technology: Technology | None = None,
 ) -> NetworkEnergy:
@@ -114,6 +135,7 @@ def energy_of(
         gating: "none": all cells have their clock in all cycles; "clock": only while words
             stream or are on their way; "value": the same, with coefficients of cells that hold
             still for zeros.
+        outside: logic outside the array; None: what the coefficients say of it.
         off_chip_pj_per_bit: of the link to the host.
         technology: the table of memories; None: the one of the package.
 
@@ -129,11 +151,16 @@ def energy_of(
         )
         for name, memory in events.memories.items()
     }
+    pj = dict(point.coefficients.energies)
+    clock_mhz = point.clock_mhz
+    if outside is not None:
+        pj["control_pj"] = outside.pj_per_cycle
+        clock_mhz = min(clock_mhz, 1000 / outside.critical_ns)
     steps = tuple(
         StepEnergy(
             name=step.name,
             kind=step.kind,
-            parts_pj=_compute(step, point.coefficients.energies, gating),
+            parts_pj=_compute(step, pj, gating),
             memory_pj={
                 name: access.read_bits * costs[name].read_pj_per_bit
                 + access.write_bits * costs[name].write_pj_per_bit
@@ -151,11 +178,12 @@ def energy_of(
         library=coefficients.library,
         node=node,
         origin=point.coefficients.origin,
-        clock_mhz=point.clock_mhz,
+        clock_mhz=clock_mhz,
+        outside=outside,
         steps=steps,
         memory_um2=sum(costs[name].area_um2 * count for name, count in instances.items()),
         # mW / MHz is nJ a cycle.
-        memory_leakage_pj=1000 * leakage_mw / point.clock_mhz * events.cycles,
+        memory_leakage_pj=1000 * leakage_mw / clock_mhz * events.cycles,
         extrapolated=tuple(name for name, cost in costs.items() if cost.extrapolated),
     )
 
