@@ -10,7 +10,7 @@ from systopack.hardware.energy.events import Organisation
 from systopack.hardware.energy.model import NetworkEnergy
 from systopack.hardware.energy.optimum import array_efficiency, closeness, idle_ratio
 from systopack.reproduce.content import COMPUTED, Drawing, Section, Table, recorded
-from systopack.reproduce.relative import best_energies, best_options
+from systopack.reproduce.relative import OUTSIDE_ROWS, best_energies, best_options
 from systopack.reproduce.sources import Sources
 
 _ORGANISATIONS: tuple[Organisation, ...] = ("tiled", "pipelined")
@@ -36,6 +36,7 @@ def energy_by_part(sources: Sources) -> Section:
         figures[name_of] = {
             "total_uj": energy.total_pj / 1e6,
             "compute_uj": energy.compute_pj / 1e6,
+            "outside_uj": energy.outside_pj / 1e6,
             "memory_uj": energy.memory_pj / 1e6,
             "memory_leakage_uj": energy.memory_leakage_pj / 1e6,
             "memory_um2": energy.memory_um2,
@@ -48,7 +49,8 @@ def energy_by_part(sources: Sources) -> Section:
                 energy.events.network,
                 organisation,
                 f"{energy.total_pj / 1e6:.3f}",
-                f"{energy.compute_pj / 1e6:.3f}",
+                f"{(energy.compute_pj - energy.outside_pj) / 1e6:.3f}",
+                "-" if energy.outside is None else f"{energy.outside_pj / 1e6:.3f}",
                 f"{energy.memory_pj / 1e6:.3f}",
                 f"{100 * energy.memory_share:.0f}",
                 energy.origin,
@@ -63,7 +65,9 @@ def energy_by_part(sources: Sources) -> Section:
             f"Tiled: {best_options(sources, 'tiled')}. Layer-pipelined: "
             f"{best_options(sources, 'pipelined') or 'not measured'}. The tiled accelerator loads "
             "its weights for every image, the layer-pipelined one keeps them, and its images "
-            "follow each other without a gap.",
+            "follow each other without a gap. Logic outside the array: banks, output lanes and "
+            f"control, measured around an array with {OUTSIDE_ROWS} rows an input register; '-' "
+            "where it was not.",
         ),
         tables=(
             Table(
@@ -71,7 +75,8 @@ def energy_by_part(sources: Sources) -> Section:
                     "network",
                     "accelerator",
                     "energy, uJ",
-                    "array and logic, uJ",
+                    "array, uJ",
+                    "logic outside, uJ",
                     "memories, uJ",
                     "memories, %",
                     "coefficients",
@@ -90,7 +95,7 @@ def optimum(sources: Sources) -> Section:
     ratio = 1.0
     if sources.coefficients is not None:
         table, name = sources.coefficients
-        for energy in _energies(sources, "tiled"):
+        for energy in _energies(sources, "tiled", outside=False):
             point = table.for_array(energy.events.array, gating=energy.gating)
             ratio = idle_ratio(point)
             used = array_efficiency(energy)
@@ -152,10 +157,14 @@ def optimum(sources: Sources) -> Section:
     )
 
 
-def _energies(sources: Sources, organisation: Organisation) -> list[NetworkEnergy]:
+def _energies(
+    sources: Sources, organisation: Organisation, *, outside: bool = True
+) -> list[NetworkEnergy]:
     """Dense and packed network of every pair, with the best options."""
     return [
-        energy for pair in sources.pairs for energy in best_energies(pair, sources, organisation)
+        energy
+        for pair in sources.pairs
+        for energy in best_energies(pair, sources, organisation, outside=outside)
     ]
 
 

@@ -106,8 +106,10 @@ def _networks(sources: Sources) -> list[str]:
         else:
             seen = pair.activity[0].images
             words = f"activations of {seen} test images" if seen else "no images, all words count"
+            short = ", trained for a few epochs only (docs/accuracy.md)" if subject.short else ""
             lines.append(
-                f"- {subject.paper}: `zoo:{subject.dense}` and `zoo:{subject.packed}`, {words}."
+                f"- {subject.paper}: `zoo:{subject.dense}` and `zoo:{subject.packed}`{short}, "
+                f"{words}."
             )
     return [*lines, ""]
 
@@ -115,12 +117,7 @@ def _networks(sources: Sources) -> list[str]:
 def _network_files(sources: Sources) -> dict[str, Path]:
     from systopack.network.packaged import network_file
 
-    names = [
-        name
-        for pair in sources.pairs
-        for name in (pair.subject.dense, pair.subject.packed)
-        if name is not None
-    ]
+    names = [name for p in sources.pairs for name in (p.subject.dense, p.subject.packed)]
     return {name: network_file(Path(f"zoo:{name}")) for name in names}
 
 

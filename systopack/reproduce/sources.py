@@ -38,14 +38,16 @@ class Subject:
 
     Args:
         paper: its name among the published figures.
-        dense, packed: names in the package, without prefix; None where there is none.
+        dense, packed: names in the package, without prefix.
         shape: of its images, (channels, height, width).
+        short: trained for a few epochs only: it shows tiles and cycles, and is in no claim.
     """
 
     paper: str
-    dense: str | None
-    packed: str | None
+    dense: str
+    packed: str
     shape: tuple[int, int, int]
+    short: bool = False
 
 
 SUBJECTS = (
@@ -55,7 +57,13 @@ SUBJECTS = (
         packed="lenet5-mnist",
         shape=(1, 28, 28),
     ),
-    Subject(paper="VGG-16, CIFAR-10", dense=None, packed=None, shape=(3, 32, 32)),
+    Subject(
+        paper="VGG-16, CIFAR-10",
+        dense="vgg16-shift-cifar10-dense",
+        packed="vgg16-shift-cifar10",
+        shape=(3, 32, 32),
+        short=True,
+    ),
     Subject(
         paper="ResNet-20, CIFAR-10",
         dense="resnet20-cifar10-dense",
@@ -139,7 +147,6 @@ class Sources:
             self._pair(subject, subject.dense, subject.packed)
             for subject in SUBJECTS
             if subject.dense in names and subject.packed in names
-            if subject.dense is not None and subject.packed is not None
         )
 
     @cached_property
@@ -162,6 +169,11 @@ class Sources:
                     pj_per_cycle=case["total_pj"], critical_ns=case["critical_ns"]
                 )
         return found
+
+    @property
+    def outside_name(self) -> str:
+        """The record of it; empty where there is none."""
+        return next((name for name, _ in self.records_of("outside-logic")), "")
 
     @cached_property
     def options(self) -> tuple[Options, ...]:

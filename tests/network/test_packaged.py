@@ -26,9 +26,11 @@ def test_file_and_record_belong_together(name):
     network = load(path)
     figures = record["figures"]
     assert network.packed_cells == figures["packed_cells"]
-    cells, dense_words = {"resnet20": (268_336, 57_218), "lenet5": (405_536, 1_572)}[
-        name.partition("-")[0]
-    ]
+    cells, dense_words = {
+        "resnet20": (268_336, 57_218),
+        "lenet5": (405_536, 1_572),
+        "vgg16": (1_641_152, 35_856),
+    }[name.partition("-")[0]]
     assert network.dense_cells == figures["dense_cells"] == cells
     words = network.streamed_words(rows=32, columns=32)
     assert words == figures["streamed_words_32x32"]
