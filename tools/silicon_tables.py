@@ -90,6 +90,34 @@ def accelerator() -> list[str]:
     ]
 
 
+def outside() -> list[str]:
+    """Energy of the logic outside the array, by block."""
+    record = read_record(RECORDS / "outside_logic.json")
+    blocks = ("activation banks", "output lanes", "control")
+    header = ["network", "alpha", "clock gates", "cycles", "flip-flops"]
+    header += [*(f"{block}, pJ a cycle" for block in blocks), "all, pJ a cycle", "clock pins"]
+    header += ["clock tree", "wires", "uJ an image", "path, ns", "bits compared"]
+    rows = [
+        [
+            case["network"],
+            str(case["alpha"]),
+            "yes" if case["clock_gates"] else "no",
+            f"{case['cycles']:,}",
+            f"{case['flip_flops']:,}",
+            *(f"{case['blocks_pj'][block]:.1f}" for block in blocks),
+            f"{case['total_pj']:.1f}",
+            f"{case['clock_pj']:.1f}",
+            f"{case['clock_tree_pj']:.1f}",
+            f"{case['wires_pj']:.1f}",
+            f"{case['total_pj'] * case['cycles'] / 1e6:.2f}",
+            f"{case['critical_ns']:.2f}",
+            f"{case['bits_checked']:,}",
+        ]
+        for case in record["figures"].values()
+    ]
+    return pages.table(header, rows)
+
+
 def coefficients() -> list[str]:
     """Measured arrays and how well layers kept back are predicted."""
     record = read_record(RECORDS / "energy_coefficients_nangate45.json")
@@ -132,6 +160,7 @@ if __name__ == "__main__":
                 "nangate45": cells("asic_cells.json"),
                 "sky130": cells("asic_cells_sky130.json"),
                 "accelerator": accelerator(),
+                "outside": outside(),
             },
         ),
         ("energy.md", {"coefficients": coefficients()}),

@@ -30,6 +30,7 @@ MUTANTS = [
     ("a byte written to another part's place", "stream_bank.v", "route_place + store_offset", "(p == 1 ? {PLACE_BITS{1'b0}} : route_place) + store_offset"),
     ("every word read from the first part", "stream_bank.v", "stored_parts[8*part+:8]", "stored_parts[7:0]"),
     ("the smaller of two pooled words", "stream_bank.v", "member > reduced", "member < reduced"),
+    ("banks reduce while words stream, not in pooling", "tiled_accelerator.v", "{reading && is_tile, is_pool, window_first, phase}", "{reading && is_tile, is_tile, window_first, phase}"),
     ("the average's window never restarted", "stream_bank.v", "if (window_first) reduced", "if (window_first && maximum) reduced"),
     ("partial sums not waited for", "controller.v", "{16'd0, since_now} >= MIN_RETURN", "1'b1"),
     ("a layer started one word too late", "controller.v", "{16'd0, idle_now} >= MIN_DRAIN", "{16'd0, idle_now} > MIN_DRAIN"),

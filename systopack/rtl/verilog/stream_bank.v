@@ -45,7 +45,8 @@ module stream_bank #(
     input  wire [READ_BITS-1:0]                hold_index,
     input  wire                                transfer,
     output wire [READS*WORD_BITS-1:0]          stream,
-    // Pooling.
+    // Pooling: `pooling` belongs to a word as window_first does; without it nothing is reduced.
+    input  wire                                pooling,
     input  wire                                window_first,
     input  wire                                maximum,
     input  wire [14:0]                         multiplier,
@@ -132,12 +133,18 @@ module stream_bank #(
             wire signed [23:0] member =
                 in_image_late ? {{16{stored[7]}}, stored} : maximum ? -24'sd128 : 24'sd0;
             requantize #(.WIDTH(40)) round (.value(scaled), .shift(pool_shift), .result(rounded));
+            // The multiplier stands still while words stream.
+            reg scaling, rounding;
             always @(posedge clk) begin
-                if (window_first) reduced <= member;
-                else if (!maximum) reduced <= reduced + member;
-                else if (member > reduced) reduced <= member;
-                scaled <= reduced * $signed({1'b0, multiplier});
-                pooled <= rounded;
+                scaling <= pooling;
+                rounding <= scaling;
+                if (pooling) begin
+                    if (window_first) reduced <= member;
+                    else if (!maximum) reduced <= reduced + member;
+                    else if (member > reduced) reduced <= member;
+                end
+                if (scaling) scaled <= reduced * $signed({1'b0, multiplier});
+                if (rounding) pooled <= rounded;
             end
         end else begin : g_maximum
             reg  signed [7:0] largest, waiting;

@@ -165,7 +165,7 @@ module tiled_accelerator #(
     // Positions and steps, as late as the banks' stages need them.
     wire [15:0] read_address = descriptor + (is_pool ? entry : {{(16 - PHASE_BITS) {1'b0}}, phase});
     wire [47:0] place_1;
-    wire        hold_3, window_first_3, pooled_6;
+    wire        hold_3, pooling_3, window_first_3, pooled_6;
     wire [PHASE_BITS-1:0] hold_index_3;
     wire [15:0] position_2, row_tile_2, pool_position_6, pool_entry_5;
     wire [PHASE_BITS-1:0] phase_2, phase_3;
@@ -174,9 +174,9 @@ module tiled_accelerator #(
         .clk(clk), .in({place_y, place_x, linear}), .out(place_1)
     );
     wire reading = {{(32 - PHASE_BITS) {1'b0}}, phase} < READS;
-    delay_line #(.WIDTH(2 + PHASE_BITS), .CYCLES(3)) hold_delay (
-        .clk(clk), .in({reading && is_tile, window_first, phase}),
-        .out({hold_3, window_first_3, hold_index_3})
+    delay_line #(.WIDTH(3 + PHASE_BITS), .CYCLES(3)) hold_delay (
+        .clk(clk), .in({reading && is_tile, is_pool, window_first, phase}),
+        .out({hold_3, pooling_3, window_first_3, hold_index_3})
     );
     delay_line #(.WIDTH(17), .CYCLES(6)) pool_delay (
         .clk(clk), .in({stepping && window_last, position}), .out({pooled_6, pool_position_6})
@@ -274,7 +274,8 @@ module tiled_accelerator #(
                     .place_linear(place_1[ADDRESS_BITS-1:0]), .place_y(place_1[47:36]),
                     .place_x(place_1[35:24]), .height(height), .width(width), .word(word),
                     .hold(hold_3), .hold_index(hold_index_3[READ_BITS-1:0]), .transfer(transfer),
-                    .stream(stream), .window_first(window_first_3), .maximum(maximum),
+                    .stream(stream), .pooling(pooling_3), .window_first(window_first_3),
+                    .maximum(maximum),
                     .multiplier(multiplier), .pool_shift(pool_shift),
                     .route_address(route_now[ROUTE_BITS-1:0]), .store(store),
                     .store_offset(store_offset[PLACE_BITS-1:0]), .store_pooled(pooled_6),
@@ -396,7 +397,8 @@ module tiled_accelerator #(
                     .place_x(is_pool ? place_1[35:24] : 12'd0),
                     .height(is_pool ? height : 12'd1), .width(is_pool ? width : 12'd1),
                     .word(residual), .hold(1'b0), .hold_index(1'b0), .transfer(1'b0),
-                    .stream(stream), .window_first(window_first_3), .maximum(maximum),
+                    .stream(stream), .pooling(pooling_3), .window_first(window_first_3),
+                    .maximum(maximum),
                     .multiplier(multiplier), .pool_shift(pool_shift),
                     .route_address(route_now[ROUTE_BITS-1:0]), .store(store),
                     .store_offset(store_offset[PLACE_BITS-1:0]), .store_pooled(pooled_6),
