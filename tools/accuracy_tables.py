@@ -73,6 +73,17 @@ def mean(runs: list[dict[str, Any]], name: str) -> float:
     return sum(float(run[name]) for run in runs) / len(runs)
 
 
+def seeds(*experiments: list[dict[str, Any]]) -> str:
+    """How many seeds there are, and the least and the largest accuracy of each experiment."""
+    counts = "/".join(str(len(of)) for of in experiments)
+    ranges = []
+    for of in experiments:
+        percents = [float(run["packed_8_bit_percent"]) for run in of]
+        if len(of) > 1:
+            ranges.append(f"{min(percents):.2f} to {max(percents):.2f}")
+    return f"{counts}: {', '.join(ranges)}" if ranges else counts
+
+
 def results(runs: Runs) -> list[str]:
     """Correct answers of every seed, the paired difference to the dense network, and means."""
     rows = []
@@ -121,7 +132,7 @@ def ways(runs: Runs) -> list[str]:
             f"{mean(runs[name], 'packed_8_bit_percent'):.2f}",
             f"{mean(runs[name], 'packed_cells_ratio'):.3f}",
             f"{mean(runs[name], 'streamed_words_ratio'):.2f}",
-            str(len(runs[name])),
+            seeds(runs[name]),
         ]
         for name in WAYS
         if name in runs
@@ -135,13 +146,14 @@ def sweep(prefix: str) -> Callable[[Runs], list[str]]:
     def rows(runs: Runs) -> list[str]:
         found = _points(runs, prefix)
         return table(
-            f"{prefix} | 8 bit, % | packing efficiency | cells",
+            f"{prefix} | 8 bit, % | packing efficiency | cells | seeds",
             [
                 [
                     f"{value:g}",
                     f"{mean(of, 'packed_8_bit_percent'):.2f}",
                     f"{mean(of, 'packing_efficiency'):.3f}",
                     f"{mean(of, 'packed_cells_ratio'):.3f}",
+                    seeds(of),
                 ]
                 for value, of in found
             ],
@@ -163,10 +175,11 @@ def fractions(runs: Runs) -> list[str]:
                 row += [f"{theirs:.2f}", f"{ours - theirs:+.2f}"]
             else:
                 row += ["", ""]
-        rows.append(row)
+        both = [of, *(scratch[value] for scratch in others if value in scratch)]
+        rows.append([*row, seeds(*both)])
     return table(
         "data | pretrained, then packed | from scratch, then packed | difference | "
-        "from scratch, six times the steps | difference",
+        "from scratch, six times the steps | difference | seeds",
         rows,
     )
 
@@ -203,7 +216,8 @@ def speed(_: Runs) -> list[str]:
         [
             f"images a second, {precision}",
             f"{of['run_images_per_s']:.0f} against {of['plain_torch_images_per_s']:.0f} "
-            f"({of['ratio']:.2f})",
+            f"({of['ratio']:.2f}; rounds {of['least_ratio_of_a_round']:.2f} to "
+            f"{of['largest_ratio_of_a_round']:.2f})",
         ]
         for precision, of in figures.items()
         if precision != "regrouping"
