@@ -146,15 +146,19 @@ def map_outside(
 def _netlist(kind: str, module: dict[str, Any], library: Library) -> Netlist:
     """The netlist of a module; instances that are no cells of the library become ports."""
     cells = {}
+    given: set[tuple[int | str, ...]] = set()  # what all banks are given alike is one port
     for name, instance in module["cells"].items():
         if instance["type"] in library.cells:
             cells[name] = instance
         elif base_name(instance["type"]) in (*_PARTS, *_BEYOND):
             for pin, bits in instance["connections"].items():
-                if pin != _CLOCK and bits:
-                    inward = instance["port_directions"][pin] == "input"
-                    direction = "output" if inward else "input"
-                    module["ports"][f"{name}.{pin}"] = {"direction": direction, "bits": bits}
+                inward = instance["port_directions"][pin] == "input"
+                if pin == _CLOCK or not bits or (inward and tuple(bits) in given):
+                    continue
+                if inward:
+                    given.add(tuple(bits))
+                direction = "output" if inward else "input"
+                module["ports"][f"{name}.{pin}"] = {"direction": direction, "bits": bits}
     text = json.dumps({"modules": {kind: {**module, "cells": cells}}})
     return parse_netlist(text, top=kind, library=library)
 
