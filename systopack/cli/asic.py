@@ -20,7 +20,7 @@ class Request:
         network: packed network whose tiles run on the netlist, None: area and clock alone.
         data: where its images are from.
         array: the array.
-        block: cell, row, array or accelerator.
+        block: cell, row, array, accelerator, or outside: its logic outside the array.
         liberty: a Liberty file, None: the bundled one.
         clock_ns: clock period.
         node_nm: of the library, for the memories of an accelerator; None: 130 for the bundled
@@ -52,12 +52,13 @@ def synthesize_asic(request: Request) -> None:
     from systopack.synthesis.measure import measure_array
     from systopack.synthesis.yosys import yosys_version
 
-    if request.block not in ("cell", "row", "array", "accelerator"):
+    if request.block not in ("cell", "row", "array", "accelerator", "outside"):
         raise InvalidOptionError(
-            f"--block is '{request.block}'; the ASIC target maps cell, row, array or accelerator."
+            f"--block is '{request.block}'; the ASIC target maps cell, row, array, accelerator, or "
+            "outside, the accelerator's logic outside the array."
         )
-    if request.block == "accelerator":
-        _whole(request)
+    if request.block in ("accelerator", "outside"):
+        (_whole if request.block == "accelerator" else _outside)(request)
         return
     options = Options(clock_ns=request.clock_ns)
     path = request.liberty or BUNDLED
@@ -185,3 +186,60 @@ def _whole(request: Request) -> None:
         f"{whole / 1e6:.3f} mm2 at {node_nm:g} nm, memories from the cited table, wires and clock "
         f"tree not included; wrote {record}"
     )
+
+
+def _outside(request: Request) -> None:
+    """What the logic outside the array takes while it runs an image."""
+    from systopack.data.open import open_data
+    from systopack.errors import InvalidOptionError
+    from systopack.network.file import load
+    from systopack.network.packaged import network_file
+    from systopack.network.reference import quantize_images
+    from systopack.records import Record, sha256_of_file
+    from systopack.rtl.program import compile_tiled
+    from systopack.synthesis.asic import Options
+    from systopack.synthesis.liberty import BUNDLED, read_library
+    from systopack.synthesis.outside import measure_outside
+    from systopack.synthesis.yosys import yosys_version
+
+    if request.network is None:
+        raise InvalidOptionError(
+            "--block outside runs an image of a network through the accelerator; give its .spk or "
+            "zoo:NAME."
+        )
+    file = network_file(request.network)
+    loaded = load(file)
+    design = replace(request.array, accumulator_bits=loaded.accumulator_bits)
+    program = compile_tiled(loaded, array=design)
+    image = quantize_images(loaded, open_data(request.data).test_images[:1])[0]
+    library = read_library(request.liberty or BUNDLED)
+    with console.console.status(f"mapping and simulating what is around {design.name}") as status:
+        found = measure_outside(
+            program,
+            image,
+            library=library,
+            options=Options(clock_ns=request.clock_ns),
+            on_progress=lambda done, parts: status.update(f"netlists: part {done} of {parts}"),
+        )
+    rows = [(f"{name}, pJ a cycle", f"{value:.2f}") for name, value in found.blocks_pj.items()]
+    rows += [
+        ("all, pJ a cycle", f"{found.total_pj:.2f}"),
+        ("   of it clock pins", f"{found.clock_pj:.2f}"),
+        ("   allowance for the clock tree, beside it", f"{found.clock_tree_pj:.2f}"),
+        ("   allowance for wires, beside it", f"{found.wires_pj:.2f}"),
+        ("cycles of the image", f"{found.cycles:,}"),
+        ("all, uJ an image", f"{found.total_pj * found.cycles / 1e6:.3f}"),
+        ("area, um2", f"{found.area_um2:,.0f}"),
+        ("flip-flops", f"{found.flip_flops:,}"),
+        ("longest path, ns", f"{found.critical_ns:.3f}"),
+        ("bits compared with the Verilog, all equal", f"{found.bits_checked:,}"),
+    ]
+    console.table([f"around {design.name}", library.name], rows)
+    record = request.out / "synthesis.json"
+    Record(
+        kind="synthesis-outside",
+        figures={**asdict(found), "total_pj": found.total_pj, "pyosys": yosys_version()},
+        configuration={"array": asdict(design), "library": library.name, "target": "asic"},
+        inputs={path.name: sha256_of_file(path) for path in (file, library.path)},
+    ).write(record)
+    console.say(f"wrote {record}; array and memories are not in these figures")

@@ -42,7 +42,13 @@ def synthesize(
     ] = "xcku035-fbva676-2-e",
     clock_mhz: Annotated[float, typer.Option(help="Clock to aim at.")] = 60.0,
     seeds: Annotated[int, typer.Option(help="ecp5: placements to try, the fastest wins.")] = 1,
-    block: Annotated[str, typer.Option(help="asic: cell, row, array or accelerator.")] = "array",
+    block: Annotated[
+        str,
+        typer.Option(
+            help="asic: cell, row, array, accelerator (area), or outside (energy of the "
+            "accelerator's logic outside the array)."
+        ),
+    ] = "array",
     liberty: Annotated[
         Path | None, typer.Option(help="asic: Liberty file. [default: sky130hd, bundled]")
     ] = None,
@@ -76,6 +82,8 @@ def synthesize(
     --liberty nangate45_typ.lib.gz --out asic
 
     systopack synthesize zoo:lenet5-mnist --target asic --block accelerator --array 8x8 --out whole
+
+    systopack synthesize zoo:lenet5-mnist --target asic --block outside --array 16x16 --out outside
     """
     if target not in TARGETS:
         raise InvalidOptionError(

@@ -1,9 +1,12 @@
 """`systopack synthesize --target asic`: what it refuses, in one sentence each."""
 
+from pathlib import Path
+
 import pytest
 
 from systopack.cli.synthesis import synthesize
 from systopack.errors import InvalidFileError, InvalidOptionError
+from systopack.records import read_record
 
 
 def command(tmp_path, **changes):
@@ -18,6 +21,7 @@ def command(tmp_path, **changes):
         ({"clock_ns": 0.0}, "clock period is 0.0 ns"),
         ({"target": "ecp5"}, "give its .spk"),
         ({"block": "accelerator"}, "give its .spk"),
+        ({"block": "outside"}, "runs an image of a network"),
         ({"target": "moon"}, "--target is 'moon'"),
     ],
 )
@@ -29,3 +33,12 @@ def test_options_out_of_range(tmp_path, changes, words):
 def test_a_library_that_is_not_there(tmp_path):
     with pytest.raises(InvalidFileError, match=r"absent\.lib"):
         command(tmp_path, liberty=tmp_path / "absent.lib")
+
+
+@pytest.mark.slow
+def test_the_logic_outside_the_array(tmp_path, capsys):
+    command(tmp_path, network=Path("zoo:lenet5-mnist"), block="outside", array="16x16", alpha=8)
+    figures = read_record(tmp_path / "synthesis.json")["figures"]
+    assert set(figures["blocks_pj"]) == {"activation banks", "control", "output lanes"}
+    assert figures["total_pj"] == pytest.approx(sum(figures["blocks_pj"].values()))
+    assert f"{figures['bits_checked']:,}" in capsys.readouterr().out
