@@ -46,7 +46,8 @@ def against_published(sources: Sources) -> Section:
     node = technology.node("45-hp")
     if sources.coefficients is not None:
         node = technology.nearest_node(sources.coefficients[0].node_nm)
-    ours = [found for pair in sources.pairs for found in _measured(pair, sources)]
+    whole = [pair for pair in sources.pairs if not pair.subject.short]
+    ours = [found for pair in whole for found in _measured(pair, sources)]
     own_rows = tuple(_own_row(run, sources, node) for run in ours)
     others = published.accelerators
     return Section(
