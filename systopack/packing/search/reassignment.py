@@ -93,24 +93,20 @@ def _price(
     weakest: NDArray[np.float32],
     cost: NDArray[np.float32],
     overlap: NDArray[np.int32],
-    limited: bool,
     conflicts_allowed: int,
     penalty: np.float32,
     noise: np.float32,
     dice: NDArray[np.float32],
     state: NDArray[np.uint64],
 ) -> None:
-    """Cost of each pulled column (row) in each group (column of `cost`).
-
-    Conflicts are only counted where there is a limit that they could pass.
-    """
+    """Cost of each pulled column (row) in each group (column of `cost`)."""
     size = pulled.size
     for index in range(size):
         loss = cost[index]
         loss[:size] = 0
         overlap[:size] = 0
         column = pulled[index]
-        if column >= 0 and limited:
+        if column >= 0:
             for entry in range(starts[column], starts[column + 1]):
                 own = energy[entry]
                 line = weakest[row_of[entry]]
@@ -118,18 +114,10 @@ def _price(
                     other = line[group]
                     loss[group] += other if other < own else own
                     overlap[group] += 1 if other > 0 else 0
-        elif column >= 0:
-            for entry in range(starts[column], starts[column + 1]):
-                own = energy[entry]
-                line = weakest[row_of[entry]]
-                for group in range(size):
-                    other = line[group]
-                    loss[group] += other if other < own else own
-        if limited:
-            for group in range(size):
-                excess = conflicts[group] + overlap[group] - conflicts_allowed
-                if excess > 0:
-                    loss[group] += penalty * np.float32(excess)
+        for group in range(size):
+            excess = conflicts[group] + overlap[group] - conflicts_allowed
+            if excess > 0:
+                loss[group] += penalty * np.float32(excess)
         if noise > 0:
             offset = int(_random(state) * (dice.size - size))
             for group in range(size):
@@ -203,7 +191,6 @@ def reassign_island(
     for index in range(dice.size):
         dice[index] = np.float32(_random(state))
     order = island.copy()
-    limited = conflicts_allowed < rows * (members.shape[1] - 1)
     for _ in range(steps):
         if size < order.size:
             for index in range(size):
@@ -213,7 +200,7 @@ def reassign_island(
         _pull(starts, row_of, energy, members, sizes, chosen, top, slot, pulled, conflicts, state)
         _price(
             starts, row_of, energy, pulled, conflicts, top[kept - 1], cost, overlap,
-            limited, conflicts_allowed, np.float32(penalty), np.float32(noise), dice, state,
+            conflicts_allowed, np.float32(penalty), np.float32(noise), dice, state,
         )  # fmt: skip
         if size > 128:
             match_by_swaps(cost, size, column_of, row_at, scratch)
