@@ -163,9 +163,11 @@ def measure(
 
 def _key(point: MeasuredPoint) -> str:
     array = point.array
+    together = "two products an accumulator, " if array.columns_per_accumulator == 2 else ""
+    weights = "one weight a cell, " if array.weight_buffers == 1 else ""
     return (
-        f"{array.name}, {array.columns_per_register} columns a sum register, "
-        f"{array.rows_per_register} rows an input register, {point.gating}"
+        f"{array.name}, {array.columns_per_register} columns a sum register, {together}"
+        f"{array.rows_per_register} rows an input register, {weights}{point.gating}"
     )
 
 
@@ -178,8 +180,10 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[8, 16])
     parser.add_argument("--columns-per-register", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rows-per-register", type=int, help="[default: all rows]")
-    parser.add_argument("--full", action="store_true", help="cells that are not lean as well")
-    parser.add_argument("--ungated", action="store_true", help="arrays without clock gates as well")
+    parser.add_argument("--columns-per-accumulator", type=int, default=1)
+    parser.add_argument("--weight-buffers", type=int, default=2)
+    parser.add_argument("--full", action="store_true", help="cells that are not lean, instead")
+    parser.add_argument("--gating", choices=["clock", "none"], nargs="+", default=["clock"])
     options = parser.parse_args()
     path = RECORDS / options.name
     library = read_library(options.library)
@@ -193,21 +197,21 @@ def main() -> None:
     if path.exists():
         points = {_key(point): point for point in read_coefficients(path).points}
         errors = dict(read_record(path)["configuration"]["errors"])
-    gatings = [True, False] if options.ungated else [True]
-    forms = [(True, shared) for shared in options.columns_per_register]
-    forms += [(False, 1)] if options.full else []
-    for size, gates, (lean, shared) in itertools.product(options.sizes, gatings, forms):
+    shares = [1] if options.full else options.columns_per_register
+    for size, gating, shared in itertools.product(options.sizes, options.gating, shares):
         for alpha, network in networks.items():
             array = Array(
                 rows=size,
                 columns=size,
                 alpha=alpha,
-                lean=lean,
+                lean=not options.full,
                 rows_per_register=min(options.rows_per_register or size, size),
                 columns_per_register=shared,
+                columns_per_accumulator=options.columns_per_accumulator,
+                weight_buffers=options.weight_buffers,
             )
             images = quantize_images(network, pixels)
-            point, fit = measure(array, library, gates, network, images)
+            point, fit = measure(array, library, gating == "clock", network, images)
             points[_key(point)] = point
             errors[_key(point)] = fit.errors
         table = CoefficientTable(

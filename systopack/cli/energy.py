@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from systopack.cli import console
-from systopack.cli.options import SizeOption, array_size
+from systopack.cli.options import (
+    ColumnsPerAccumulatorOption,
+    ColumnsPerRegisterOption,
+    LeanOption,
+    RowsPerRegisterOption,
+    SizeOption,
+    WeightBuffersOption,
+    array_size,
+)
 
 if TYPE_CHECKING:
     from systopack.hardware.energy.activity import Activity
@@ -28,11 +36,11 @@ def energy(
     ],
     array: SizeOption = "32x32",
     alpha: Annotated[int, typer.Option(help="Channels a cell chooses from.")] = 8,
-    lean: Annotated[bool, typer.Option("--lean", help="Cells with the fewest flip-flops.")] = False,
-    columns_per_register: Annotated[
-        int, typer.Option(help="Lean cells that add to a partial sum in one cycle.")
-    ] = 1,
-    rows_per_register: Annotated[int, typer.Option(help="Rows that share an input register.")] = 1,
+    lean: LeanOption = False,
+    columns_per_register: ColumnsPerRegisterOption = 1,
+    columns_per_accumulator: ColumnsPerAccumulatorOption = 1,
+    rows_per_register: RowsPerRegisterOption = 1,
+    weight_buffers: WeightBuffersOption = 2,
     gating: Annotated[str, typer.Option(help="none, clock or value.")] = "clock",
     organisation: Annotated[str, typer.Option(help="tiled or pipelined.")] = "tiled",
     data: Annotated[
@@ -75,7 +83,9 @@ def energy(
         accumulator_bits=loaded.accumulator_bits,
         lean=lean,
         columns_per_register=columns_per_register,
+        columns_per_accumulator=columns_per_accumulator,
         rows_per_register=rows_per_register,
+        weight_buffers=weight_buffers,
     )
     count = tiled_events if organisation == "tiled" else pipelined_events
     found = energy_of(

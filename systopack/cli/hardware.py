@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from systopack.cli import console
-from systopack.cli.options import DataOption, SizeOption, array_size, check_out
+from systopack.cli.options import (
+    ColumnsPerAccumulatorOption,
+    ColumnsPerRegisterOption,
+    DataOption,
+    LeanOption,
+    RowsPerRegisterOption,
+    SizeOption,
+    WeightBuffersOption,
+    array_size,
+    check_out,
+)
 
 if TYPE_CHECKING:
     from systopack.hardware.array import Array
@@ -18,9 +28,6 @@ if TYPE_CHECKING:
 NetworkArgument = Annotated[Path, typer.Argument(help="Packed network (.spk) or zoo:NAME.")]
 AlphaOption = Annotated[int, typer.Option(help="Channels a cell chooses from.")]
 CellOption = Annotated[str, typer.Option(help="mx, il, bl or bit-parallel.")]
-RowsPerRegisterOption = Annotated[
-    int, typer.Option(help="Rows that share an input register; 1: fully systolic.")
-]
 LoadRowsOption = Annotated[
     int | None,
     typer.Option(help="Rows that receive a weight in one cycle of a load. [default: all]"),
@@ -52,6 +59,10 @@ def rtl(
     cell: CellOption = "mx",
     rows_per_register: RowsPerRegisterOption = 1,
     load_rows: LoadRowsOption = None,
+    lean: LeanOption = False,
+    columns_per_register: ColumnsPerRegisterOption = 1,
+    columns_per_accumulator: ColumnsPerAccumulatorOption = 1,
+    weight_buffers: WeightBuffersOption = 2,
     bank_parts: BankPartsOption = 1,
     organisation: OrganisationOption = "tiled",
 ) -> None:
@@ -59,6 +70,8 @@ def rtl(
 
     Example: systopack rtl packed.spk --array 32x32 --alpha 8 --cell mx --out rtl
     systopack rtl zoo:lenet5-mnist --organisation pipelined --out pipelined
+    systopack rtl zoo:lenet5-mnist --lean --columns-per-register 8 --columns-per-accumulator 2
+    --weight-buffers 1 --rows-per-register 32 --out lean
     """
     from systopack.network.file import load
     from systopack.network.packaged import network_file
@@ -72,6 +85,10 @@ def rtl(
         cell=cell,
         rows_per_register=rows_per_register,
         load_rows=load_rows,
+        lean=lean,
+        columns_per_register=columns_per_register,
+        columns_per_accumulator=columns_per_accumulator,
+        weight_buffers=weight_buffers,
         bank_parts=_checked_parts(bank_parts, organisation),
     )
     written = write_rtl(loaded, array=design, out=out, organisation=organisation)
@@ -90,6 +107,10 @@ def verify(
     cell: CellOption = "mx",
     rows_per_register: RowsPerRegisterOption = 1,
     load_rows: LoadRowsOption = None,
+    lean: LeanOption = False,
+    columns_per_register: ColumnsPerRegisterOption = 1,
+    columns_per_accumulator: ColumnsPerAccumulatorOption = 1,
+    weight_buffers: WeightBuffersOption = 2,
     bank_parts: BankPartsOption = 1,
     organisation: OrganisationOption = "tiled",
     trace: Annotated[
@@ -123,6 +144,10 @@ def verify(
         cell=cell,
         rows_per_register=rows_per_register,
         load_rows=load_rows,
+        lean=lean,
+        columns_per_register=columns_per_register,
+        columns_per_accumulator=columns_per_accumulator,
+        weight_buffers=weight_buffers,
         bank_parts=_checked_parts(bank_parts, organisation),
     )
     pixels = open_data(data).test_images[: max(images, 0)]
@@ -168,27 +193,9 @@ def _checked_parts(parts: int, organisation: str) -> int:
     return parts
 
 
-def _design(
-    network: PackedNetwork,
-    size: str,
-    *,
-    alpha: int,
-    cell: str,
-    rows_per_register: int,
-    load_rows: int | None,
-    bank_parts: int,
-) -> Array:
+def _design(network: PackedNetwork, size: str, **options: Any) -> Array:
     """The array that the options describe, with the network's accumulators."""
     from systopack.hardware.array import Array
 
     rows, columns = array_size(size)
-    return Array(
-        rows=rows,
-        columns=columns,
-        alpha=alpha,
-        accumulator_bits=network.accumulator_bits,
-        cell=cell,  # type: ignore[arg-type]
-        rows_per_register=rows_per_register,
-        load_rows=load_rows,
-        bank_parts=bank_parts,
-    )
+    return Array(rows=rows, columns=columns, accumulator_bits=network.accumulator_bits, **options)

@@ -39,6 +39,25 @@ PrecisionOption = Annotated[str, typer.Option(help="auto, 32-true or bf16-mixed.
 SizeOption = Annotated[
     str, typer.Option("--array", help="Rows x columns of the array, for instance 32x32.")
 ]
+RowsPerRegisterOption = Annotated[
+    int, typer.Option(help="Rows that share an input register; 1: fully systolic.")
+]
+LeanOption = Annotated[
+    bool, typer.Option("--lean", help="mx and il: cells with the fewest flip-flops.")
+]
+ColumnsPerRegisterOption = Annotated[
+    int, typer.Option(help="Lean cells that add to a partial sum in one cycle.")
+]
+ColumnsPerAccumulatorOption = Annotated[
+    int, typer.Option(help="Lean cells whose products add up in one accumulator, 1 or 2.")
+]
+WeightBuffersOption = Annotated[
+    int,
+    typer.Option(
+        help="Weights a cell holds. 2: the next tile's are loaded ahead; 1: they come with its "
+        "first words."
+    ),
+]
 
 
 def default(settings: type[BaseModel], name: str) -> str:

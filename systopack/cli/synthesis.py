@@ -69,6 +69,12 @@ def synthesize(
     columns_per_register: Annotated[
         int, typer.Option(help="asic: lean cells that share sum registers.")
     ] = 2,
+    columns_per_accumulator: Annotated[
+        int, typer.Option(help="asic: lean cells whose products share an accumulator, 1 or 2.")
+    ] = 1,
+    weight_buffers: Annotated[
+        int, typer.Option(help="asic: weights a cell holds; 1: they come with a tile's words.")
+    ] = 2,
 ) -> None:
     """Build the tiled accelerator of a network with the tools of a target.
 
@@ -79,6 +85,7 @@ def synthesize(
     systopack synthesize --target asic --block cell --array 8x8 --alpha 8 --out cell
 
     systopack synthesize zoo:resnet20-cifar10 --target asic --data cifar10 --array 8x8
+    --columns-per-register 8 --columns-per-accumulator 2 --weight-buffers 1
     --liberty nangate45_typ.lib.gz --out asic
 
     systopack synthesize zoo:lenet5-mnist --target asic --block accelerator --array 8x8 --out whole
@@ -113,6 +120,8 @@ def synthesize(
                     lean=serial,
                     rows_per_register=rows_per_register or rows,
                     columns_per_register=min(columns_per_register, columns) if serial else 1,
+                    columns_per_accumulator=columns_per_accumulator if serial else 1,
+                    weight_buffers=weight_buffers,
                     bank_parts=bank_parts,
                 ),
                 block=block,

@@ -34,6 +34,11 @@ class Array:
         lean: "mx" or "il" cells with the fewest flip-flops, for silicon: less area and energy at a
             lower clock, and no register behind the multiplexer.
         columns_per_register: lean cells that add to a partial sum in one cycle, 1 .. columns.
+        columns_per_accumulator: lean cells that add their products up in one accumulator before
+            the partial sum, 1 or 2; divides columns_per_register.
+        weight_buffers: weights that a cell holds. 2: the next tile's are loaded while the present
+            one runs. 1: the next tile's come with its first words, columns_per_register columns
+            and all rows in a cycle; fewer flip-flops, wider weight memory.
         bank_parts: memories that an activation bank of the tiled accelerator is made of, 1, 2 or 4;
             each takes a byte a cycle, so that layers with many rows in one bank wait less.
 
@@ -51,6 +56,8 @@ class Array:
     weight_bits: int = 8
     lean: bool = False
     columns_per_register: int = 1
+    columns_per_accumulator: int = 1
+    weight_buffers: int = 2
     bank_parts: int = 1
 
     def __post_init__(self) -> None:
@@ -61,6 +68,8 @@ class Array:
             ("rows_per_register", 1, self.rows),
             ("weight_bits", *WEIGHT_BITS_RANGE),
             ("columns_per_register", 1, self.columns),
+            ("columns_per_accumulator", 1, 2),
+            ("weight_buffers", 1, 2),
         ):
             _check_integer(name, getattr(self, name), low, high)
         if self.load_rows is not None:
@@ -94,6 +103,17 @@ class Array:
             raise InvalidOptionError(
                 f"columns_per_register is {self.columns_per_register}, but only lean cells share "
                 "their sums' registers; make the array lean, or choose 1."
+            )
+        if self.columns_per_register % self.columns_per_accumulator:
+            raise InvalidOptionError(
+                f"columns_per_accumulator is {self.columns_per_accumulator}, but it must divide "
+                f"columns_per_register, which is {self.columns_per_register}; choose an even "
+                "number there, or 1 here."
+            )
+        if self.weight_buffers == 1 and self.load_blocks > 1:
+            raise InvalidOptionError(
+                f"load_rows is {self.load_rows}, but with weight_buffers 1 the weights of all "
+                f"{self.rows} rows come at once; leave load_rows out, or choose weight_buffers 2."
             )
 
     @property
@@ -130,8 +150,18 @@ class Array:
 
     @property
     def load_cycles(self) -> int:
-        """Cycles in which the weights of one tile enter, column after column."""
-        return self.columns * self.load_blocks
+        """Cycles in which the weights of one tile enter, `load_columns` after another."""
+        return -(-self.columns // self.load_columns) * self.load_blocks
+
+    @property
+    def load_columns(self) -> int:
+        """Columns whose weights enter in one cycle."""
+        return self.columns_per_register if self.weight_buffers == 1 else 1
+
+    @property
+    def first_load_cycles(self) -> int:
+        """Cycles from a tile's first weight to its first word where no other tile runs."""
+        return 1 if self.weight_buffers == 1 else self.load_cycles
 
     @property
     def load_blocks(self) -> int:
@@ -143,8 +173,11 @@ class Array:
         """Cycles after a tile's first word before the next tile's weights may start to enter.
 
         A cell takes its weight over when the tile's first word reaches it. The load visits the
-        columns of one block of rows after another, so it may follow that wave.
+        columns of one block of rows after another, so it may follow that wave. With one weight in
+        a cell the next tile's weights come with its own wave: 0.
         """
+        if self.weight_buffers == 1:
+            return 0
         block = self.load_rows or self.rows
         waits = (min(index * block + block, self.rows) - 1 for index in range(self.load_blocks))
         return max(
@@ -168,8 +201,13 @@ def check_pipelined(network: PackedNetwork, array: Array) -> None:
     """Refuse what the layer-pipelined accelerator cannot be built with.
 
     Raises:
-        InvalidOptionError: the array is lean, or `check_fits` refuses it.
+        InvalidOptionError: the array is lean or holds one weight, or `check_fits` refuses it.
     """
+    if array.weight_buffers == 1:
+        raise InvalidOptionError(
+            "weight_buffers is 1, but on the layer-pipelined accelerator weights do not come with "
+            "the words; choose 2, or the tiled organisation."
+        )
     if array.lean:
         raise InvalidOptionError(
             "The layer-pipelined accelerator has no lean cells yet; choose the tiled organisation, "

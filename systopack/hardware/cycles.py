@@ -154,7 +154,7 @@ def tile_interval(array: Array, positions: int, *, overlap: bool, returns: bool)
     """
     word = array.word_cycles
     if not overlap:
-        return _round_up(_tile_span(array, positions) + array.load_cycles, word)
+        return _round_up(_tile_span(array, positions) + array.first_load_cycles, word)
     waits = [positions * word, array.swap_cycles + array.load_cycles]
     if returns:
         waits.append(array.latency_cycles - 1 + array.partial_sum_cycles)
@@ -169,11 +169,11 @@ def _count_layer(layer: MatrixLayer, array: Array, *, overlap: bool, first: bool
     returning = tile_interval(array, positions, overlap=overlap, returns=True)
     fresh = tile_interval(array, positions, overlap=overlap, returns=False)
     last_start = (tiles - row_tiles) * returning + (row_tiles - 1) * fresh
-    load = array.load_cycles if first or not overlap else 0
+    load = array.first_load_cycles if first or not overlap else 0
     cycles = load + last_start + span - 1
     stream = tiles * positions * word
     # Without overlap every tile is loaded, streamed and drained in turn.
-    all_loads = tiles * array.load_cycles if not overlap else load
+    all_loads = tiles * array.first_load_cycles if not overlap else load
     latency = (1 if overlap else tiles) * (span - positions * word) - 1
     nonzeros = layer.matrix.nonzeros
     return LayerCycles(

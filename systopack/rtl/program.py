@@ -419,7 +419,7 @@ class _Compiler:
         return start if residual is not None else 0
 
     def _add_weights(self, layer: MatrixLayer, tile: RowTile, column_tile: int) -> None:
-        """One tile's weights and indices: block by block, column by column."""
+        """One tile's weights and indices: block by block, `load_columns` after another."""
         array = self.timing.array
         band = layer.matrix.bands[tile.band]
         start = layer.matrix.row_starts[tile.band]
@@ -429,12 +429,14 @@ class _Compiler:
         block = array.load_rows or array.rows
         bits = array.weight_bits
         width = bits + index_bits(array)
-        cells = np.zeros((array.load_blocks * block, array.columns, width), dtype=np.uint8)
+        together = array.load_columns
+        columns = -(-array.columns // together) * together
+        cells = np.zeros((array.load_blocks * block, columns, width), dtype=np.uint8)
         part = cells[: values.shape[0], : values.shape[1]]
         part[:, :, :bits] = (values.astype(np.int64)[..., None] >> np.arange(bits)) & 1
         part[:, :, bits:] = (channels.astype(np.int64)[..., None] >> np.arange(width - bits)) & 1
-        blocks = cells.reshape(array.load_blocks, block, array.columns, width)
-        ordered = blocks.transpose(0, 2, 3, 1).reshape(array.load_cycles, block * width)
+        blocks = cells.reshape(array.load_blocks, block, columns, width)
+        ordered = blocks.transpose(0, 2, 3, 1).reshape(array.load_cycles, together * block * width)
         self.weights.append(np.ascontiguousarray(ordered))
 
     def _descriptor(self, address: int, dy: int, dx: int, width: int) -> int:

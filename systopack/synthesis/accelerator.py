@@ -32,6 +32,14 @@ _BLOCKS: Mapping[str, str] = {
     "memory": "weights and programs",
 }
 _OTHER = "control"
+# Which bits of a register share an enable, and so a clock gate, is seen where it is used alone.
+_REGISTERS_IN_PLACE = (
+    "proc",
+    "setattr -mod -set keep_hierarchy 1 *",
+    "setattr -mod -unset keep_hierarchy *masked_register* *weight_register*",
+    "flatten",
+    "setattr -mod -unset keep_hierarchy *",
+)
 _MEMORY = """(* blackbox *)
 module memory #(
     parameter WIDTH = 8,
@@ -142,6 +150,7 @@ def run_mapping(
             commands=[
                 f"rename -top {TOP}",
                 *before,
+                *_REGISTERS_IN_PLACE,
                 f"synth -noabc -top {TOP}",
                 *made.commands(plain_flip_flops=plain_flip_flops),
                 *after,

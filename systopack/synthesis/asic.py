@@ -49,13 +49,15 @@ def piece_of(array: Array, piece: Piece) -> Array:
     if piece == "array":
         return array
     columns = 1 if piece == "cell" else array.columns
+    shared = min(array.columns_per_register, columns)
     return replace(
         array,
         rows=1,
         columns=columns,
         rows_per_register=1,
         load_rows=None,
-        columns_per_register=min(array.columns_per_register, columns),
+        columns_per_register=shared,
+        columns_per_accumulator=min(array.columns_per_accumulator, shared),
     )
 
 

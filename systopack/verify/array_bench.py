@@ -62,7 +62,8 @@ def array_bench(array: Array) -> Bench:
 
 def start_times(array: Array, tiles: Sequence[ArrayTile]) -> list[int]:
     """The cycle of each tile's first word: as early as its weights can be there."""
-    starts = [-(-(array.load_cycles + 1) // array.word_cycles) * array.word_cycles]
+    lead = array.first_load_cycles + 1
+    starts = [-(-lead // array.word_cycles) * array.word_cycles]
     for tile in tiles[:-1]:
         starts.append(
             starts[-1] + tile_interval(array, len(tile.words), overlap=True, returns=False)
@@ -86,8 +87,10 @@ def stimulus(array: Array, tiles: Sequence[ArrayTile], rng: np.random.Generator)
     record["load"][:] = 0
     for number, (start, tile) in enumerate(zip(starts, tiles, strict=True)):
         record["take"][start - 1] = 1
-        # The cycle before the wave has passed: the write and the take-over share a clock edge.
-        begin = 0 if number == 0 else starts[number - 1] + array.swap_cycles - 1
+        if array.weight_buffers == 1:  # with the wave, at the clock edge of the take-over
+            begin = start - 1
+        else:  # after the last one's: the write and the take-over share a clock edge
+            begin = 0 if number == 0 else starts[number - 1] + array.swap_cycles - 1
         _write_load(record, array, parameters["LOAD_ROWS"], begin, tile)
         for t in range(len(tile.words)):
             words = tile.words[t].T.reshape(-1)
@@ -124,7 +127,8 @@ def to_bits(values: Integers, bits: int) -> Bits:
 
 def _ports(array: Array) -> tuple[Port, ...]:
     streams = array.alpha * array.columns * stream_bits(array)
-    load = (array.load_rows or array.rows) * (array.weight_bits + index_bits(array))
+    rows = array.load_rows or array.rows
+    load = array.load_columns * rows * (array.weight_bits + index_bits(array))
     return (
         Port(name="word_start", bits=1),
         Port(name="take", bits=1),
@@ -144,16 +148,20 @@ def _write_load(
         [to_bits(tile.weights, array.weight_bits), to_bits(tile.index, index_bits(array))],
         axis=2,
     )
-    padded = np.zeros((array.load_blocks * block_rows, *cells.shape[1:]), dtype=np.uint8)
-    padded[: array.rows] = cells
+    together = array.load_columns
+    loads = array.load_cycles // array.load_blocks
+    shape = (array.load_blocks * block_rows, loads * together, cells.shape[2])
+    padded = np.zeros(shape, dtype=np.uint8)
+    padded[: array.rows, : array.columns] = cells
     for block in range(array.load_blocks):
         rows = padded[block * block_rows : (block + 1) * block_rows]
-        for column in range(array.columns):
-            at = begin + block * array.columns + column
+        for column in range(loads):
+            at = begin + block * loads + column
             record["load"][at] = 1
             record["load_column"][at] = to_bits(np.array(column), bits_for(array.columns))
             record["load_block"][at] = to_bits(np.array(block), bits_for(array.load_blocks))
-            record["load_data"][at] = rows[:, column].T.reshape(-1)
+            place = slice(column * together, (column + 1) * together)
+            record["load_data"][at] = rows[:, place].transpose(1, 2, 0).reshape(-1)
 
 
 def _write_sums(record: Bits, array: Array, at: int, sums: Integers) -> None:

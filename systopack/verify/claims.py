@@ -20,6 +20,7 @@ _ROWS = tuple(
     VERILOG / name
     for name in (
         "masked_register.v",
+        "weight_register.v",
         "choice_row.v",
         "mx_row.v",
         "bl_row.v",
@@ -45,11 +46,16 @@ def choice_claim(alpha: int, *, word_bits: int) -> Claim:
     """A row's input side gives the word of the channel whose index was taken last."""
     columns, index_bits = 2, bits_for(alpha)
     levels = [f"\\row.g_choice.g_level[{index_bits - 1 - bit}]." for bit in range(index_bits)]
-    wires = () if alpha == 1 else ("index", "next_index")
+    wires = {} if alpha == 1 else {"index": "index", "next_index": "indices.next"}
     return Claim(
         name=f"choice of {alpha} channels of {word_bits} bits",
         top="choice_proof",
-        files=(VERILOG / "masked_register.v", VERILOG / "choice_row.v", _PROOFS / "choice_proof.v"),
+        files=(
+            VERILOG / "masked_register.v",
+            VERILOG / "weight_register.v",
+            VERILOG / "choice_row.v",
+            _PROOFS / "choice_proof.v",
+        ),
         parameters=(
             ("COLUMNS", columns),
             ("ALPHA", alpha),
@@ -58,7 +64,7 @@ def choice_claim(alpha: int, *, word_bits: int) -> Claim:
             ("MARKERS", columns + 7),
         ),
         induction=True,
-        wires=tuple((wire, _joined(levels, wire)) for wire in wires),
+        wires=tuple((wire, _joined(levels, inner)) for wire, inner in wires.items()),
     )
 
 
@@ -77,14 +83,14 @@ def product_claim(array: Array) -> Claim:
     bits = array.weight_bits
     if array.cell == "bl":
         row = "\\g_bl.row."
-        wires = {name: row + name for name in ("weight", "next_weight", "carry", "partial")}
+        wires = {name: row + name for name in ("weight", "carry", "partial")}
+        wires["next_weight"] = row + "weights.next"
         wires["low"] = row + "addend"
     else:
         row = "\\g_mx.row."
         cells = [f"{row}g_bit[{bit}]." for bit in range(bits)]
-        wires = {
-            name: _joined(cells, name) for name in ("weight", "next_weight", "carry", "high_carry")
-        }
+        wires = {name: _joined(cells, name) for name in ("weight", "carry", "high_carry")}
+        wires["next_weight"] = _joined(cells, "weights.next")
         inner = cells[: bits - 1]
         wires |= {name: _joined(inner, f"g_inner.{name}") for name in ("partial", "high_sum")}
         wires["high_kept"] = row + "high_kept"
@@ -129,21 +135,27 @@ def parallel_claim(array: Array) -> Claim:
             ("CELL_WEIGHT_BITS", array.weight_bits),
         ),
         induction=True,
-        wires=tuple((name, f"\\row.g_cell[0].{name}") for name in ("weight", "next_weight")),
+        wires=(
+            ("weight", "\\row.g_cell[0].weight"),
+            ("next_weight", "\\row.g_cell[0].held.next"),
+        ),
     )
 
 
 def cell_claim(array: Array) -> Claim:
     """A cell of this array adds weight * chosen word to the passing sum, whatever came before."""
     parameters = array_parameters(array)
-    wanted = ("CELL", "ALPHA", "INDEX_BITS", "ACCUMULATOR_BITS", "WORD_BITS", "SUM_BITS", "LEAN")
+    wanted = (
+        *("CELL", "ALPHA", "INDEX_BITS", "ACCUMULATOR_BITS", "WORD_BITS", "SUM_BITS", "LEAN"),
+        *("CELL_WEIGHT_BITS", "COLUMNS_PER_ACCUMULATOR"),
+    )
     start = 4 if array.cell == "bit-parallel" else 2 * array.word_cycles
     return Claim(
         name=f"cell {_words(array)}, alpha {array.alpha}",
         top="cell_proof",
         files=(*_ROWS, _PROOFS / "cell_proof.v"),
         parameters=(
-            *((name, parameters[name]) for name in (*wanted, "CELL_WEIGHT_BITS")),
+            *((name, parameters[name]) for name in wanted),
             ("WORD_CYCLES", array.word_cycles),
         ),
         cycles=start + array.multiplexer_cycles + 2 + array.partial_sum_cycles,
@@ -272,4 +284,5 @@ def _joined(prefixes: list[str], name: str) -> str:
 
 def _words(array: Array) -> str:
     lean = "lean " if array.lean else ""
+    lean = f"{array.columns_per_accumulator} {lean}" if array.columns_per_accumulator > 1 else lean
     return f"{lean}{array.cell}, {array.accumulator_bits} bits, weights of {array.weight_bits}"

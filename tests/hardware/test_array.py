@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from systopack.errors import InvalidOptionError
-from systopack.hardware.array import PRESETS, Array, check_fits
+from systopack.hardware.array import PRESETS, Array, check_fits, check_pipelined
+from systopack.hardware.cycles import tile_interval
 from tests.networks import random_network
 
 
@@ -26,6 +27,13 @@ from tests.networks import random_network
         ({"columns_per_register": 2}, "only lean cells share"),
         ({"lean": True, "columns_per_register": 33}, "columns_per_register is 33"),
         ({"bank_parts": 3}, "bank_parts is 3"),
+        ({"columns_per_accumulator": 2}, "must divide columns_per_register, which is 1"),
+        (
+            {"lean": True, "columns_per_register": 6, "columns_per_accumulator": 3},
+            "_accumulator is 3",
+        ),
+        ({"weight_buffers": 3}, "weight_buffers is 3"),
+        ({"weight_buffers": 1, "load_rows": 4}, "load_rows is 4, but with weight_buffers 1"),
     ],
 )
 def test_an_array_out_of_range_is_refused_by_name(options, words):
@@ -47,6 +55,24 @@ def test_the_weight_load_follows_the_wave_of_take_over():
     assert Array(rows=4, columns=3, alpha=8, load_rows=1).swap_cycles == 2
     assert Array(rows=4, columns=1, alpha=1, cell="il", load_rows=1).swap_cycles == 1
     assert Array(rows=4, columns=3, alpha=8, rows_per_register=4).swap_cycles == 2
+
+
+def test_weights_that_come_with_the_words_need_no_load_before_them():
+    array = Array(rows=4, columns=7, weight_buffers=1)
+    assert (array.load_columns, array.load_cycles, array.swap_cycles) == (1, 7, 0)
+    assert array.first_load_cycles == 1
+    wide = Array(rows=4, columns=7, lean=True, columns_per_register=3, weight_buffers=1)
+    assert (wide.load_columns, wide.load_cycles) == (3, 3)
+    # Tiles of one word follow each other as fast as columns can be loaded.
+    parallel = Array(rows=4, columns=7, alpha=1, cell="bit-parallel", weight_buffers=1)
+    assert tile_interval(parallel, 1, overlap=True, returns=False) == 7
+    assert tile_interval(parallel, 9, overlap=True, returns=False) == 9
+
+
+def test_the_pipelined_accelerator_refuses_weights_that_come_with_the_words():
+    network = random_network(np.random.default_rng(0))
+    with pytest.raises(InvalidOptionError, match="weight_buffers is 1, but on the layer-pipelined"):
+        check_pipelined(network, Array(weight_buffers=1))
 
 
 def test_a_network_that_does_not_fit_is_refused_with_layer_group_and_remedy():

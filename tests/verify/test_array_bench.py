@@ -34,9 +34,44 @@ ARRAYS = [
     Array(rows=3, columns=5, alpha=5, lean=True, columns_per_register=5, load_rows=2),
     Array(rows=2, columns=3, alpha=1, lean=True, weight_bits=2, accumulator_bits=24),
     Array(rows=3, columns=3, alpha=2, lean=True, weight_bits=5, rows_per_register=3),
+    Array(rows=5, columns=4, alpha=8, rows_per_register=2, weight_buffers=1),
+    Array(rows=3, columns=6, alpha=1, cell="il", accumulator_bits=24, weight_buffers=1),
+    Array(rows=5, columns=3, alpha=4, cell="bl", rows_per_register=2, weight_buffers=1),
+    Array(rows=4, columns=5, alpha=3, cell="bit-parallel", weight_buffers=1),
+    Array(rows=3, columns=4, alpha=1, cell="bit-parallel", weight_bits=4, weight_buffers=1),
+    Array(
+        rows=5,
+        columns=7,
+        alpha=8,
+        lean=True,
+        rows_per_register=2,
+        weight_buffers=1,
+        columns_per_register=4,
+        columns_per_accumulator=2,
+    ),
+    Array(
+        rows=3,
+        columns=4,
+        alpha=1,
+        lean=True,
+        accumulator_bits=16,
+        columns_per_register=2,
+        columns_per_accumulator=2,
+    ),
+    Array(
+        rows=2,
+        columns=5,
+        alpha=5,
+        lean=True,
+        weight_bits=3,
+        weight_buffers=1,
+        columns_per_register=2,
+        columns_per_accumulator=2,
+    ),
+    Array(rows=4, columns=9, alpha=2, lean=True, columns_per_register=3, weight_buffers=1),
 ]
 
-FAST = (1, 7, 10, 13, 21)  # each is built from Verilog, which takes seconds
+FAST = (1, 7, 10, 13, 21, 27, 32)  # each is built from Verilog, which takes seconds
 
 
 def random_tile(rng: np.random.Generator, array: Array, positions: int) -> ArrayTile:

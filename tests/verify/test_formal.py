@@ -26,6 +26,7 @@ IL = Array(rows=1, columns=1, alpha=1, cell="il")
 BL = replace(IL, cell="bl")
 PARALLEL = replace(IL, cell="bit-parallel")
 LEAN = Array(rows=1, columns=1, alpha=1, accumulator_bits=16, lean=True)
+PAIR = replace(LEAN, columns=2, columns_per_register=2, columns_per_accumulator=2)
 
 
 @pytest.mark.parametrize("bits", [16, 24, 32, 40])
@@ -75,8 +76,10 @@ def test_every_cell_is_proven():
         LEAN,
         replace(LEAN, alpha=8, weight_bits=4),
         replace(LEAN, alpha=3, weight_bits=3, accumulator_bits=24),
+        replace(PAIR, weight_bits=3),
+        replace(PAIR, alpha=2, weight_bits=2, accumulator_bits=24),
     ],
-    ids=lambda array: f"{array.cell}-{array.alpha}-{array.weight_bits}",
+    ids=lambda array: f"{array.cell}-{array.columns}-{array.alpha}-{array.weight_bits}",
 )
 def test_a_whole_cell_from_its_ports_only(array):
     assert prove(cell_claim(array))
@@ -92,9 +95,10 @@ MUTANTS = [
     (product_claim(BL), "bl_row.v", "& {BITS{~first}};", ";"),
     (lanes_claim(IL), "mx_row.v", "(g_lane[p-1].sum_carry & first) |", ""),
     (lanes_claim(BL), "bl_row.v", "sum_carry & ~first;", "sum_carry;"),
-    (cell_claim(replace(LEAN, weight_bits=2)), "lean_cell.v", "wire         minus = word & last;", "wire         minus = 1'b0;"),
+    (cell_claim(replace(LEAN, weight_bits=2)), "lean_cell.v", "minus[c] = word & last;", "minus[c] = 1'b0;"),
     (cell_claim(replace(LEAN, weight_bits=2)), "lean_cell.v", "sum_carry & ~first", "sum_carry"),
-    (parallel_claim(PARALLEL), "parallel_row.v", "= weight * word", "= next_weight * word"),
+    (cell_claim(replace(PAIR, weight_bits=2)), "lean_cell.v", "assign plus = minus[1];", "assign plus = 1'b0;"),
+    (parallel_claim(PARALLEL), "parallel_row.v", "= weight * word", "= load_weight * word"),
     (controller_claim(0, word_cycles=8), "controller.v", "send_step == 2'd2 && !result_ready));", "send_step == 2'd2));"),
     (controller_claim(0, word_cycles=8), "controller.v", "assign image_ready = is_image && !stepped;", "assign image_ready = is_image;"),
     (controller_claim(1, word_cycles=8), "controller.v", "since_now} >= MIN_LOAD", "since_now} > MIN_LOAD - 2"),

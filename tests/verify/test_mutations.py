@@ -29,6 +29,7 @@ MUTANTS = [
     ("the residual shifted once more", "output_lane.v", "operand_3 << residual_shift_3", "operand_3 << residual_shift_3 << 1"),
     ("a byte written to another part's place", "stream_bank.v", "route_place + store_offset", "(p == 1 ? {PLACE_BITS{1'b0}} : route_place) + store_offset"),
     ("every word read from the first part", "stream_bank.v", "stored_parts[8*part+:8]", "stored_parts[7:0]"),
+    ("streams always sent downwards", "tiled_accelerator.v", ".down(down)", ".down(1'b1)"),
     ("the smaller of two pooled words", "stream_bank.v", "member > reduced", "member < reduced"),
     ("banks reduce while words stream, not in pooling", "tiled_accelerator.v", "{reading && is_tile, is_pool, window_first, phase}", "{reading && is_tile, is_tile, window_first, phase}"),
     ("the average's window never restarted", "stream_bank.v", "if (window_first) reduced", "if (window_first && maximum) reduced"),
@@ -39,12 +40,18 @@ MUTANTS = [
     ("partial sums of another position", "output_lane.v", ".write_address(keep_address_6)", ".write_address(keep_address_6 ^ 1)"),
 ]  # fmt: skip
 LEAN_MUTANTS = [
-    ("the last bit added, not subtracted", "lean_cell.v", "wire         minus = word & last;", "wire         minus = 1'b0;"),
-    ("the high half's sign not inverted", "lean_cell.v", "high <= {~carry[TOP+1]", "high <= {carry[TOP+1]"),
+    ("the last bit added, not subtracted", "lean_cell.v", "minus[c] = word & last;", "minus[c] = 1'b0;"),
+    ("the high half's sign not inverted", "lean_cell.v", "high <= {~carry[SIZE]", "high <= {carry[SIZE]"),
     ("a carry kept from word to word", "lean_cell.v", "sum_carry & ~first", "sum_carry"),
     ("the next weight taken a cycle too early", "lean_array.v", ".take(taken[STAGE+GROUP])", ".take(taken[STAGE+GROUP-(c==2)])"),
     ("the next weight taken a cycle too late", "lean_array.v", ".take(taken[STAGE+GROUP])", ".take(taken[STAGE+GROUP+(c==0)])"),
     ("a register between columns that share one", "lean_array.v", ".REGISTERED(ENDS ? 1 : 0)", ".REGISTERED(1)"),
+]  # fmt: skip
+WAVE_MUTANTS = [
+    ("weights a cycle too late for the upper rows", "load_skew.v", "if (loads[g-1]) held <= upper;", "if (loads[g]) held <= upper;"),
+    ("weights a cycle too early for the multiplexer", "systolic_array.v", ".LATE(MULTIPLEXER)", ".LATE(0)"),
+    ("weights that come a cycle too late", "weight_loader.v", ".CYCLES(WAIT)", ".CYCLES(WAIT + 1)"),
+    ("a row of weights for all columns", "choice_row.v", ".taken(taken)", ".taken({CELLS{|taken}})"),
 ]  # fmt: skip
 PIPELINED_MUTANTS = [
     ("a position taken a word too early", "pipe_issue.v", "reach + 1;", "reach;"),
@@ -76,6 +83,14 @@ def lean_outcome(verilog):
     return verify(network, images, array=array, verilog=verilog)
 
 
+def wave_outcome(verilog):
+    rng = np.random.default_rng(SEED)
+    network = random_network(rng, layers=5)
+    images = random_images(rng, network, 2)
+    array = Array(rows=4, columns=3, rows_per_register=2, weight_buffers=1)
+    return verify(network, images, array=array, verilog=verilog)
+
+
 def pipelined_outcome(verilog):
     rng = np.random.default_rng(PIPELINED_SEED)
     network = random_network(rng, layers=5)
@@ -86,7 +101,7 @@ def pipelined_outcome(verilog):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("run", [outcome, lean_outcome, pipelined_outcome])
+@pytest.mark.parametrize("run", [outcome, lean_outcome, wave_outcome, pipelined_outcome])
 def test_the_hardware_itself_is_green(run):
     assert run(VERILOG).passed
 
@@ -112,6 +127,12 @@ def test_every_mutant_is_killed(tmp_path, mutant):
 @pytest.mark.parametrize("mutant", LEAN_MUTANTS, ids=lambda mutant: mutant[0])
 def test_every_mutant_of_lean_cells_is_killed(tmp_path, mutant):
     assert_killed(tmp_path, lean_outcome, *mutant[1:])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", WAVE_MUTANTS, ids=lambda mutant: mutant[0])
+def test_every_mutant_of_weights_that_come_with_the_words_is_killed(tmp_path, mutant):
+    assert_killed(tmp_path, wave_outcome, *mutant[1:])
 
 
 @pytest.mark.slow

@@ -14,16 +14,21 @@ def random_array(rng: np.random.Generator) -> Array:
     cell = str(rng.choice(["mx", "bit-parallel", "bl"]))
     rows_per_register, load_rows = rng.integers(1, rows + 1, 2).tolist()
     lean = cell == "mx" and bool(rng.integers(2))
+    shared = int(rng.integers(1, columns + 1)) if lean else 1
+    bank_parts = int(rng.choice([1, 2, 4]))
+    weight_buffers = int(rng.integers(1, 3))
     return Array(
         rows=rows,
         columns=columns,
         alpha=8,
         cell=cell,  # type: ignore[arg-type]
         rows_per_register=rows_per_register,
-        load_rows=load_rows,
+        load_rows=load_rows if weight_buffers == 2 else None,
         lean=lean,
-        columns_per_register=int(rng.integers(1, columns + 1)) if lean else 1,
-        bank_parts=int(rng.choice([1, 2, 4])),
+        columns_per_register=shared,
+        columns_per_accumulator=int(rng.integers(1, 3)) if shared % 2 == 0 else 1,
+        weight_buffers=weight_buffers,
+        bank_parts=bank_parts,
     )
 
 

@@ -228,6 +228,8 @@ def _kind(array: Array) -> tuple[object, ...]:
         array.weight_bits,
         array.lean,
         array.columns_per_register,
+        array.columns_per_accumulator,
+        array.weight_buffers,
         array.rows_per_register,
     )
 

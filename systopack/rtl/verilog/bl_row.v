@@ -10,7 +10,8 @@ module bl_row #(
     parameter ALPHA = 1,
     parameter INDEX_BITS = 1,
     parameter ACCUMULATOR_BITS = 32,
-    parameter CELL_WEIGHT_BITS = 8  // 2..8
+    parameter CELL_WEIGHT_BITS = 8, // 2..8
+    parameter WEIGHT_BUFFERS = 2
 ) (
     input  wire                     clk,
     input  wire [ALPHA*COLUMNS-1:0] x,
@@ -26,7 +27,8 @@ module bl_row #(
     localparam BITS = CELL_WEIGHT_BITS;
     wire [COLUMNS-1:0] bits, first, take_weight;
     choice_row #(
-        .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS), .WORD_BITS(1), .MARKERS(COLUMNS)
+        .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS), .WORD_BITS(1), .MARKERS(COLUMNS),
+        .WEIGHT_BUFFERS(WEIGHT_BUFFERS)
     ) choice (
         .clk(clk), .x(x), .word_start(word_start), .take(take), .load(load),
         .load_rows(1'b1), .load_index(load_index), .word(bits), .start(first), .take_weight(take_weight)
@@ -35,7 +37,7 @@ module bl_row #(
     // The sign bit of the weight counts -2**(BITS - 1) in every cycle: its products are inverted
     // and the constant 2**(BITS - 1) enters with the first bit (modulo 2**ACCUMULATOR_BITS).
     // Bit j of column c lies at j * COLUMNS + c, in every vector below.
-    reg  [BITS*COLUMNS-1:0]       next_weight, weight;
+    wire [BITS*COLUMNS-1:0]       weight;
     reg  [BITS*COLUMNS-1:COLUMNS] partial;
     reg  [BITS*COLUMNS-1:0]       carry;
     wire [BITS*COLUMNS-1:0]       product = ({BITS{bits}} & weight)
@@ -50,11 +52,11 @@ module bl_row #(
             assign loading[j*COLUMNS+:COLUMNS] = {COLUMNS{load_weight[j]}};
         end
     endgenerate
+    weight_register #(.WIDTH(BITS * COLUMNS), .BUFFERS(WEIGHT_BUFFERS)) weights (
+        .clk(clk), .any_load(|load), .loaded({BITS{load}}), .any_take(|take_weight),
+        .taken({BITS{take_weight}}), .in(loading), .out(weight)
+    );
     always @(posedge clk) begin
-        // Weights hold still but for a few cycles of a tile: the conditions are clock gates.
-        if (|load) next_weight <= (next_weight & ~{BITS{load}}) | (loading & {BITS{load}});
-        if (|take_weight)
-            weight <= (weight & ~{BITS{take_weight}}) | (next_weight & {BITS{take_weight}});
         partial <= partial_now[BITS*COLUMNS-1:COLUMNS];
         carry <= (product & above) | (kept & (product | above));
     end

@@ -3,9 +3,10 @@
 // Cell (row r, column c) is number c * ROWS + r in every vector, so that what moves to the next
 // column moves ROWS places up, in all rows at once.
 // Per cell one word (WORD_BITS wide: 1 bit-serial, 8 bit-parallel) of ALPHA channels is chosen
-// by the index that the cell holds. The index is double-buffered: `load` writes the next one,
-// `take` makes it the present one. With ALPHA > 1 the chosen word is registered, so word, start
-// and take_weight come one cycle later than with ALPHA = 1, which has no index at all.
+// by the index that the cell holds. With WEIGHT_BUFFERS 2 `load` writes the next index, `take` makes
+// it the present one; with 1 `take` reads load_index itself. With ALPHA > 1 the chosen word is
+// registered, so word, start and take_weight come one cycle later than with ALPHA = 1, which has no
+// index at all.
 /* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
 /* verilator lint_off UNUSEDPARAM */
 module choice_row #(
@@ -17,7 +18,8 @@ module choice_row #(
     parameter ALPHA = 8,
     parameter INDEX_BITS = 3,  // at least 1, 2**INDEX_BITS >= ALPHA
     parameter WORD_BITS = 1,
-    parameter MARKERS = 39     // markers kept: BLOCK_COLUMNS + largest cycle asked for
+    parameter MARKERS = 39,    // markers kept: BLOCK_COLUMNS + largest cycle asked for
+    parameter WEIGHT_BUFFERS = 2
 ) (
     input  wire                               clk,
     // Channel a of cell n: bits (a * ROWS * COLUMNS + n) * WORD_BITS on.
@@ -83,7 +85,7 @@ module choice_row #(
             end
             for (k = 0; k < INDEX_BITS; k = k + 1) begin : g_level
                 localparam HALF = (LEAVES >> k) / 2 * BITS;
-                wire [CELLS-1:0]   next_index, index;  // bit INDEX_BITS - 1 - k of each cell's
+                wire [CELLS-1:0]   index;  // bit INDEX_BITS - 1 - k of each cell's
                 wire [2*HALF-1:0]  from;
                 wire [BITS-1:0]    bit_of_word;
                 wire [HALF-1:0]    select = {(HALF / BITS) {bit_of_word}};
@@ -101,12 +103,10 @@ module choice_row #(
                         assign bit_of_word[c*WORD_BITS+:WORD_BITS] = {WORD_BITS{index[c]}};
                     end
                 end
-                masked_register #(.WIDTH(CELLS)) present (
-                    .clk(clk), .any(taking), .mask(taken), .in(next_index), .out(index)
-                );
-                masked_register #(.WIDTH(CELLS)) next (
-                    .clk(clk), .any(loading), .mask(written),
-                    .in({COLUMNS{load_index[(INDEX_BITS-1-k)*ROWS+:ROWS]}}), .out(next_index)
+                weight_register #(.WIDTH(CELLS), .BUFFERS(WEIGHT_BUFFERS)) indices (
+                    .clk(clk), .any_load(loading), .loaded(written), .any_take(taking),
+                    .taken(taken), .in({COLUMNS{load_index[(INDEX_BITS-1-k)*ROWS+:ROWS]}}),
+                    .out(index)
                 );
             end
             always @(posedge clk) begin

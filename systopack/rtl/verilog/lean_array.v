@@ -13,7 +13,10 @@ module lean_array #(
     parameter LANES = 4,
     parameter WEIGHT_BITS = 8,
     parameter ROWS_PER_REGISTER = ROWS,
-    parameter COLUMNS_PER_REGISTER = 1
+    parameter COLUMNS_PER_REGISTER = 1,
+    parameter COLUMNS_PER_ACCUMULATOR = 1,  // 1 or 2; COLUMNS_PER_REGISTER is a multiple
+    parameter WEIGHT_BUFFERS = 2,
+    parameter LOAD_COLUMNS = 1
 ) (
     input  wire                        clk,
     input  wire [ALPHA*COLUMNS-1:0]    x,           // channel a of column c: c * ALPHA + a
@@ -23,12 +26,14 @@ module lean_array #(
     output wire [ROWS*LANES-1:0]       sum_out,
     input  wire [COLUMNS-1:0]          load,        // columns and rows whose next weight is written
     input  wire [ROWS-1:0]             load_rows,
-    input  wire [WEIGHT_BITS*ROWS-1:0] load_weight, // bit j of row r: j * ROWS + r
-    input  wire [INDEX_BITS*ROWS-1:0]  load_index
+    // Bit j of row r, weight and then index: j * ROWS + r; column after column.
+    input  wire [LOAD_COLUMNS*(WEIGHT_BITS+INDEX_BITS)*ROWS-1:0] load_data
 );
     localparam STAGES = (COLUMNS - 1) / COLUMNS_PER_REGISTER + 1;
     localparam GROUPS = (ROWS - 1) / ROWS_PER_REGISTER + 1;
     localparam WIDTH = ALPHA * COLUMNS_PER_REGISTER;
+    localparam SHARED = COLUMNS_PER_ACCUMULATOR;
+    localparam BITS = WEIGHT_BITS + INDEX_BITS;
 
     // Markers: what came s cycles ago serves stage s of the lowest rows.
     wire [STAGES+GROUPS+6:0] start;
@@ -60,37 +65,46 @@ module lean_array #(
         end
         for (r = 0; r < ROWS; r = r + 1) begin : g_row
             localparam GROUP = r / ROWS_PER_REGISTER;
-            wire [WEIGHT_BITS-1:0] new_weight;
-            wire [INDEX_BITS-1:0]  new_index;
-            for (k = 0; k < WEIGHT_BITS; k = k + 1) begin : g_weight
-                assign new_weight[k] = load_weight[k*ROWS+r];
+            wire [LOAD_COLUMNS*BITS-1:0] new_bits;  // weight and index
+            for (k = 0; k < LOAD_COLUMNS * BITS; k = k + 1) begin : g_new
+                assign new_bits[k] = load_data[k*ROWS+r];
             end
-            for (k = 0; k < INDEX_BITS; k = k + 1) begin : g_index
-                assign new_index[k] = load_index[k*ROWS+r];
-            end
-            for (c = 0; c < COLUMNS; c = c + 1) begin : g_column
+            for (c = 0; c < COLUMNS; c = c + SHARED) begin : g_column
                 localparam STAGE = c / COLUMNS_PER_REGISTER;
-                localparam ENDS = c == COLUMNS - 1
-                    || c % COLUMNS_PER_REGISTER == COLUMNS_PER_REGISTER - 1;
+                localparam ENDS = c + SHARED >= COLUMNS
+                    || (c + SHARED) % COLUMNS_PER_REGISTER == 0;
+                wire [SHARED*ALPHA-1:0] inputs;
+                wire [SHARED-1:0]       loads;
+                wire [SHARED*BITS-1:0]  weights;
+                for (k = 0; k < SHARED; k = k + 1) begin : g_place
+                    assign weights[k*BITS+:BITS] = new_bits[(c+k)%LOAD_COLUMNS*BITS+:BITS];
+                    if (c + k < COLUMNS) begin : g_used
+                        assign inputs[k*ALPHA+:ALPHA] = g_group[GROUP].words[(c+k)*ALPHA+:ALPHA];
+                        assign loads[k] = load[c+k] & load_rows[r];
+                    end else begin : g_none
+                        assign inputs[k*ALPHA+:ALPHA] = {ALPHA{1'b0}};
+                        assign loads[k] = 1'b0;
+                    end
+                end
                 wire [LANES-1:0] from, to;
                 for (p = 0; p < LANES; p = p + 1) begin : g_lane
                     if (c == 0) begin : g_edge
                         assign from[p] = sum_in[p*ROWS+r];
                     end else begin : g_inner
-                        assign from[p] = g_row[r].g_column[c-1].to[p];
+                        assign from[p] = g_row[r].g_column[c-SHARED].to[p];
                     end
-                    if (c == COLUMNS - 1) begin : g_out
+                    if (c + SHARED >= COLUMNS) begin : g_out
                         assign sum_out[p*ROWS+r] = to[p];
                     end
                 end
                 lean_cell #(
                     .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS), .LANES(LANES),
-                    .WEIGHT_BITS(WEIGHT_BITS), .REGISTERED(ENDS ? 1 : 0)
-                ) one (
-                    .clk(clk), .x(g_group[GROUP].words[c*ALPHA+:ALPHA]),
-                    .phase(start[STAGE+GROUP+:8]), .take(taken[STAGE+GROUP]),
-                    .load(load[c] & load_rows[r]), .load_weight(new_weight),
-                    .load_index(new_index), .sum_in(from), .sum_out(to)
+                    .WEIGHT_BITS(WEIGHT_BITS), .REGISTERED(ENDS ? 1 : 0), .COLUMNS(SHARED),
+                    .WEIGHT_BUFFERS(WEIGHT_BUFFERS)
+                ) cells (
+                    .clk(clk), .x(inputs), .phase(start[STAGE+GROUP+:8]),
+                    .take(taken[STAGE+GROUP]), .load(loads), .load_bits(weights),
+                    .sum_in(from), .sum_out(to)
                 );
             end
         end

@@ -23,7 +23,8 @@ module mx_row #(
     parameter ALPHA = 8,
     parameter INDEX_BITS = 3,  // at least 1, 2**INDEX_BITS >= ALPHA
     parameter ACCUMULATOR_BITS = 32,
-    parameter CELL_WEIGHT_BITS = 8  // 2..8
+    parameter CELL_WEIGHT_BITS = 8, // 2..8
+    parameter WEIGHT_BUFFERS = 2    // 1: weights are taken as they come, load is not read
 ) (
     input  wire                          clk,
     input  wire [ALPHA*ROWS*COLUMNS-1:0] x,      // channel a of cell n: a * ROWS * COLUMNS + n
@@ -47,7 +48,8 @@ module mx_row #(
     wire [PATTERN+7*ROWS-1:0] start;
     choice_row #(
         .ROWS(ROWS), .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS), .WORD_BITS(1),
-        .BLOCK_COLUMNS(BLOCK_COLUMNS), .OFFSET(OFFSET), .MARKERS(BLOCK_COLUMNS + 7)
+        .BLOCK_COLUMNS(BLOCK_COLUMNS), .OFFSET(OFFSET), .MARKERS(BLOCK_COLUMNS + 7),
+        .WEIGHT_BUFFERS(WEIGHT_BUFFERS)
     ) choice (
         .clk(clk), .x(x), .word_start(word_start), .take(take), .load(load),
         .load_rows(load_rows), .load_index(load_index), .word(bits), .start(start),
@@ -76,19 +78,16 @@ module mx_row #(
             assign written[c*ROWS+:ROWS] = {ROWS{load[c]}} & load_rows;
         end
         for (j = 0; j <= TOP; j = j + 1) begin : g_bit
-            wire [CELLS-1:0] next_weight, weight;
+            wire [CELLS-1:0] weight;
             reg  [CELLS-1:0] carry, high_carry;
             wire [CELLS-1:0] above, high_carry_above;
             wire [CELLS-1:0] product = (bits & weight) ^ (j == TOP ? ~last : last);
             wire [CELLS-1:0] half = product ^ above;
             wire [CELLS-1:0] partial_now = half ^ carry;
             wire [CELLS-1:0] carry_now = (product & ~half) | (carry & half);
-            masked_register #(.WIDTH(CELLS)) present (
-                .clk(clk), .any(taking), .mask(take_weight), .in(next_weight), .out(weight)
-            );
-            masked_register #(.WIDTH(CELLS)) next (
-                .clk(clk), .any(loading), .mask(written),
-                .in({COLUMNS{load_weight[j*ROWS+:ROWS]}}), .out(next_weight)
+            weight_register #(.WIDTH(CELLS), .BUFFERS(WEIGHT_BUFFERS)) weights (
+                .clk(clk), .any_load(loading), .loaded(written), .any_take(taking),
+                .taken(take_weight), .in({COLUMNS{load_weight[j*ROWS+:ROWS]}}), .out(weight)
             );
             // The last bit leaves nothing behind for the next word.
             always @(posedge clk) begin

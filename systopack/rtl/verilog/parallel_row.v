@@ -9,7 +9,8 @@ module parallel_row #(
     parameter ALPHA = 1,
     parameter INDEX_BITS = 1,
     parameter ACCUMULATOR_BITS = 32,
-    parameter CELL_WEIGHT_BITS = 8  // 2..8
+    parameter CELL_WEIGHT_BITS = 8, // 2..8
+    parameter WEIGHT_BUFFERS = 2
 ) (
     input  wire                        clk,
     input  wire [8*ALPHA*COLUMNS-1:0]  x,
@@ -25,7 +26,8 @@ module parallel_row #(
     wire [COLUMNS-1:0]   take_weight;
     wire                 start;
     choice_row #(
-        .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS), .WORD_BITS(8), .MARKERS(1)
+        .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS), .WORD_BITS(8), .MARKERS(1),
+        .WEIGHT_BUFFERS(WEIGHT_BUFFERS)
     ) choice (
         .clk(clk), .x(x), .word_start(1'b0), .take(take), .load(load),
         .load_rows(1'b1), .load_index(load_index), .word(words), .start(start), .take_weight(take_weight)
@@ -37,13 +39,16 @@ module parallel_row #(
     genvar c;
     generate
         for (c = 0; c < COLUMNS; c = c + 1) begin : g_cell
-            reg signed  [CELL_WEIGHT_BITS-1:0] next_weight, weight;
+            wire signed [CELL_WEIGHT_BITS-1:0] weight;
             reg         [ACCUMULATOR_BITS-1:0] sum;
             wire signed [7:0]                  word = words[8*c+:8];
             wire signed [CELL_WEIGHT_BITS+7:0] product = weight * word;
+            weight_register #(.WIDTH(CELL_WEIGHT_BITS), .BUFFERS(WEIGHT_BUFFERS)) held (
+                .clk(clk), .any_load(load[c]), .loaded({CELL_WEIGHT_BITS{load[c]}}),
+                .any_take(take_weight[c]), .taken({CELL_WEIGHT_BITS{take_weight[c]}}),
+                .in(load_weight), .out(weight)
+            );
             always @(posedge clk) begin
-                if (load[c]) next_weight <= load_weight;
-                if (take_weight[c]) weight <= next_weight;
                 sum <= sums[c] + {{(ACCUMULATOR_BITS - 8 - CELL_WEIGHT_BITS)
                                         {product[CELL_WEIGHT_BITS+7]}}, product};
             end

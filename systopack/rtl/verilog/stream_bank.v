@@ -14,6 +14,7 @@ module stream_bank #(
     parameter READS = 8,          // streams of this bank, at most a word time's cycles
     parameter READ_BITS = 3,
     parameter WORD_BITS = 1,      // wires of a stream: 1 serial, 8 bit-parallel
+    parameter TRANSPOSED = 0,     // 1: READS 8, WORD_BITS 1, a word time of 8 cycles
     parameter ADDRESS_BITS = 10,
     parameter PARTS = 1,          // a power of two
     parameter PART_BITS = 0,      // of an address: log2(PARTS)
@@ -44,6 +45,7 @@ module stream_bank #(
     input  wire                                hold,
     input  wire [READ_BITS-1:0]                hold_index,
     input  wire                                transfer,
+    input  wire                                down,  // TRANSPOSED: changes after `transfer`
     output wire [READS*WORD_BITS-1:0]          stream,
     // Pooling: `pooling` belongs to a word as window_first does; without it nothing is reduced.
     input  wire                                pooling,
@@ -107,19 +109,24 @@ module stream_bank #(
     assign word = in_image_late ? stored : 8'd0;
 
     // The words of one word time wait until all have been read, then leave together.
-    reg [8*READS-1:0] held;
     genvar a;
     generate
-        for (a = 0; a < READS; a = a + 1) begin : g_stream
-            localparam [READ_BITS-1:0] INDEX = a;
-            reg [7:0] leaving;
-            always @(posedge clk) begin
-                if (hold && hold_index == INDEX) held[8*a+:8] <= word;
-                // Arithmetic shift: a BL word goes on with its sign.
-                if (transfer) leaving <= held[8*a+:8];
-                else leaving <= {leaving[7], leaving[7:1]};
+        if (TRANSPOSED != 0) begin : g_transposed
+            reg [7:0] waiting;
+            always @(posedge clk) waiting <= hold ? word : 8'd0;
+            transposer streams (.clk(clk), .down(down), .in(waiting), .out(stream));
+        end else begin : g_held
+            for (a = 0; a < READS; a = a + 1) begin : g_stream
+                localparam [READ_BITS-1:0] INDEX = a;
+                reg [7:0] held, leaving;
+                always @(posedge clk) begin
+                    if (hold && hold_index == INDEX) held <= word;
+                    // Arithmetic shift: a BL word goes on with its sign.
+                    if (transfer) leaving <= held;
+                    else leaving <= {leaving[7], leaving[7:1]};
+                end
+                assign stream[a*WORD_BITS+:WORD_BITS] = leaving[WORD_BITS-1:0];
             end
-            assign stream[a*WORD_BITS+:WORD_BITS] = leaving[WORD_BITS-1:0];
         end
     endgenerate
 

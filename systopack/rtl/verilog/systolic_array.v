@@ -10,9 +10,11 @@
 //   BLOCK_COLUMNS + (min(ROWS, TILE_ROWS) - 1) / ROWS_PER_REGISTER + (ALPHA > 1) cycles;
 //   LEAN: (COLUMNS - 1) / COLUMNS_PER_REGISTER + 1 + (ROWS - 1) / ROWS_PER_REGISTER.
 // Throughput: one word per stream every 8 cycles (MX, IL), ACCUMULATOR_BITS (BL), 1 (parallel).
-// Weights are double-buffered: column load_column of row block load_block is written while the
-// present tile runs; `take` makes the loaded tile the present one, cell by cell, just ahead of the
-// first word after it.
+// With WEIGHT_BUFFERS 2, column load_column of row block load_block is written while the present
+// tile runs; `take` makes the loaded tile the present one, cell by cell, just ahead of the first
+// word after it. With 1, cells take the next weights as they come: `load` and the first columns' in
+// the cycle of `take`, the next columns' in the next one; LOAD_COLUMNS columns and all rows at once.
+// One tile only.
 /* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
 /* verilator lint_off UNUSEDPARAM */
 module systolic_array #(
@@ -34,7 +36,10 @@ module systolic_array #(
     parameter SUM_BITS = 4,          // wires of a sum: lanes, 1 or ACCUMULATOR_BITS
     parameter CELL_WEIGHT_BITS = 8,  // of a cell's weight, 2..8
     parameter LEAN = 0,              // MX and IL cells with the fewest flip-flops; one tile
-    parameter COLUMNS_PER_REGISTER = 1  // lean cells that add to a sum in one cycle
+    parameter COLUMNS_PER_REGISTER = 1, // lean cells that add to a sum in one cycle
+    parameter COLUMNS_PER_ACCUMULATOR = 1,  // lean cells whose products are added up together, 1 or 2
+    parameter WEIGHT_BUFFERS = 2,
+    parameter LOAD_COLUMNS = 1       // WEIGHT_BUFFERS 1: COLUMNS_PER_REGISTER
 ) (
     input  wire                                clk,
     input  wire                                word_start,  // with the first bit of every word
@@ -49,8 +54,8 @@ module systolic_array #(
     input  wire                                load,
     input  wire [COLUMN_BITS-1:0]              load_column,
     input  wire [BLOCK_BITS-1:0]               load_block,
-    // Bit j of row i of the block, weight and then index: j * LOAD_ROWS + i.
-    input  wire [LOAD_ROWS*(CELL_WEIGHT_BITS+INDEX_BITS)-1:0] load_data
+    // Bit j of row i of the block, weight and then index: j * LOAD_ROWS + i; column after column.
+    input  wire [LOAD_COLUMNS*LOAD_ROWS*(CELL_WEIGHT_BITS+INDEX_BITS)-1:0] load_data
 );
     localparam HIGHEST = ROWS < TILE_ROWS ? ROWS : TILE_ROWS;
     localparam TOP_DELAY = (HIGHEST - 1) / ROWS_PER_REGISTER;
@@ -79,6 +84,21 @@ module systolic_array #(
     localparam [COLUMNS-1:0] COLUMN_0 = 1;
     wire [COLUMNS-1:0] load_columns = load ? COLUMN_0 << load_column : {COLUMNS{1'b0}};
 
+    // Weights on their way to the rows.
+    wire [LOAD_COLUMNS*LOAD_ROWS*LOAD_BITS-1:0] coming;
+    generate
+        if (WEIGHT_BUFFERS == 1) begin : g_wave
+            load_skew #(
+                .ROWS(ROWS), .ROWS_PER_REGISTER(ROWS_PER_REGISTER), .BITS(LOAD_COLUMNS * LOAD_BITS),
+                .WEIGHT_BITS(CELL_WEIGHT_BITS), .LATE(MULTIPLEXER)
+            ) to_rows (
+                .clk(clk), .load(load), .in(load_data), .out(coming)
+            );
+        end else begin : g_load
+            assign coming = load_data;
+        end
+    endgenerate
+
     // Sums: row r enters and leaves with the delay that keeps all rows together outside.
     localparam SUMS = BLOCKS * ROWS * SUM_BITS;
     localparam LANE_BITS = CELL == 2 ? ACCUMULATOR_BITS : 1;
@@ -102,23 +122,23 @@ module systolic_array #(
     generate
         if (CELL == 0 && LEAN != 0) begin : g_lean
             wire [ROWS-1:0]           load_rows;
-            wire [LOAD_BITS*ROWS-1:0] data;  // bit j of row r at j * ROWS + r
+            wire [LOAD_COLUMNS*LOAD_BITS*ROWS-1:0] data;  // bit j of row r at j * ROWS + r
             for (r = 0; r < ROWS; r = r + 1) begin : g_row
                 assign load_rows[r] = {{(32 - BLOCK_BITS) {1'b0}}, load_block} == r / LOAD_ROWS;
-                for (a = 0; a < LOAD_BITS; a = a + 1) begin : g_data
-                    assign data[a*ROWS+r] = load_data[a*LOAD_ROWS+r%LOAD_ROWS];
+                for (a = 0; a < LOAD_COLUMNS * LOAD_BITS; a = a + 1) begin : g_data
+                    assign data[a*ROWS+r] = coming[a*LOAD_ROWS+r%LOAD_ROWS];
                 end
             end
             lean_array #(
                 .ROWS(ROWS), .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
                 .LANES(SUM_BITS), .WEIGHT_BITS(CELL_WEIGHT_BITS),
                 .ROWS_PER_REGISTER(ROWS_PER_REGISTER),
-                .COLUMNS_PER_REGISTER(COLUMNS_PER_REGISTER)
+                .COLUMNS_PER_REGISTER(COLUMNS_PER_REGISTER),
+                .COLUMNS_PER_ACCUMULATOR(COLUMNS_PER_ACCUMULATOR),
+                .WEIGHT_BUFFERS(WEIGHT_BUFFERS), .LOAD_COLUMNS(LOAD_COLUMNS)
             ) cells (
                 .clk(clk), .x(x), .word_start(word_start), .take(take), .sum_in(entering),
-                .sum_out(leaving), .load(load_columns), .load_rows(load_rows),
-                .load_weight(data[CELL_WEIGHT_BITS*ROWS-1:0]),
-                .load_index(data[CELL_WEIGHT_BITS*ROWS+:INDEX_BITS*ROWS])
+                .sum_out(leaving), .load(load_columns), .load_rows(load_rows), .load_data(data)
             );
         end else if (CELL == 0) begin : g_mx
             // All rows as one set of vectors, cell (r, c) at c * ROWS + r. Inputs move up from
@@ -201,13 +221,14 @@ module systolic_array #(
             for (a = 0; a < LOAD_BITS; a = a + 1) begin : g_data
                 for (r = 0; r < ROWS; r = r + LOAD_ROWS) begin : g_block
                     localparam PART = ROWS - r < LOAD_ROWS ? ROWS - r : LOAD_ROWS;
-                    assign data[a*ROWS+r+:PART] = load_data[a*LOAD_ROWS+:PART];
+                    assign data[a*ROWS+r+:PART] = coming[a*LOAD_ROWS+:PART];
                 end
             end
             mx_row #(
                 .ROWS(ROWS), .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
                 .BLOCK_COLUMNS(BLOCK_COLUMNS), .OFFSET(OFFSET), .BLOCKS(BLOCKS),
-                .ACCUMULATOR_BITS(ACCUMULATOR_BITS), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS)
+                .ACCUMULATOR_BITS(ACCUMULATOR_BITS), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS),
+                .WEIGHT_BUFFERS(WEIGHT_BUFFERS)
             ) cells (
                 .clk(clk), .x(cell_x), .word_start(row_start), .take(row_take),
                 .sum_in(entering), .sum_out(leaving), .load(load_columns),
@@ -242,14 +263,15 @@ module systolic_array #(
                 wire [COLUMNS-1:0]   row_load;
                 wire [LOAD_BITS-1:0] row_data;
                 for (a = 0; a < LOAD_BITS; a = a + 1) begin : g_data
-                    assign row_data[a] = load_data[a*LOAD_ROWS+r%LOAD_ROWS];
+                    assign row_data[a] = coming[a*LOAD_ROWS+r%LOAD_ROWS];
                 end
                 assign row_load = {{(32 - BLOCK_BITS) {1'b0}}, load_block} == r / LOAD_ROWS
                                 ? load_columns : {COLUMNS{1'b0}};
                 if (CELL == 1) begin : g_bl
                     bl_row #(
                         .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
-                        .ACCUMULATOR_BITS(ACCUMULATOR_BITS), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS)
+                        .ACCUMULATOR_BITS(ACCUMULATOR_BITS), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS),
+                        .WEIGHT_BUFFERS(WEIGHT_BUFFERS)
                     ) cells (
                         .clk(clk), .x(row_x), .word_start(row_start), .take(row_take),
                         .sum_in(entering[r*SUM_BITS+:SUM_BITS]),
@@ -260,7 +282,8 @@ module systolic_array #(
                 end else begin : g_parallel
                     parallel_row #(
                         .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
-                        .ACCUMULATOR_BITS(ACCUMULATOR_BITS), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS)
+                        .ACCUMULATOR_BITS(ACCUMULATOR_BITS), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS),
+                        .WEIGHT_BUFFERS(WEIGHT_BUFFERS)
                     ) cells (
                         .clk(clk), .x(row_x), .take(row_take),
                         .sum_in(entering[r*SUM_BITS+:SUM_BITS]),

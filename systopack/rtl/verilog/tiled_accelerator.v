@@ -52,6 +52,9 @@ module tiled_accelerator #(
     parameter CELL_WEIGHT_BITS = 8,
     parameter LEAN = 0,
     parameter COLUMNS_PER_REGISTER = 1,
+    parameter COLUMNS_PER_ACCUMULATOR = 1,
+    parameter WEIGHT_BUFFERS = 2,
+    parameter LOAD_COLUMNS = 1,
     parameter PROGRAM_BITS = 8,
     parameter BANK_BITS = 8,
     parameter CONFIG_BITS = 352       // the widest memory word
@@ -91,7 +94,8 @@ module tiled_accelerator #(
     localparam PLACE_BITS = ADDRESS_BITS - PART_BITS;
     localparam TABLE_BITS = 1 + ADDRESS_BITS
                           + (2 * DISPLACEMENT_BITS > SOURCE_BITS ? 2 * DISPLACEMENT_BITS : SOURCE_BITS);
-    localparam LOAD_BITS = LOAD_ROWS * (CELL_WEIGHT_BITS + INDEX_BITS);
+    localparam LOAD_BITS = LOAD_COLUMNS * LOAD_ROWS * (CELL_WEIGHT_BITS + INDEX_BITS);
+    localparam LOADS = (COLUMNS - 1) / LOAD_COLUMNS + 1;  // of a block of rows
 
     wire [PHASE_BITS-1:0]   phase;
     wire                    run_start, is_tile, is_pool, is_image, is_send, first, maximum;
@@ -133,6 +137,9 @@ module tiled_accelerator #(
     wire transfer = {{(32 - PHASE_BITS) {1'b0}}, phase} == FEED % WORD_CYCLES;
     wire word_start = {{(32 - PHASE_BITS) {1'b0}}, phase} == (FEED + 1) % WORD_CYCLES;
     wire complete = {{(32 - PHASE_BITS) {1'b0}}, phase} == OUT % WORD_CYCLES;
+    localparam TRANSPOSED = READS == 8 && WORD_CYCLES == 8 && WORD_BITS == 1 ? 1 : 0;
+    reg  down;
+    always @(posedge clk) if (run_start || transfer) down <= !run_start && !down;
     wire take, word_out;
     delay_line #(.WIDTH(1), .CYCLES(FEED)) to_array (
         .clk(clk), .in(op_start && is_tile), .out(take)
@@ -148,10 +155,10 @@ module tiled_accelerator #(
     wire [BLOCK_BITS-1:0]  load_block;
     wire [LOAD_BITS-1:0]   load_data;
     weight_loader #(
-        .COLUMNS(COLUMNS), .COLUMN_BITS(COLUMN_BITS), .BLOCKS(BLOCKS), .BLOCK_BITS(BLOCK_BITS),
+        .COLUMNS(LOADS), .COLUMN_BITS(COLUMN_BITS), .BLOCKS(BLOCKS), .BLOCK_BITS(BLOCK_BITS),
         .WAIT(LOAD_WAIT), .ADDRESS_BITS(WEIGHT_BITS)
     ) loader (
-        .clk(clk), .run_start(run_start), .start(run_start || (op_start && is_tile)),
+        .clk(clk), .run_start(run_start), .start((WEIGHT_BUFFERS == 2 && run_start) || (op_start && is_tile)),
         .address(weight_address), .load(load), .load_column(load_column), .load_block(load_block)
     );
     memory #(
@@ -259,7 +266,7 @@ module tiled_accelerator #(
                 wire mine = {{(32 - BANK_BITS) {1'b0}}, config_bank} == BANK;
                 stream_bank #(
                     .READS(READS), .READ_BITS(READ_BITS), .WORD_BITS(WORD_BITS),
-                    .ADDRESS_BITS(ADDRESS_BITS), .PARTS(PARTS), .PART_BITS(PART_BITS),
+                    .TRANSPOSED(TRANSPOSED), .ADDRESS_BITS(ADDRESS_BITS), .PARTS(PARTS), .PART_BITS(PART_BITS),
                     .PART_WORDS(PART_WORDS), .AVERAGES(AVERAGES), .TABLE_BITS(TABLE_BITS),
                     .DESCRIPTOR_BITS(DESCRIPTOR_BITS), .DISPLACEMENT_BITS(DISPLACEMENT_BITS),
                     .ROUTE_BITS(ROUTE_BITS), .SOURCES(SOURCES), .SOURCE_BITS(SOURCE_BITS)
@@ -274,7 +281,7 @@ module tiled_accelerator #(
                     .place_linear(place_1[ADDRESS_BITS-1:0]), .place_y(place_1[47:36]),
                     .place_x(place_1[35:24]), .height(height), .width(width), .word(word),
                     .hold(hold_3), .hold_index(hold_index_3[READ_BITS-1:0]), .transfer(transfer),
-                    .stream(stream), .pooling(pooling_3), .window_first(window_first_3),
+                    .down(down), .stream(stream), .pooling(pooling_3), .window_first(window_first_3),
                     .maximum(maximum),
                     .multiplier(multiplier), .pool_shift(pool_shift),
                     .route_address(route_now[ROUTE_BITS-1:0]), .store(store),
@@ -302,7 +309,9 @@ module tiled_accelerator #(
         .ACCUMULATOR_BITS(ACC), .CELL(CELL), .ROWS_PER_REGISTER(ROWS_PER_REGISTER),
         .LOAD_ROWS(LOAD_ROWS), .COLUMN_BITS(COLUMN_BITS), .BLOCK_BITS(BLOCK_BITS),
         .WORD_BITS(WORD_BITS), .SUM_BITS(SUM_BITS), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS),
-        .LEAN(LEAN), .COLUMNS_PER_REGISTER(COLUMNS_PER_REGISTER)
+        .LEAN(LEAN), .COLUMNS_PER_REGISTER(COLUMNS_PER_REGISTER),
+        .COLUMNS_PER_ACCUMULATOR(COLUMNS_PER_ACCUMULATOR), .WEIGHT_BUFFERS(WEIGHT_BUFFERS),
+        .LOAD_COLUMNS(LOAD_COLUMNS)
     ) array (
         .clk(clk), .word_start(word_start), .take(take), .x(x), .sum_in(sum_in),
         .sum_out(sum_out), .load(load), .load_column(load_column), .load_block(load_block),
@@ -397,7 +406,7 @@ module tiled_accelerator #(
                     .place_x(is_pool ? place_1[35:24] : 12'd0),
                     .height(is_pool ? height : 12'd1), .width(is_pool ? width : 12'd1),
                     .word(residual), .hold(1'b0), .hold_index(1'b0), .transfer(1'b0),
-                    .stream(stream), .pooling(pooling_3), .window_first(window_first_3),
+                    .down(1'b0), .stream(stream), .pooling(pooling_3), .window_first(window_first_3),
                     .maximum(maximum),
                     .multiplier(multiplier), .pool_shift(pool_shift),
                     .route_address(route_now[ROUTE_BITS-1:0]), .store(store),

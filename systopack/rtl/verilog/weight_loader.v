@@ -1,7 +1,8 @@
 // Writes the weights of the next tile into the array, column after column, block after block.
 //
 // `start` is the first cycle of a tile (or of a run); WAIT cycles later the first address is
-// given, so that the load follows the wave in which the array takes the present weights over.
+// given, so that the load follows the wave in which the array takes the present weights over. Where
+// cells have no next weights, it goes with the wave and `start` is that of the tile itself.
 // Tiles lie one after another in the weight memory.
 module weight_loader #(
     parameter COLUMNS = 32,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +11,10 @@ import numpy as np
 from systopack.hardware.array import Array
 from systopack.hardware.tiled import count_tiled
 from systopack.network.network import PackedNetwork
-from systopack.rtl.parameters import AXI_TILED_SOURCES, VERILOG
+from systopack.rtl.parameters import AXI_TILED_SOURCES, sources
 from systopack.rtl.program import TiledProgram, compile_tiled
 
 TOP = "axi_tiled"
-_OWN = Path(__file__).parent / "verilog"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,11 +36,6 @@ class FpgaDesign:
     cycles: int | None = None
 
 
-def fpga_sources(names: Sequence[str] = AXI_TILED_SOURCES, verilog: Path = VERILOG) -> list[Path]:
-    """The Verilog files of the given names, in the FPGA's own form where there is one."""
-    return [_OWN / name if (_OWN / name).exists() else verilog / name for name in names]
-
-
 def tiled_design(network: PackedNetwork, *, array: Array) -> FpgaDesign:
     """The tiled accelerator behind AXI, its memories sized for a network.
 
@@ -52,7 +46,7 @@ def tiled_design(network: PackedNetwork, *, array: Array) -> FpgaDesign:
     results = int(np.prod(network.shapes[network.output.name]))
     return FpgaDesign(
         top=TOP,
-        sources=tuple(fpga_sources()),
+        sources=tuple(sources(AXI_TILED_SOURCES)),
         parameters={"RESULTS": results, **program.parameters},
         program=program,
         cycles=count_tiled(network, array=array, placement=program.placement).cycles,

@@ -1,4 +1,5 @@
-// One cell against `sum + weight * chosen word`, for every weight, index, word and partial sum.
+// One cell against `sum + weight * chosen word`, for every weight, index, word and partial sum; or
+// two lean cells with one accumulator against the sum with both products.
 //
 // Words follow each other without a gap. The word from cycle START on is checked; whatever was in
 // the cell before, the words before it and the words after it are free. `holds` must stay 1.
@@ -11,13 +12,13 @@ module cell_proof #(
     parameter WORD_BITS = 1,
     parameter SUM_BITS = 4,
     parameter CELL_WEIGHT_BITS = 8,
-    parameter LEAN = 0
+    parameter LEAN = 0,
+    parameter COLUMNS_PER_ACCUMULATOR = 1
 ) (
     input  wire                       clk,
-    input  wire [ALPHA*WORD_BITS-1:0] x,
+    input  wire [COLUMNS_PER_ACCUMULATOR*ALPHA*WORD_BITS-1:0] x,
     input  wire [SUM_BITS-1:0]        sum_in,
-    input  wire [CELL_WEIGHT_BITS-1:0] load_weight,
-    input  wire [INDEX_BITS-1:0]      load_index,
+    input  wire [COLUMNS_PER_ACCUMULATOR*(CELL_WEIGHT_BITS+INDEX_BITS)-1:0] load_bits,
     output wire                       holds
 );
     localparam START = CELL == 2 ? 4 : 2 * WORD_CYCLES;
@@ -25,6 +26,9 @@ module cell_proof #(
     localparam SERIAL = CELL == 2 ? 1 : ACCUMULATOR_BITS;
     localparam END = START + LATE + 1 + SERIAL;
     localparam READS = CELL == 2 ? 1 : 8;
+    localparam COLUMNS = COLUMNS_PER_ACCUMULATOR;
+    localparam BITS = CELL_WEIGHT_BITS + INDEX_BITS;
+    localparam LEAVES = 1 << INDEX_BITS;
 
     reg  [6:0] cycle = 0;
     wire       word_start = cycle % WORD_CYCLES == 0;
@@ -32,12 +36,14 @@ module cell_proof #(
     wire       take = cycle == START - 1;
     wire [SUM_BITS-1:0] sum_out;
     wire       load_rows = 1'b1;
+    wire [CELL_WEIGHT_BITS-1:0] load_weight = load_bits[CELL_WEIGHT_BITS-1:0];
+    wire [INDEX_BITS-1:0]       load_index = load_bits[BITS-1:CELL_WEIGHT_BITS];
     generate
         if (LEAN != 0) begin : g_lean
             lean_cell #(
                 .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS), .LANES(SUM_BITS),
-                .WEIGHT_BITS(CELL_WEIGHT_BITS)
-            ) one (.phase(8'd1 << cycle % 8), .*);
+                .WEIGHT_BITS(CELL_WEIGHT_BITS), .COLUMNS(COLUMNS)
+            ) cells (.phase(8'd1 << cycle % 8), .load({COLUMNS{load}}), .*);
         end else if (CELL == 0) begin : g_mx
             mx_row #(
                 .COLUMNS(1), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
@@ -57,21 +63,22 @@ module cell_proof #(
     endgenerate
 
     // What went in and what came out, gathered bit by bit.
-    reg [CELL_WEIGHT_BITS-1:0] weight;
-    reg [INDEX_BITS-1:0]       index;
-    reg [8*(1<<INDEX_BITS)-1:0] words;  // channels that do not exist are 0
+    reg [COLUMNS*BITS-1:0]     held;    // weight and index of each column
+    reg [COLUMNS*8*LEAVES-1:0] words;   // channels that do not exist are 0
     reg [ACCUMULATOR_BITS-1:0] before_it, after_it;
     // A BL word goes on with its sign for the whole word time.
     wire                       repeated;
-    integer a, i, p;
+    integer a, c, i, p;
     always @(posedge clk) begin
         cycle <= cycle + 1;
-        if (load) {index, weight} <= {load_index, load_weight};
-        for (a = 0; a < (1 << INDEX_BITS); a = a + 1)
-            for (i = 0; i < READS; i = i + 1)
-                if (a >= ALPHA) words[8*a+:8] <= 0;
-                else if (cycle == START + i)
-                    words[8*a+(CELL==2?0:i)+:WORD_BITS] <= x[WORD_BITS*a+:WORD_BITS];
+        if (load) held <= load_bits;
+        for (c = 0; c < COLUMNS; c = c + 1)
+            for (a = 0; a < LEAVES; a = a + 1)
+                for (i = 0; i < READS; i = i + 1)
+                    if (a >= ALPHA) words[8*(c*LEAVES+a)+:8] <= 0;
+                    else if (cycle == START + i)
+                        words[8*(c*LEAVES+a)+(CELL==2?0:i)+:WORD_BITS] <=
+                            x[WORD_BITS*(c*ALPHA+a)+:WORD_BITS];
         for (i = 0; i < SERIAL; i = i + 1)
             if (CELL == 0) begin
                 for (p = 0; p < SUM_BITS; p = p + 1)
@@ -99,8 +106,17 @@ module cell_proof #(
             assign repeated = 1;
         end
     endgenerate
-    wire signed [7:0]                  word = words[8*(ALPHA==1?0:index)+:8];
-    wire signed [CELL_WEIGHT_BITS-1:0] factor = weight;
-    wire signed [ACCUMULATOR_BITS-1:0] product = word * factor;
-    assign holds = cycle != END || !repeated || after_it == before_it + product;
+    wire [ACCUMULATOR_BITS-1:0] sums[0:COLUMNS];
+    assign sums[0] = before_it;
+    genvar n;
+    generate
+        for (n = 0; n < COLUMNS; n = n + 1) begin : g_column
+            wire        [INDEX_BITS-1:0]       index = held[n*BITS+CELL_WEIGHT_BITS+:INDEX_BITS];
+            wire signed [CELL_WEIGHT_BITS-1:0] factor = held[n*BITS+:CELL_WEIGHT_BITS];
+            wire signed [7:0]                  word = words[8*(n*LEAVES+(ALPHA==1?0:index))+:8];
+            wire signed [ACCUMULATOR_BITS-1:0] product = word * factor;
+            assign sums[n+1] = sums[n] + product;
+        end
+    endgenerate
+    assign holds = cycle != END || !repeated || after_it == sums[COLUMNS];
 endmodule

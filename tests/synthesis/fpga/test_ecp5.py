@@ -1,14 +1,14 @@
 """ECP5: sizes, refusals, the whole way to a bitstream, and the netlist against the reference."""
 
 from importlib import metadata
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from systopack.errors import InvalidFileError, InvalidOptionError
 from systopack.hardware.array import Array
-from systopack.synthesis.fpga.design import FpgaDesign, fpga_sources, tiled_design
+from systopack.rtl.parameters import sources
+from systopack.synthesis.fpga.design import FpgaDesign, tiled_design
 from systopack.synthesis.fpga.devices import DEFAULT_DEVICE, DEVICES, device_named
 from systopack.synthesis.fpga.ecp5 import (
     Use,
@@ -24,12 +24,12 @@ from tests.networks import random_images, random_network
 
 MEMORY = FpgaDesign(
     top="memory",
-    sources=tuple(fpga_sources(["memory.v"])),
+    sources=tuple(sources(("memory.v",))),
     parameters={"WIDTH": 36, "ADDRESS_BITS": 10, "WORDS": 1000},
 )
 REGISTER = FpgaDesign(
     top="masked_register",
-    sources=tuple(fpga_sources(["masked_register.v"])),
+    sources=tuple(sources(("masked_register.v",))),
     parameters={"WIDTH": 8},
 )
 
@@ -149,16 +149,10 @@ def test_devices_are_as_large_as_nextpnr_says(name):
     device = DEVICES[name]
     line = FpgaDesign(
         top="delay_line",
-        sources=tuple(fpga_sources(["delay_line.v"])),
+        sources=tuple(sources(("delay_line.v",))),
         parameters={"CYCLES": 3},
     )
     available = implement_ecp5(line, device=device, target_mhz=10).best.available
     assert available["TRELLIS_COMB"] == device.luts
     assert available["DP16KD"] == device.block_rams
     assert available["MULT18X18D"] == device.multipliers
-
-
-def test_the_fpga_takes_its_own_form_of_a_module():
-    own = {path.name: path for path in fpga_sources()}
-    assert own["masked_register.v"].parent != own["memory.v"].parent
-    assert all(isinstance(path, Path) and path.is_file() for path in own.values())

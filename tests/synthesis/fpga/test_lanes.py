@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 
 from systopack.errors import InvalidFileError
-from systopack.synthesis.fpga.design import FpgaDesign, fpga_sources
+from systopack.rtl.parameters import sources
+from systopack.synthesis.fpga.design import FpgaDesign
 from systopack.synthesis.fpga.ecp5 import synthesize_ecp5
 from systopack.synthesis.fpga.lanes import LaneSimulation
 from systopack.synthesis.fpga.simulate import as_lanes, of_lanes
 
 
 def simulation(top, **parameters):
-    sources = tuple(fpga_sources([f"{top}.v"]))
-    netlist = synthesize_ecp5(FpgaDesign(top=top, sources=sources, parameters=parameters))
+    files = tuple(sources((f"{top}.v",)))
+    netlist = synthesize_ecp5(FpgaDesign(top=top, sources=files, parameters=parameters))
     return LaneSimulation(netlist.netlist, top=top)
 
 
