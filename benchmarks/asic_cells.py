@@ -1,7 +1,8 @@
 """Area, clock and energy of cells at gate level, for every alpha and kind of cell.
 
 Run: python benchmarks/asic_cells.py LIBERTY CIFAR10 [--alpha 1 2 4 8 16]
-     [--cell mx bl bit-parallel] [--columns-per-register 1 2] [--out asic_cells.json]
+     [--cell mx bl bit-parallel] [--columns-per-register 1 2] [--columns-per-accumulator 1]
+     [--weight-buffers 2] [--out asic_cells.json]
 Real tiles of zoo:resnet20-cifar10 with real test images run on the netlist; every sum is checked.
 All cells do the same work: a cell reads its channel modulo alpha. A record's other cells stay.
 """
@@ -33,6 +34,8 @@ def main() -> None:
     parser.add_argument("liberty", type=Path)
     parser.add_argument("data")
     parser.add_argument("--columns-per-register", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--columns-per-accumulator", type=int, default=1)
+    parser.add_argument("--weight-buffers", type=int, default=2)
     parser.add_argument("--alpha", type=int, nargs="+", default=[1, 8])
     parser.add_argument("--cell", nargs="+", default=["mx"], help="mx is lean")
     parser.add_argument("--size", type=int, default=8)
@@ -55,13 +58,19 @@ def main() -> None:
             lean=cell == "mx",
             rows_per_register=given.size,
             columns_per_register=shared,
+            columns_per_accumulator=given.columns_per_accumulator if cell == "mx" else 1,
+            weight_buffers=given.weight_buffers,
         )
         found = measure_array(
             array, library=library, options=options, network=network, images=images, fold=True
         )
         assert found.energy is not None
-        name = f"{array.name}, {shared} columns per register"
+        name = (
+            f"{array.name}, {shared} columns per register, {array.columns_per_accumulator} per "
+            f"accumulator, {array.weight_buffers} weights"
+        )
         figures[name] = {
+            "array": asdict(array),
             "cell_area_um2": found.cell_area_um2,
             "flip_flops": found.flip_flops,
             "clock_gates": found.clock_gates,

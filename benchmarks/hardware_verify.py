@@ -45,8 +45,8 @@ class Case:
     options: Mapping[str, Any] = field(default_factory=dict)  # of the array
 
 
-ROWS_8 = {"rows_per_register": 8, "bank_parts": 2}
-LEAN_8 = {"lean": True, "columns_per_register": 8, "rows_per_register": 32, "bank_parts": 2}
+ONE_WEIGHT = {"rows_per_register": 32, "weight_buffers": 1, "bank_parts": 2}
+LEAN = {"lean": True, "columns_per_register": 8, "columns_per_accumulator": 2, **ONE_WEIGHT}
 
 
 CASES = {
@@ -64,13 +64,13 @@ CASES = {
         network="resnet20-cifar10", organisation="pipelined", data="cifar10", images=2
     ),
     **{
-        f"{name}-8-rows": Case(
+        f"{name}-one-weight": Case(
             network=network,
             organisation="tiled",
             data=data,
             images=images,
             alpha=alpha,
-            options=ROWS_8,
+            options=ONE_WEIGHT,
         )
         for name, network, data, images, alpha in (
             ("lenet5", "lenet5-mnist", "mnist", 10, 8),
@@ -84,7 +84,7 @@ CASES = {
         organisation="tiled",
         data="cifar10",
         images=1,
-        options=LEAN_8,
+        options=LEAN,
     ),
 }
 

@@ -27,7 +27,7 @@ from systopack.synthesis.asic import Options
 from systopack.synthesis.liberty import read_library
 from systopack.synthesis.outside import measure_outside
 
-OUT = Path(__file__).parent / "records" / "outside_logic.json"
+RECORDS = Path(__file__).parent / "records"
 CLOCK_NS = 1.5  # that gates are sized for
 
 
@@ -87,8 +87,10 @@ def main() -> None:
     parser.add_argument("cases", nargs="*", choices=[*CASES, []], default=[])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--library", type=Path, required=True)
+    parser.add_argument("--out", default="outside_logic.json")
     options = parser.parse_args()
-    figures = dict(read_record(OUT)["figures"]) if OUT.exists() else {}
+    out = RECORDS / options.out
+    figures = dict(read_record(out)["figures"]) if out.exists() else {}
     for name in options.cases or CASES:
         figures[name] = measure(CASES[name], options.data, options.library)
         print(name, {k: v for k, v in figures[name].items() if k != "array"}, flush=True)
@@ -96,7 +98,7 @@ def main() -> None:
             kind="outside-logic",
             figures=figures,
             configuration={"clock_ns": CLOCK_NS, "library_file": options.library.name},
-        ).write(OUT)
+        ).write(out)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from typing import Any
 import pages
 
 from systopack.records import read_record
+from systopack.reproduce.kinds import WITH_OUTSIDE, one_kind
 from systopack.reproduce.published import load_published
-from systopack.reproduce.relative import WITH_OUTSIDE, one_kind
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORDS = ROOT / "benchmarks" / "records"

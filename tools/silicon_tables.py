@@ -6,7 +6,6 @@ python tools/silicon_tables.py --check  fails where a page differs
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,31 +17,34 @@ from systopack.records import read_record
 ROOT = Path(__file__).resolve().parents[1]
 RECORDS = ROOT / "benchmarks" / "records"
 Figures = Mapping[str, Any]
-_NAME = re.compile(r"(?P<cell>.+) (?P<size>\d+x\d+) alpha (?P<alpha>\d+), (?P<shared>\d+) columns")
+_FORM = {
+    "columns_per_register": "columns a sum register",
+    "columns_per_accumulator": "an accumulator",
+    "weight_buffers": "weights a cell",
+}
 
 
 def cells(name: str) -> list[str]:
     """Every measured kind of cell; ratios are to alpha 1 of the same kind."""
     record = read_record(RECORDS / name)
     entries = {}
-    for title, figures in record["figures"].items():
-        found = _NAME.match(title)
-        if found is None:
-            raise SystemExit(f"'{title}' in {name} is no name of an array.")
-        key = found["cell"], int(found["shared"]), int(found["alpha"])
-        entries[key] = figures
-    header = ["cell", "columns a sum register", "alpha", "area, um2", "ratio", "path, ns"]
+    for figures in record["figures"].values():
+        array = figures["array"]
+        kind = f"{array['cell']}{' lean' if array['lean'] else ''}"
+        form = tuple(array[field] for field in _FORM)
+        entries[kind, form, array["alpha"]] = figures
+    header = ["cell", *_FORM.values(), "alpha", "area, um2", "ratio", "path, ns"]
     header += ["OpenSTA, ns", "energy, fJ a cycle", "clock pins", "ratio", "energy, fJ a word"]
     header += ["clock tree, fJ a cycle", "wires, fJ a cycle", "ratio with both"]
     rows = []
-    for (cell, shared, alpha), figures in sorted(entries.items()):
-        base = entries.get((cell, shared, 1), figures)
+    for (cell, form, alpha), figures in sorted(entries.items()):
+        base = entries.get((cell, form, 1), figures)
         sta = figures.get("opensta_ns")
         parts = figures["energy_fj_per_cell_cycle"]
         rows.append(
             [
                 cell,
-                str(shared),
+                *(str(number) for number in form),
                 str(alpha),
                 f"{figures['cell_area_um2']:.1f}",
                 f"{figures['cell_area_um2'] / base['cell_area_um2']:.2f}",
@@ -122,7 +124,7 @@ def coefficients() -> list[str]:
     """Measured arrays and how well layers kept back are predicted."""
     record = read_record(RECORDS / "energy_coefficients_nangate45.json")
     errors = record["configuration"]["errors"]
-    header = ["array", "clock gates", "columns a sum register", "rows an input register"]
+    header = ["array", "clock gates", *_FORM.values(), "rows an input register"]
     header += ["area a cell, um2"]
     header += ["clock, pJ a cell and cycle", "active cell word, pJ", "word 0, pJ", "load, pJ"]
     header += ["hop, pJ", "error, kept back"]
@@ -130,16 +132,12 @@ def coefficients() -> list[str]:
     for point in record["figures"]["points"]:
         name = f"{point['rows']}x{point['columns']} alpha {point['alpha']}"
         name = f"{point['cell']}{' lean' if point['lean'] else ''} {name}"
-        key = (
-            f"{name}, {point['columns_per_register']} columns a sum register, "
-            f"{point['rows_per_register']} rows an input register, {point['gating']}"
-        )
-        missed = errors[key].values()
+        missed = errors[_key(name, point)].values()
         rows.append(
             [
                 name,
                 "yes" if point["gating"] == "clock" else "no",
-                str(point["columns_per_register"]),
+                *(str(point[field]) for field in _FORM),
                 str(point["rows_per_register"]),
                 f"{point['cell_area_um2']:.1f}",
                 *(
@@ -150,6 +148,16 @@ def coefficients() -> list[str]:
             ]
         )
     return pages.table(header, sorted(rows))
+
+
+def _key(name: str, point: Figures) -> str:
+    """A measured array, as benchmarks/energy_coefficients.py calls it."""
+    together = "two products an accumulator, " if point["columns_per_accumulator"] == 2 else ""
+    weights = "one weight a cell, " if point["weight_buffers"] == 1 else ""
+    return (
+        f"{name}, {point['columns_per_register']} columns a sum register, {together}"
+        f"{point['rows_per_register']} rows an input register, {weights}{point['gating']}"
+    )
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ from systopack.hardware.pipelined.cycles import count_pipelined
 from systopack.network.packaged import network_file
 from systopack.records import read_record
 from systopack.reproduce.content import CITED, COMPUTED, Section, Table, recorded
+from systopack.reproduce.kinds import best_energies
 from systopack.reproduce.published import Accelerator, Published, load_published
-from systopack.reproduce.relative import best_energies
 from systopack.reproduce.sources import Pair, Sources
 
 _ORGANISATIONS: tuple[Organisation, ...] = ("tiled", "pipelined")

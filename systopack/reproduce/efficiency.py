@@ -10,7 +10,7 @@ from systopack.hardware.energy.events import Organisation
 from systopack.hardware.energy.model import NetworkEnergy
 from systopack.hardware.energy.optimum import array_efficiency, closeness, idle_ratio
 from systopack.reproduce.content import COMPUTED, Drawing, Section, Table, recorded
-from systopack.reproduce.relative import OUTSIDE_ROWS, best_energies, best_options
+from systopack.reproduce.kinds import best_energies, best_options
 from systopack.reproduce.sources import Sources
 
 _ORGANISATIONS: tuple[Organisation, ...] = ("tiled", "pipelined")
@@ -66,8 +66,7 @@ def energy_by_part(sources: Sources) -> Section:
             f"{best_options(sources, 'pipelined') or 'not measured'}. The tiled accelerator loads "
             "its weights for every image, the layer-pipelined one keeps them, and its images "
             "follow each other without a gap. Logic outside the array: banks, output lanes and "
-            f"control, measured around an array with {OUTSIDE_ROWS} rows an input register; '-' "
-            "where it was not.",
+            "control; '-' where it was not measured.",
         ),
         tables=(
             Table(

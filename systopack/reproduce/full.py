@@ -19,6 +19,7 @@ from systopack.synthesis.liberty import BUNDLED
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _ALPHAS = ("1", "2", "4", "16")  # alpha 8 is the run with gamma 0.5
 _GAMMAS = ("0.0", "0.25", "0.5", "0.75", "1.0", "1.25", "1.5", "1.75")
+_PAIRS = ("--columns-per-register", "8", "--columns-per-accumulator", "2", "--weight-buffers", "1")
 _FRACTIONS = ("0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1.0")
 
 
@@ -61,24 +62,37 @@ def accuracy_jobs(runs: Path) -> tuple[Job, ...]:
 
 
 def silicon_jobs(liberty: Path | None) -> tuple[Job, ...]:
-    """Synthesis and gate level: cells, arrays, and the FPGA.
+    """Synthesis, gate level and simulated Verilog: cells, arrays, whole accelerators, the FPGA.
 
     Args:
         liberty: standard cells; None: the library that comes with the package.
     """
     library = str((liberty or BUNDLED).resolve())
     suffix = "" if liberty is None else f"_{liberty.name.split('.')[0]}"
-    name = f"energy_coefficients{suffix}.json"
-    sizes = ("--sizes", "8", "32", "--columns-per-register", "1", "2", "4", "8")
+    cells = (library, "../shared/data/cifar10", "--out", f"asic_cells{suffix}.json")
+    arrays = ("--library", library, "--name", f"energy_coefficients{suffix}.json")
+    both = ("--gating", "clock", "none")
     return (
+        Job(script="asic_cells.py", arguments=(*cells, *_PAIRS)),
         Job(
             script="asic_cells.py",
-            arguments=(library, "../shared/data/cifar10", "--out", f"asic_cells{suffix}.json"),
+            arguments=(*cells, "--columns-per-register", "1", "2", "4", "8"),
+        ),
+        Job(script="asic_cells.py", arguments=(*cells, "--cell", "bl", "bit-parallel")),
+        *(
+            Job(script="energy_coefficients.py", arguments=(*arrays, "--sizes", "8", "32", *form))
+            for form in (
+                (*_PAIRS, *both),
+                ("--full", "--weight-buffers", "1", *both),
+                ("--full", "--rows-per-register", "8"),
+                ("--columns-per-register", "8"),
+            )
         ),
         Job(
-            script="energy_coefficients.py",
-            arguments=("--library", library, "--name", name, *sizes),
+            script="outside_logic.py",
+            arguments=("--library", library, "--out", f"outside_logic{suffix}.json"),
         ),
+        Job(script="hardware_verify.py", arguments=()),
         Job(script="fpga_lenet.py", arguments=()),
     )
 

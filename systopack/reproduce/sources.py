@@ -78,15 +78,17 @@ class Options:
     """What both arrays of a comparison have in common, apart from alpha.
 
     Args:
-        gating, lean, columns_per_register, rows_per_register, weight_bits: see `Array` and
-            `MeasuredPoint`.
+        gating, lean, columns_per_register, columns_per_accumulator, rows_per_register,
+            weight_bits, weight_buffers: see `Array` and `MeasuredPoint`.
     """
 
     gating: Gating
     lean: bool
     columns_per_register: int
+    columns_per_accumulator: int
     rows_per_register: int
     weight_bits: int
+    weight_buffers: int
 
     def __str__(self) -> str:
         words = [f"gating '{self.gating}'"]
@@ -94,10 +96,14 @@ class Options:
             words.append("lean cells")
         if self.columns_per_register > 1:
             words.append(f"{self.columns_per_register} columns a sum register")
+        if self.columns_per_accumulator > 1:
+            words.append(f"{self.columns_per_accumulator} an accumulator")
         if self.rows_per_register > 1:
             words.append(f"{self.rows_per_register} rows an input register")
         if self.weight_bits < 8:
             words.append(f"weights of {self.weight_bits} bits")
+        if self.weight_buffers == 1:
+            words.append("one weight a cell")
         return ", ".join(words)
 
 
@@ -189,8 +195,10 @@ class Sources:
                         gating=point.gating,
                         lean=array.lean,
                         columns_per_register=array.columns_per_register,
+                        columns_per_accumulator=array.columns_per_accumulator,
                         rows_per_register=array.rows_per_register,
                         weight_bits=array.weight_bits,
+                        weight_buffers=array.weight_buffers,
                     )
                 )
         return tuple(sorted(found[1] & found[ALPHA]))
@@ -248,8 +256,10 @@ def array_for(network: PackedNetwork, alpha: int, options: Options | None = None
         array,
         lean=options.lean,
         columns_per_register=options.columns_per_register,
+        columns_per_accumulator=options.columns_per_accumulator,
         rows_per_register=options.rows_per_register,
         weight_bits=options.weight_bits,
+        weight_buffers=options.weight_buffers,
     )
 
 

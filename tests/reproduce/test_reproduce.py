@@ -23,9 +23,9 @@ from systopack.network.file import load
 from systopack.network.packaged import network_file
 from systopack.reproduce import full
 from systopack.reproduce.accuracy import accuracy
+from systopack.reproduce.kinds import one_kind
 from systopack.reproduce.neighbours import neighbours
 from systopack.reproduce.published import load_published
-from systopack.reproduce.relative import one_kind
 from systopack.reproduce.run import SECTIONS, reproduce
 from systopack.reproduce.sources import PACKAGED_RECORDS, Sources, records_folder
 from tests.hardware.energy.test_coefficients import ONES, table
