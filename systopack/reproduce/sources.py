@@ -183,13 +183,14 @@ class Sources:
 
     @cached_property
     def options(self) -> tuple[Options, ...]:
-        """Options with which arrays of alpha 1 and of alpha 8 have been measured."""
+        """Options with which arrays of alpha 1 and of alpha 8 have been measured, in full size."""
         if self.coefficients is None:
             return ()
         found: dict[int, set[Options]] = {1: set(), ALPHA: set()}
         for point in self.coefficients[0].points:
             array = point.array
-            if array.alpha in found and array.cell in ("mx", "il"):
+            whole = (array.rows, array.columns) == (ROWS, COLUMNS)
+            if whole and array.alpha in found and array.cell in ("mx", "il"):
                 found[array.alpha].add(
                     Options(
                         gating=point.gating,
