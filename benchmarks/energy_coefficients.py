@@ -66,7 +66,11 @@ IDLE = "idle"
 def measured(
     work: Workload, name: str, simulation: GateSimulation, delays: Delays, period_ns: float
 ) -> MeasuredRun:
-    """Run it at gate level and count its events; the first load is not counted in either."""
+    """Run it at gate level and count its events.
+
+    A first load that is over before the first word is counted in neither; one that comes with the
+    words is counted in both, but for its first cycle.
+    """
     activity = simulation.run(work.inputs, warm_up=work.first_cycle)
     found = energy(simulation.netlist, activity, delays, period_ns=period_ns)
     cells = work.array.rows * work.array.columns
@@ -75,7 +79,8 @@ def measured(
         active=0.0,
         zero_input=0.0,
         zero_weight=0.0,
-        loads=-float(cells * len(work.runs)),
+        loads=-float(cells * len(work.runs))
+        / (work.array.load_cycles if work.array.weight_buffers == 1 else 1),
         hops=0.0,
     )
     for tiles in work.runs:

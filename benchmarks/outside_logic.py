@@ -97,7 +97,11 @@ def main() -> None:
         Record(
             kind="outside-logic",
             figures=figures,
-            configuration={"clock_ns": CLOCK_NS, "library_file": options.library.name},
+            configuration={
+                "clock_ns": CLOCK_NS,
+                "library": read_library(options.library).name,
+                "library_file": options.library.name,
+            },
         ).write(out)
 
 

@@ -44,6 +44,9 @@ def main() -> None:
             if there.get(path) != copies.get(path):
                 raise SystemExit(f"{path} differs from its original; run this without --check.")
         return
+    for path in TARGET.rglob("*.json"):
+        if path.relative_to(TARGET) not in copies:
+            path.unlink()
     for path, content in copies.items():
         write_atomically(TARGET / path, content)
 

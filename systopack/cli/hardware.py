@@ -10,6 +10,7 @@ import typer
 
 from systopack.cli import console
 from systopack.cli.options import (
+    BankPartsOption,
     ColumnsPerAccumulatorOption,
     ColumnsPerRegisterOption,
     DataOption,
@@ -31,10 +32,6 @@ CellOption = Annotated[str, typer.Option(help="mx, il, bl or bit-parallel.")]
 LoadRowsOption = Annotated[
     int | None,
     typer.Option(help="Rows that receive a weight in one cycle of a load. [default: all]"),
-]
-BankPartsOption = Annotated[
-    int,
-    typer.Option(help="Memories of an activation bank, 1, 2 or 4; each takes a byte a cycle."),
 ]
 OrganisationOption = Annotated[
     str,

@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 
 from systopack.cli import console
-from systopack.cli.options import SizeOption, array_size
+from systopack.cli.options import (
+    BankPartsOption,
+    ColumnsPerAccumulatorOption,
+    ColumnsPerRegisterOption,
+    LeanOption,
+    RowsPerRegisterOption,
+    SizeOption,
+    WeightBuffersOption,
+    array_size,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -27,6 +36,12 @@ def simulate(
     against: Annotated[
         Path | None, typer.Option(help="Another network, for instance the dense one, to compare.")
     ] = None,
+    rows_per_register: RowsPerRegisterOption = 1,
+    lean: LeanOption = False,
+    columns_per_register: ColumnsPerRegisterOption = 1,
+    columns_per_accumulator: ColumnsPerAccumulatorOption = 1,
+    weight_buffers: WeightBuffersOption = 2,
+    bank_parts: BankPartsOption = 1,
     out: Annotated[
         Path | None, typer.Option(help="Record to write. [default: NETWORK.cycles.json]")
     ] = None,
@@ -53,6 +68,12 @@ def simulate(
             alpha=alpha,
             accumulator_bits=loaded.accumulator_bits,
             cell=cell,  # type: ignore[arg-type]
+            rows_per_register=rows_per_register,
+            lean=lean,
+            columns_per_register=columns_per_register,
+            columns_per_accumulator=columns_per_accumulator,
+            weight_buffers=weight_buffers,
+            bank_parts=bank_parts,
         )
         counted[str(file)] = count_cycles(loaded, array=design, overlap=overlap)
         whole[str(file)] = count_tiled(loaded, array=design)

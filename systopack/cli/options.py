@@ -51,6 +51,10 @@ ColumnsPerRegisterOption = Annotated[
 ColumnsPerAccumulatorOption = Annotated[
     int, typer.Option(help="Lean cells whose products add up in one accumulator, 1 or 2.")
 ]
+BankPartsOption = Annotated[
+    int,
+    typer.Option(help="Memories of an activation bank, 1, 2 or 4; each takes a byte a cycle."),
+]
 WeightBuffersOption = Annotated[
     int,
     typer.Option(

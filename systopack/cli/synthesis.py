@@ -73,7 +73,7 @@ def synthesize(
         int, typer.Option(help="asic: lean cells whose products share an accumulator, 1 or 2.")
     ] = 1,
     weight_buffers: Annotated[
-        int, typer.Option(help="asic: weights a cell holds; 1: they come with a tile's words.")
+        int, typer.Option(help="Weights a cell holds; 1: the next ones come with a tile's words.")
     ] = 2,
 ) -> None:
     """Build the tiled accelerator of a network with the tools of a target.
@@ -120,7 +120,7 @@ def synthesize(
                     lean=serial,
                     rows_per_register=rows_per_register or rows,
                     columns_per_register=min(columns_per_register, columns) if serial else 1,
-                    columns_per_accumulator=columns_per_accumulator if serial else 1,
+                    columns_per_accumulator=columns_per_accumulator,
                     weight_buffers=weight_buffers,
                     bank_parts=bank_parts,
                 ),
@@ -142,6 +142,8 @@ def synthesize(
         alpha=alpha,
         accumulator_bits=loaded.accumulator_bits,
         cell=cell,  # type: ignore[arg-type]
+        columns_per_accumulator=columns_per_accumulator,
+        weight_buffers=weight_buffers,
         bank_parts=bank_parts,
     )
     fitted = fit_groups(loaded, columns=columns, alpha=alpha)

@@ -196,6 +196,17 @@ class Array:
         lean = " lean" if self.lean else ""
         return f"{self.cell}{lean} {self.rows}x{self.columns} alpha {self.alpha}"
 
+    @property
+    def details(self) -> str:
+        """The name and all else that tells its cells and registers from others."""
+        shared = (
+            f"{self.columns_per_register} columns a sum register",
+            f"{self.columns_per_accumulator} an accumulator",
+            f"{self.rows_per_register} rows an input register",
+            f"{self.weight_buffers} weights a cell of {self.weight_bits} bits",
+        )
+        return f"{self.name}, {', '.join(shared)}"
+
 
 def check_pipelined(network: PackedNetwork, array: Array) -> None:
     """Refuse what the layer-pipelined accelerator cannot be built with.

@@ -39,13 +39,11 @@ class Job:
 
 
 def accuracy_jobs(runs: Path) -> tuple[Job, ...]:
-    """Every training run whose record a reproduction reads."""
-    experiments = [
-        "ours-full",
-        "ours-full-fast",
+    """Every training run whose record a reproduction reads; short ones with three seeds."""
+    long = ["ours-full", "ours-full-fast", "ours-10-small"]
+    short = [
         "ours-10",
         "plain-10",
-        "ours-10-small",
         "ours-10-mixed-small",
         *(f"alpha-{value}" for value in _ALPHAS),
         *(f"gamma-{value}" for value in _GAMMAS),
@@ -54,10 +52,11 @@ def accuracy_jobs(runs: Path) -> tuple[Job, ...]:
     return tuple(
         Job(
             script="accuracy_resnet20.py",
-            arguments=(name, "--out", str(runs)),
-            record=f"{name}-seed0.json",
+            arguments=(name, "--seed", str(seed), "--out", str(runs)),
+            record=f"{name}-seed{seed}.json",
         )
-        for name in experiments
+        for name, seeds in [*((name, 1) for name in long), *((name, 3) for name in short)]
+        for seed in range(seeds)
     )
 
 
@@ -68,7 +67,7 @@ def silicon_jobs(liberty: Path | None) -> tuple[Job, ...]:
         liberty: standard cells; None: the library that comes with the package.
     """
     library = str((liberty or BUNDLED).resolve())
-    suffix = "" if liberty is None else f"_{liberty.name.split('.')[0]}"
+    suffix = "_sky130" if liberty is None else f"_{liberty.name.split('.')[0].removesuffix('_typ')}"
     cells = (library, "../shared/data/cifar10", "--out", f"asic_cells{suffix}.json")
     arrays = ("--library", library, "--name", f"energy_coefficients{suffix}.json")
     both = ("--gating", "clock", "none")
@@ -84,8 +83,10 @@ def silicon_jobs(liberty: Path | None) -> tuple[Job, ...]:
             for form in (
                 (*_PAIRS, *both),
                 ("--full", "--weight-buffers", "1", *both),
+                ("--full", "--weight-buffers", "1", "--rows-per-register", "8", "--gating", "none"),
                 ("--full", "--rows-per-register", "8"),
-                ("--columns-per-register", "8"),
+                ("--columns-per-register", "8", *both),
+                ("--columns-per-register", "1", "8", "--rows-per-register", "8"),
             )
         ),
         Job(

@@ -168,7 +168,7 @@ class Sources:
     def outside(self) -> Mapping[tuple[str, Gating], OutsideLogic]:
         """Logic outside the array of tiled accelerators, by network and gating."""
         found: dict[tuple[str, Gating], OutsideLogic] = {}
-        for _, record in self.records_of("outside-logic"):
+        for _, record in self._outside_records:
             for case in record["figures"].values():
                 gating: Gating = "clock" if case["clock_gates"] else "none"
                 found[case["network"], gating] = OutsideLogic(
@@ -179,7 +179,17 @@ class Sources:
     @property
     def outside_name(self) -> str:
         """The record of it; empty where there is none."""
-        return next((name for name, _ in self.records_of("outside-logic")), "")
+        return next((name for name, _ in self._outside_records), "")
+
+    @cached_property
+    def _outside_records(self) -> list[tuple[str, dict[str, Any]]]:
+        """Of the library that the coefficients are of."""
+        library = None if self.coefficients is None else self.coefficients[0].library
+        return [
+            (name, record)
+            for name, record in self.records_of("outside-logic")
+            if record["configuration"].get("library") == library
+        ]
 
     @cached_property
     def options(self) -> tuple[Options, ...]:

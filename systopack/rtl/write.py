@@ -117,7 +117,7 @@ def memory_bits(program: TiledProgram) -> int:
         (3 * accumulator + 11) << sizes["PARAMETER_BITS"]
     )
     weights = sizes["LOAD_ROWS"] * (sizes["CELL_WEIGHT_BITS"] + sizes["INDEX_BITS"])
-    weights *= sizes["WEIGHT_WORDS"]
+    weights *= sizes["LOAD_COLUMNS"] * sizes["WEIGHT_WORDS"]
     program_bits = (211 + 119) << sizes["PROGRAM_BITS"]
     return banks * per_bank + sizes["LANES"] * per_lane + weights + program_bits
 

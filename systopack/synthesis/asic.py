@@ -45,9 +45,18 @@ class Options:
 
 
 def piece_of(array: Array, piece: Piece) -> Array:
-    """One cell of an array, one row of it, or all of it, as an array of that size."""
+    """One cell of an array, one row of it, or all of it, as an array of that size.
+
+    Raises:
+        InvalidOptionError: a cell of a pair with one accumulator.
+    """
     if piece == "array":
         return array
+    if piece == "cell" and array.columns_per_accumulator > 1:
+        raise InvalidOptionError(
+            f"columns_per_accumulator is {array.columns_per_accumulator}, but a cell alone shares "
+            "no accumulator; map a row or an array, or choose 1."
+        )
     columns = 1 if piece == "cell" else array.columns
     shared = min(array.columns_per_register, columns)
     return replace(
@@ -57,7 +66,6 @@ def piece_of(array: Array, piece: Piece) -> Array:
         rows_per_register=1,
         load_rows=None,
         columns_per_register=shared,
-        columns_per_accumulator=min(array.columns_per_accumulator, shared),
     )
 
 

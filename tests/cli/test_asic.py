@@ -22,6 +22,8 @@ def command(tmp_path, **changes):
         ({"target": "ecp5"}, "give its .spk"),
         ({"block": "accelerator"}, "give its .spk"),
         ({"block": "outside"}, "runs an image of a network"),
+        ({"block": "cell", "columns_per_accumulator": 2}, "shares no accumulator"),
+        ({"lean": False, "columns_per_accumulator": 2}, "must divide columns_per_register"),
         ({"target": "moon"}, "--target is 'moon'"),
     ],
 )

@@ -118,6 +118,12 @@ def test_simulate_and_inspect_a_network(run, network, tmp_path):
     assert "1.000 of the cycles" in out
     figures = json.loads((tmp_path / "net.cycles.json").read_text())["figures"]
     assert figures[str(network)]["cycles"] > 0
+    pairs = ["--lean", "--columns-per-register", 4, "--columns-per-accumulator", 2]
+    code, out, _ = run("simulate", network, "--array", "8x8", *pairs, "--weight-buffers", 1)
+    assert code == 0 and "on mx lean 8x8 alpha 8" in out
+    shorter = json.loads((tmp_path / "net.cycles.json").read_text())["figures"]
+    assert shorter[str(network)]["cycles"] < figures[str(network)]["cycles"]
+    assert refused(run("simulate", network, *pairs[1:]), "only lean cells share")
     code, out, _ = run("inspect", network)
     assert "sha256" in out
 

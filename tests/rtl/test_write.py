@@ -32,12 +32,16 @@ def run(command, folder, **environment):
     )
 
 
-@pytest.fixture(scope="module", params=["tiled", "tiled in parts", "pipelined"])
+@pytest.fixture(scope="module", params=["tiled", "tiled in parts", "tiled in pairs", "pipelined"])
 def folder(request, tmp_path_factory):
     out = tmp_path_factory.mktemp("rtl")
     network, image = network_and_image(3)
     organisation, *parts = request.param.split(" in ")
-    array = Array(rows=3, columns=2, bank_parts=2 if parts else 1)
+    array = Array(rows=3, columns=2, bank_parts=2 if parts == ["parts"] else 1)
+    if parts == ["pairs"]:  # the last pair lacks a column
+        array = Array(
+            rows=3, columns=5, lean=True, columns_per_register=2, columns_per_accumulator=2
+        )
     write_rtl(network, array=array, out=out, image=image, organisation=organisation)
     return out
 

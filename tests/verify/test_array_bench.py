@@ -69,6 +69,15 @@ ARRAYS = [
         columns_per_accumulator=2,
     ),
     Array(rows=4, columns=9, alpha=2, lean=True, columns_per_register=3, weight_buffers=1),
+    Array(
+        rows=2,
+        columns=5,
+        alpha=8,
+        lean=True,
+        rows_per_register=2,
+        columns_per_register=4,
+        columns_per_accumulator=2,
+    ),
 ]
 
 FAST = (1, 7, 10, 13, 21, 27, 32)  # each is built from Verilog, which takes seconds

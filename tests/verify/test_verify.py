@@ -46,6 +46,22 @@ def test_a_random_network_is_equal_in_every_word_and_cycle(seed):
     check(seed)
 
 
+@pytest.mark.parametrize("weight_buffers", [1, 2])
+def test_lean_cells_in_pairs(weight_buffers):
+    rng = np.random.default_rng(10)
+    network = random_network(rng, layers=3)
+    array = Array(
+        rows=3,
+        columns=3,
+        lean=True,
+        columns_per_register=2,
+        columns_per_accumulator=2,
+        weight_buffers=weight_buffers,
+    )
+    result = verify(network, random_images(rng, network, 2), array=array)
+    assert result.passed, result.difference
+
+
 def test_concatenations_are_read_where_their_sources_lie():
     check(100, layers=3, concatenations=True)
 

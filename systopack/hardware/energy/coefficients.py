@@ -126,8 +126,8 @@ class CoefficientTable:
         )
         if not alike:
             raise InvalidOptionError(
-                f"The coefficients of '{self.library}' have no array like {array.name} with "
-                f"gating '{gating}'; there are {self._names()}; measure one with "
+                f"The coefficients of '{self.library}' have no array like {array.details}, with "
+                f"gating '{gating}'; there are: {self._names()}; measure one with "
                 "'systopack synthesize'."
             )
         for point in alike:
@@ -157,7 +157,7 @@ class CoefficientTable:
         ).write(path)
 
     def _names(self) -> str:
-        return ", ".join(f"{p.array.name} ({p.gating})" for p in self.points)
+        return "; ".join(f"{p.array.details} ({p.gating})" for p in self.points)
 
 
 def read_coefficients(path: Path | str) -> CoefficientTable:

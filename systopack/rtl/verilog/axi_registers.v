@@ -46,7 +46,7 @@ module axi_registers #(
     output wire [CONFIG_BITS-1:0] data
 );
     localparam CHUNKS = (CONFIG_BITS + 31) / 32;
-    reg  [7:0]           chunk;
+    reg  [15:0]          chunk;
     reg  [32*CHUNKS-1:0] collected;
 
     // A write is taken when address and data are both there and its answer can follow.
@@ -69,12 +69,12 @@ module axi_registers #(
                 8'h0c: address <= s_axi_wdata;
                 8'h10: begin
                     for (i = 0; i < CHUNKS; i = i + 1)
-                        if ({24'd0, chunk} == i) collected[32*i+:32] <= s_axi_wdata;
-                    chunk <= chunk + 8'd1;
+                        if ({16'd0, chunk} == i) collected[32*i+:32] <= s_axi_wdata;
+                    chunk <= chunk + 16'd1;
                 end
                 8'h14: begin
                     commit <= 1'b1;
-                    chunk <= 8'd0;
+                    chunk <= 16'd0;
                 end
                 default: ;
             endcase
@@ -95,7 +95,7 @@ module axi_registers #(
         if (reset) begin
             go <= 1'b0;
             commit <= 1'b0;
-            chunk <= 8'd0;
+            chunk <= 16'd0;
             s_axi_bvalid <= 1'b0;
             s_axi_rvalid <= 1'b0;
         end

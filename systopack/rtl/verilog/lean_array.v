@@ -100,6 +100,7 @@ module lean_array #(
                 lean_cell #(
                     .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS), .LANES(LANES),
                     .WEIGHT_BITS(WEIGHT_BITS), .REGISTERED(ENDS ? 1 : 0), .COLUMNS(SHARED),
+                    .USED(COLUMNS - c < SHARED ? COLUMNS - c : SHARED),
                     .WEIGHT_BUFFERS(WEIGHT_BUFFERS)
                 ) cells (
                     .clk(clk), .x(inputs), .phase(start[STAGE+GROUP+:8]),

@@ -16,6 +16,7 @@ module lean_cell #(
     parameter WEIGHT_BITS = 8,  // 2..8
     parameter REGISTERED = 1,   // whether sums leave through a register
     parameter COLUMNS = 1,      // 1 or 2
+    parameter USED = COLUMNS,   // the others get no words
     parameter WEIGHT_BUFFERS = 2
 ) (
     input  wire                     clk,
@@ -50,7 +51,9 @@ module lean_cell #(
                 .taken({WEIGHT_BITS{take}}), .in(new_bits[TOP:0]), .out(weight)
             );
             wire word;
-            if (ALPHA == 1) begin : g_single
+            if (c >= USED) begin : g_none
+                assign word = 1'b0;
+            end else if (ALPHA == 1) begin : g_single
                 assign word = x[c];
             end else begin : g_choice
                 wire [INDEX_BITS-1:0] index;

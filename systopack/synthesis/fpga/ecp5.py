@@ -173,13 +173,14 @@ def check_fits_device(use: Use, device: Ecp5Device) -> None:
 def check_cells_fit_device(array: Array, device: Ecp5Device) -> None:
     """Refuse an array whose weights and channel indices alone are too many, before mapping it.
 
-    Each cell holds its weight and index twice (double-buffered), in flip-flops.
+    Each cell holds `weight_buffers` weights and indices, in flip-flops.
 
     Raises:
         InvalidOptionError: naming the array, the device and both numbers.
     """
     index_bits = (array.alpha - 1).bit_length()
-    least = 2 * array.rows * array.columns * (array.weight_bits + index_bits)
+    cells = array.rows * array.columns
+    least = array.weight_buffers * cells * (array.weight_bits + index_bits)
     if least > device.luts:
         raise InvalidOptionError(
             f"The cells of array '{array.name}' hold weights and indices in {least:,} flip-flops, "

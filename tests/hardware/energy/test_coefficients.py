@@ -78,10 +78,10 @@ def test_an_mx_cell_without_multiplexer_is_an_il_cell():
 
 
 def test_an_array_of_another_kind_is_refused():
-    with pytest.raises(
-        InvalidOptionError, match="no array like mx 8x8 alpha 4 with gating 'clock'"
-    ):
+    with pytest.raises(InvalidOptionError, match=r"no array like mx 8x8 alpha 4, .*gating 'clock'"):
         table(point(8)).for_array(Array(rows=8, columns=8, alpha=4), gating="clock")
+    with pytest.raises(InvalidOptionError, match=r"1 weights a cell .* there are: .* 2 weights a"):
+        table(point(8)).for_array(Array(rows=8, columns=8, weight_buffers=1), gating="clock")
 
 
 def test_negative_energy_is_refused():
