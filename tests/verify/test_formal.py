@@ -76,7 +76,7 @@ def test_every_cell_is_proven():
         LEAN,
         replace(LEAN, alpha=8, weight_bits=4),
         replace(LEAN, alpha=3, weight_bits=3, accumulator_bits=24),
-        replace(PAIR, weight_bits=3),
+        replace(PAIR, weight_bits=2),
         replace(PAIR, alpha=2, weight_bits=2, accumulator_bits=24),
     ],
     ids=lambda array: f"{array.cell}-{array.columns}-{array.alpha}-{array.weight_bits}",

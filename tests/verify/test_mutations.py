@@ -48,7 +48,7 @@ LEAN_MUTANTS = [
     ("a register between columns that share one", "lean_array.v", ".REGISTERED(ENDS ? 1 : 0)", ".REGISTERED(1)"),
 ]  # fmt: skip
 WAVE_MUTANTS = [
-    ("weights a cycle too late for the upper rows", "load_skew.v", "if (loads[g-1]) held <= upper;", "if (loads[g]) held <= upper;"),
+    ("weights of lower rows in the upper rows", "load_skew.v", "bits[j*BEFORE+ROWS_PER_REGISTER+:HERE]", "bits[j*BEFORE+:HERE]"),
     ("weights a cycle too early for the multiplexer", "systolic_array.v", ".LATE(MULTIPLEXER)", ".LATE(0)"),
     ("weights that come a cycle too late", "weight_loader.v", ".CYCLES(WAIT)", ".CYCLES(WAIT + 1)"),
     ("a row of weights for all columns", "choice_row.v", ".taken(taken)", ".taken({CELLS{|taken}})"),
