@@ -208,7 +208,8 @@ def test_full_goes_on_where_it_stopped_and_tells_of_failures(tmp_path, monkeypat
     (checkout / "benchmarks" / "mnist.py").write_text("")
     (checkout / "benchmarks" / "accuracy_resnet20.py").write_text(
         "import pathlib, sys\n"
-        "pathlib.Path(sys.argv[3], f'{sys.argv[1]}-seed0.json').write_text('made')\n"
+        "name, _, seed, _, out = sys.argv[1:6]\n"
+        "pathlib.Path(out, f'{name}-seed{seed}.json').write_text('made')\n"
         "sys.exit(sys.argv[1] == 'alpha-2')\n"
     )
     (runs / "ours-full-seed0.json").write_text("there")

@@ -88,7 +88,7 @@ def test_a_whole_cell_from_its_ports_only(array):
 # (claim, file, text, text of the mutant): a fault in each part of a cell, and in the rounding
 MUTANTS = [
     (requantizer_claim(32), "requantize.v", "below == half && quotient[0]", "below == half"),
-    (choice_claim(5, word_bits=1), "choice_row.v", "wire                   taking = |", "wire                   taking = ~|"),
+    (choice_claim(5, word_bits=1), "choice_row.v", ".taken(taken)", ".taken({CELLS{|taken}})"),
     (choice_claim(5, word_bits=8), "choice_row.v", "(from[HALF-1:0] & ~select)", "(from[HALF-1:0] & select)"),
     (product_claim(IL), "mx_row.v", "(j == TOP ? ~last : last)", "last"),
     (product_claim(replace(IL, weight_bits=2)), "mx_row.v", "carry <= carry_now & ~last;", "carry <= carry_now;"),

@@ -29,7 +29,7 @@ module registers_proof #(
     wire [31:0]            s_axi_rdata, memory, address;
     wire                   go, commit;
     wire [CONFIG_BITS-1:0] data;
-    wire [7:0]             chunk;
+    wire [15:0]            chunk;
     wire [32*CHUNKS-1:0]   collected;
     axi_registers #(.CONFIG_BITS(CONFIG_BITS), .IDENTITY(32'h12345678)) subject (.*);
 
@@ -40,7 +40,7 @@ module registers_proof #(
     reg         goes = 0, commits = 0, memory_known = 0, address_known = 0;
     reg  [31:0] memory_seen, address_seen;
     reg  [31:0] words[0:CHUNKS-1];
-    reg  [7:0]  count = 0;
+    reg  [15:0] count = 0;
     integer i;
     always @(posedge clk) begin
         reset <= 0;
@@ -63,7 +63,7 @@ module registers_proof #(
         else if (commits) address_seen <= address_seen + 32'd1;
         if (wrote && s_axi_awaddr == 8'h10) begin
             for (i = 0; i < CHUNKS; i = i + 1) if (count == i) words[i] <= s_axi_wdata;
-            count <= count + 8'd1;
+            count <= count + 16'd1;
         end
         if (reset || wrote && s_axi_awaddr == 8'h14) count <= 0;
         if (reset) {memory_known, address_known} <= 0;
