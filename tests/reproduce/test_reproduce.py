@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -23,7 +24,7 @@ from systopack.network.file import load
 from systopack.network.packaged import network_file
 from systopack.reproduce import full
 from systopack.reproduce.accuracy import accuracy
-from systopack.reproduce.kinds import one_kind
+from systopack.reproduce.kinds import WITH_OUTSIDE, kind_rows, one_kind
 from systopack.reproduce.neighbours import neighbours
 from systopack.reproduce.published import load_published
 from systopack.reproduce.run import SECTIONS, reproduce
@@ -114,6 +115,36 @@ def test_one_kind_of_array_for_all_networks():
     assert one_kind({**found, **short}, papers) == "good"  # judged by no network trained so short
     assert one_kind({"LeNet-5, MNIST": ratios(("slow", 2.7, 0.2))}, papers) is None
     assert one_kind({}, papers) is None
+
+
+def test_kinds_are_judged_by_their_own_throughput(records):
+    measured = {
+        "throughput, one": 4.0,
+        "energy per sample, one": 0.287,
+        f"{WITH_OUTSIDE}, one": 0.288,  # 1.15 / 4 = 0.2875
+        "throughput, other": 3.0,
+        "energy per sample, other": 0.384,  # 1.15 / 3 = 0.3833
+    }
+    rows = kind_rows("paper", measured, Sources(records=records, pixels={}))
+    assert [row[:5] for row in rows] == [
+        ("paper", "one", "4.000", "0.287", "0.287"),
+        ("paper", "other", "3.000", "0.383", "0.384"),
+    ]
+    assert [row[5:8] for row in rows] == [("within", "0.288", "beyond"), ("beyond", "-", "")]
+
+
+def test_logic_outside_of_another_library_is_left_out(records, tmp_path):
+    shutil.copy(records / "coefficients.json", tmp_path)
+    own = json.loads((tmp_path / "coefficients.json").read_text())["figures"]["library"]
+    case = {"network": "net", "clock_gates": True, "total_pj": 2.0, "critical_ns": 1.5}
+    for name, library, energy in (("a", "another", 1.0), ("b", own, 2.0)):
+        record = {"record_version": 1, "kind": "outside-logic"}
+        record |= {"figures": {"case": {**case, "total_pj": energy}}}
+        record |= {"configuration": {"library": library}}
+        (tmp_path / f"{name}.json").write_text(json.dumps(record))
+    sources = Sources(records=tmp_path, pixels={})
+    assert sources.outside_name == "b.json"
+    assert sources.outside["net", "clock"].pj_per_cycle == 2.0
 
 
 def test_claims_are_stated_plainly(written):
