@@ -82,6 +82,19 @@ def read_file(path: Path | str, *, what: str) -> bytes:
             ) from error
 
 
+def is_pickle(content: bytes) -> bool:
+    """Whether bytes begin as a Python pickle, or as a zip file that torch keeps one in.
+
+    A safetensors file begins with the length of its header, which can look like the first byte of
+    a pickle; its header begins with a brace.
+    """
+    if content[:4] == b"PK\x03\x04":
+        return True
+    if content[8:9] == b"{" and content[4:8] == bytes(4):
+        return False
+    return content[:1] == b"\x80" and content[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")
+
+
 def _current_umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

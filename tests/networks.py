@@ -114,10 +114,11 @@ def _random_layer(rng, name, source, shapes, exponents) -> MatrixLayer:
     rows = int(rng.integers(1, 8))
     stride = (int(rng.integers(1, 3)), int(rng.integers(1, 3)))
     if rng.random() < 0.4:
-        kind, padding = "shift", (1, 1, 1, 1)
-        columns = np.stack(
-            [np.arange(channels), *rng.integers(-1, 2, (2, channels))], axis=1
-        ).astype(np.int32)
+        kind = "shift"
+        moves = rng.integers(-1, 2, (2, channels))
+        columns = np.stack([np.arange(channels), *moves], axis=1).astype(np.int32)
+        (up, left), (down, right) = np.maximum(-moves.min(1), 0), np.maximum(moves.max(1), 0)
+        padding = tuple(int(side) for side in (up, down, left, right))
         output = (-(-height // stride[0]), -(-width // stride[1]))
     else:
         kind = "convolution"

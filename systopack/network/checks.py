@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from systopack.errors import InvalidNetworkError
+from systopack.network.limits import check_form, check_reach, check_sizes, check_tensor
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import (
     ConcatLayer,
@@ -32,6 +33,7 @@ def check_network(network: PackedNetwork) -> None:
     Raises:
         InvalidNetworkError: naming the layer, the rule and what to do.
     """
+    check_form(network)
     nodes = network.nodes
     if not nodes or not isinstance(nodes[0], InputNode):
         raise InvalidNetworkError("A network starts with its input node; put an InputNode first.")
@@ -63,8 +65,8 @@ def check_network(network: PackedNetwork) -> None:
             shapes[node.name] = _check_pool(node, shapes[node.source])
         elif isinstance(node, ConcatLayer):
             shapes[node.name] = _check_concat(node, network, shapes)
-        else:
-            _refuse(node, f"is a {type(node).__name__}, which is no kind of layer")
+        check_tensor(node, shapes[node.name])
+    check_sizes(network, shapes)
     _check_exponents(network)
     if network.class_names and len(network.class_names) != shapes[nodes[-1].name][0]:
         raise InvalidNetworkError(
@@ -76,8 +78,9 @@ def check_network(network: PackedNetwork) -> None:
 
 def _check_input(node: InputNode) -> None:
     channels = node.shape[0]
-    if len(node.shape) != 3 or min(node.shape) < 1:
+    if min(node.shape) < 1:
         _refuse(node, f"has shape {node.shape}; it must be (channels, height, width)")
+    check_tensor(node, node.shape)
     if len(node.mean) != channels or len(node.std) != channels:
         _refuse(node, f"needs one mean and one std for each of its {channels} channels")
     if not all(np.isfinite([*node.mean, *node.std])) or min(node.std) <= 0:
@@ -93,6 +96,7 @@ def _check_matrix_layer(layer: MatrixLayer, shapes: dict[str, Shape]) -> Shape:
     if layer.kind not in ("convolution", "shift", "linear"):
         _refuse(layer, f"is of the unknown kind '{layer.kind}'")
     _check_array(layer, "columns", layer.columns, (columns, 3), np.int32)
+    check_reach(layer, shapes[layer.source])
     _check_array(layer, "bias", layer.bias, (rows,), np.int32)
     _check_window(layer, layer.stride, layer.padding, layer.output_size)
     _check_columns(layer, shapes[layer.source])
@@ -137,6 +141,14 @@ def _check_columns(layer: MatrixLayer, source: Shape) -> None:
                 f"has a displacement {name} that reads {first}..{last} of an input of {size} "
                 f"with padding {before} before and {after} after it",
             )
+        window = int(offset.max()) - first + 1
+        reached = max(-first, window - 1), max(last + stride - size, window - 1)
+        if before > reached[0] or after > reached[1]:
+            _refuse(
+                layer,
+                f"has padding {before} before and {after} after its input, but its window of "
+                f"{window} reaches no more than {reached[0]} and {reached[1]} ({name})",
+            )
 
 
 def _check_residual(layer: MatrixLayer, shapes: dict[str, Shape]) -> None:
@@ -167,6 +179,7 @@ def _check_pool(layer: PoolLayer, source: Shape) -> Shape:
     if min(layer.kernel) < 1:
         _refuse(layer, f"has a window of {layer.kernel}")
     _check_window(layer, layer.stride, layer.padding, layer.output_size)
+    check_reach(layer, source)
     top, bottom, left, right = layer.padding
     for size, before, after, kernel, stride, count in zip(
         source[1:],

@@ -188,6 +188,9 @@ class _Tensors:
 def _band(name: str, tensors: Tensors) -> PackedBand:
     sizes = tensors[f"{name}/group_sizes"]
     members = tensors[f"{name}/group_columns"]
+    for array in (sizes, members):
+        if array.dtype != np.int32 or array.ndim != 1:
+            raise ValueError(f"the groups of '{name}' are {array.dtype}, not lists of int32")
     if (sizes < 1).any() or int(sizes.sum()) != members.size:
         raise ValueError(f"the groups of '{name}' do not add up")
     parts = np.split(members, np.cumsum(sizes)[:-1]) if sizes.size else []

@@ -1,0 +1,112 @@
+"""Tensors as safetensors bytes: one form only, and a reader that trusts nothing.
+
+Equal tensors and metadata give equal bytes, whatever library is installed: the header lists the
+metadata first and the tensors by size of their numbers, then by name, without a space; it is
+filled up with spaces to a multiple of 8 bytes. Any safetensors library reads such a file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from systopack.fields import Fields, MalformedError, parse_json
+
+Tensors = dict[str, NDArray[Any]]
+HEADER_LIMIT = 1 << 27  # bytes; safetensors' own limit is near
+_DTYPES = {  # in the order in which they are stored
+    "U64": "<u8",
+    "I64": "<i8",
+    "F64": "<f8",
+    "F32": "<f4",
+    "U32": "<u4",
+    "I32": "<i4",
+    "F16": "<f2",
+    "U16": "<u2",
+    "I16": "<i2",
+    "I8": "|i1",
+    "U8": "|u1",
+}
+_NAMES = {text: name for name, text in _DTYPES.items()}
+_ORDER = {name: place for place, name in enumerate(_DTYPES)}
+
+
+def write_tensors(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> bytes:
+    """The bytes of a file with these tensors and texts."""
+    named = sorted(
+        ((_NAMES[array.dtype.newbyteorder("<").str], name) for name, array in tensors.items()),
+        key=lambda entry: (_ORDER[entry[0]], entry[1]),
+    )
+    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    parts: list[bytes] = []
+    at = 0
+    for dtype, name in named:
+        part = np.ascontiguousarray(tensors[name]).astype(_DTYPES[dtype], copy=False).tobytes()
+        header[name] = {
+            "dtype": dtype,
+            "shape": list(tensors[name].shape),
+            "data_offsets": [at, at + len(part)],
+        }
+        at += len(part)
+        parts.append(part)
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return b"".join([len(text).to_bytes(8, "little"), text, *parts])
+
+
+def metadata_of(content: bytes) -> dict[str, Any]:
+    """The whole header: tensors by name, and the texts under `__metadata__`.
+
+    Raises:
+        MalformedError: the bytes are no safetensors file.
+    """
+    length = int.from_bytes(content[:8], "little")
+    if len(content) < 8 or length > min(len(content) - 8, HEADER_LIMIT):
+        raise MalformedError("the file is shorter than it says")
+    header: Any = parse_json(content[8 : 8 + length])
+    texts = header.get("__metadata__", {}) if isinstance(header, dict) else None
+    if not isinstance(texts, dict) or not all(isinstance(text, str) for text in texts.values()):
+        raise MalformedError("the header is no object with texts")
+    return dict(header)
+
+
+def read_tensors(content: bytes) -> tuple[dict[str, str], Tensors]:
+    """The texts and tensors of a file; the tensors are read-only.
+
+    Raises:
+        MalformedError: the bytes are no safetensors file, or tensors overlap or leave gaps.
+    """
+    header = metadata_of(content)
+    metadata: dict[str, str] = header.pop("__metadata__", {})
+    start = 8 + int.from_bytes(content[:8], "little")
+    tensors: Tensors = {}
+    spans: list[tuple[int, int]] = []
+    for name, entry in header.items():
+        fields = Fields(entry, f"tensor '{name[:60]}'")
+        dtype = np.dtype(_DTYPES[fields.choice("dtype", _DTYPES)])
+        begin, end = fields.pair("data_offsets")
+        shape = fields.integers("shape", len(fields.items("shape")))
+        fields.end()
+        size = prod(shape) * dtype.itemsize
+        inside = 0 <= begin <= end <= len(content) - start
+        if len(shape) > 8 or min(shape, default=0) < 0 or not inside or end - begin != size:
+            raise MalformedError(f"tensor '{name[:60]}' does not lie in the file as it says")
+        try:
+            flat = np.frombuffer(content[start + begin : start + end], dtype=dtype)
+            tensors[name] = flat.reshape(shape)
+        except (ValueError, OverflowError):  # such as (2**63, 0)
+            raise MalformedError(f"tensor '{name[:60]}' has an impossible shape") from None
+        spans.append((begin, end))
+    at = 0
+    for begin, end in sorted(spans):
+        if begin != at:
+            raise MalformedError("tensors overlap or leave gaps")
+        at = end
+    if at != len(content) - start:
+        raise MalformedError("bytes follow the last tensor")
+    return metadata, tensors
