@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn, TypeVar
 
-from systopack.names import TEXT_LIMIT, flaw_of
+from systopack.names import NAME_LIMIT, TEXT_LIMIT, flaw_of
 
 _INTEGER_LIMIT = 1 << 63
 Choice = TypeVar("Choice", bound=str)
@@ -58,7 +58,7 @@ class Fields:
 
     def __init__(self, content: object, what: str) -> None:
         if not isinstance(content, Mapping):
-            raise MalformedError(f"{what} is {_shown(content)}, not an object")
+            raise MalformedError(f"{what} is {shown(content)}, not an object")
         self._content = content
         self._what = what
         self._left = set(content)
@@ -108,19 +108,22 @@ class Fields:
         return self._number(key, self.value(key))
 
     def text(self, key: str) -> str:
-        """A text without control characters."""
+        """A name: a short text without control characters."""
         return self._text(key, self.value(key))
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """A list of texts."""
+        """A list of names."""
         return tuple(self._text(key, value) for value in self.items(key))
 
     def texts_by_name(self, key: str) -> dict[str, str]:
-        """An object whose values are texts."""
+        """An object of names and texts, which may be longer."""
         content = self.value(key)
         if not isinstance(content, Mapping):
             self.refuse(key, "an object of texts")
-        return {self._text(key, name): self._text(key, value) for name, value in content.items()}
+        return {
+            self._text(key, name): self._text(key, value, limit=TEXT_LIMIT)
+            for name, value in content.items()
+        }
 
     def choice(self, key: str, options: Iterable[Choice]) -> Choice:
         """One of some texts."""
@@ -133,12 +136,12 @@ class Fields:
     def end(self) -> None:
         """Refuse fields that nobody has read."""
         if self._left:
-            raise MalformedError(f"{self._what} has the unknown '{min(self._left)}'")
+            raise MalformedError(f"{self._what} has the unknown {shown(min(self._left))}")
 
     def refuse(self, key: str, wanted: str) -> NoReturn:
         """Say what should be there."""
         raise MalformedError(
-            f"'{key}' of {self._what} is {_shown(self._content[key])}, not {wanted}"
+            f"'{key}' of {self._what} is {shown(self._content[key])}, not {wanted}"
         )
 
     def items(self, key: str) -> list[Any]:
@@ -164,10 +167,10 @@ class Fields:
             self.refuse(key, "made of finite numbers")
         return number
 
-    def _text(self, key: str, value: object) -> str:
+    def _text(self, key: str, value: object, *, limit: int = NAME_LIMIT) -> str:
         if not isinstance(value, str):
             self.refuse(key, "text")
-        flaw = flaw_of(value, limit=TEXT_LIMIT)
+        flaw = flaw_of(value, limit=limit)
         if flaw is not None:
             raise MalformedError(f"'{key}' of {self._what} {flaw}")
         return value
@@ -203,7 +206,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise MalformedError(f"the key {_shown(twice)} is there twice")
+        raise MalformedError(f"the key {shown(twice)} is there twice")
     return found
 
 
@@ -218,7 +221,7 @@ def _finite(text: str) -> float:
     return number
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     """A short form of a value for a message, always one line."""
     try:
         text = ascii(value)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 
-NAME_LIMIT = 1024
+NAME_LIMIT = 512
 TEXT_LIMIT = 65536
 _DIRECTION = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})

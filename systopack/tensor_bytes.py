@@ -1,4 +1,4 @@
-"""Tensors as safetensors bytes: one form only, and a reader that trusts nothing.
+"""Tensors as safetensors bytes: written in one form, and a reader that trusts nothing.
 
 Equal tensors and metadata give equal bytes, whatever library is installed: the header lists the
 metadata first and the tensors by size of their numbers, then by name, without a space; it is
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from systopack.fields import Fields, MalformedError, parse_json
+from systopack.fields import Fields, MalformedError, parse_json, shown
 
 Tensors = dict[str, NDArray[Any]]
 HEADER_LIMIT = 1 << 27  # bytes; safetensors' own limit is near
@@ -87,7 +87,7 @@ def read_tensors(content: bytes) -> tuple[dict[str, str], Tensors]:
     tensors: Tensors = {}
     spans: list[tuple[int, int]] = []
     for name, entry in header.items():
-        fields = Fields(entry, f"tensor '{name[:60]}'")
+        fields = Fields(entry, f"tensor {shown(name)}")
         dtype = np.dtype(_DTYPES[fields.choice("dtype", _DTYPES)])
         begin, end = fields.pair("data_offsets")
         shape = fields.integers("shape", len(fields.items("shape")))
@@ -95,12 +95,12 @@ def read_tensors(content: bytes) -> tuple[dict[str, str], Tensors]:
         size = prod(shape) * dtype.itemsize
         inside = 0 <= begin <= end <= len(content) - start
         if len(shape) > 8 or min(shape, default=0) < 0 or not inside or end - begin != size:
-            raise MalformedError(f"tensor '{name[:60]}' does not lie in the file as it says")
+            raise MalformedError(f"tensor {shown(name)} does not lie in the file as it says")
         try:
             flat = np.frombuffer(content[start + begin : start + end], dtype=dtype)
             tensors[name] = flat.reshape(shape)
         except (ValueError, OverflowError):  # such as (2**63, 0)
-            raise MalformedError(f"tensor '{name[:60]}' has an impossible shape") from None
+            raise MalformedError(f"tensor {shown(name)} has an impossible shape") from None
         spans.append((begin, end))
     at = 0
     for begin, end in sorted(spans):

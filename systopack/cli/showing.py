@@ -35,14 +35,14 @@ def inspect(
     """
     rows, columns = array_size(array)
     if file.suffix == ".spk":
-        from systopack.network.file import content_sha256, load
+        from systopack.network.file import load_with_sha256
         from systopack.network.permute import count_streams_out_of_place
 
-        network = load(file)
+        network, digest = load_with_sha256(file)
         console.say(str(network))
         console.say(f"tiles on {array}: {network.tile_count(rows=rows, columns=columns):,}")
         console.say(f"streams out of place: {sum(count_streams_out_of_place(network).values()):,}")
-        console.say(f"sha256 {content_sha256(network)}")
+        console.say(f"sha256 {digest}")
         return
     from systopack.errors import InvalidFileError
     from systopack.packing.file import read_matrices

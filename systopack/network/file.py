@@ -2,8 +2,9 @@
 
 The safetensors metadata has one key, `systopack`: JSON text with the format version, the sha256
 of the file and the graph. The digest is taken over the whole file with its own 64 digits set to
-zero, so that any flipped bit is found. A network has one form only: equal networks give equal
-files, and a file that would not be written again byte by byte is refused.
+zero, so that any flipped bit is found. Equal networks give equal files. A file that holds anything
+else than what would be written again (a field or tensor more, a number of another type) is refused;
+only the order of the tensors and the spaces of the outer header are free.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from systopack.errors import InvalidFileError
-from systopack.fields import Fields, MalformedError, parse_json
+from systopack.fields import Fields, MalformedError, parse_json, shown
 from systopack.files import is_pickle, read_file, write_atomically
 from systopack.network.network import PackedNetwork
 from systopack.network.node_fields import TensorSet, node_from_json, node_to_json
@@ -50,7 +54,14 @@ def to_bytes(network: PackedNetwork) -> tuple[bytes, str]:
         InvalidNetworkError: two nodes would store a tensor of the same name.
     """
     tensors = TensorSet()
-    header = {
+    header = _header(network, tensors)
+    content = write_tensors(tensors.tensors, {_KEY: json.dumps(header)})
+    digest = hashlib.sha256(content).hexdigest()
+    return content.replace(_NO_DIGEST.encode(), digest.encode(), 1), digest
+
+
+def _header(network: PackedNetwork, tensors: TensorSet) -> dict[str, Any]:
+    return {
         "format_version": FORMAT_VERSION,
         "sha256": _NO_DIGEST,
         "name": network.name,
@@ -59,9 +70,6 @@ def to_bytes(network: PackedNetwork) -> tuple[bytes, str]:
         "history": dict(sorted(network.history.items())),
         "nodes": [node_to_json(node, tensors) for node in network.nodes],
     }
-    content = write_tensors(tensors.tensors, {_KEY: json.dumps(header)})
-    digest = hashlib.sha256(content).hexdigest()
-    return content.replace(_NO_DIGEST.encode(), digest.encode(), 1), digest
 
 
 def load(path: Path | str) -> PackedNetwork:
@@ -72,8 +80,18 @@ def load(path: Path | str) -> PackedNetwork:
             as systopack writes it, or not a packed network at all.
         InvalidNetworkError: the content breaks a rule of `PackedNetwork`.
     """
+    return load_with_sha256(path)[0]
+
+
+def load_with_sha256(path: Path | str) -> tuple[PackedNetwork, str]:
+    """Read a network, and the sha256 of its content as the file says and was checked.
+
+    Raises:
+        InvalidFileError, InvalidNetworkError: see `load`.
+    """
     content = read_file(path, what="a packed network (.spk)")
-    fields, tensors = _open(path, content)
+    header, tensors = _open(path, content)
+    fields = Fields(header, "the header")
     try:
         network = PackedNetwork(
             name=fields.text("name"),
@@ -82,25 +100,34 @@ def load(path: Path | str) -> PackedNetwork:
             class_names=fields.texts("class_names"),
             history=fields.texts_by_name("history"),
         )
-        fields.end()
-        tensors.end()
-        if to_bytes(network)[0] != content:
-            raise MalformedError("it is not written as systopack writes it")
+        _check_same(network, header, tensors)
     except ValueError as error:
         raise InvalidFileError(
             f"'{path}' is not a packed network as it should be ({error}); make it anew with "
             "'systopack quantize'."
         ) from error
-    return network
+    return network, header["sha256"]
 
 
-def content_sha256(network: PackedNetwork) -> str:
-    """The sha256 that `save` would store."""
-    return to_bytes(network)[1]
+def _check_same(network: PackedNetwork, header: dict[str, Any], tensors: TensorSet) -> None:
+    """Refuse what a network that was read would not be saved as.
+
+    Raises:
+        MalformedError: naming a field or a tensor.
+    """
+    again = TensorSet()
+    ours = _header(network, again) | {"sha256": header["sha256"]}
+    for key in sorted({*ours, *header}):
+        if key not in ours or json.dumps(ours[key]) != json.dumps(header.get(key)):
+            raise MalformedError(f"the header's {shown(key)} is not as systopack writes it")
+    tensors.end()
+    for name, tensor in again.tensors.items():
+        if not np.array_equal(tensor, tensors[name]):
+            raise MalformedError(f"tensor {shown(name)} is not as systopack writes it")
 
 
-def _open(path: Path | str, content: bytes) -> tuple[Fields, TensorSet]:
-    """The header's fields and the tensors of a file whose digest is right."""
+def _open(path: Path | str, content: bytes) -> tuple[dict[str, Any], TensorSet]:
+    """The header and the tensors of a file whose digest is right."""
     if is_pickle(content):
         raise InvalidFileError(
             f"'{path}' is a Python pickle, which can run code when it is read; systopack reads "
@@ -115,14 +142,15 @@ def _open(path: Path | str, content: bytes) -> tuple[Fields, TensorSet]:
         for key, what in _OTHERS.items():
             if key in texts:
                 raise InvalidFileError(f"'{path}' is no packed network (.spk) but {what}.")
-        header = Fields(parse_json(texts.get(_KEY, "")), "the header")
-        version = header.integer("format_version")
+        header = parse_json(texts.get(_KEY, ""))
+        fields = Fields(header, "the header")
+        version = fields.integer("format_version")
         if version > FORMAT_VERSION:
             raise InvalidFileError(
                 f"'{path}' has format version {version}, but this systopack reads up to "
                 f"{FORMAT_VERSION}; update systopack."
             )
-        digest = header.text("sha256")
+        digest = fields.text("sha256")
         blank = content.replace(digest.encode(), _NO_DIGEST.encode(), 1)
         if version != FORMAT_VERSION or hashlib.sha256(blank).hexdigest() != digest:
             raise damaged

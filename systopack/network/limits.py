@@ -25,11 +25,11 @@ NODE_LIMIT = 4096
 SIDE_LIMIT = 4096  # rows or columns of a feature map; also the largest stride and displacement
 PADDING_LIMIT = 255
 CHANNEL_LIMIT = 65536
-TENSOR_LIMIT = 1 << 23  # words of one tensor, its padding included
-TENSORS_LIMIT = 1 << 26  # words of all tensors
+TENSOR_LIMIT = 1 << 22  # words of one tensor, its padding included
+TENSORS_LIMIT = 1 << 25  # words of all tensors
 WINDOW_LIMIT = 1 << 16  # words of a pooling window
 CELLS_LIMIT = 1 << 27  # cells of one filter matrix, N * M
-STREAM_LIMIT = 1 << 29  # input words of one layer: columns * output positions
+STREAM_LIMIT = 1 << 30  # input words of one image, M * output positions of all layers
 PRODUCTS_LIMIT = 1 << 34  # for one image, N * M * output positions of all layers
 POOLED_LIMIT = 1 << 30  # words that the windows of all pooling layers read, for one image
 _LEAST_POOLED = 1024  # what reading one place of the windows costs at least, in words
@@ -69,7 +69,7 @@ def check_sizes(network: PackedNetwork, shapes: dict[str, Shape]) -> None:
     Raises:
         InvalidNetworkError: naming the layer and the limit.
     """
-    products = pooled = words = 0
+    products = pooled = words = streamed = 0
     for node in network.nodes:
         words += check_tensor(node, shapes[node.name])
         positions = prod(shapes[node.name][1:])
@@ -77,15 +77,11 @@ def check_sizes(network: PackedNetwork, shapes: dict[str, Shape]) -> None:
             pooled += max(prod(shapes[node.name]), _LEAST_POOLED) * prod(node.kernel)
         elif isinstance(node, MatrixLayer):
             products += node.matrix.dense_cells * positions
-            if len(node.columns) * positions > STREAM_LIMIT:
-                _refuse(
-                    node,
-                    f"streams {len(node.columns) * positions:,} words; the limit is "
-                    f"{STREAM_LIMIT:,}",
-                )
+            streamed += len(node.columns) * positions
     for what, count, limit in (
         ("holds {:,} words in all its tensors", words, TENSORS_LIMIT),
         ("takes {:,} products an image", products, PRODUCTS_LIMIT),
+        ("streams {:,} words an image", streamed, STREAM_LIMIT),
         ("pools {:,} words an image", pooled, POOLED_LIMIT),
     ):
         if count > limit:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from systopack.errors import InvalidNetworkError
-from systopack.fields import Fields, MalformedError
+from systopack.fields import Fields, MalformedError, shown
 from systopack.network.nodes import (
     Activation,
     ConcatLayer,
@@ -48,7 +48,7 @@ class TensorSet:
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         if name not in self.tensors:
-            raise MalformedError(f"tensor '{name}' is missing")
+            raise MalformedError(f"tensor {shown(name)} is missing")
         self._taken.add(name)
         return self.tensors[name]
 
@@ -61,7 +61,7 @@ class TensorSet:
         tensor = self[name]
         if tensor.dtype != dtype or tensor.ndim != dimensions:
             raise MalformedError(
-                f"tensor '{name}' is {tensor.dtype} with {tensor.ndim} dimensions, not "
+                f"tensor {shown(name)} is {tensor.dtype} with {tensor.ndim} dimensions, not "
                 f"{np.dtype(dtype).name} with {dimensions}"
             )
         return tensor
@@ -70,7 +70,7 @@ class TensorSet:
         """Refuse tensors that no node has taken."""
         left = self.tensors.keys() - self._taken
         if left:
-            raise MalformedError(f"tensor '{min(left)}' belongs to no node")
+            raise MalformedError(f"tensor {shown(min(left))} belongs to no node")
 
 
 def node_to_json(node: Node, tensors: TensorSet) -> dict[str, Any]:

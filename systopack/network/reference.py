@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,9 @@ def run(
         By name: arrays of shape (B, C, H, W), int8, or int32 for raw logits.
     """
     wanted = {*keep, network.output.name}
-    elements = max(len(layer.columns) * layer.positions for layer in network.layers)
+    elements = max(prod(shape) for shape in network.shapes.values())
+    for layer in network.layers:
+        elements = max(elements, len(layer.columns) * layer.positions)
     step = max(1, min(256, _BATCH_ELEMENTS // elements))
     parts: dict[str, list[NDArray[Any]]] = {name: [] for name in wanted}
     for start in range(0, max(len(images), 1), step):
@@ -146,8 +149,9 @@ class _Prepared:
 def _prepare(layer: MatrixLayer, accumulator_bits: int) -> _Prepared:
     matrix = layer.matrix.to_dense()
     used = np.flatnonzero(matrix.any(axis=0))
-    weights = matrix[:, used].astype(np.int64)
-    bound = np.abs(weights).sum(axis=1) * 128 + np.abs(layer.bias.astype(np.int64))
+    weights = matrix[:, used]
+    magnitudes = np.abs(weights.astype(np.int16)).sum(axis=1, dtype=np.int64)
+    bound = magnitudes * 128 + np.abs(layer.bias.astype(np.int64))
     if layer.residual is not None:
         bound += 128 << layer.residual.shift.astype(np.int64)
     largest = int(bound.max())
@@ -188,9 +192,7 @@ def _run_matrix(
 ) -> NDArray[Any]:
     prepared = _prepare(layer, network.accumulator_bits)
     source = tensors[layer.source]
-    words = _column_words(layer, source, prepared.columns, prepared.weights.dtype)
-    positions = source.shape[1] * layer.positions
-    sums: NDArray[Any] = prepared.weights @ words.reshape(len(words), positions)
+    sums = _products(layer, prepared, source)
     sums += prepared.bias[:, None]
     if layer.residual is not None:
         sums += _residual_words(layer, tensors[layer.residual.source], sums.dtype)
@@ -207,24 +209,57 @@ def _run_matrix(
     return _to_int8(sums).reshape(shape)
 
 
+def _products(layer: MatrixLayer, prepared: _Prepared, source: NDArray[np.int8]) -> NDArray[Any]:
+    """Weights times input words, shape (N, B * height * width), some rows of output at a time."""
+    height, width = layer.output_size
+    images = source.shape[1]
+    sums = np.empty((layer.matrix.rows, images, height, width), dtype=prepared.weights.dtype)
+    words_a_row = max(1, len(prepared.columns) * images * width)
+    step = max(1, _BATCH_ELEMENTS // words_a_row)
+    padded = _padded(layer, source)
+    for start in range(0, height, step):
+        rows = range(start, min(start + step, height))
+        words = _words_of_rows(layer, padded, prepared.columns, prepared.weights.dtype, rows)
+        part = prepared.weights @ words.reshape(len(words), images * len(rows) * width)
+        sums[:, :, rows.start : rows.stop] = part.reshape(-1, images, len(rows), width)
+    return sums.reshape(layer.matrix.rows, images * height * width)
+
+
+def _padded(layer: MatrixLayer, source: NDArray[np.int8]) -> NDArray[np.int8]:
+    top, bottom, left, right = layer.padding
+    if not any(layer.padding):
+        return source
+    return np.pad(source, ((0, 0), (0, 0), (top, bottom), (left, right)))
+
+
 def _column_words(
     layer: MatrixLayer, source: NDArray[np.int8], used: NDArray[np.int64], dtype: np.dtype[Any]
 ) -> NDArray[Any]:
     """The input words of the used columns: shape (columns, B, height, width)."""
-    top, bottom, left, right = layer.padding
-    padded = source
-    if any(layer.padding):
-        padded = np.pad(source, ((0, 0), (0, 0), (top, bottom), (left, right)))
-    height, width = layer.output_size
+    rows = range(layer.output_size[0])
+    return _words_of_rows(layer, _padded(layer, source), used, dtype, rows)
+
+
+def _words_of_rows(
+    layer: MatrixLayer,
+    padded: NDArray[np.int8],
+    used: NDArray[np.int64],
+    dtype: np.dtype[Any],
+    rows: range,
+) -> NDArray[Any]:
+    """The input words of the used columns at some rows of output positions."""
+    top, _, left, _ = layer.padding
+    width = layer.output_size[1]
     columns = layer.columns[used]
-    words = np.empty((len(used), source.shape[1], height, width), dtype=dtype)
+    words = np.empty((len(used), padded.shape[1], len(rows), width), dtype=dtype)
     displacements, member = np.unique(columns[:, 1:], axis=0, return_inverse=True)
     for index, (dy, dx) in enumerate(displacements):
         chosen = np.flatnonzero(member.ravel() == index)
+        first = top + dy + rows.start * layer.stride[0]
         view = padded[
             :,
             :,
-            top + dy : top + dy + (height - 1) * layer.stride[0] + 1 : layer.stride[0],
+            first : first + (len(rows) - 1) * layer.stride[0] + 1 : layer.stride[0],
             left + dx : left + dx + (width - 1) * layer.stride[1] + 1 : layer.stride[1],
         ]
         words[chosen] = view[columns[chosen, 0]]

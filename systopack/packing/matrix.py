@@ -14,6 +14,7 @@ from systopack.packing.rule import ALPHA_LIMIT
 from systopack.packing.tiling import Tile, check_array_size, tile_band
 
 Groups = tuple[tuple[int, ...], ...]
+_SIDE_LIMIT = (1 << 31) - 1  # columns are stored as int32
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -92,6 +93,12 @@ class PackedMatrix:
     def __post_init__(self) -> None:
         if not self.bands:
             raise InvalidMatrixError("A packed matrix needs at least one row band.")
+        whole = isinstance(self.columns, int | np.integer) and not isinstance(self.columns, bool)
+        if not whole or not 0 <= self.columns <= _SIDE_LIMIT or self.rows > _SIDE_LIMIT:
+            raise InvalidMatrixError(
+                f"A packed matrix has {self.columns} columns and {self.rows} rows; both must be "
+                f"whole numbers up to {_SIDE_LIMIT:,}."
+            )
         if len({band.values.dtype for band in self.bands}) > 1:
             raise InvalidMatrixError("The row bands of a packed matrix must share one dtype.")
         for index, band in enumerate(self.bands):
@@ -218,6 +225,10 @@ def _check_band(band: PackedBand) -> None:
             f"{channels.dtype}."
         )
     for index, group in enumerate(groups):
+        if not all(isinstance(c, int | np.integer) and not isinstance(c, bool) for c in group):
+            raise InvalidMatrixError(
+                f"Column group {index} is {str(group)[:60]}; its columns must be whole numbers."
+            )
         if not 1 <= len(group) <= ALPHA_LIMIT or len(set(group)) != len(group) or min(group) < 0:
             raise InvalidMatrixError(
                 f"Column group {index} is {group}; a group lists 1 to {ALPHA_LIMIT} different "
