@@ -51,6 +51,29 @@ def write_stream_atomically(path: Path | str, write: Callable[[IO[bytes]], None]
             Path(temporary).unlink(missing_ok=True)
 
 
+def check_writable(path: Path | str, *, folder: bool = False) -> None:
+    """Find out before work begins whether a file, or files in a folder, could be written.
+
+    Nothing is left behind, no folder is made.
+
+    Raises:
+        InvalidFileError: it could not, or the path is already something else.
+    """
+    target = Path(path)
+    try:
+        if target.exists() and target.is_dir() != folder:
+            kind = "a folder" if target.is_dir() else "a file"
+            raise InvalidFileError(f"'{target}' is {kind} already; choose another name with --out.")
+        place = target if folder else target.parent
+        while not place.exists() and place != place.parent:
+            place = place.parent
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=place)
+        os.close(descriptor)
+        os.unlink(temporary)
+    except OSError as error:
+        raise InvalidFileError(_explain(target, error)) from error
+
+
 def open_file(path: Path | str, *, what: str) -> BufferedReader:
     """Open a file that a user named, to read it piece by piece.
 
@@ -116,8 +139,8 @@ def cache_folder(tool: str) -> Path:
     Raises:
         InvalidFileError: it cannot be made.
     """
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    folder = Path(base) / "systopack" / tool
+    base = os.environ.get("XDG_CACHE_HOME")
+    folder = (Path(base) if base else home_folder() / ".cache") / "systopack" / tool
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -125,3 +148,18 @@ def cache_folder(tool: str) -> Path:
             f"'{folder}' cannot be made: {error.strerror}; set XDG_CACHE_HOME to a folder that can."
         ) from error
     return folder
+
+
+def home_folder() -> Path:
+    """The user's own folder.
+
+    Raises:
+        InvalidFileError: HOME is not set and the user has no name.
+    """
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        raise InvalidFileError(
+            "There is no home folder to keep results of tools in; set HOME, or XDG_CACHE_HOME to a "
+            "folder that can be written."
+        ) from error

@@ -19,10 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from systopack.errors import InvalidFileError
+from systopack.fields import Fields, MalformedError, check_plain, parse_json
 from systopack.files import read_file, write_atomically
 from systopack.version import VERSION
 
 RECORD_VERSION = 1
+_MAKE_MODELS = frozenset({"train", "combine", "import", "pack"})  # .safetensors files
 _LIBRARIES = ("numpy", "numba", "torch", "lightning-fabric", "safetensors", "scipy", "ortools")
 
 
@@ -62,22 +64,50 @@ class Record:
         write_atomically(path, self.to_json())
 
 
+def record_path(file: Path, command: str) -> Path:
+    """Where a command's record about a file lies: beside it, named after the file and the command.
+
+    The suffix of the file that the command makes, or reads in the first place, is left out; that
+    of any other stays, so that two files never share a record.
+
+    >>> record_path(Path("runs/packed.safetensors"), "combine").as_posix()
+    'runs/packed.combine.json'
+    >>> record_path(Path("runs/packed.spk"), "evaluate").as_posix()
+    'runs/packed.evaluate.json'
+    >>> record_path(Path("runs/packed.safetensors"), "evaluate").as_posix()
+    'runs/packed.safetensors.evaluate.json'
+    """
+    own = ".safetensors" if command in _MAKE_MODELS else ".spk"
+    stem = file.name.removesuffix(own) or file.name
+    return file.with_name(f"{stem}.{command}.json")
+
+
 def read_record(path: Path | str) -> dict[str, Any]:
-    """Read a record back as plain data.
+    """Read a record back as plain data, its fields of the types that `Record` writes.
 
     Raises:
-        InvalidFileError: the file is missing, not JSON, or of a newer version.
+        InvalidFileError: the file is missing, not JSON, of another version, or no such record.
     """
     content = read_file(path, what="a JSON record")
     try:
-        record = json.loads(content)
-    except ValueError as error:
+        record = parse_json(content)
+        check_plain(record, "the record")
+        version = record.get("record_version") if isinstance(record, dict) else None
+        if version != RECORD_VERSION or isinstance(version, bool):
+            raise InvalidFileError(
+                f"'{path}' is not a systopack record of version {RECORD_VERSION}; make it anew."
+            )
+        fields = Fields(record, "the record")
+        fields.text("kind")
+        for key in ("figures", "configuration"):
+            Fields(fields.value(key), f"'{key}' of the record")
+        for key in ("inputs", "outputs"):
+            fields.texts_by_name(key)
+        if fields.value("seed") is not None:
+            fields.integer("seed")
+    except MalformedError as error:
         raise InvalidFileError(f"'{path}' is not a JSON record: {error}.") from error
-    if not isinstance(record, dict) or record.get("record_version") != RECORD_VERSION:
-        raise InvalidFileError(
-            f"'{path}' is not a systopack record of version {RECORD_VERSION}; make it anew."
-        )
-    return record
+    return dict(record)
 
 
 def versions() -> dict[str, str]:

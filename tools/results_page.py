@@ -18,7 +18,7 @@ def main() -> None:
     text = (out / "results.md").read_text().replace("](images/", "](images/results/")
     (ROOT / "docs" / "results.md").write_text(text)
     (ROOT / "benchmarks" / "records" / "reproduce.json").write_bytes(
-        (out / "results.json").read_bytes()
+        (out / "reproduce.json").read_bytes()
     )
     IMAGES.mkdir(parents=True, exist_ok=True)
     for old in IMAGES.glob("*.png"):

@@ -106,9 +106,9 @@ def synthesize_asic(request: Request) -> None:
         ]
     console.table([design.name, library.name], rows)
     inputs = [path, *([network_file(request.network)] if request.network else [])]
-    record = request.out / "synthesis.json"
+    record = request.out / "synthesize.json"
     Record(
-        kind="synthesis-asic",
+        kind="synthesize-asic",
         figures={
             "cell_area_um2": found.cell_area_um2,
             "flip_flops": found.flip_flops,
@@ -170,9 +170,9 @@ def _whole(request: Request) -> None:
             for block in blocks
         ],
     )
-    record = request.out / "synthesis.json"
+    record = request.out / "synthesize.json"
     Record(
-        kind="synthesis-accelerator",
+        kind="synthesize-accelerator",
         figures={"blocks": [asdict(block) for block in blocks], "pyosys": yosys_version()},
         configuration={
             "array": asdict(design),
@@ -235,9 +235,9 @@ def _outside(request: Request) -> None:
         ("bits compared with the Verilog, all equal", f"{found.bits_checked:,}"),
     ]
     console.table([f"around {design.name}", library.name], rows)
-    record = request.out / "synthesis.json"
+    record = request.out / "synthesize.json"
     Record(
-        kind="synthesis-outside",
+        kind="synthesize-outside",
         figures={**asdict(found), "total_pj": found.total_pj, "pyosys": yosys_version()},
         configuration={"array": asdict(design), "library": library.name, "target": "asic"},
         inputs={path.name: sha256_of_file(path) for path in (file, library.path)},

@@ -16,6 +16,7 @@ from systopack.cli.importing import (
     PartialOption,
     StdOption,
     WeightsOption,
+    check_opens,
     inputs_of,
     open_for,
 )
@@ -35,6 +36,8 @@ from systopack.cli.options import (
     default,
     settings_from,
 )
+from systopack.cli.outputs import check_resume, claim
+from systopack.records import record_path
 from systopack.training.settings import CombineSettings
 from systopack.training.settings import preset as preset_settings
 
@@ -208,11 +211,19 @@ def combine(
     --out packed.safetensors
     """
     settings = _settings(locals())
-    check_out(out, ".safetensors", sources=(Path(model),))
+    check_out(out, ".safetensors")
+    claim(
+        "combine",
+        inputs=(model, weights, config),
+        outputs=(out,),
+        record=record_path(out, "combine"),
+    )
+    check_resume(resume, out)
     from systopack.data.open import open_data
     from systopack.training.devices import DeviceOptions
     from systopack.training.run import combine as run_combining
 
+    check_opens(model)
     images = open_data(data)
     dense = open_for(
         model,

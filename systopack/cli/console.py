@@ -17,6 +17,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from systopack.names import printable
 from systopack.training.devices import is_main_process
 from systopack.training.events import EpochResult, Phase
 
@@ -25,22 +26,24 @@ _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def explain_error(sentence: str) -> None:
-    """Print one sentence on stderr."""
-    _errors.print(sentence, style="red", markup=False)
+    """Print one sentence on stderr, on one line."""
+    _errors.print(printable(sentence), style="red", markup=False)
 
 
 def say(text: str) -> None:
-    """Print a line of plain text, however long."""
-    console.print(text, markup=False, soft_wrap=True)
+    """Print plain text, however long; what came from a file cannot act on the terminal."""
+    console.print(printable(text, keep="\n"), markup=False, soft_wrap=True)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table; every column but the first is aligned to the right."""
     drawn = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for index, name in enumerate(header):
-        drawn.add_column(name, justify="left" if index == 0 else "right", overflow="fold")
+        drawn.add_column(
+            Text(printable(name)), justify="left" if index == 0 else "right", overflow="fold"
+        )
     for row in rows:
-        drawn.add_row(*(Text(cell) for cell in row))
+        drawn.add_row(*(Text(printable(cell)) for cell in row))
     console.print(drawn)
 
 
@@ -77,7 +80,7 @@ class RowsDisplay:
 
     def on_begin(self, what: str) -> None:
         """Say beside the bar what is worked on."""
-        self._progress.update(self._task, description=what)
+        self._progress.update(self._task, description=printable(what))
 
     def on_row(self, row: Sequence[str], *, work: int) -> None:
         """Print a row and move the bar."""
@@ -87,7 +90,9 @@ class RowsDisplay:
     def _print(self, row: Sequence[str], style: str | None = None) -> None:
         first, *others = (
             cell.rjust(width) if place else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(row, self._widths, strict=True))
+            for place, (cell, width) in enumerate(
+                zip(map(printable, row), self._widths, strict=True)
+            )
         )
         self._progress.console.print(
             "  ".join([first, *others]).rstrip(), markup=False, soft_wrap=True, style=style

@@ -17,7 +17,9 @@ from systopack.cli.options import (
     SizeOption,
     WeightBuffersOption,
     array_size,
+    check_out,
 )
+from systopack.cli.outputs import claim
 
 if TYPE_CHECKING:
     from systopack.hardware.energy.activity import Activity
@@ -66,7 +68,7 @@ def energy(
     from systopack.hardware.energy.pipelined_events import pipelined_events
     from systopack.hardware.energy.tiled_events import tiled_events
     from systopack.network.file import load
-    from systopack.network.packaged import beside, network_file
+    from systopack.network.packaged import network_file, record_beside
     from systopack.records import Record, sha256_of_file
 
     if gating not in ("none", "clock", "value"):
@@ -75,6 +77,8 @@ def energy(
         raise InvalidOptionError(f"--organisation is '{organisation}'; give tiled or pipelined.")
     rows, columns = array_size(array)
     file = network_file(network)
+    record = check_out(out or record_beside(network, "energy"), ".json")
+    claim("energy", inputs=(file, coefficients), record=record)
     loaded = load(file)
     design = Array(
         rows=rows,
@@ -114,7 +118,6 @@ def energy(
     )
     if found.extrapolated:
         console.say(f"beyond the table of memories: {', '.join(found.extrapolated)}")
-    record = out or beside(network, ".energy.json")
     Record(
         kind="energy",
         figures={

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from systopack.cli import console
-from systopack.cli.options import DataOption
+from systopack.cli.options import DataOption, check_out
+from systopack.cli.outputs import claim
 from systopack.errors import InvalidOptionError
 
 
@@ -31,7 +32,7 @@ def evaluate(
         typer.Option(help="Another file; the paired difference on the same images is reported."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Record to write. [default: FILE.accuracy.json]")
+        Path | None, typer.Option(help="Record to write. [default: FILE.evaluate.json]")
     ] = None,
 ) -> None:
     """Classify the test images; packed networks run in the integer reference.
@@ -39,14 +40,17 @@ def evaluate(
     Example: systopack evaluate packed.spk --data sample --against dense.safetensors
     """
     from systopack.data.open import open_data
-    from systopack.network.packaged import beside, network_file
+    from systopack.network.packaged import network_file, record_beside
     from systopack.records import Record, sha256_of_file
 
     names = [file] if against is None else [file, against]
     files = {name: network_file(name) for name in names}
+    record = check_out(out or record_beside(file, "evaluate"), ".json")
+    claim("evaluate", inputs=files.values(), record=record)
+    opened = {name: _open(path) for name, path in files.items()}
     images = open_data(data)
     labels = images.test_labels
-    right = {name: predict(path, images) == labels for name, path in files.items()}
+    right = {name: _predict(model, images) == labels for name, model in opened.items()}
     figures: dict[str, Any] = {}
     for name, correct in right.items():
         count = int(correct.sum())
@@ -69,7 +73,6 @@ def evaluate(
             f"paired difference {difference:+.2f} points: {only_file} images only {file} has "
             f"right, {only_against} only {against}"
         )
-    record = out or beside(file, ".accuracy.json")
     Record(
         kind="evaluate",
         figures=figures,
@@ -79,17 +82,27 @@ def evaluate(
     console.say(f"wrote {record}")
 
 
-def predict(file: Path, images: Any) -> Any:
-    """The class of every test image by a model or packed network: int64 of shape (images,)."""
+def _open(file: Path) -> Any:
+    """A packed network or a model, by its suffix."""
     if file.suffix == ".spk":
         from systopack.network.file import load
+
+        return load(file)
+    from systopack.training.model import load_model
+
+    return load_model(file)
+
+
+def _predict(model: Any, images: Any) -> Any:
+    """The class of every test image by a model or packed network: int64 of shape (images,)."""
+    from systopack.network.network import PackedNetwork
+
+    if isinstance(model, PackedNetwork):
         from systopack.network.reference import classify
 
-        return classify(load(file), images.test_images)
-    from systopack.training.model import load_model
+        return classify(model, images.test_images)
     from systopack.training.session import predictions
 
-    model = load_model(file)
     if images.shape != model.input_shape:
         raise InvalidOptionError(
             f"The model reads images of {model.input_shape}, but data set '{images.name}' has "

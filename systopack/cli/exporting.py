@@ -9,6 +9,7 @@ import typer
 
 from systopack.cli import console
 from systopack.cli.options import check_out
+from systopack.cli.outputs import claim
 from systopack.errors import InvalidOptionError
 
 _SUFFIXES = {"state-dict": ".safetensors", "onnx": ".onnx", "qonnx": ".onnx"}
@@ -39,7 +40,8 @@ def export(
     """
     if kind not in _SUFFIXES:
         raise InvalidOptionError(f"--format is '{kind}'; choose {', '.join(_SUFFIXES)}.")
-    check_out(out, _SUFFIXES[kind], sources=(model,))
+    check_out(out, _SUFFIXES[kind])
+    claim("export", inputs=(model,), outputs=(out,))
     wanted = ".spk" if kind == "qonnx" else ".safetensors"
     if model.suffix != wanted:
         step = "quantize the model first" if kind == "qonnx" else "give the model before quantizing"

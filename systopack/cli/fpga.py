@@ -51,7 +51,7 @@ def synthesize_ecp5(
         },
         configuration={"device": device, "clock_mhz": clock_mhz, "array": asdict(array)},
         inputs=inputs,
-    ).write(out / "synthesis.json")
+    ).write(out / "synthesize.json")
     rows = [(name, *_cells(asdict(part))) for name, part in sorted(result.netlist.blocks.items())]
     rows.append(("all", *_cells(asdict(use))))
     rows.append((chosen.name, *map(_number, (chosen.luts, chosen.luts))))

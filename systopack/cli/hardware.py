@@ -21,6 +21,7 @@ from systopack.cli.options import (
     array_size,
     check_out,
 )
+from systopack.cli.outputs import claim
 
 if TYPE_CHECKING:
     from systopack.hardware.array import Array
@@ -125,7 +126,7 @@ def verify(
     """
     from systopack.data.open import open_data
     from systopack.network.file import load
-    from systopack.network.packaged import beside, network_file
+    from systopack.network.packaged import network_file, record_beside
     from systopack.network.reference import quantize_images
     from systopack.records import Record, sha256_of_file
     from systopack.verify.verify import verify as run_verification
@@ -133,6 +134,8 @@ def verify(
     if trace is not None:
         check_out(trace, ".vcd", option="--trace")
     file = network_file(network)
+    record = check_out(out or record_beside(network, "verify"), ".json")
+    claim("verify", inputs=(file,), outputs=[trace] if trace else [], record=record)
     loaded = load(file)
     design = _design(
         loaded,
@@ -156,7 +159,6 @@ def verify(
             organisation=organisation,  # type: ignore[arg-type]
             trace=trace,
         )
-    record = out or beside(network, ".verify.json")
     Record(
         kind="verify",
         figures={

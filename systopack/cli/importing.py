@@ -9,7 +9,9 @@ import typer
 
 from systopack.cli import console
 from systopack.cli.options import FractionOption, check_out
+from systopack.cli.outputs import claim
 from systopack.errors import InvalidOptionError
+from systopack.records import record_path
 
 ModelArgument = Annotated[
     str,
@@ -59,10 +61,13 @@ def import_model(
     Example: systopack import net.onnx --data sample --mean 0.1307 --std 0.3081
     --out dense.safetensors
     """
-    check_out(out, ".safetensors", sources=(Path(model),))
+    check_out(out, ".safetensors")
+    record = record_path(out, "import")
+    claim("import", inputs=(model, weights), outputs=(out,), record=record)
     from systopack.data.open import open_data
     from systopack.records import Record, sha256_of_file
 
+    check_opens(model)
     images = open_data(data)
     trained = open_for(
         model,
@@ -76,7 +81,6 @@ def import_model(
     )
     trained.save(out)
     graph = trained.graph if trained.graph is not None else trained.capture()
-    record = out.with_suffix(".json")
     Record(
         kind="import",
         figures={
@@ -134,6 +138,25 @@ def open_for(
     )
     _say_what_it_is(trained, part)
     return trained
+
+
+def check_opens(model: str) -> None:
+    """Find out before any data are decoded whether a model is there.
+
+    Raises:
+        SystopackError: there is none of that name, or its file cannot be read.
+    """
+    from systopack.files import open_file
+    from systopack.nn import zoo
+    from systopack.training.importing import FORMS, ImportOptions, open_model
+
+    suffix = Path(model).suffix
+    if suffix in (".onnx", ".pt2"):
+        open_file(model, what=f"a model ({suffix})").close()
+    elif suffix == ".safetensors" or (":" not in model and model not in zoo.ZOO):
+        if Path(model).is_dir():
+            raise InvalidOptionError(f"'{model}' is a folder; give {FORMS}.")
+        open_model(model, options=ImportOptions())
 
 
 def inputs_of(model: str) -> dict[str, str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import sys
+import traceback
 
 import typer
 
@@ -22,8 +24,12 @@ from systopack.cli import (
     synthesis,
 )
 from systopack.cli.console import explain_error
-from systopack.errors import SystopackError
+from systopack.cli.failure import sentence_of
+from systopack.cli.interrupt import EXIT_CODE, Interruptions, RunInterrupted
+from systopack.training.devices import is_main_process
 from systopack.version import VERSION
+
+_TRACEBACK = "--traceback"
 
 app = typer.Typer(
     name="systopack",
@@ -59,6 +65,9 @@ for module in (
 @app.callback(invoke_without_command=True)
 def _top(
     version: bool = typer.Option(False, "--version", help="Print the version and leave."),
+    _: bool = typer.Option(
+        False, _TRACEBACK, help="On an error show where in the program it came from."
+    ),
 ) -> None:
     if version:
         typer.echo(f"systopack {VERSION}")
@@ -66,15 +75,37 @@ def _top(
 
 
 def main() -> None:
-    """Run the command line; errors a user can mend are one sentence and exit code 2."""
-    try:
-        app()
-    except SystopackError as error:
-        explain_error(str(error))
-        sys.exit(2)
-    except KeyboardInterrupt:
-        explain_error("Interrupted.")
-        sys.exit(130)
-    except OSError as error:
-        explain_error(f"{error.filename or 'A file'}: {error.strerror or error}.")
-        sys.exit(2)
+    """Run the command line and exit.
+
+    Every error is one sentence on stderr and exit code 2, and Ctrl-C "Interrupted." and 130. With
+    `--traceback`, anywhere on the line, an error shows where it came from first.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a letter
+    arguments = [argument for argument in sys.argv[1:] if argument != _TRACEBACK]
+    with Interruptions() as interruptions:
+        try:
+            code = app(args=arguments, standalone_mode=False)
+            sys.stdout.flush()  # a full disk shows here at the latest
+            if code == EXIT_CODE:  # typer's answer to a KeyboardInterrupt
+                explain_error("Interrupted.")
+        except SystemExit:
+            raise
+        except BaseException as error:
+            code = _explain(error, interrupted=interruptions.received)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _explain(error: BaseException, *, interrupted: bool) -> int:
+    """Tell the user about an error; the exit code."""
+    if interrupted or isinstance(error, RunInterrupted | KeyboardInterrupt | typer.Abort):
+        if is_main_process():
+            explain_error(str(error) if isinstance(error, RunInterrupted) else "Interrupted.")
+        return EXIT_CODE
+    if _TRACEBACK in sys.argv:
+        traceback.print_exception(error)
+    if type(error).__name__ == "NoArgsIsHelpError":  # the help was printed
+        return 2
+    explain_error(sentence_of(error))
+    return 2

@@ -10,6 +10,7 @@ import typer
 
 from systopack.cli import console
 from systopack.cli.options import SizeOption, array_size, check_out
+from systopack.cli.outputs import claim
 
 if TYPE_CHECKING:
     from systopack.packing.file import Named
@@ -88,7 +89,7 @@ def pack(
     from systopack.packing.rule import PackingRule
     from systopack.packing.tiling import check_array_size
     from systopack.packing.weights import open_weights
-    from systopack.records import Record, sha256_of_file
+    from systopack.records import Record, record_path, sha256_of_file
 
     rows, columns = array_size(array)
     check_array_size(rows, columns)
@@ -102,7 +103,9 @@ def pack(
         density=density,
         bound=bound,  # type: ignore[arg-type]  # checked there
     )
-    out = check_out(out or file.with_suffix(".packed.safetensors"), ".safetensors", sources=(file,))
+    out = check_out(out or file.with_suffix(".packed.safetensors"), ".safetensors")
+    record = record_path(out, "pack")
+    claim("pack", inputs=(file,), outputs=(out,), record=record)
     weights = open_weights(file, only=tuple(only or ()))
     figures: dict[str, dict[str, Any]] = {}
     display = console.RowsDisplay(
@@ -121,7 +124,6 @@ def pack(
 
     with display:
         write_matrices(out, packed_layers())
-    record = out.with_suffix(".json")
     Record(
         kind="pack",
         figures=figures,

@@ -22,6 +22,8 @@ from systopack.cli.options import (
     default,
     settings_from,
 )
+from systopack.cli.outputs import check_resume, claim
+from systopack.records import record_path
 from systopack.training.settings import TrainSettings
 
 
@@ -65,6 +67,8 @@ def train(
     Example: systopack train lenet5-shift --data sample --epochs 5 --out dense.safetensors
     """
     check_out(out, ".safetensors")
+    claim("train", inputs=(config,), outputs=(out,), record=record_path(out, "train"))
+    check_resume(resume, out)
     settings = settings_from(
         TrainSettings,
         config,
@@ -107,7 +111,7 @@ def report_run(kind: str, trained: Any, out: Path, seed: int, inputs: dict[str, 
     if not is_main_process():
         return
     last = dict(trained.history[-1]) if trained.history else {}
-    record = out.with_suffix(".json")
+    record = record_path(out, kind)
     Record(
         kind=kind,
         figures={"last_epoch": last, "history": list(trained.history)},

@@ -17,7 +17,9 @@ from systopack.cli.options import (
     SizeOption,
     WeightBuffersOption,
     array_size,
+    check_out,
 )
+from systopack.cli.outputs import claim
 
 
 def register(app: typer.Typer) -> None:
@@ -43,7 +45,7 @@ def simulate(
     weight_buffers: WeightBuffersOption = 2,
     bank_parts: BankPartsOption = 1,
     out: Annotated[
-        Path | None, typer.Option(help="Record to write. [default: NETWORK.cycles.json]")
+        Path | None, typer.Option(help="Record to write. [default: NETWORK.simulate.json]")
     ] = None,
 ) -> None:
     """Count tiles and cycles of one image on an array, and on the whole tiled accelerator.
@@ -54,11 +56,13 @@ def simulate(
     from systopack.hardware.cycles import count_cycles
     from systopack.hardware.tiled import count_tiled
     from systopack.network.file import load
-    from systopack.network.packaged import beside, network_file
+    from systopack.network.packaged import network_file, record_beside
     from systopack.records import Record, sha256_of_file
 
     rows, columns = array_size(array)
     files = [network] if against is None else [network, against]
+    record = check_out(out or record_beside(network, "simulate"), ".json")
+    claim("simulate", inputs=map(network_file, files), record=record)
     counted, whole = {}, {}
     for file in files:
         loaded = load(network_file(file))
@@ -106,7 +110,6 @@ def simulate(
         )
     from dataclasses import asdict
 
-    record = out or beside(network, ".cycles.json")
     Record(
         kind="simulate",
         figures={

@@ -110,20 +110,14 @@ def array_size(text: str) -> tuple[int, int]:
     return int(rows), int(columns)
 
 
-def check_out(
-    out: Path, suffix: str, *, sources: tuple[Path, ...] = (), option: str = "--out"
-) -> Path:
-    """Refuse an output path with another suffix, or one that would overwrite an input.
+def check_out(out: Path, suffix: str, *, option: str = "--out") -> Path:
+    """Refuse an output path with another suffix.
 
     Raises:
-        InvalidOptionError: either.
+        InvalidOptionError: it has.
     """
     if out.suffix != suffix:
         raise InvalidOptionError(
             f"{option} is '{out}', but this command writes {suffix} files there."
-        )
-    if any(out.resolve() == source.resolve() for source in sources):
-        raise InvalidOptionError(
-            f"{option} is '{out}', which is also the input; choose another name."
         )
     return out

@@ -19,7 +19,9 @@ from systopack.cli.options import (
     ResumeOption,
     check_out,
 )
+from systopack.cli.outputs import check_resume, claim
 from systopack.errors import InvalidOptionError
+from systopack.records import record_path
 
 if TYPE_CHECKING:
     from systopack.network.network import PackedNetwork
@@ -59,6 +61,9 @@ def quantize(
     Example: systopack quantize packed.safetensors --data sample --out packed.spk
     """
     check_out(out, ".spk")
+    record = record_path(out, "quantize")
+    claim("quantize", inputs=(model,), outputs=(out,), record=record)
+    check_resume(resume, out)
     from systopack.data.open import open_data
     from systopack.data.split import training_part
     from systopack.quantization.fine_tune import Progress, QuantizeSettings
@@ -114,7 +119,6 @@ def quantize(
     network, out_of_place = _permuted(network, permute=permute)
     network.save(out)
     checkpoint_path(out).unlink(missing_ok=True)
-    record = out.with_suffix(".json")
     Record(
         kind="quantize",
         figures={

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from systopack.cli import console
+from systopack.cli.outputs import claim_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,6 +63,7 @@ def reproduce(
     if images < 1:
         raise InvalidOptionError(f"--images is {images}; give at least 1.")
     folder = records_folder(records)
+    claim_folder("reproduce", out, inputs=(liberty,), files=("results.md",))
     if liberty is not None and not full:
         raise InvalidOptionError("--liberty is read by --full alone; give both, or leave it out.")
     if full:

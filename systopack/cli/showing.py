@@ -10,6 +10,7 @@ import typer
 
 from systopack.cli import console
 from systopack.cli.options import SizeOption, array_size, check_out
+from systopack.cli.outputs import claim, claim_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -125,6 +126,7 @@ def report(
     --data sample --out report.html
     """
     check_out(out, ".html")
+    claim("report", inputs=(network, dense, model, *(record or ())), outputs=(out,))
     from systopack.files import write_atomically
     from systopack.hardware.array import Array
     from systopack.hardware.cycles import count_cycles
@@ -193,8 +195,9 @@ def demo(
 
     Example: systopack demo --out demo
     """
-    from systopack.demo.run import run_demo
+    from systopack.demo.run import FILES, run_demo
 
+    claim_folder("demo", out, files=FILES)
     with console.TrainingDisplay() as display:
         result = run_demo(out, seed=seed, observer=display)
     console.table(result.header, result.rows)

@@ -9,6 +9,7 @@ import typer
 
 from systopack.cli.hardware import AlphaOption, CellOption
 from systopack.cli.options import SizeOption, array_size
+from systopack.cli.outputs import claim_folder
 from systopack.errors import InvalidOptionError
 
 TARGETS = {
@@ -105,6 +106,7 @@ def synthesize(
     from systopack.network.packaged import network_file
     from systopack.records import sha256_of_file
 
+    claim_folder("synthesize", out, inputs=(network, liberty))
     rows, columns = array_size(array)
     if target == "asic":
         serial = lean and cell in ("mx", "il")

@@ -19,7 +19,7 @@ from typing import IO
 
 from systopack.data.images import ImageData, content_sha256
 from systopack.errors import InvalidFileError, SystopackError
-from systopack.files import write_stream_atomically
+from systopack.files import home_folder, write_stream_atomically
 
 CACHE_VERSION = 1
 _ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
@@ -31,10 +31,10 @@ def default_cache_dir() -> Path:
     if chosen := os.environ.get("SYSTOPACK_CACHE"):
         return Path(chosen)
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "systopack"
+        return home_folder() / "Library" / "Caches" / "systopack"
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "systopack" / "cache"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "systopack"
+        return Path(os.environ.get("LOCALAPPDATA", home_folder())) / "systopack" / "cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or home_folder() / ".cache") / "systopack"
 
 
 def cache_file(folder: Path, name: str, sources: Iterable[Path]) -> Path:

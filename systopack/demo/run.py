@@ -37,6 +37,7 @@ PACKED = CombineSettings(
     rho=0.25, beta=0.4, fine_tune_epochs=7, distill_weight=0.9, weight_decay=1e-4
 )
 ROWS = COLUMNS = 32
+FILES = ("dense.safetensors", "packed.safetensors", "dense.spk", "packed.spk", "report.html")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,14 +128,13 @@ def run_demo(out: Path, *, seed: int, observer: Observer) -> DemoResult:
         pipelined=pipelined,
         image=quantize_images(networks["packed"], data.test_images[:1])[0],
     )
-    report = out / "report.html"
+    report = out / FILES[-1]
     write_atomically(report, render(content))
-    names = ("dense.safetensors", "packed.safetensors", "dense.spk", "packed.spk", "demo.json")
     return DemoResult(
         header=("", "dense", "packed", "ratio"),
         rows=tuple(_printed(row) for row in content.summary),
         report=report,
-        files=(*(out / name for name in names), report),
+        files=(*(out / name for name in FILES), out / "demo.json"),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from systopack.errors import InvalidFileError
+from systopack.records import record_path
 
 FOLDER = Path(__file__).resolve().parent.parent / "zoo_data"
 _PREFIX = "zoo:"
@@ -36,15 +37,12 @@ def network_file(path: Path) -> Path:
     return FOLDER / f"{name}.spk"
 
 
-def beside(path: Path, suffix: str) -> Path:
-    """Where a result about a network is written: beside its file, for a name here.
+def record_beside(path: Path, command: str) -> Path:
+    """Where a command writes its record about a network: beside its file, for a name here.
 
-    >>> beside(Path("runs/net.spk"), ".cycles.json").as_posix()
-    'runs/net.cycles.json'
-    >>> beside(Path("zoo:resnet20-cifar10"), ".cycles.json").as_posix()
-    'resnet20-cifar10.cycles.json'
+    >>> record_beside(Path("runs/net.spk"), "simulate").as_posix()
+    'runs/net.simulate.json'
+    >>> record_beside(Path("zoo:resnet20-cifar10"), "simulate").as_posix()
+    'resnet20-cifar10.simulate.json'
     """
-    text = str(path)
-    if text.startswith(_PREFIX):
-        return Path(text.removeprefix(_PREFIX) + suffix)
-    return path.with_suffix(suffix)
+    return record_path(Path(str(path).removeprefix(_PREFIX)), command)

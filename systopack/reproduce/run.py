@@ -57,7 +57,7 @@ class Written:
 def reproduce(
     sources: Sources, out: Path, *, on_section: Callable[[str, float], None] | None = None
 ) -> Written:
-    """Make all sections and write `results.md`, `results.json` and `images/` into a folder.
+    """Make all sections and write `results.md`, `reproduce.json` and `images/` into a folder.
 
     Args:
         sources: networks, images and records.
@@ -83,7 +83,7 @@ def reproduce(
             on_section(name, time.monotonic() - started)
     page = out / "results.md"
     write_atomically(page, "\n".join(lines).rstrip() + "\n")
-    record = out / "results.json"
+    record = out / "reproduce.json"
     Record(
         kind="reproduce",
         figures=figures,

@@ -40,7 +40,7 @@ def test_a_library_that_is_not_there(tmp_path):
 @pytest.mark.slow
 def test_the_logic_outside_the_array(tmp_path, capsys):
     command(tmp_path, network=Path("zoo:lenet5-mnist"), block="outside", array="16x16", alpha=8)
-    figures = read_record(tmp_path / "synthesis.json")["figures"]
+    figures = read_record(tmp_path / "synthesize.json")["figures"]
     assert set(figures["blocks_pj"]) == {"activation banks", "control", "output lanes"}
     assert figures["total_pj"] == pytest.approx(sum(figures["blocks_pj"].values()))
     assert f"{figures['bits_checked']:,}" in capsys.readouterr().out

@@ -1,5 +1,6 @@
 """The command line on small inputs: every command's file and record, and every bad input."""
 
+# ruff: noqa: F811
 import errno
 import json
 import os
@@ -11,46 +12,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from systopack.cli import main as command_line
-from systopack.network.file import save
 from systopack.packing.pack import dense
-from tests.networks import random_network
-
-
-@pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
-    """Run the command line in an empty folder: (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run_command(*arguments):
-        monkeypatch.setattr(sys, "argv", ["systopack", *map(str, arguments)])
-        code = 0
-        try:
-            command_line.main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run_command
-
-
-@pytest.fixture
-def network(tmp_path):
-    path = tmp_path / "net.spk"
-    save(random_network(np.random.default_rng(7)), path)
-    return path
-
-
-def refused(result, *words):
-    """One sentence on stderr, exit code 2, no traceback."""
-    code, out, err = result
-    assert code == 2, (out, err)
-    assert "Traceback" not in err
-    assert len(err.strip().splitlines()) == 1, err
-    for word in words:
-        assert word in err
-    return True
+from tests.cli.conftest import run  # noqa: F401 (a fixture; other files take it from here)
+from tests.cli.results import refused
 
 
 def test_pack_writes_a_file_and_a_record(run, tmp_path):
@@ -58,7 +22,7 @@ def test_pack_writes_a_file_and_a_record(run, tmp_path):
     np.save("m.npy", matrix)
     code, out, err = run("pack", "m.npy", "--alpha", 2, "--gamma", 0)
     assert (code, err) == (0, "")
-    record = json.loads((tmp_path / "m.packed.json").read_text())
+    record = json.loads((tmp_path / "m.packed.pack.json").read_text())
     assert record["figures"]["m"]["groups"] == [2]
     assert record["configuration"]["alpha"] == 2
     assert len(record["inputs"]["m.npy"]) == 64
@@ -80,7 +44,7 @@ def test_pack_takes_every_weight_of_a_tensor_file(run, tmp_path):
     assert "[red]a[/x]" in out
     assert "2 matrices, 3,160 weights" in out
     assert "left out: 1 tensors" in out
-    record = json.loads((tmp_path / "m.packed.json").read_text())
+    record = json.loads((tmp_path / "m.packed.pack.json").read_text())
     assert set(record["figures"]) == {"[red]a[/x]", "b.mlp"}
     assert record["figures"]["b.mlp"]["groups_lower_bound"] >= 5
     code, out, _ = run("inspect", "m.packed.safetensors")
@@ -89,7 +53,7 @@ def test_pack_takes_every_weight_of_a_tensor_file(run, tmp_path):
     some = ("--density", 0.2, "--only", "*.mlp", "--objective", "tiles:16", "--bound", "none")
     code, out, _ = run("pack", "m.safetensors", *some)
     assert code == 0
-    record = json.loads((tmp_path / "m.packed.json").read_text())
+    record = json.loads((tmp_path / "m.packed.pack.json").read_text())
     assert record["figures"]["b.mlp"]["groups"][0] % 16 == 0
     assert record["figures"]["b.mlp"]["groups_lower_bound"] is None
 
@@ -116,12 +80,12 @@ def test_simulate_and_inspect_a_network(run, network, tmp_path):
     code, out, _ = run("simulate", network, "--array", "8x8", "--against", network)
     assert code == 0
     assert "1.000 of the cycles" in out
-    figures = json.loads((tmp_path / "net.cycles.json").read_text())["figures"]
+    figures = json.loads((tmp_path / "net.simulate.json").read_text())["figures"]
     assert figures[str(network)]["cycles"] > 0
     pairs = ["--lean", "--columns-per-register", 4, "--columns-per-accumulator", 2]
     code, out, _ = run("simulate", network, "--array", "8x8", *pairs, "--weight-buffers", 1)
     assert code == 0 and "on mx lean 8x8 alpha 8" in out
-    shorter = json.loads((tmp_path / "net.cycles.json").read_text())["figures"]
+    shorter = json.loads((tmp_path / "net.simulate.json").read_text())["figures"]
     assert shorter[str(network)]["cycles"] < figures[str(network)]["cycles"]
     assert refused(run("simulate", network, *pairs[1:]), "only lean cells share")
     code, out, _ = run("inspect", network)
@@ -215,7 +179,7 @@ def test_networks_that_come_with_the_package(run, tmp_path):
     code, out, _ = run("simulate", "zoo:resnet20-cifar10")
     assert code == 0
     assert "14,594 streamed words" in out
-    assert (tmp_path / "resnet20-cifar10.cycles.json").exists()
+    assert (tmp_path / "resnet20-cifar10.simulate.json").exists()
     assert refused(run("evaluate", "zoo:none"), "there are lenet5-mnist, ")
 
 

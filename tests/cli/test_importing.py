@@ -26,7 +26,7 @@ def test_from_a_function_to_every_export(run, user_net, tmp_path):  # noqa: F811
     code, out, err = run("import", user_net, *NORMALISED, "--out", "dense.safetensors")
     assert (code, err) == (0, "")
     assert "the captured layers compute what the model computes" in out
-    record = json.loads((tmp_path / "dense.json").read_text())
+    record = json.loads((tmp_path / "dense.import.json").read_text())
     assert record["figures"]["weights"] == 72 + 72 + 3920
     assert run("export", "dense.safetensors", "--format", "onnx", "--out", "net.onnx")[0] == 0
     settings = ("--rho", 0.5, "--beta", 0.5, "--epochs-per-iteration", 1, "--fine-tune-epochs", 1)

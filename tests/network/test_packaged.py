@@ -7,7 +7,7 @@ import pytest
 
 from systopack.errors import InvalidFileError
 from systopack.network.file import load
-from systopack.network.packaged import beside, network_file, packaged_names
+from systopack.network.packaged import network_file, packaged_names, record_beside
 from systopack.records import sha256_of_file
 
 NAMES = packaged_names()
@@ -44,5 +44,5 @@ def test_paths_are_left_alone_and_unknown_names_refused():
 
 
 def test_results_about_a_name_are_written_here():
-    assert beside(Path("zoo:x"), ".cycles.json") == Path("x.cycles.json")
-    assert beside(Path("a/b.spk"), ".cycles.json") == Path("a/b.cycles.json")
+    assert record_beside(Path("zoo:x"), "verify") == Path("x.verify.json")
+    assert record_beside(Path("a/b.spk"), "simulate") == Path("a/b.simulate.json")
