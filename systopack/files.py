@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import tempfile
 from collections.abc import Callable
 from io import BufferedReader
@@ -81,7 +82,13 @@ def open_file(path: Path | str, *, what: str) -> BufferedReader:
         InvalidFileError: it does not exist or cannot be read; `what` says what was expected.
     """
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # a folder, a device, a pipe: endless or never
+            raise InvalidFileError(f"'{path}' is no ordinary file; give the path of {what}.")
         return open(path, "rb")
+    except ValueError as error:  # a name with a zero byte in it
+        raise InvalidFileError(
+            f"There is no file {str(path)!a}; give the path of {what}."
+        ) from error
     except FileNotFoundError as error:
         raise InvalidFileError(f"There is no file '{path}'; give the path of {what}.") from error
     except OSError as error:

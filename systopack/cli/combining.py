@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from systopack.cli import console
+from systopack.cli.effects import check_combine
 from systopack.cli.importing import (
     InputShapeOption,
     MeanOption,
@@ -34,6 +35,7 @@ from systopack.cli.options import (
     array_size,
     check_out,
     default,
+    read_settings,
     settings_from,
 )
 from systopack.cli.outputs import check_resume, claim
@@ -258,6 +260,14 @@ def _settings(options: Mapping[str, Any]) -> CombineSettings:
         chosen["array_rows"], chosen["array_columns"] = array_size(options["array"])
     base = None if options["preset"] is None else preset_settings(options["preset"])
     settings = settings_from(CombineSettings, options["config"], chosen, base=base)
+    asked = {name for name, value in options.items() if value is not None}
+    check_combine(
+        asked & {*CombineSettings.model_fields, "array"}
+        | read_settings(CombineSettings, options["config"]).keys(),
+        has_budget=settings.has_budget,
+        distills=settings.distill_weight > 0,
+        steps=settings.budget_steps,
+    )
     from systopack.data.augment import Augment
     from systopack.packing.rule import PackingRule
 

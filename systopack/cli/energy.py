@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from systopack.cli import console
+from systopack.cli.effects import NO_CONTEXT, given, refuse_idle
 from systopack.cli.options import (
     ColumnsPerAccumulatorOption,
     ColumnsPerRegisterOption,
@@ -56,6 +57,7 @@ def energy(
     out: Annotated[
         Path | None, typer.Option(help="Record to write. [default: NETWORK.energy.json]")
     ] = None,
+    context: typer.Context = NO_CONTEXT,
 ) -> None:
     """Count the events of one image and give its energy, layer by layer.
 
@@ -75,6 +77,8 @@ def energy(
         raise InvalidOptionError(f"--gating is '{gating}'; give none, clock or value.")
     if organisation not in ("tiled", "pipelined"):
         raise InvalidOptionError(f"--organisation is '{organisation}'; give tiled or pipelined.")
+    if data is None:
+        refuse_idle(given(context), ("images",), "without --data no image is counted")
     rows, columns = array_size(array)
     file = network_file(network)
     record = check_out(out or record_beside(network, "energy"), ".json")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from systopack.cli import console
+from systopack.cli.effects import refuse_idle
 from systopack.cli.options import (
     BankPartsOption,
     ColumnsPerAccumulatorOption,
@@ -75,6 +76,7 @@ def rtl(
     from systopack.network.packaged import network_file
     from systopack.rtl.write import write_rtl
 
+    _check_organisation(load_rows, organisation)
     loaded = load(network_file(network))
     design = _design(
         loaded,
@@ -136,6 +138,7 @@ def verify(
     file = network_file(network)
     record = check_out(out or record_beside(network, "verify"), ".json")
     claim("verify", inputs=(file,), outputs=[trace] if trace else [], record=record)
+    _check_organisation(load_rows, organisation)
     loaded = load(file)
     design = _design(
         loaded,
@@ -178,6 +181,14 @@ def verify(
         f"{found.images} images, {found.words:,} words and {found.cycles:,} cycles an image: "
         f"the RTL, the integer reference and the cycle model agree; wrote {record}"
     )
+
+
+def _check_organisation(load_rows: int | None, organisation: str) -> None:
+    """Refuse an option that would change nothing."""
+    if organisation == "pipelined" and load_rows is not None:
+        refuse_idle(
+            ("load_rows",), ("load_rows",), "layer-pipelined cells get their weights one by one"
+        )
 
 
 def _checked_parts(parts: int, organisation: str) -> int:

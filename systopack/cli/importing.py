@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from systopack.cli import console
+from systopack.cli.effects import NO_CONTEXT, given, refuse_idle
 from systopack.cli.options import FractionOption, check_out
 from systopack.cli.outputs import claim
 from systopack.errors import InvalidOptionError
@@ -55,6 +56,7 @@ def import_model(
     std: StdOption = None,
     weights: WeightsOption = None,
     partial: PartialOption = False,
+    context: typer.Context = NO_CONTEXT,
 ) -> None:
     """Capture a model of others and check that the layers compute what it computes.
 
@@ -67,6 +69,8 @@ def import_model(
     from systopack.data.open import open_data
     from systopack.records import Record, sha256_of_file
 
+    if model.endswith(".safetensors"):
+        refuse_idle(given(context), ("fraction",), "a model file of systopack's is not compared")
     check_opens(model)
     images = open_data(data)
     trained = open_for(

@@ -9,12 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from systopack.cli import console
+from systopack.cli.effects import NO_CONTEXT, given, refuse_idle
 from systopack.cli.options import SizeOption, array_size, check_out
 from systopack.cli.outputs import claim
 
 if TYPE_CHECKING:
     from systopack.packing.file import Named
     from systopack.packing.layers import PackedLayer
+
+
+# The policies that an option of the search has an effect on.
+_SEARCHING = {
+    "seed": ("refine", "best"),
+    "time_limit_s": ("polish", "refine", "best"),
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -69,6 +77,7 @@ def pack(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the search.")] = 0,
     array: SizeOption = "32x32",
+    context: typer.Context = NO_CONTEXT,
 ) -> None:
     """Combine the columns of filter matrices: of a .npy matrix, or of every 2-D or 4-D weight of
     a .safetensors file of any size, one in memory at a time.
@@ -93,6 +102,9 @@ def pack(
 
     rows, columns = array_size(array)
     check_array_size(rows, columns)
+    for option, policies in _SEARCHING.items():
+        if policy not in policies:
+            refuse_idle(given(context), (option,), f"the policy '{policy}' does not search by it")
     options = LayerOptions(
         rule=PackingRule(alpha=alpha, gamma=gamma),
         policy=policy,

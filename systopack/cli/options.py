@@ -11,6 +11,7 @@ import typer
 from pydantic import BaseModel
 
 from systopack.errors import InvalidOptionError
+from systopack.fields import shown
 from systopack.files import read_file
 from systopack.training.settings import checked
 
@@ -82,20 +83,31 @@ def settings_from(
         InvalidFileError, InvalidOptionError: the file cannot be read, or a value is not allowed.
     """
     merged: dict[str, Any] = dict(base or {})
-    if config is not None:
-        try:
-            content = tomllib.loads(read_file(config, what="a TOML file of settings").decode())
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InvalidOptionError(f"'{config}' is not valid TOML: {error}.") from error
-        unknown = sorted(set(content) - set(kind.model_fields))
-        if unknown:
-            raise InvalidOptionError(
-                f"'{config}' sets '{unknown[0]}', which is no setting here; known are "
-                f"{', '.join(kind.model_fields)}."
-            )
-        merged |= content
+    merged |= read_settings(kind, config)
     merged |= {name: value for name, value in options.items() if value is not None}
     return checked(kind, **merged)
+
+
+def read_settings(kind: type[BaseModel], config: Path | None) -> dict[str, Any]:
+    """The settings in a TOML file; none without a file.
+
+    Raises:
+        InvalidFileError, InvalidOptionError: the file cannot be read, or sets what is no setting.
+    """
+    if config is None:
+        return {}
+    try:
+        content = tomllib.loads(read_file(config, what="a TOML file of settings").decode())
+    except (ValueError, RecursionError) as error:  # also numbers of too many digits
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise InvalidOptionError(f"'{config}' is not valid TOML: {reason}.") from error
+    unknown = sorted(set(content) - set(kind.model_fields))
+    if unknown:
+        raise InvalidOptionError(
+            f"'{config}' sets {shown(unknown[0])}, which is no setting here; known are "
+            f"{', '.join(kind.model_fields)}."
+        )
+    return content
 
 
 def array_size(text: str) -> tuple[int, int]:
@@ -105,7 +117,8 @@ def array_size(text: str) -> tuple[int, int]:
         InvalidOptionError: the text is something else.
     """
     rows, cross, columns = text.lower().partition("x")
-    if not (cross and rows.isdecimal() and columns.isdecimal()):
+    sizes = (rows, columns)
+    if not (cross and all(size.isdecimal() and len(size) < 10 for size in sizes)):
         raise InvalidOptionError(f"--array is '{text}'; give rows x columns, for instance 32x32.")
     return int(rows), int(columns)
 

@@ -39,8 +39,8 @@ def claim(
         for source in read:
             if _same(output, source):
                 raise InvalidOptionError(
-                    f"'{output}' is to be written, but is also the input '{source}'; choose another "
-                    "name with --out."
+                    f"'{output}' is to be written, but is also the input '{source}'; choose "
+                    "another name with --out."
                 )
         if any(_same(output, other) for other in written[:number]):
             raise InvalidOptionError(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from systopack.cli import console
+from systopack.cli.effects import NO_CONTEXT, given, refuse_idle
 from systopack.cli.interrupt import interruptible
 from systopack.cli.options import (
     AcceleratorOption,
@@ -55,12 +56,16 @@ def quantize(
     devices: DevicesOption = 1,
     nodes: NodesOption = 1,
     precision: PrecisionOption = "auto",
+    context: typer.Context = NO_CONTEXT,
 ) -> None:
     """Quantize a model to 8 bit and lower it to a packed network.
 
     Example: systopack quantize packed.safetensors --data sample --out packed.spk
     """
     check_out(out, ".spk")
+    if epochs == 0:
+        idle = ("learning_rate", "distill_weight", "resume")
+        refuse_idle(given(context), idle, "without --epochs nothing is trained")
     record = record_path(out, "quantize")
     claim("quantize", inputs=(model,), outputs=(out,), record=record)
     check_resume(resume, out)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from systopack.cli import console
+from systopack.cli.effects import NO_CONTEXT, given, refuse_idle
 from systopack.cli.outputs import claim_folder
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def reproduce(
         Path | None,
         typer.Option(help="--full: Liberty file to map to. [default: the bundled sky130]"),
     ] = None,
+    context: typer.Context = NO_CONTEXT,
 ) -> None:
     """Make the paper's tables and figures anew, beside ours.
 
@@ -62,6 +64,8 @@ def reproduce(
 
     if images < 1:
         raise InvalidOptionError(f"--images is {images}; give at least 1.")
+    if not data:
+        refuse_idle(given(context), ("images",), "without --data no image is read")
     folder = records_folder(records)
     claim_folder("reproduce", out, inputs=(liberty,), files=("results.md",))
     if liberty is not None and not full:

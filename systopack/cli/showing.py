@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from systopack.cli import console
+from systopack.cli.effects import NO_CONTEXT, given, refuse_idle
 from systopack.cli.options import SizeOption, array_size, check_out
 from systopack.cli.outputs import claim, claim_folder
 
@@ -29,6 +30,7 @@ def register(app: typer.Typer) -> None:
 def inspect(
     file: Annotated[Path, typer.Argument(help="Network (.spk), model or packed matrices.")],
     array: SizeOption = "32x32",
+    context: typer.Context = NO_CONTEXT,
 ) -> None:
     """Print what a file holds.
 
@@ -62,6 +64,7 @@ def inspect(
             for name, matrix, note in read_matrices(file)
         ]
     except InvalidFileError:
+        refuse_idle(given(context), ("array",), "a model has no tiles yet")
         _inspect_model(file)
         return
     console.table(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from systopack.cli.effects import NO_CONTEXT, given, refuse_idle
 from systopack.cli.hardware import AlphaOption, CellOption
 from systopack.cli.options import SizeOption, array_size
 from systopack.cli.outputs import claim_folder
@@ -76,6 +78,7 @@ def synthesize(
     weight_buffers: Annotated[
         int, typer.Option(help="Weights a cell holds; 1: the next ones come with a tile's words.")
     ] = 2,
+    context: typer.Context = NO_CONTEXT,
 ) -> None:
     """Build the tiled accelerator of a network with the tools of a target.
 
@@ -106,6 +109,9 @@ def synthesize(
     from systopack.network.packaged import network_file
     from systopack.records import sha256_of_file
 
+    _check_effects(
+        given(context), target=target, block=block, cell=cell, lean=lean, alone=network is None
+    )
     claim_folder("synthesize", out, inputs=(network, liberty))
     rows, columns = array_size(array)
     if target == "asic":
@@ -161,3 +167,36 @@ def synthesize(
         )
     else:
         fpga.synthesize_xilinx(fitted, array=design, out=out, part=part, clock_mhz=clock_mhz)
+
+
+_OF_TARGET = {
+    "asic": (
+        *("block", "liberty", "clock_ns", "node_nm", "data", "lean"),
+        *("rows_per_register", "columns_per_register"),
+    ),
+    "ecp5": ("device", "seeds"),
+    "xilinx": ("part",),
+}
+
+
+def _check_effects(
+    options: Collection[str], *, target: str, block: str, cell: str, lean: bool, alone: bool
+) -> None:
+    """Refuse options that this target, block or cell does not read."""
+    for other, names in _OF_TARGET.items():
+        if other != target:
+            refuse_idle(options, names, f"it is for --target {other}")
+    if target != "asic":
+        return
+    refuse_idle(options, ("clock_mhz",), "the ASIC target takes --clock-ns")
+    if block != "accelerator":
+        refuse_idle(options, ("node_nm",), "only --block accelerator has memories")
+    if block not in ("accelerator", "outside"):
+        refuse_idle(options, ("bank_parts",), f"--block {block} has no activation banks")
+    if alone or block == "accelerator":
+        refuse_idle(options, ("data",), "no image is run here")
+    if cell not in ("mx", "il"):
+        idle = ("lean", "columns_per_register") if lean else ("columns_per_register",)
+        refuse_idle(options, idle, f"there are no lean '{cell}' cells")
+    elif not lean:
+        refuse_idle(options, ("columns_per_register",), "only lean cells share sum registers")

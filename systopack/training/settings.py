@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from systopack.data.augment import Augment
 from systopack.errors import InvalidOptionError
+from systopack.fields import shown
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -31,7 +32,7 @@ class OptimizerSettings(BaseModel):
         seed: of the data order, the augmentation, the held-out part and fresh weights.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
     batch_size: int = Field(default=128, ge=1, le=65536)
     learning_rate: float = Field(default=0.1, gt=0, le=100)
@@ -179,6 +180,6 @@ def checked(settings: type[Settings], **options: Any) -> Settings:
         first = error.errors()[0]
         name = str(first["loc"][0]).replace("_", "-") if first["loc"] else "option"
         raise InvalidOptionError(
-            f"--{name} is {first['input']}: {first['msg'][0].lower()}{first['msg'][1:]}; "
+            f"--{name} is {shown(first['input'])}: {first['msg'][0].lower()}{first['msg'][1:]}; "
             "see --help for its range."
         ) from error

@@ -65,7 +65,7 @@ def test_pack_takes_every_weight_of_a_tensor_file(run, tmp_path):
         (["--objective", "energy:1"], ["'w'", "needs", "not 1"]),
         (["--bound", "guess"], ["guess", "exact"]),
         (["--only", "v*"], ["v*", "'w'"]),
-        (["--time-limit-s", 0], ["0.0 s"]),
+        (["--policy", "best", "--time-limit-s", 0], ["0.0 s"]),
         (["--out", "m.safetensors"], ["also the input"]),
     ],
 )
@@ -200,7 +200,7 @@ def test_missing_files(run):
         (("--array", "32"), "--array is '32'"),
         (("--cells", 2), "--cells is 2.0"),
         (("--streamed-words-ratio", 0.5), "--streamed-words-ratio is 0.5"),
-        (("--importance", "luck"), "--importance is luck"),
+        (("--importance", "luck"), "--importance is 'luck'"),
         (("--cutmix", 0.5), "with distill-weight 0.0 labels count"),
         (("--preset", "budgets", "--cutmix", 1.5), "--cutmix is 1.5"),
     ],
