@@ -21,7 +21,7 @@ from systopack.network.network import PackedNetwork
 from systopack.network.nodes import ConcatLayer, InputNode, MatrixLayer, Node, PoolLayer, Residual
 from systopack.packing.file import matrix_from_tensors, matrix_to_tensors
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _KEY = "systopack"
 _NO_DIGEST = "0" * 64
 Tensors = dict[str, NDArray[Any]]
@@ -119,6 +119,11 @@ def _open(path: Path | str, content: bytes) -> tuple[dict[str, Any], Tensors]:
             f"'{path}' has format version {version}, but this systopack reads up to "
             f"{FORMAT_VERSION}; update systopack."
         )
+    if version == 1:
+        raise InvalidFileError(
+            f"'{path}' has format version 1, whose overflow proof rested on calibration images; "
+            "make it anew with 'systopack quantize'."
+        )
     if version != FORMAT_VERSION or not isinstance(digest, str) or len(digest) != 64:
         raise InvalidFileError(damaged)
     blank = content.replace(digest.encode(), _NO_DIGEST.encode(), 1)
@@ -131,11 +136,7 @@ def _open(path: Path | str, content: bytes) -> tuple[dict[str, Any], Tensors]:
 
 
 def _node_to_json(node: Node, tensors: Tensors) -> dict[str, Any]:
-    common: dict[str, Any] = {
-        "name": node.name,
-        "exponent": node.exponent,
-        "range": None if node.range is None else list(node.range),
-    }
+    common: dict[str, Any] = {"name": node.name, "exponent": node.exponent}
     if isinstance(node, InputNode):
         return {
             "type": "input",
@@ -190,14 +191,12 @@ def _node_to_json(node: Node, tensors: Tensors) -> dict[str, Any]:
 def _node_from_json(content: dict[str, Any], tensors: Tensors) -> Node:
     name = str(content["name"])
     exponent = int(content["exponent"])
-    value_range = None if content["range"] is None else _pair(content["range"])
     kind = content["type"]
     if kind == "input":
         channels, height, width = (int(size) for size in content["shape"])
         return InputNode(
             name=name,
             exponent=exponent,
-            range=value_range,
             shape=(channels, height, width),
             mean=tuple(float(value) for value in content["mean"]),
             std=tuple(float(value) for value in content["std"]),
@@ -206,7 +205,6 @@ def _node_from_json(content: dict[str, Any], tensors: Tensors) -> Node:
         return ConcatLayer(
             name=name,
             exponent=exponent,
-            range=value_range,
             sources=tuple(str(source) for source in content["sources"]),
             operands=tensors[f"{name}/operands"],
             channels=tensors[f"{name}/channels"],
@@ -225,7 +223,6 @@ def _node_from_json(content: dict[str, Any], tensors: Tensors) -> Node:
             multiplier=int(content["multiplier"]),
             shift=int(content["shift"]),
             exponent=exponent,
-            range=value_range,
         )
     if kind != "matrix":
         raise ValueError(f"node '{name}' is of the unknown type '{kind}'")
@@ -255,7 +252,6 @@ def _node_from_json(content: dict[str, Any], tensors: Tensors) -> Node:
         clip=tensors.get(f"{name}/clip"),
         shift=tensors.get(f"{name}/shift"),
         exponent=exponent,
-        range=value_range,
     )
 
 
