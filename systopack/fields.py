@@ -84,6 +84,17 @@ class Fields:
             self.refuse(key, f"{count} whole numbers")
         return tuple(self._integer(key, value) for value in values)
 
+    def sizes(self, key: str, *, most: int) -> tuple[int, ...]:
+        """A list of at most so many whole numbers above 0."""
+        values = self.integers(key, len(self.items(key)))
+        if len(values) > most or min(values, default=1) < 1:
+            self.refuse(key, f"at most {most} numbers above 0")
+        return values
+
+    def optional_text(self, key: str) -> str | None:
+        """A text or null."""
+        return None if self.value(key) is None else self.text(key)
+
     def pair(self, key: str) -> tuple[int, int]:
         """Two whole numbers."""
         first, second = self.integers(key, 2)
@@ -147,9 +158,9 @@ class Fields:
     def items(self, key: str) -> list[Any]:
         """A list of anything."""
         value = self.value(key)
-        if not isinstance(value, list):
+        if not isinstance(value, list | tuple):
             self.refuse(key, "a list")
-        return value
+        return list(value)
 
     def _integer(self, key: str, value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or abs(value) >= _INTEGER_LIMIT:

@@ -7,6 +7,9 @@ sequence or a character that turns the direction of writing would say something 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
+
+from systopack.errors import InvalidNetworkError
 
 NAME_LIMIT = 512
 TEXT_LIMIT = 65536
@@ -34,6 +37,23 @@ def flaw_of(text: str, *, limit: int = NAME_LIMIT) -> str | None:
             kind = "half of a" if 0xD800 <= ord(character) < 0xE000 else "the control"
             return f"holds {kind} character U+{ord(character):04X}"
     return None
+
+
+def check_names(names: Iterable[str], what: str) -> None:
+    """Refuse names that hold what no name may.
+
+    Args:
+        what: what they are the names of, for instance "of the model".
+
+    Raises:
+        InvalidNetworkError: naming the character.
+    """
+    for name in names:
+        flaw = flaw_of(name)
+        if flaw is not None:
+            raise InvalidNetworkError(
+                f"The name {name[:40]!a} {what} {flaw}; choose another of ordinary characters."
+            )
 
 
 def printable(text: str, *, keep: str = "") -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from systopack.data.augment import Augment, suitable_pad, suits_flip
 from systopack.errors import InvalidFileError
+from systopack.names import flaw_of
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -51,6 +52,12 @@ class ImageData:
     flip: bool
 
     def __post_init__(self) -> None:
+        for name in self.class_names:
+            flaw = flaw_of(name)
+            if flaw is not None:
+                raise InvalidFileError(
+                    f"Data set '{self.name}': the class name {name[:40]!a} {flaw}; rename it."
+                )
         for split, images, labels in self._splits():
             check_split(self.name, split, images, labels, len(self.class_names))
         if self.train_images.shape[1:] != self.test_images.shape[1:]:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import math
+from collections.abc import Callable, Mapping
+from math import prod
+from typing import Any, NoReturn, get_args
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from systopack.errors import InvalidNetworkError
+from systopack.fields import Fields, MalformedError, shown
 from systopack.frontend.graph import (
     ConcatOp,
+    Ending,
     LayerGraph,
     MatrixOp,
     Norm,
@@ -20,6 +25,16 @@ from systopack.frontend.graph import (
     ResidualOperand,
     sources_of,
 )
+from systopack.names import flaw_of
+from systopack.network.limits import (
+    CELLS_LIMIT,
+    CHANNEL_LIMIT,
+    NODE_LIMIT,
+    PADDING_LIMIT,
+    SIDE_LIMIT,
+    TENSOR_LIMIT,
+)
+from systopack.network.nodes import Activation, MatrixKind, PoolKind
 
 PREFIX = "systopack_graph/"  # of the names of the graph's own tensors
 
@@ -32,29 +47,25 @@ def graph_to_json(graph: LayerGraph) -> tuple[dict[str, Any], dict[str, Tensor]]
     return header, {PREFIX + name: tensor for name, tensor in tensors.items()}
 
 
-def graph_from_json(content: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> LayerGraph:
-    """The graph that `graph_to_json` wrote.
+def graph_from_json(content: object, tensors: Mapping[str, Tensor]) -> LayerGraph:
+    """The graph that `graph_to_json` wrote, every field of exactly its type.
 
     Args:
         tensors: of the whole file; those whose names begin with `PREFIX` are the graph's.
 
     Raises:
-        KeyError, TypeError, ValueError: the content is no such graph.
-        InvalidNetworkError: it is, but breaks a rule.
+        MalformedError: the content is no such graph, or a tensor belongs to no layer.
     """
-    arrays = {
-        name.removeprefix(PREFIX): tensor.numpy()
-        for name, tensor in tensors.items()
-        if name.startswith(PREFIX)
-    }
-    channels, height, width = (int(size) for size in content["input_shape"])
-    if content["ending"] not in ("none", "softmax", "log_softmax"):
-        raise ValueError(f"the unknown ending '{content['ending']}'")
-    return LayerGraph(
-        input_shape=(channels, height, width),
-        ops=tuple(_op_from_json(op, arrays) for op in content["ops"]),
-        ending=content["ending"],
+    arrays = _Arrays(tensors)
+    fields = Fields(content, "the graph")
+    graph = LayerGraph(
+        input_shape=fields.triple("input_shape"),
+        ops=tuple(_op_from_json(op, arrays) for op in fields.items("ops")),
+        ending=fields.choice("ending", get_args(Ending)),
     )
+    fields.end()
+    arrays.end()
+    return graph
 
 
 def check_graph(graph: LayerGraph, state: Mapping[str, Tensor]) -> None:
@@ -63,8 +74,13 @@ def check_graph(graph: LayerGraph, state: Mapping[str, Tensor]) -> None:
     Raises:
         InvalidNetworkError: naming the layer and what is wrong.
     """
+    if len(graph.ops) > NODE_LIMIT:
+        raise InvalidNetworkError(f"The model file has more than {NODE_LIMIT:,} layers.")
     known = {"input"}
     for op in graph.ops:
+        flaw = flaw_of(op.name)
+        if flaw is not None:
+            raise InvalidNetworkError(f"A layer's name in the model {flaw}; rename it.")
         missing = set(sources_of(op)) - known
         if missing or op.name in known:
             raise InvalidNetworkError(
@@ -74,6 +90,7 @@ def check_graph(graph: LayerGraph, state: Mapping[str, Tensor]) -> None:
         known.add(op.name)
         if isinstance(op, MatrixOp):
             _check_matrix(op, graph, state)
+    _check_sizes(graph)
     last = graph.ops[-1] if graph.ops else None
     if not isinstance(last, MatrixOp) or last.output_size != (1, 1):
         raise InvalidNetworkError(
@@ -81,7 +98,66 @@ def check_graph(graph: LayerGraph, state: Mapping[str, Tensor]) -> None:
         )
 
 
+def _check_sizes(graph: LayerGraph) -> None:
+    """Every window lies inside its padded input, every channel exists, nothing is too large."""
+    for name, shape in graph.shapes.items():
+        if min(shape) < 1 or shape[0] > CHANNEL_LIMIT or prod(shape) > TENSOR_LIMIT:
+            _misfit(name, f"a tensor of {shape[0]:,} x {shape[1]:,} x {shape[2]:,}")
+    for op in graph.ops:
+        if isinstance(op, ConcatOp):
+            counts = np.array([graph.channels[source] for source in op.sources])
+            if not (0 < len(op.operands) == len(op.channels) and len(op.sources)):
+                _misfit(op.name, "channels without a source")
+            outside = (op.operands < 0) | (op.operands >= len(op.sources)) | (op.channels < -1)
+            if outside.any() or (op.channels >= counts[op.operands]).any():
+                _misfit(op.name, "a channel that its source does not have")
+            if any(graph.shapes[source][1:] != op.output_size for source in op.sources):
+                _misfit(op.name, "sources of another size")
+            continue
+        sizes = graph.shapes[op.source][1:]
+        if min(*op.stride, *op.output_size) < 1 or min(op.padding) < 0:
+            _misfit(op.name, f"stride {op.stride} and padding {op.padding}")
+        if max(op.padding) > PADDING_LIMIT or max(op.stride) > SIDE_LIMIT:
+            _misfit(op.name, f"stride {op.stride} and padding {op.padding}")
+        for axis, (before, after) in enumerate((op.padding[:2], op.padding[2:])):
+            first, last = 0, op.kernel[axis] - 1 if isinstance(op, PoolOp) else 0
+            if isinstance(op, MatrixOp):
+                offsets = op.columns[:, 1 + axis].astype(np.int64) + before
+                first, last = int(offsets.min()), int(offsets.max())
+            last += (op.output_size[axis] - 1) * op.stride[axis]
+            if first < 0 or last < first or last >= sizes[axis] + before + after:
+                _misfit(op.name, f"windows that read {first}..{last} of {sizes[axis]} rows")
+        if isinstance(op, MatrixOp) and op.residual is not None:
+            _check_residual(op.name, op, op.residual, graph)
+
+
+def _check_residual(name: str, op: MatrixOp, residual: ResidualOperand, graph: LayerGraph) -> None:
+    channels, *sizes = graph.shapes[residual.source]
+    if len(residual.channels) != op.rows or min(residual.stride) < 1:
+        _misfit(name, "a residual of another number of rows")
+    if (residual.channels < -1).any() or (residual.channels >= channels).any():
+        _misfit(name, "a residual channel that its source does not have")
+    for size, count, stride in zip(sizes, op.output_size, residual.stride, strict=True):
+        if (count - 1) * stride >= size:
+            _misfit(name, "a residual that is smaller than its output")
+
+
+def _misfit(name: str, what: str) -> NoReturn:
+    raise InvalidNetworkError(
+        f"Layer '{name}' of the model has {what}, which does not fit the others or is beyond the "
+        "limits of a network; import the model again."
+    )
+
+
 def _check_matrix(op: MatrixOp, graph: LayerGraph, state: Mapping[str, Tensor]) -> None:
+    if op.groups < 1 or op.rows % op.groups or min(op.dilation) < 1:
+        _misfit(op.name, f"{op.groups} groups and dilation {op.dilation}")
+    if (op.clip is None) == (op.activation == "clip") or (op.clip and op.clip[0] > op.clip[1]):
+        _misfit(op.name, f"the activation '{op.activation}' with limits {op.clip}")
+    if op.norm is not None and not 0 <= op.norm.epsilon < math.inf:
+        _misfit(op.name, f"a norm whose epsilon is {op.norm.epsilon}")
+    if op.rows * len(op.columns) > CELLS_LIMIT:
+        _misfit(op.name, f"a filter matrix of {op.rows:,} x {len(op.columns):,}")
     wanted: dict[str, tuple[int, ...]] = {}
     if op.weight is not None:
         wanted[op.weight] = op.weight_shape
@@ -139,56 +215,111 @@ def _op_to_json(op: Op, tensors: dict[str, Tensor]) -> dict[str, Any]:
     }
 
 
-def _op_from_json(content: Mapping[str, Any], arrays: Mapping[str, Any]) -> Op:
-    name = str(content["name"])
-    size = _pair(content["output_size"])
-    if content["type"] == "concat":
-        return ConcatOp(
-            name=name,
-            sources=tuple(str(source) for source in content["sources"]),
-            operands=arrays[f"{name}/operands"],
-            channels=arrays[f"{name}/channels"],
-            output_size=size,
-        )
-    top, bottom, left, right = (int(value) for value in content["padding"])
-    if content["type"] == "pool":
-        return PoolOp(
-            name=name,
-            source=str(content["source"]),
-            kind=content["kind"],
-            kernel=_pair(content["kernel"]),
-            stride=_pair(content["stride"]),
-            padding=(top, bottom, left, right),
-            output_size=size,
-        )
-    residual = None
-    if "residual" in content:
-        residual = ResidualOperand(
-            source=str(content["residual"]["source"]),
-            stride=_pair(content["residual"]["stride"]),
-            channels=arrays[f"{name}/residual"],
-        )
-    clip = content["clip"]
-    return MatrixOp(
+class _Arrays:
+    """The graph's own tensors, each taken by one layer."""
+
+    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
+        self._left = {
+            name.removeprefix(PREFIX): tensor
+            for name, tensor in tensors.items()
+            if name.startswith(PREFIX)
+        }
+
+    def take(self, name: str, dimensions: int) -> NDArray[np.int32]:
+        """A tensor of int32 with so many dimensions."""
+        tensor = self._left.pop(name, None)
+        if tensor is None or tensor.dtype != torch.int32 or tensor.dim() != dimensions:
+            raise MalformedError(f"the graph's {shown(name)} is not int32 of rank {dimensions}")
+        array: NDArray[np.int32] = tensor.numpy()
+        return array
+
+    def end(self) -> None:
+        """Refuse tensors that no layer has taken."""
+        if self._left:
+            raise MalformedError(f"the graph's tensor {shown(min(self._left))} belongs to no layer")
+
+
+def _op_from_json(content: object, arrays: _Arrays) -> Op:
+    name = Fields(content, "a layer").text("name")
+    fields = Fields(content, f"layer '{name}'")
+    fields.text("name")
+    kind = fields.choice("type", _READERS)
+    op: Op = _READERS[kind](name, fields, arrays)
+    fields.end()
+    return op
+
+
+def _concat_from_json(name: str, fields: Fields, arrays: _Arrays) -> ConcatOp:
+    return ConcatOp(
         name=name,
-        source=str(content["source"]),
-        kind=content["kind"],
-        weight=content["weight"],
-        weight_shape=tuple(int(size) for size in content["weight_shape"]),
-        bias=content["bias"],
-        norm=Norm(**content["norm"]) if "norm" in content else None,
-        columns=arrays[f"{name}/columns"],
-        stride=_pair(content["stride"]),
-        dilation=_pair(content["dilation"]),
-        padding=(top, bottom, left, right),
-        output_size=size,
-        residual=residual,
-        activation=content["activation"],
-        clip=None if clip is None else (float(clip[0]), float(clip[1])),
-        groups=int(content["groups"]),
+        sources=fields.texts("sources"),
+        operands=arrays.take(f"{name}/operands", 1),
+        channels=arrays.take(f"{name}/channels", 1),
+        output_size=fields.pair("output_size"),
     )
 
 
-def _pair(content: Any) -> tuple[int, int]:
-    first, second = content
-    return int(first), int(second)
+def _pool_from_json(name: str, fields: Fields, _: _Arrays) -> PoolOp:
+    return PoolOp(
+        name=name,
+        source=fields.text("source"),
+        kind=fields.choice("kind", get_args(PoolKind)),
+        kernel=fields.pair("kernel"),
+        stride=fields.pair("stride"),
+        padding=fields.four("padding"),
+        output_size=fields.pair("output_size"),
+    )
+
+
+def _matrix_from_json(name: str, fields: Fields, arrays: _Arrays) -> MatrixOp:
+    residual = None
+    if "residual" in fields:
+        operand = Fields(fields.value("residual"), f"the residual of layer '{name}'")
+        residual = ResidualOperand(
+            source=operand.text("source"),
+            stride=operand.pair("stride"),
+            channels=arrays.take(f"{name}/residual", 1),
+        )
+        operand.end()
+    clip = None if fields.value("clip") is None else fields.numbers("clip")
+    if clip is not None and len(clip) != 2:
+        fields.refuse("clip", "two numbers")
+    return MatrixOp(
+        name=name,
+        source=fields.text("source"),
+        kind=fields.choice("kind", get_args(MatrixKind)),
+        weight=fields.optional_text("weight"),
+        weight_shape=fields.sizes("weight_shape", most=4),
+        bias=fields.optional_text("bias"),
+        norm=_norm_from_json(name, fields.value("norm")) if "norm" in fields else None,
+        columns=arrays.take(f"{name}/columns", 2),
+        stride=fields.pair("stride"),
+        dilation=fields.pair("dilation"),
+        padding=fields.four("padding"),
+        output_size=fields.pair("output_size"),
+        residual=residual,
+        activation=fields.choice("activation", get_args(Activation)),
+        clip=None if clip is None else (clip[0], clip[1]),
+        groups=fields.integer("groups"),
+    )
+
+
+def _norm_from_json(name: str, content: object) -> Norm:
+    fields = Fields(content, f"the norm of layer '{name}'")
+    norm = Norm(
+        weight=fields.optional_text("weight"),
+        bias=fields.optional_text("bias"),
+        mean=fields.text("mean"),
+        variance=fields.text("variance"),
+        epsilon=fields.number("epsilon"),
+        momentum=fields.number("momentum"),
+    )
+    fields.end()
+    return norm
+
+
+_READERS: Mapping[str, Callable[[str, Fields, _Arrays], Op]] = {
+    "concat": _concat_from_json,
+    "pool": _pool_from_json,
+    "matrix": _matrix_from_json,
+}

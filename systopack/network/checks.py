@@ -19,7 +19,7 @@ from systopack.network.nodes import (
     Shape,
     sources_of,
 )
-from systopack.network.ranges import accumulator_bounds
+from systopack.network.ranges import bounds
 
 SHIFT_LIMIT = 31
 MULTIPLIER_LIMIT = 32767
@@ -85,7 +85,6 @@ def _check_input(node: InputNode) -> None:
         _refuse(node, f"needs one mean and one std for each of its {channels} channels")
     if not all(np.isfinite([*node.mean, *node.std])) or min(node.std) <= 0:
         _refuse(node, "has a mean or std that is not finite, or a std that is not positive")
-    _check_range(node)
     _check_exponent(node)
 
 
@@ -112,9 +111,6 @@ def _check_matrix_layer(layer: MatrixLayer, shapes: dict[str, Shape]) -> Shape:
         _check_array(layer, "shift", layer.shift, (rows,), np.uint8)
         if (layer.shift > SHIFT_LIMIT).any():
             _refuse(layer, f"has a requantization shift above {SHIFT_LIMIT}")
-    elif layer.range is not None:
-        _refuse(layer, "gives raw int32 logits, so it has no int8 range")
-    _check_range(layer)
     _check_exponent(layer)
     if layer.residual is not None:
         _check_residual(layer, shapes)
@@ -202,7 +198,6 @@ def _check_pool(layer: PoolLayer, source: Shape) -> Shape:
         )
     if layer.kind == "max" and (layer.multiplier, layer.shift) != (1, 0):
         _refuse(layer, "is a max pooling, which needs multiplier 1 and shift 0")
-    _check_range(layer)
     _check_exponent(layer)
     return (source[0], *layer.output_size)
 
@@ -227,7 +222,6 @@ def _check_concat(node: ConcatLayer, network: PackedNetwork, shapes: dict[str, S
             )
         if network.by_name[source].exponent != node.exponent:
             _refuse(node, f"has another scale than its source '{source}'; they must be equal")
-    _check_range(node)
     _check_exponent(node)
     return (count, *node.output_size)
 
@@ -253,11 +247,6 @@ def _check_array(
         )
 
 
-def _check_range(node: Node) -> None:
-    if node.range is not None and not -128 <= node.range[0] <= node.range[1] <= 127:
-        _refuse(node, f"has the range {node.range}, which is not inside -128..127")
-
-
 def _check_exponent(node: Node) -> None:
     if abs(node.exponent) > _EXPONENT_LIMIT:
         _refuse(node, f"has the scale 2**{node.exponent}; exponents lie within ±{_EXPONENT_LIMIT}")
@@ -277,12 +266,16 @@ def _check_exponents(network: PackedNetwork) -> None:
 
 def _check_accumulators(network: PackedNetwork) -> None:
     limit = 1 << (network.accumulator_bits - 1)
-    for name, (low, high) in accumulator_bounds(network).items():
+    for name, (low, high) in bounds(network).accumulators.items():
         if low < -limit or high >= limit:
+            advice = (
+                "build it with 32-bit accumulators"
+                if network.accumulator_bits < 32
+                else "use smaller weights, biases or residual shifts"
+            )
             raise InvalidNetworkError(
                 f"Layer '{name}': the accumulator can reach {low}..{high}, which does not fit "
-                f"{network.accumulator_bits} bits; use a wider accumulator, smaller weights, or "
-                "narrower input ranges from calibration."
+                f"{network.accumulator_bits} bits; quantize the model for this width, or {advice}."
             )
 
 

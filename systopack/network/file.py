@@ -23,7 +23,7 @@ from systopack.network.network import PackedNetwork
 from systopack.network.node_fields import TensorSet, node_from_json, node_to_json
 from systopack.tensor_bytes import metadata_of, read_tensors, write_tensors
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _KEY = "systopack"
 _NO_DIGEST = "0" * 64
 _OTHERS = {  # what else of ours is a safetensors file
@@ -149,6 +149,11 @@ def _open(path: Path | str, content: bytes) -> tuple[dict[str, Any], TensorSet]:
             raise InvalidFileError(
                 f"'{path}' has format version {version}, but this systopack reads up to "
                 f"{FORMAT_VERSION}; update systopack."
+            )
+        if version == 1:
+            raise InvalidFileError(
+                f"'{path}' has format version 1, whose overflow proof rested on calibration "
+                "images; make it anew with 'systopack quantize'."
             )
         digest = fields.text("sha256")
         blank = content.replace(digest.encode(), _NO_DIGEST.encode(), 1)

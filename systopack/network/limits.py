@@ -155,8 +155,6 @@ def _check_text(what: str, text: object, **limit: int) -> None:
 def _numbers(node: Node) -> Iterator[tuple[str, object]]:
     """Every number of a node that must be whole, with what it is."""
     yield "exponent", node.exponent
-    if node.range is not None:
-        yield from _all(node, "range", node.range, 2)
     if isinstance(node, InputNode):
         yield from _all(node, "side", node.shape, 3)
         return

@@ -8,13 +8,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from systopack.network.nodes import (
-    INT8_RANGE,
     ConcatLayer,
     InputNode,
     MatrixLayer,
     Node,
-    PoolLayer,
-    Range,
     Shape,
 )
 
@@ -85,22 +82,6 @@ class PackedNetwork:
             else:
                 shapes[node.name] = (shapes[node.source][0], *node.output_size)
         return shapes
-
-    @cached_property
-    def ranges(self) -> Mapping[str, Range]:
-        """Smallest and largest int8 of every tensor (METHOD section 3)."""
-        ranges: dict[str, Range] = {}
-        for node in self.nodes:
-            default = INT8_RANGE
-            if isinstance(node, PoolLayer):
-                default = ranges[node.source]
-            elif isinstance(node, ConcatLayer):
-                read = [ranges[source] for source in node.sources]
-                default = (min(0, *(low for low, _ in read)), max(0, *(high for _, high in read)))
-            elif isinstance(node, MatrixLayer) and node.activation == "relu":
-                default = (0, 127)
-            ranges[node.name] = node.range if node.range is not None else default
-        return ranges
 
     @property
     def packed_cells(self) -> int:

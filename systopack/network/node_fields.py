@@ -19,7 +19,6 @@ from systopack.network.nodes import (
     Node,
     PoolKind,
     PoolLayer,
-    Range,
     Residual,
 )
 from systopack.packing.file import matrix_from_tensors, matrix_to_tensors
@@ -75,11 +74,7 @@ class TensorSet:
 
 def node_to_json(node: Node, tensors: TensorSet) -> dict[str, Any]:
     """The fields of a node that are no tensors; its tensors are put into `tensors`."""
-    common: dict[str, Any] = {
-        "name": node.name,
-        "exponent": node.exponent,
-        "range": None if node.range is None else list(node.range),
-    }
+    common: dict[str, Any] = {"name": node.name, "exponent": node.exponent}
     if isinstance(node, InputNode):
         return {
             "type": "input",
@@ -153,7 +148,6 @@ def _input(name: str, fields: Fields, _: TensorSet) -> InputNode:
     return InputNode(
         name=name,
         exponent=fields.integer("exponent"),
-        range=_range(fields),
         shape=fields.triple("shape"),
         mean=fields.numbers("mean"),
         std=fields.numbers("std"),
@@ -164,7 +158,6 @@ def _concat(name: str, fields: Fields, tensors: TensorSet) -> ConcatLayer:
     return ConcatLayer(
         name=name,
         exponent=fields.integer("exponent"),
-        range=_range(fields),
         sources=fields.texts("sources"),
         operands=tensors.take(f"{name}/operands", np.int32, 1),
         channels=tensors.take(f"{name}/channels", np.int32, 1),
@@ -184,7 +177,6 @@ def _pool(name: str, fields: Fields, _: TensorSet) -> PoolLayer:
         multiplier=fields.integer("multiplier"),
         shift=fields.integer("shift"),
         exponent=fields.integer("exponent"),
-        range=_range(fields),
     )
 
 
@@ -219,12 +211,7 @@ def _matrix(name: str, fields: Fields, tensors: TensorSet) -> MatrixLayer:
         clip=tensors.take(f"{name}/clip", np.int32, 2) if has_clip else None,
         shift=tensors.take(f"{name}/shift", np.uint8, 1) if has_shift else None,
         exponent=fields.integer("exponent"),
-        range=_range(fields),
     )
-
-
-def _range(fields: Fields) -> Range | None:
-    return None if fields.value("range") is None else fields.pair("range")
 
 
 _READERS: Mapping[str, Callable[[str, Fields, TensorSet], Node]] = {

@@ -17,10 +17,8 @@ from systopack.packing.matrix import PackedMatrix
 Activation = Literal["none", "relu", "clip"]
 MatrixKind = Literal["convolution", "shift", "linear"]
 PoolKind = Literal["max", "average"]
-Range = tuple[int, int]
+Range = tuple[int, int]  # lowest and highest
 Shape = tuple[int, int, int]
-
-INT8_RANGE: Range = (-128, 127)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,7 +30,6 @@ class InputNode:
         shape: (channels, height, width).
         mean, std: per channel, of pixels divided by 255.
         exponent: scale of the int8 image, `2 ** exponent`.
-        range: smallest and largest int8 the images hold; None: -128..127.
     """
 
     name: str
@@ -40,7 +37,6 @@ class InputNode:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     exponent: int
-    range: Range | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -90,7 +86,6 @@ class MatrixLayer:
         clip: shape (N, 2), int32, lowest and highest accumulator; only with "clip".
         shift: shape (N,), uint8, 0..31: requantization; None: raw int32 logits.
         exponent: scale of the output.
-        range: smallest and largest output; None: 0..127 after ReLU, else -128..127.
     """
 
     name: str
@@ -107,7 +102,6 @@ class MatrixLayer:
     clip: NDArray[np.int32] | None
     shift: NDArray[np.uint8] | None
     exponent: int
-    range: Range | None = None
 
     def __post_init__(self) -> None:
         freeze_arrays(self)
@@ -135,7 +129,6 @@ class PoolLayer:
         multiplier: 1..32767.
         shift: 0..31.
         exponent: scale of the output.
-        range: smallest and largest output; None: as the input's.
     """
 
     name: str
@@ -148,7 +141,6 @@ class PoolLayer:
     multiplier: int
     shift: int
     exponent: int
-    range: Range | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -164,7 +156,6 @@ class ConcatLayer:
         channels: shape (C,), int32, -1..: channel of that source.
         output_size: (height, width) of it and of all its sources.
         exponent: scale of it and of all its sources.
-        range: smallest and largest value; None: as the sources', 0 included.
     """
 
     name: str
@@ -173,7 +164,6 @@ class ConcatLayer:
     channels: NDArray[np.int32]
     output_size: tuple[int, int]
     exponent: int
-    range: Range | None = None
 
     def __post_init__(self) -> None:
         freeze_arrays(self)

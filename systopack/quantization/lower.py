@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 from systopack.frontend.graph import ConcatOp, MatrixOp, PoolOp
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import ConcatLayer, InputNode, MatrixLayer, Node, PoolLayer, Residual
-from systopack.network.reference import quantize_images, run
 from systopack.packing.pack import dense
 from systopack.quantization.model import QuantizedModel
 from systopack.training.combining import combine_with_groups
@@ -25,7 +23,6 @@ def lower(
     *,
     name: str,
     accumulator_bits: int,
-    calibration_images: NDArray[np.uint8],
     history: Mapping[str, str],
 ) -> PackedNetwork:
     """Turn a quantized model into integers.
@@ -34,7 +31,6 @@ def lower(
         model: the fake-quantized model.
         trained: gives class names, normalisation and column groups (without groups every
             column is a group of its own).
-        calibration_images: shape (B, C, H, W); the range of every tensor is what they reach.
 
     Raises:
         InvalidNetworkError: an accumulator could overflow.
@@ -65,31 +61,13 @@ def lower(
             )
         else:
             nodes.append(_pool_layer(model, op))
-    network = PackedNetwork(
+    return PackedNetwork(
         name=name,
         nodes=tuple(nodes),
-        accumulator_bits=32,
+        accumulator_bits=accumulator_bits,
         class_names=trained.class_names,
         history=history,
     )
-    return replace(
-        network,
-        nodes=_with_ranges(network, calibration_images),
-        accumulator_bits=accumulator_bits,
-    )
-
-
-def _with_ranges(network: PackedNetwork, images: NDArray[np.uint8]) -> tuple[Node, ...]:
-    """The nodes with the smallest and largest integer of each tensor on the images."""
-    tensors = run(network, quantize_images(network, images), keep=network.by_name)
-    nodes: list[Node] = []
-    for node in network.nodes:
-        if isinstance(node, MatrixLayer) and node.shift is None:
-            nodes.append(node)
-            continue
-        values = tensors[node.name]
-        nodes.append(replace(node, range=(int(values.min()), int(values.max()))))
-    return tuple(nodes)
 
 
 def _matrix_layer(model: QuantizedModel, trained: TrainedModel, op: MatrixOp) -> MatrixLayer:

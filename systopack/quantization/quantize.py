@@ -78,7 +78,6 @@ def quantize(
         trained,
         name=name,
         accumulator_bits=settings.accumulator_bits,
-        calibration_images=calibration,
         history={
             "architecture": trained.architecture,
             **{f"groups of {layer}": gap for layer, gap in trained.gaps.items()},

@@ -16,12 +16,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from systopack.errors import InvalidFileError, InvalidNetworkError, SystopackError
+from systopack.errors import InvalidFileError, InvalidNetworkError
+from systopack.fields import Fields, MalformedError, check_plain, shown
 from systopack.files import read_file, write_atomically
 from systopack.frontend.capture import capture
 from systopack.frontend.graph import LayerGraph
 from systopack.frontend.graph_file import PREFIX, check_graph, graph_from_json, graph_to_json
 from systopack.frontend.module import GraphModule
+from systopack.names import check_names
 from systopack.nn import zoo
 from systopack.packing.matrix import Groups
 
@@ -68,6 +70,12 @@ class TrainedModel:
     left_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        check_names([self.architecture, *self.class_names, *self.state], "of the model")
+        if not len(self.mean) == len(self.std) == self.input_shape[0] or min(self.std) <= 0:
+            raise InvalidNetworkError(
+                f"The model has means {self.mean} and deviations {self.std}, but it needs one of "
+                f"each, above 0, for its {self.input_shape[0]} channels."
+            )
         for name, tensor in self.state.items():
             if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
                 raise InvalidNetworkError(
@@ -173,38 +181,72 @@ def load_model(path: Path | str) -> TrainedModel:
             f"version {MODEL_VERSION}; update systopack or train again."
         )
     try:
-        return TrainedModel(
-            architecture=str(header["architecture"]),
-            class_names=tuple(str(name) for name in header["class_names"]),
-            mean=tuple(float(value) for value in header["mean"]),
-            std=tuple(float(value) for value in header["std"]),
-            state={n: tensor for n, tensor in tensors.items() if not n.startswith(PREFIX)},
-            groups=groups_from_json(header["groups"]),
-            gaps={str(name): str(gap) for name, gap in header["gaps"].items()},
-            history=tuple(header["history"]),
-            provenance=dict(header["provenance"]),
-            graph=graph_from_json(header["graph"], tensors) if "graph" in header else None,
-            left_out=tuple(str(reason) for reason in header.get("left_out", ())),
-        )
-    except SystopackError:
-        raise
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return _model_from(header, tensors)
+    except MalformedError as error:
         raise InvalidFileError(
-            f"'{path}' is not a complete trained model ({type(error).__name__}: {error})."
+            f"'{path}' is not a trained model as it should be ({error}); train or import it again."
         ) from error
 
 
+def _model_from(header: dict[str, Any], tensors: Mapping[str, Tensor]) -> TrainedModel:
+    """The model of a header and tensors, every field of exactly its type."""
+    fields = Fields(header, "the header")
+    fields.integer("model_version")
+    for key in ("history", "provenance"):
+        check_plain(fields.value(key), f"the model's {key}")
+    history = fields.items("history")
+    if not all(isinstance(entry, dict) for entry in history):
+        fields.refuse("history", "a list of objects")
+    provenance = fields.value("provenance")
+    if not isinstance(provenance, dict):
+        fields.refuse("provenance", "an object")
+    has_graph = "graph" in fields
+    graph = graph_from_json(fields.value("graph"), tensors) if has_graph else None
+    state = dict(tensors)
+    if graph is not None:
+        state = {name: tensor for name, tensor in tensors.items() if not name.startswith(PREFIX)}
+    model = TrainedModel(
+        architecture=fields.text("architecture"),
+        class_names=fields.texts("class_names"),
+        mean=fields.numbers("mean"),
+        std=fields.numbers("std"),
+        state=state,
+        groups=groups_from_json(fields.value("groups")),
+        gaps=fields.texts_by_name("gaps"),
+        history=tuple(history),
+        provenance=provenance,
+        graph=graph,
+        left_out=fields.texts("left_out") if has_graph else (),
+    )
+    fields.end()
+    return model
+
+
 def groups_from_json(content: Any) -> LayerGroups | None:
-    """Column groups as they come out of JSON, as tuples again."""
+    """Column groups as they come out of JSON, as tuples again.
+
+    Raises:
+        MalformedError: they are something else.
+    """
     if content is None:
         return None
-    return {
-        str(name): tuple(
-            (int(rows), tuple(tuple(int(column) for column in group) for group in groups))
-            for rows, groups in bands
-        )
-        for name, bands in content.items()
-    }
+    if not isinstance(content, Mapping):
+        raise MalformedError("the column groups are no object")
+    return {name: tuple(_band(name, band) for band in bands) for name, bands in content.items()}
+
+
+def _band(name: str, content: Any) -> BandGroups:
+    if isinstance(content, list | tuple) and len(content) == 2:
+        rows, groups = content
+        if _is_count(rows) and isinstance(groups, list | tuple):
+            found = tuple(tuple(group) for group in groups if isinstance(group, list | tuple))
+            if len(found) == len(groups) and all(_is_count(c) for group in found for c in group):
+                return rows, found
+    raise MalformedError(f"a row band of {shown(name)} is no number of rows and column groups")
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def read_safetensors(

@@ -161,7 +161,7 @@ def test_object_arrays_are_not_unpickled(run):
 SPK = {
     "truncated": lambda content: content[:-10],
     "flipped": lambda content: content[:-3] + bytes([content[-3] ^ 4]) + content[-2:],
-    "newer": lambda content: content.replace(b'version\\": 1', b'version\\": 2'),
+    "newer": lambda content: content.replace(b'version\\": 2', b'version\\": 3'),
     "pickle": lambda _: pickle.dumps({"a": 1}),
     "empty": lambda _: b"",
 }

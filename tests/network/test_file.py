@@ -63,7 +63,7 @@ def test_a_truncated_file_is_refused(saved, length):
 
 
 def test_a_newer_version_is_refused(saved):
-    saved.write_bytes(saved.read_bytes().replace(b'format_version\\": 1', b'format_version\\": 9'))
+    saved.write_bytes(saved.read_bytes().replace(b'format_version\\": 2', b'format_version\\": 9'))
     with pytest.raises(InvalidFileError, match="version 9"):
         load(saved)
 
@@ -84,4 +84,4 @@ def test_any_safetensors_reader_can_open_it(saved):
 
     with safe_open(saved, framework="numpy") as reader:
         header = json.loads(reader.metadata()["systopack"])
-    assert header["format_version"] == 1
+    assert header["format_version"] == 2

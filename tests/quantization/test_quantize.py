@@ -151,9 +151,7 @@ def test_a_layer_of_4608_inputs_is_exact():
         std=(1.0,),
         state=zoo.build("lenet5-shift", classes=3).state_dict(),
     )
-    network = lower(
-        model, trained, name="wide", accumulator_bits=32, calibration_images=images, history={}
-    )
+    network = lower(model, trained, name="wide", accumulator_bits=32, history={})
     assert int(np.abs(network.layers[-1].matrix.to_dense().astype(int)).sum()) * 127 > 2**24
     differing = reference_equals_model(Quantized(network=network, model=model), images)
     assert not any(differing.values())
