@@ -136,6 +136,11 @@ class Fields:
             for name, value in content.items()
         }
 
+    def texts_of_keys(self) -> tuple[str, ...]:
+        """The names of all fields, where they are names of things."""
+        self._left.clear()
+        return tuple(self._text("names", name) for name in self._content)
+
     def choice(self, key: str, options: Iterable[Choice]) -> Choice:
         """One of some texts."""
         value = self.value(key)

@@ -99,11 +99,13 @@ def read_record(path: Path | str) -> dict[str, Any]:
             )
         fields = Fields(record, "the record")
         fields.text("kind")
-        for key in ("figures", "configuration"):
-            Fields(fields.value(key), f"'{key}' of the record")
+        Fields(fields.value("figures"), "'figures' of the record")
+        if "configuration" in fields:
+            Fields(fields.value("configuration"), "'configuration' of the record")
         for key in ("inputs", "outputs"):
-            fields.texts_by_name(key)
-        if fields.value("seed") is not None:
+            if key in fields:
+                fields.texts_by_name(key)
+        if "seed" in fields and fields.value("seed") is not None:
             fields.integer("seed")
     except MalformedError as error:
         raise InvalidFileError(f"'{path}' is not a JSON record: {error}.") from error

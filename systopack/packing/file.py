@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from systopack.errors import InvalidFileError, InvalidMatrixError
+from systopack.fields import Fields, MalformedError, parse_json
 from systopack.files import open_file, write_stream_atomically
 from systopack.packing.matrix import PackedBand, PackedMatrix
 
@@ -161,13 +162,22 @@ def read_matrices(path: Path | str) -> Iterator[Named]:
     open_file(path, what="packed matrices (.safetensors)").close()
     try:
         with safe_open(path, framework="numpy") as reader:
-            header = json.loads((reader.metadata() or {})[_KEY])
-            if header["version"] != _VERSION:
-                raise ValueError(f"version {header['version']}")
-            for name, shape in header["matrices"].items():
-                columns, bands = int(shape["columns"]), int(shape["bands"])
-                matrix = matrix_from_tensors(name, _Tensors(reader), columns=columns, bands=bands)
-                yield name, matrix, str(shape["note"])
+            tensors = _Tensors(reader)
+            header = Fields(parse_json((reader.metadata() or {})[_KEY]), "the header")
+            if header.integer("version") != _VERSION:
+                raise MalformedError("another version")
+            matrices = header.value("matrices")
+            header.end()
+            for name in Fields(matrices, "the matrices").texts_of_keys():
+                fields = Fields(matrices[name], "a matrix")
+                columns, bands = fields.integer("columns"), fields.integer("bands")
+                note = fields.text("note")
+                fields.end()
+                if not 1 <= bands <= len(reader.keys()):
+                    raise MalformedError(f"{bands} bands")
+                yield name, matrix_from_tensors(name, tensors, columns=columns, bands=bands), note
+            if tensors.left:
+                raise MalformedError("tensors that belong to no matrix")
     except (SafetensorError, InvalidMatrixError, *_MALFORMED) as error:
         raise InvalidFileError(
             f"'{path}' does not hold packed matrices, or is damaged; make it with 'systopack pack'."
@@ -179,8 +189,10 @@ class _Tensors:
 
     def __init__(self, reader: Any) -> None:
         self._reader = reader
+        self.left = set(reader.keys())  # not asked for yet
 
     def __getitem__(self, name: str) -> NDArray[Any]:
+        self.left.discard(name)
         tensor: NDArray[Any] = self._reader.get_tensor(name)
         return tensor
 

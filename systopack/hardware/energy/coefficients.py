@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from systopack.errors import InvalidFileError, InvalidOptionError
+from systopack.fields import Fields, MalformedError
 from systopack.hardware.array import Array
 from systopack.records import Record, read_record
 
@@ -172,18 +173,19 @@ def read_coefficients(path: Path | str) -> CoefficientTable:
             f"'{path}' is a record of kind '{record.get('kind')}', not '{RECORD_KIND}'; give one "
             "that 'systopack synthesize' wrote."
         )
-    figures = record["figures"]
+    figures = Fields(record["figures"], "the figures")
     try:
-        points = tuple(_point(entry) for entry in figures["points"])
+        points = tuple(_point(entry) for entry in figures.items("points"))
         table = CoefficientTable(
-            library=figures["library"],
-            node_nm=figures["node_nm"],
-            voltage_v=figures["voltage_v"],
+            library=figures.text("library"),
+            node_nm=figures.number("node_nm"),
+            voltage_v=figures.number("voltage_v"),
             points=points,
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, MalformedError, InvalidOptionError) as error:
         raise InvalidFileError(
-            f"'{path}' lacks {error} in its points; make it anew with 'systopack synthesize'."
+            f"'{path}' holds points that are not as they should be ({error}); make it anew with "
+            "'systopack synthesize'."
         ) from error
     if not points:
         raise InvalidFileError(f"'{path}' holds no measured point; make it anew.")
@@ -191,20 +193,18 @@ def read_coefficients(path: Path | str) -> CoefficientTable:
 
 
 def _point(entry: Mapping[str, Any]) -> MeasuredPoint:
-    gating = entry["gating"]
-    if gating not in get_args(Gating):
-        raise InvalidFileError(
-            f"A point has gating '{gating}'; it must be one of {', '.join(get_args(Gating))}."
-        )
-    names = [f.name for f in fields(Coefficients)]
+    values = Fields(entry, "a point")
+    names = [f.name for f in fields(Coefficients) if f.name != "origin"]
     return MeasuredPoint(
         array=Array(
             **{name: entry[name] for name in _ARRAY_FIELDS if name in entry or name in _NEEDED}
         ),
-        gating=gating,
-        clock_mhz=entry["clock_mhz"],
-        cell_area_um2=entry["cell_area_um2"],
-        coefficients=Coefficients(**{name: entry[name] for name in names}),
+        gating=values.choice("gating", get_args(Gating)),
+        clock_mhz=values.number("clock_mhz"),
+        cell_area_um2=values.number("cell_area_um2"),
+        coefficients=Coefficients(
+            **{name: values.number(name) for name in names}, origin=values.text("origin")
+        ),
     )
 
 
