@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 from systopack.cli.interrupt import RunInterrupted, interruptible
@@ -39,6 +40,83 @@ def test_an_interrupt_that_gets_lost_comes_again(tmp_path, monkeypatch):
         time.sleep(5)
     assert lost == 1
     assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt, SystemError("a kernel with an exception set"), OSError("lost")]
+)
+def test_any_command_ends_as_interrupted(run, network, monkeypatch, error):
+    def interrupted(*_):
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)
+        except KeyboardInterrupt:
+            raise error from None
+
+    monkeypatch.setattr("systopack.network.file.load", interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    assert run("simulate", network) == (130, "", "Interrupted.\n")
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_an_error_without_ctrl_c_is_no_interruption(run, network, monkeypatch):
+    def fail(*_):
+        raise SystemError("a kernel")
+
+    monkeypatch.setattr("systopack.network.file.load", fail)
+    assert run("simulate", network)[0] == 2
+
+
+def test_compiled_code_that_never_looks_is_ended(tmp_path):
+    # Python's own handler runs only when compiled code returns; this does not for 30 s.
+    source = (
+        "#include <time.h>\nvoid wait_long(void){ time_t e = time(0) + 30; while (time(0) < e); }"
+    )
+    (tmp_path / "wait.c").write_text(source)
+    built = subprocess.run(
+        ["cc", "-shared", "-fPIC", "-o", "wait.so", "wait.c"], cwd=tmp_path, check=False
+    )
+    if built.returncode:
+        pytest.skip("needs a C compiler")
+    program = (
+        "import ctypes, os, signal, threading\n"
+        "from systopack.cli import interrupt\n"
+        "interrupt._STUCK_S = 0.2\n"
+        "threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
+        "with interrupt.Interruptions():\n"
+        "    ctypes.CDLL('./wait.so').wait_long()\n"
+    )
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode == 130
+    assert done.stderr.decode() == "Interrupted.\n"
+    assert time.monotonic() - began < 25
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["pack", "m.npy", "--policy", "best", "--time-limit-s", "100"],
+        ["reproduce", "--out", "r"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_ctrl_c_at_some_moment(tmp_path, command):
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "m.npy", rng.standard_normal((400, 900)) * (rng.random((400, 900)) < 0.1))
+    process = start(command, tmp_path)
+    time.sleep(6)
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert err.strip().endswith("Interrupted.")
+        assert "Traceback" not in err
+    else:
+        assert process.communicate()[1].count("\n") <= 1
 
 
 @pytest.mark.slow
