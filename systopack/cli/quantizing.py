@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,7 +25,12 @@ from systopack.errors import InvalidOptionError
 from systopack.records import record_path
 
 if TYPE_CHECKING:
+    from systopack.frontend.graph import LayerGraph
     from systopack.network.network import PackedNetwork
+    from systopack.quantization.fine_tune import QuantizeSettings
+    from systopack.quantization.loss import QuantizationLoss
+
+_WORTH_A_WARNING = 1.0  # points of accuracy
 
 
 def register(app: typer.Typer) -> None:
@@ -70,13 +75,14 @@ def quantize(
     claim("quantize", inputs=(model,), outputs=(out,), record=record)
     check_resume(resume, out)
     from systopack.data.open import open_data
-    from systopack.data.split import training_part
     from systopack.quantization.fine_tune import Progress, QuantizeSettings
+    from systopack.quantization.quantize import measure_loss
     from systopack.quantization.quantize import quantize as run_quantization
     from systopack.records import Record, sha256_of_file
     from systopack.training.checkpoint import checkpoint_path
     from systopack.training.devices import DeviceOptions, is_main_process
     from systopack.training.model import load_model
+    from systopack.training.run import part_of
     from systopack.training.settings import checked
 
     settings = checked(
@@ -102,10 +108,11 @@ def quantize(
         "fraction": fraction,
     }
     model_sha256 = sha256_of_file(model)
+    part = part_of(images, settings, fraction)
     with interruptible(out), console.TrainingDisplay() as display:
-        network = run_quantization(
+        quantized = run_quantization(
             trained,
-            training_part(images, fraction=fraction, held_out=0, seed=seed),
+            part,
             settings=settings,
             augment=images.augment,
             name=out.stem,
@@ -118,10 +125,11 @@ def quantize(
                 resume=resume,
                 configuration={"model_sha256": model_sha256, **configuration},
             ),
-        ).network
+        )
     if not is_main_process():
         return
-    network, out_of_place = _permuted(network, permute=permute)
+    loss = measure_loss(quantized, trained, part, settings)
+    network, out_of_place = _permuted(quantized.network, permute=permute)
     network.save(out)
     checkpoint_path(out).unlink(missing_ok=True)
     Record(
@@ -132,6 +140,7 @@ def quantize(
             "dense_cells": network.dense_cells,
             "packing_efficiency": network.packing_efficiency,
             **out_of_place,
+            **loss_figures(loss),
         },
         configuration={**configuration, "permute": permute},
         seed=seed,
@@ -139,6 +148,7 @@ def quantize(
         outputs={str(out): sha256_of_file(out)},
     ).write(record)
     _tell(network, out_of_place)
+    _tell_loss(loss, quantized.model.graph, settings)
     console.say(f"wrote {out} and {record}")
 
 
@@ -163,3 +173,50 @@ def _tell(network: PackedNetwork, out_of_place: dict[str, int]) -> None:
             console.explain_error(
                 f"Warning: layer '{layer.name}' has no nonzero weight; it gives its bias alone."
             )
+
+
+def loss_figures(loss: QuantizationLoss) -> dict[str, Any]:
+    """What quantization costs, as figures of a record."""
+    images = {"calibration": loss.calibration, "held_out": loss.held_out}
+    return {
+        "snr_db": {name: round(ratio, 2) for name, ratio in loss.snr_db.items()},
+        **{
+            f"{name}_accuracy": {
+                "images": found.images,
+                "float_percent": found.float_percent,
+                "quantized_percent": found.quantized_percent,
+            }
+            for name, found in images.items()
+            if found is not None
+        },
+    }
+
+
+def _tell_loss(loss: QuantizationLoss, graph: LayerGraph, settings: QuantizeSettings) -> None:
+    """Print what 8 bit cost, layer by layer and in accuracy, and warn where it is much."""
+    console.table(
+        ("8 bit against float", "signal to noise, dB"),
+        [(name, f"{ratio:.1f}") for name, ratio in loss.snr_db.items()],
+    )
+    for name, found in (("calibration", loss.calibration), ("held-out", loss.held_out)):
+        if found is not None:
+            console.say(
+                f"accuracy on {found.images:,} {name} images: float {found.float_percent:.2f} %, "
+                f"8 bit {found.quantized_percent:.2f} %"
+            )
+    judged = loss.judged
+    if judged.lost_points <= _WORTH_A_WARNING:
+        return
+    layer, read, left = loss.worst_layer(graph)
+    advice = []
+    if settings.accumulator_bits < 32:
+        advice.append("take --accumulator-bits 32")
+    if settings.epochs == 0:
+        advice.append("fine-tune with --epochs 5")
+    if settings.calibration_images < 1000:
+        advice.append("give more --calibration-images")
+    console.explain_error(
+        f"Warning: 8 bit costs {judged.lost_points:.2f} points of accuracy. Layer '{layer}' loses "
+        f"most: it reads {read:.1f} dB and gives {left:.1f} dB"
+        + (f"; to lose less, {' or '.join(advice)}." if advice else ".")
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,7 @@ from systopack.frontend.graph import ConcatOp, LayerGraph, MatrixOp, PoolOp
 from systopack.nn.shift import shift
 
 WeightsOf = Callable[[MatrixOp], tuple[Tensor, Tensor | None]]
+LimitsOf = Callable[[MatrixOp], tuple[Any, Any]]
 
 
 def execute(
@@ -22,6 +24,7 @@ def execute(
     norm: Callable[[MatrixOp, Tensor], Tensor] = lambda _, tensor: tensor,
     after: Callable[[str, Tensor], Tensor] = lambda _, tensor: tensor,
     average_factor: Callable[[PoolOp], float] = lambda op: 1 / (op.kernel[0] * op.kernel[1]),
+    limits_of: LimitsOf = lambda op: op.clip or (None, None),
 ) -> dict[str, Tensor]:
     """Compute every tensor of the graph.
 
@@ -31,6 +34,8 @@ def execute(
         norm: applied between a layer's sum and its residual; nothing where it is folded.
         after: applied to each finished tensor (and to the input, by the name "input").
         average_factor: what the sum over an average pooling window is multiplied by.
+        limits_of: lowest and highest output of a layer that clips, for all rows or of shape
+            (N, 1, 1).
 
     Returns:
         By name, shape (B, C, H, W); linear layers give (B, N, 1, 1).
@@ -39,7 +44,7 @@ def execute(
     for op in graph.ops:
         if isinstance(op, MatrixOp):
             result = norm(op, _matrix(op, tensors[op.source], weights_of))
-            result = _activate(op, result, tensors)
+            result = _activate(op, result, tensors, limits_of)
         elif isinstance(op, ConcatOp):
             result = concatenate(op, [tensors[source] for source in op.sources])
         else:
@@ -64,13 +69,15 @@ def _matrix(op: MatrixOp, source: Tensor, weights_of: WeightsOf) -> Tensor:
     return F.conv2d(source, weight, bias, op.stride, padding, op.dilation, op.groups)
 
 
-def _activate(op: MatrixOp, result: Tensor, tensors: Mapping[str, Tensor]) -> Tensor:
+def _activate(
+    op: MatrixOp, result: Tensor, tensors: Mapping[str, Tensor], limits_of: LimitsOf
+) -> Tensor:
     if op.residual is not None:
         result = result + residual_operand(op, tensors[op.residual.source])
     if op.activation == "relu":
         return F.relu(result)
     if op.clip is not None:
-        return torch.clamp(result, *op.clip)
+        return torch.clamp(result, *limits_of(op))
     return result
 
 

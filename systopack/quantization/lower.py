@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from systopack.errors import InvalidNetworkError
 from systopack.frontend.graph import ConcatOp, MatrixOp, PoolOp
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import ConcatLayer, InputNode, MatrixLayer, Node, PoolLayer, Residual
@@ -15,6 +16,8 @@ from systopack.packing.pack import dense
 from systopack.quantization.model import QuantizedModel
 from systopack.training.combining import combine_with_groups
 from systopack.training.model import BandGroups, TrainedModel
+
+_INT32 = (-(2**31), 2**31 - 1)
 
 
 def lower(
@@ -80,12 +83,13 @@ def _matrix_layer(model: QuantizedModel, trained: TrainedModel, op: MatrixOp) ->
     bands = _bands(trained, op)
     residual = None
     if op.residual is not None:
-        operand = scales.activations[op.residual.source]
+        # Rows that add nothing have no say in a shift, so theirs may lie anywhere.
+        added = scales.activations[op.residual.source] - total
         residual = Residual(
             source=op.residual.source,
             channels=op.residual.channels,
             stride=op.residual.stride,
-            shift=(operand - total).astype(np.uint8),
+            shift=np.where(op.residual.channels >= 0, added, 0).astype(np.uint8),
         )
     return MatrixLayer(
         name=op.name,
@@ -93,13 +97,13 @@ def _matrix_layer(model: QuantizedModel, trained: TrainedModel, op: MatrixOp) ->
         kind=op.kind,
         matrix=dense(weights) if bands is None else combine_with_groups(weights, bands),
         columns=op.columns,
-        bias=_on_scale(bias, total),
+        bias=_bias(op, bias, total),
         stride=op.stride,
         padding=op.padding,
         output_size=op.output_size,
         residual=residual,
         activation=op.activation,
-        clip=None if op.clip is None else _clip_limits(op.clip, total),
+        clip=None if op.clip is None else _clip_limits(op.clip, scales.factors[op.name], total),
         shift=None if exponent is None else (exponent - total).astype(np.uint8),
         exponent=int(total[0]) if exponent is None else exponent,
     )
@@ -116,13 +120,30 @@ def _bands(trained: TrainedModel, op: MatrixOp) -> tuple[BandGroups, ...] | None
     return ((op.rows, groups),)
 
 
-def _clip_limits(clip: tuple[float, float], total: NDArray[np.int64]) -> NDArray[np.int32]:
-    return np.stack([_on_scale(np.full(len(total), limit), total) for limit in clip], axis=1)
+def _clip_limits(
+    clip: tuple[float, float], factors: NDArray[np.int64], total: NDArray[np.int64]
+) -> NDArray[np.int32]:
+    """Limits on the accumulator scale; one beyond int32 binds no accumulator, so int32 ends it."""
+    held = np.exp2(factors.astype(np.float64))
+    limits = np.stack([_on_scale(held * limit, total) for limit in clip], axis=1)
+    return np.clip(limits, *_INT32).astype(np.int32)
 
 
-def _on_scale(values: NDArray[np.float64], exponents: NDArray[np.int64]) -> NDArray[np.int32]:
-    scaled = np.rint(values * np.exp2(-exponents.astype(np.float64)))
-    return np.clip(scaled, -(2**31), 2**31 - 1).astype(np.int32)
+def _bias(op: MatrixOp, bias: NDArray[np.float64], total: NDArray[np.int64]) -> NDArray[np.int32]:
+    scaled = _on_scale(bias, total)
+    beyond = (scaled < _INT32[0]) | (scaled > _INT32[1])
+    if beyond.any():
+        row = int(np.flatnonzero(beyond)[0])
+        raise InvalidNetworkError(
+            f"Layer '{op.name}': the bias of row {row} is {bias[row]:g}, which does not fit 32 "
+            f"bits on the scale 2**{total[row]} of its accumulator; train the model again with "
+            "weight decay."
+        )
+    return scaled.astype(np.int32)
+
+
+def _on_scale(values: NDArray[np.float64], exponents: NDArray[np.int64]) -> NDArray[np.float64]:
+    return np.asarray(np.rint(values * np.exp2(-exponents.astype(np.float64))))
 
 
 def _pool_layer(model: QuantizedModel, op: PoolOp) -> PoolLayer:

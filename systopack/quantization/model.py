@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from systopack.frontend.execute import execute
 from systopack.frontend.graph import LayerGraph, MatrixOp, PoolOp
 from systopack.frontend.weights import stored_weight
-from systopack.quantization.scales import Scales, Weights
+from systopack.quantization.scales import Scales
+from systopack.quantization.statistics import Weights
 
 _INT32 = (-(2**31), 2**31 - 1)
 
@@ -26,7 +27,8 @@ class QuantizedModel(nn.Module):
     Args:
         graph: the layers.
         weights: filter matrices and biases, batch norm folded; zeros stay zero.
-        scales: from `calibrate`.
+        scales: from `choose_scales`. Tensors are held on the equalized scale that they name; the
+            parameters stay on the model's own, so that training does not see the factors.
     """
 
     def __init__(self, graph: LayerGraph, weights: Weights, scales: Scales) -> None:
@@ -41,30 +43,68 @@ class QuantizedModel(nn.Module):
         for index, (op, matrix) in enumerate(zip(graph.matrix_ops, matrices, strict=True)):
             self.register_buffer(f"mask{index}", matrix != 0)
             # Exponents are integers, so that .double() leaves the scales as they are.
-            self.register_buffer(f"row{index}", torch.from_numpy(scales.weights[op.name]))
-            self.register_buffer(f"sum{index}", torch.from_numpy(scales.accumulator(op)))
+            rows = torch.from_numpy(scales.factors[op.name])
+            columns = torch.from_numpy(scales.factors[op.source][op.columns[:, 0]])
+            self.register_buffer(f"row_factor{index}", rows)
+            self.register_buffer(f"column_factor{index}", columns)
+            self.register_buffer(f"weight_exponent{index}", torch.empty(0))
+            self.register_buffer(f"sum_exponent{index}", torch.empty(0))
+        self.rescale(scales)
+
+    def rescale(self, scales: Scales) -> None:
+        """Take other exponents; the factors must be the same."""
+        self.scales = scales
+        for op, index in ((op, self._index[op.name]) for op in self.graph.matrix_ops):
+            device = self.get_buffer(f"row_factor{index}").device
+            setattr(
+                self,
+                f"weight_exponent{index}",
+                torch.from_numpy(scales.weights[op.name]).to(device),
+            )
+            setattr(
+                self, f"sum_exponent{index}", torch.from_numpy(scales.accumulator(op)).to(device)
+            )
+
+    def folded(self) -> Weights:
+        """The real weights and biases by layer, as trained, pruned weights zero."""
+        return {
+            op.name: (
+                (self.matrices[index] * self.get_buffer(f"mask{index}")).detach().cpu(),
+                self.biases[index].detach().cpu(),
+            )
+            for op, index in ((op, self._index[op.name]) for op in self.graph.matrix_ops)
+        }
 
     def forward(self, images: Tensor) -> Tensor:
         """Normalised images (B, C, H, W) to logits (B, classes)."""
         return self.tensors(images)[self.graph.ops[-1].name].flatten(1)
 
     def tensors(self, images: Tensor) -> dict[str, Tensor]:
-        """Every tensor by name, as real numbers on their scales."""
+        """Every tensor by name, as real numbers on their scales, equalized."""
         return execute(
             self.graph,
             images,
             weights_of=self._kernel,
             after=self._requantize,
             average_factor=self._average_factor,
+            limits_of=self._limits,
         )
 
     def weights_of(self, op: MatrixOp) -> tuple[Tensor, Tensor]:
-        """Quantized filter matrix (N, M) and bias (N,) of a layer, as real numbers."""
+        """Quantized filter matrix (N, M) and bias (N,) of a layer on equalized tensors."""
         index = self._index[op.name]
-        row, total = self.get_buffer(f"row{index}"), self.get_buffer(f"sum{index}")
+        row, total = (
+            self.get_buffer(f"weight_exponent{index}"),
+            self.get_buffer(f"sum_exponent{index}"),
+        )
         zero = torch.zeros_like(row, dtype=torch.int32)
+        held = self.matrices[index] * self.get_buffer(f"mask{index}")
+        rows, columns = (
+            self.get_buffer(f"row_factor{index}"),
+            self.get_buffer(f"column_factor{index}"),
+        )
         matrix = torch.fake_quantize_per_channel_affine(
-            self.matrices[index] * self.get_buffer(f"mask{index}"),
+            held * torch.exp2((rows[:, None] - columns).to(held)),
             torch.exp2(row.float()),
             zero,
             0,
@@ -72,7 +112,11 @@ class QuantizedModel(nn.Module):
             127,
         )
         bias = torch.fake_quantize_per_channel_affine(
-            self.biases[index], torch.exp2(total.float()), zero, 0, *_INT32
+            self.biases[index] * torch.exp2(rows.to(held)),
+            torch.exp2(total.float()),
+            zero,
+            0,
+            *_INT32,
         )
         return matrix, bias
 
@@ -101,6 +145,12 @@ class QuantizedModel(nn.Module):
         if exponent is None:
             return tensor
         return torch.fake_quantize_per_tensor_affine(tensor, 2.0**exponent, 0, -128, 127)
+
+    def _limits(self, op: MatrixOp) -> tuple[Tensor, Tensor]:
+        assert op.clip is not None
+        rows = self.get_buffer(f"row_factor{self._index[op.name]}")
+        scale = torch.exp2(rows.to(self.matrices[0]))[:, None, None]
+        return op.clip[0] * scale, op.clip[1] * scale
 
     def _average_factor(self, op: PoolOp) -> float:
         multiplier, shift = self.scales.averages[op.name]

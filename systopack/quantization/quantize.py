@@ -12,18 +12,30 @@ from torch import Tensor
 from systopack.data.augment import Augment
 from systopack.data.batches import evaluation_batches
 from systopack.data.split import TrainingPart
+from systopack.errors import InvalidNetworkError
+from systopack.frontend.graph import LayerGraph
 from systopack.frontend.weights import folded_weights
 from systopack.network.network import PackedNetwork
 from systopack.network.reference import quantize_images, run
+from systopack.quantization.equalization import equalize, no_factors
 from systopack.quantization.fine_tune import Progress, QuantizeSettings, fine_tune
+from systopack.quantization.loss import (
+    Accuracy,
+    QuantizationLoss,
+    compare_accuracy,
+    layer_snr_db,
+)
 from systopack.quantization.lower import lower
 from systopack.quantization.model import QuantizedModel
-from systopack.quantization.scales import calibrate
+from systopack.quantization.precision import choose_scales, refit
+from systopack.quantization.statistics import Reals, Weights, observe
 from systopack.training.devices import DeviceOptions
 from systopack.training.events import Observer
 from systopack.training.model import TrainedModel
 
 _CALIBRATION_BATCH = 250
+_TRIAL_IMAGES = 200  # on which ways of choosing scales are compared
+_MEASURED_IMAGES = 1000  # at most, for accuracies
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,7 +57,7 @@ def quantize(
     observer: Observer,
     progress: Progress | None = None,
 ) -> Quantized:
-    """Fold batch norm, calibrate, fine-tune where asked to, and lower.
+    """Fold batch norm, equalize, calibrate, fine-tune where asked to, and lower.
 
     Args:
         trained: dense or combined.
@@ -58,10 +70,12 @@ def quantize(
         InvalidNetworkError: the model cannot be lowered, or an accumulator could overflow.
     """
     graph = trained.capture()
-    weights = {op.name: folded_weights(op, trained.state) for op in graph.matrix_ops}
-    calibration = part.train_images[: settings.calibration_images]
-    scales = calibrate(graph, weights, _calibration_batches(trained, part, len(calibration)))
-    model = QuantizedModel(graph, weights, scales)
+    weights = _folded(graph, trained)
+    images = torch.cat(list(_calibration_images(trained, part, settings.calibration_images)))
+    pixels = pixel_values(trained)
+    model = calibrate(
+        graph, weights, images, pixels=pixels, accumulator_bits=settings.accumulator_bits
+    )
     if settings.epochs:
         fine_tune(
             model,
@@ -72,6 +86,15 @@ def quantize(
             devices=devices,
             observer=observer,
             progress=progress,
+        )
+        model.rescale(
+            refit(
+                graph,
+                model.folded(),
+                model.scales,
+                pixels=pixels,
+                accumulator_bits=settings.accumulator_bits,
+            )
         )
     network = lower(
         model,
@@ -86,7 +109,93 @@ def quantize(
     return Quantized(network=network, model=model)
 
 
-def _calibration_batches(trained: TrainedModel, part: TrainingPart, count: int) -> Iterator[Tensor]:
+def measure_loss(
+    quantized: Quantized, trained: TrainedModel, part: TrainingPart, settings: QuantizeSettings
+) -> QuantizationLoss:
+    """Compare a network with the float model that it was made from.
+
+    Args:
+        part, settings: as they were given to `quantize`.
+    """
+    graph = quantized.model.graph
+    seen = min(settings.calibration_images, len(part.train_images))
+    images = torch.cat(list(_calibration_images(trained, part, _TRIAL_IMAGES)))[:seen]
+
+    def accuracy(images: np.ndarray, labels: np.ndarray) -> Accuracy:
+        chosen = slice(_MEASURED_IMAGES)
+        return compare_accuracy(trained, quantized.network, images[chosen], labels[chosen])
+
+    return QuantizationLoss(
+        snr_db=layer_snr_db(graph, _folded(graph, trained), quantized.model, images),
+        calibration=accuracy(part.train_images[:seen], part.train_labels[:seen]),
+        held_out=accuracy(part.held_out_images, part.held_out_labels)
+        if len(part.held_out_labels)
+        else None,
+    )
+
+
+def pixel_values(trained: TrainedModel) -> Reals:
+    """The real number of every pixel value of every channel: shape (C, 256)."""
+    mean, std = (np.array(part, dtype=np.float64)[:, None] for part in (trained.mean, trained.std))
+    values: Reals = (np.arange(256)[None, :] / 255 - mean) / std
+    return values
+
+
+def _folded(graph: LayerGraph, trained: TrainedModel) -> Weights:
+    weights = {op.name: folded_weights(op, trained.state) for op in graph.matrix_ops}
+    for name, parts in weights.items():
+        if not all(bool(torch.isfinite(part).all()) for part in parts):
+            raise InvalidNetworkError(
+                f"Layer '{name}' has weights that are not finite once its batch norm is folded in; "
+                "its running variance is negative or too small, so train the model again."
+            )
+    return weights
+
+
+def calibrate(
+    graph: LayerGraph, weights: Weights, images: Tensor, *, pixels: Reals, accumulator_bits: int
+) -> QuantizedModel:
+    """The 8-bit model whose logits come closest to the float model's on some calibration images.
+
+    Tensors are equalized or not, and biases corrected or not: what helps one network harms
+    another, so the images decide.
+
+    Args:
+        weights: filter matrices and biases, batch norm folded.
+        images: normalised, shape (B, C, H, W): the calibration images.
+        pixels: shape (C, 256): the real number of every pixel value of every channel.
+        accumulator_bits: 16 or 32.
+
+    Raises:
+        InvalidNetworkError: no scales with shifts in 0..31 exist.
+    """
+    statistics = observe(graph, weights, torch.split(images, _CALIBRATION_BATCH))
+    trials: list[tuple[float, QuantizedModel]] = []
+    impossible: InvalidNetworkError | None = None
+    for factors in (no_factors(graph), equalize(graph, weights, statistics)):
+        for correct_bias in (False, True):
+            try:
+                scales, own = choose_scales(
+                    graph,
+                    weights,
+                    statistics,
+                    pixels=pixels,
+                    factors=factors,
+                    accumulator_bits=accumulator_bits,
+                    correct_bias=correct_bias,
+                )
+            except InvalidNetworkError as error:
+                impossible = error
+                continue
+            model = QuantizedModel(graph, own, scales)
+            ratios = layer_snr_db(graph, weights, model, images[:_TRIAL_IMAGES])
+            trials.append((ratios[graph.ops[-1].name], model))
+    if impossible is not None and not trials:
+        raise impossible
+    return max(trials, key=lambda trial: trial[0])[1]
+
+
+def _calibration_images(trained: TrainedModel, part: TrainingPart, count: int) -> Iterator[Tensor]:
     for images, _ in evaluation_batches(
         images=part.train_images[:count],
         labels=part.train_labels[:count],

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from systopack.errors import InvalidNetworkError
-from systopack.frontend.execute import execute
 from systopack.frontend.graph import ConcatOp, LayerGraph, MatrixOp, PoolOp
-from systopack.frontend.weights import stored_weight
+from systopack.quantization.equalization import Factors
+from systopack.quantization.rows import (
+    SHIFT_LIMIT,
+    Exponents,
+    Reach,
+    RowTask,
+    best_exponent,
+    int8,
+    loosest_exponent,
+    wanted_exponents,
+)
+from systopack.quantization.sharing import highest_of_shared
+from systopack.quantization.statistics import Reals, TensorStatistics
 
-_SHIFT_LIMIT = 31
 _MULTIPLIER_BITS = 15
-_SAMPLES_PER_BATCH = 1 << 16
-_CANDIDATES = 4  # scales tried below the one that clips nothing
 _ROUNDS = 64
 
-Weights = Mapping[str, tuple[Tensor, Tensor]]  # layer -> filter matrix (N, M), bias (N,)
+Matrices = Mapping[str, tuple[Reals, Reals]]  # layer -> filter matrix (N, M), bias (N,)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,144 +39,173 @@ class Scales:
         activations: tensor name -> exponent, for every tensor but the logits.
         weights: layer name -> exponent of each row, shape (N,), int64.
         averages: average pooling name -> (multiplier, shift).
+        factors: tensor name -> k of each channel, shape (C,), int64: the network holds it
+            `2 ** k` times as large as the model.
     """
 
     activations: Mapping[str, int]
     weights: Mapping[str, NDArray[np.int64]]
     averages: Mapping[str, tuple[int, int]]
+    factors: Factors
 
     def accumulator(self, op: MatrixOp) -> NDArray[np.int64]:
         """Exponent of the accumulator of each row, shape (N,)."""
         return self.weights[op.name] + self.activations[op.source]
 
 
-def calibrate(graph: LayerGraph, weights: Weights, batches: Iterable[Tensor]) -> Scales:
-    """Choose the scales that lose least on calibration images.
-
-    Activations: per tensor, the power of two of least squared error over samples of the images.
-    Weights: per row, likewise; the last layer has one for all rows, so that its logits compare.
-    Then scales are raised where a shift would not lie in 0..31.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ScaleTask:
+    """A network on equalized tensors whose scales are to be chosen.
 
     Args:
         graph: the layers.
-        weights: filter matrices and biases, batch norm folded.
-        batches: normalised images, shape (B, C, H, W).
-
-    Raises:
-        InvalidNetworkError: no set of shifts in 0..31 exists.
+        matrices: filter matrices and biases, batch norm folded, equalized.
+        pixels: shape (C, 256): the real number of every pixel value, equalized.
+        factors: by which the tensors are equalized.
+        accumulator_bits: 16 or 32.
     """
-    samples = _sample_tensors(graph, weights, batches)
-    logits = graph.ops[-1].name
-    activations = {
-        name: best_exponent(values) for name, values in samples.items() if name != logits
-    }
-    rows = {}
-    for op in graph.matrix_ops:
-        matrix = weights[op.name][0].detach().cpu().double().numpy()
-        if op.name == logits:
-            rows[op.name] = np.full(op.rows, best_exponent(matrix.ravel()), dtype=np.int64)
-        else:
-            rows[op.name] = np.array([best_exponent(row) for row in matrix], dtype=np.int64)
-    _make_shifts_fit(graph, activations, rows)
-    averages = {
-        op.name: _average(op, activations)
-        for op in graph.ops
-        if isinstance(op, PoolOp) and op.kind == "average"
-    }
-    return Scales(activations=activations, weights=rows, averages=averages)
 
+    graph: LayerGraph
+    matrices: Matrices
+    pixels: Reals
+    factors: Factors
+    accumulator_bits: int
 
-def best_exponent(values: NDArray[np.floating]) -> int:
-    """The exponent e for which int8 times 2**e comes closest to the values (squared error)."""
-    largest = float(np.abs(values).max(initial=0.0))
-    if largest == 0:
-        return 0
-    loosest = math.ceil(math.log2(largest / 127))
-    exponents = range(loosest, loosest - _CANDIDATES, -1)
-    errors = []
-    for exponent in exponents:
-        rounded = np.clip(np.rint(values * 2.0**-exponent), -128, 127) * 2.0**exponent
-        errors.append(float(((rounded - values) ** 2).sum()))
-    return exponents[int(np.argmin(errors))]
+    def start(self, statistics: Mapping[str, TensorStatistics]) -> dict[str, int]:
+        """An exponent for every tensor but the logits: least squared error on the samples.
 
+        The input's covers all 256 pixel values, whatever the calibration images hold.
+        """
+        activations = {"input": loosest_exponent(float(np.abs(self.pixels).max()) or 1.0)}
+        for op in self.graph.ops[:-1]:
+            found = statistics[op.name]
+            extremes = float(found.low.min()), float(found.high.max())
+            activations[op.name] = best_exponent(found.samples, extremes)
+        return highest_of_shared(self.graph, activations)
 
-def _sample_tensors(
-    graph: LayerGraph, weights: Weights, batches: Iterable[Tensor]
-) -> dict[str, NDArray[np.float64]]:
-    """Evenly spaced values of every tensor, with the extremes always among them."""
-    samples: dict[str, list[NDArray[np.float64]]] = {}
-    with torch.inference_mode():
-        for images in batches:
-            tensors = execute(
-                graph,
-                images,
-                weights_of=lambda op: (stored_weight(op, weights[op.name][0]), weights[op.name][1]),
+    def wanted(self) -> dict[str, Exponents]:
+        """The row exponents that suit the weights alone."""
+        logits = self.graph.ops[-1].name
+        return {
+            name: wanted_exponents(matrix, shared=name == logits)
+            for name, (matrix, _) in self.matrices.items()
+        }
+
+    def settle(self, activations: Mapping[str, int], wanted: Mapping[str, Exponents]) -> Scales:
+        """Raise exponents until all shifts lie in 0..31 and every accumulator fits.
+
+        Raising only ever loses low bits, so the rules are applied until nothing changes.
+
+        Raises:
+            InvalidNetworkError: no such exponents exist.
+        """
+        found, rows = dict(activations), dict[str, Exponents]()
+        for _ in range(_ROUNDS):
+            before = dict(found)
+            reaches = self.reaches(found)
+            for op in reversed(self.graph.matrix_ops):
+                rows[op.name] = self.row_task(op, found, reaches).exponents(wanted[op.name])
+                self._raise_targets(op, rows[op.name], found)
+            found = highest_of_shared(self.graph, found)
+            if found == before:
+                return Scales(
+                    activations=found,
+                    weights=rows,
+                    averages={
+                        op.name: _average(op, found)
+                        for op in self.graph.ops
+                        if isinstance(op, PoolOp) and op.kind == "average"
+                    },
+                    factors=self.factors,
+                )
+        raise InvalidNetworkError(
+            f"No power-of-two scales exist with which every sum of this network fits "
+            f"{self.accumulator_bits}-bit accumulators and every shift lies in 0..31; "
+            + (
+                "build it with 32-bit accumulators."
+                if self.accumulator_bits < 32
+                else "its layers differ too much in magnitude, so train it again with weight decay."
             )
-            for name, tensor in tensors.items():
-                flat = tensor.contiguous().flatten()
-                step = max(1, flat.numel() // _SAMPLES_PER_BATCH)
-                chosen = torch.cat([flat[::step], flat.aminmax().min[None], flat.max()[None]])
-                samples.setdefault(name, []).append(chosen.cpu().double().numpy())
-    return {name: np.concatenate(parts) for name, parts in samples.items()}
+        )
+
+    def row_task(
+        self, op: MatrixOp, activations: Mapping[str, int], reaches: Mapping[str, Reach]
+    ) -> RowTask:
+        """A layer's rows, on given scales of the tensors."""
+        matrix, bias = self.matrices[op.name]
+        operand = None if op.residual is None else op.residual.source
+        return RowTask(
+            op=op,
+            matrix=matrix,
+            bias=bias,
+            source=reaches[op.source],
+            source_exponent=activations[op.source],
+            operand=None if operand is None else reaches[operand],
+            operand_exponent=0 if operand is None else activations[operand],
+            output_exponent=activations.get(op.name),
+            accumulator_bits=self.accumulator_bits,
+        )
+
+    def _raise_targets(self, op: MatrixOp, rows: Exponents, activations: dict[str, int]) -> None:
+        """No tensor may be finer than the accumulators that it is made from or added to."""
+        total = rows + activations[op.source]
+        if op.name in activations:
+            activations[op.name] = max(activations[op.name], int(total.max()))
+        if op.residual is not None:
+            adds = op.residual.channels >= 0
+            operand = op.residual.source
+            highest = int(total[adds].max(initial=activations[operand]))
+            activations[operand] = max(activations[operand], highest)
+
+    def reaches(self, activations: Mapping[str, int]) -> dict[str, Reach]:
+        """What every tensor but the logits can hold for any image, as integers by channel."""
+        words = int8(self.pixels * 2.0 ** -activations["input"])
+        reaches = {"input": Reach(low=words.min(axis=1), high=words.max(axis=1))}
+        for op in self.graph.ops[:-1]:
+            if isinstance(op, ConcatOp):
+                reaches[op.name] = _concatenated(op, reaches)
+            elif isinstance(op, PoolOp):
+                reaches[op.name] = _pooled(op, reaches[op.source], activations)
+            else:
+                reaches[op.name] = self._produced(op, activations[op.name])
+        return reaches
+
+    def _produced(self, op: MatrixOp, exponent: int) -> Reach:
+        """Saturation bounds what a layer gives; ReLU and clip more so."""
+        low, high = np.full(op.rows, -128.0), np.full(op.rows, 127.0)
+        if op.activation == "relu":
+            low = np.zeros(op.rows)
+        elif op.clip is not None:
+            scale = np.exp2(self.factors[op.name] - float(exponent))
+            low = np.maximum(low, np.floor(op.clip[0] * scale))
+            high = np.minimum(high, np.ceil(op.clip[1] * scale))
+        return Reach(low=np.minimum(low, high), high=np.maximum(low, high))
 
 
-def _make_shifts_fit(
-    graph: LayerGraph, activations: dict[str, int], rows: dict[str, NDArray[np.int64]]
-) -> None:
-    """Raise exponents until every requantization and residual shift lies in 0..31.
-
-    Raising only ever loses low bits, so the rules are applied until nothing changes.
-    """
-    holder = _scale_holders(graph)
-    for _ in range(_ROUNDS):
-        before = (dict(activations), {name: e.copy() for name, e in rows.items()})
-        for name, source in holder.items():
-            if source in activations and name in activations:
-                activations[source] = max(activations[source], activations[name])
-        for name, source in holder.items():
-            if source in activations:
-                activations[name] = activations[source]
-        for op in reversed(graph.matrix_ops):
-            scaled = rows[op.name] + activations[op.source]
-            targets = [holder[op.name]] if op.name in activations else []
-            if op.residual is not None:
-                targets.append(holder[op.residual.source])
-            for target in targets:
-                activations[target] = max(activations[target], int(scaled.max()))
-                lowest = activations[target] - activations[op.source] - _SHIFT_LIMIT
-                rows[op.name] = np.maximum(rows[op.name], lowest)
-        same_rows = all((rows[name] == before[1][name]).all() for name in rows)
-        if activations == before[0] and same_rows:
-            return
-    raise InvalidNetworkError(
-        "No power-of-two scales with shifts in 0..31 exist for this network; its layers differ "
-        "too much in magnitude, so train it again with weight decay."
-    )
+def _concatenated(op: ConcatOp, reaches: Mapping[str, Reach]) -> Reach:
+    low, high = np.zeros(len(op.channels)), np.zeros(len(op.channels))
+    for index, source in enumerate(op.sources):
+        chosen = op.operands == index
+        part = reaches[source].of(op.channels[chosen])
+        low[chosen], high[chosen] = part.low, part.high
+    return Reach(low=low, high=high)
 
 
-def _scale_holders(graph: LayerGraph) -> dict[str, str]:
-    """For each tensor the one whose scale it has.
-
-    Max pooling keeps its input's; a concatenation and all that it reads share one.
-    """
-    holder = {"input": "input"}
-    for op in graph.ops:
-        if isinstance(op, ConcatOp):
-            joined = {holder[source] for source in op.sources}
-            first = holder[op.sources[0]]
-            holder = {name: first if held in joined else held for name, held in holder.items()}
-            holder[op.name] = first
-        else:
-            keeps = isinstance(op, PoolOp) and op.kind == "max"
-            holder[op.name] = holder[op.source] if keeps else op.name
-    return holder
+def _pooled(op: PoolOp, source: Reach, activations: Mapping[str, int]) -> Reach:
+    if op.kind == "max":
+        return source
+    if any(op.padding):
+        source = source.with_zero()
+    factor = 2.0 ** (activations[op.source] - activations[op.name])
+    # One more on either side: the multiplier of 15 bits is rounded.
+    return Reach(low=int8(source.low * factor - 1), high=int8(source.high * factor + 1))
 
 
 def _average(op: PoolOp, activations: Mapping[str, int]) -> tuple[int, int]:
     """(multiplier, shift) with multiplier / 2**shift = 2**(input - output exponent) / area."""
     area = op.kernel[0] * op.kernel[1]
     factor = 2.0 ** (activations[op.source] - activations[op.name]) / area
-    shift = min(_SHIFT_LIMIT, _MULTIPLIER_BITS - 1 - math.floor(math.log2(factor)))
+    shift = min(SHIFT_LIMIT, _MULTIPLIER_BITS - 1 - math.floor(math.log2(factor)))
     multiplier = round(factor * 2.0**shift)
     while multiplier % 2 == 0 and shift > 0:
         multiplier, shift = multiplier // 2, shift - 1
@@ -180,3 +215,54 @@ def _average(op: PoolOp, activations: Mapping[str, int]) -> tuple[int, int]:
             "in 0..31 expresses; use a smaller window."
         )
     return multiplier, shift
+
+
+def constant_rows(task: ScaleTask, activations: Mapping[str, int]) -> Matrices:
+    """Matrices in which rows that give one word for every image hold no weight.
+
+    Such a row - switched off by its bias, or with weights too small to matter - is its bias
+    alone, and must not bind the scale of the others.
+    """
+    reaches = task.reaches(activations)
+    result = dict(task.matrices)
+    for op in task.graph.matrix_ops:
+        exponent = activations.get(op.name)
+        if exponent is None:
+            continue
+        matrix, bias = task.matrices[op.name]
+        low, high = _real_bounds(op, matrix, bias, activations, reaches)
+        limits = (0.0, math.inf) if op.activation == "relu" else (-math.inf, math.inf)
+        scale = np.exp2(task.factors[op.name].astype(np.float64))
+        if op.clip is not None:
+            limits = op.clip
+        ends = [np.clip(end, limits[0] * scale, limits[1] * scale) for end in (low, high)]
+        words = [int8(end * 2.0**-exponent) for end in ends]
+        constant = words[0] == words[1]
+        if op.residual is not None:
+            constant &= op.residual.channels < 0
+        if constant.any():
+            middle = np.clip((ends[0] + ends[1]) / 2, -129 * 2.0**exponent, 128 * 2.0**exponent)
+            kept = np.where(constant, 0.0, 1.0)
+            result[op.name] = matrix * kept[:, None], np.where(constant, middle, bias)
+    return result
+
+
+def _real_bounds(
+    op: MatrixOp,
+    matrix: Reals,
+    bias: Reals,
+    activations: Mapping[str, int],
+    reaches: Mapping[str, Reach],
+) -> tuple[Reals, Reals]:
+    """Lowest and highest sum of each row for any image, as real numbers."""
+    source = reaches[op.source].with_zero() if any(op.padding) else reaches[op.source]
+    columns = source.of(op.columns[:, 0])
+    unit = 2.0 ** activations[op.source]
+    positive, negative = np.maximum(matrix, 0), np.minimum(matrix, 0)
+    low = bias + (positive @ columns.low + negative @ columns.high) * unit
+    high = bias + (positive @ columns.high + negative @ columns.low) * unit
+    if op.residual is not None:
+        operand = reaches[op.residual.source].of(op.residual.channels)
+        unit = 2.0 ** activations[op.residual.source]
+        low, high = low + operand.low * unit, high + operand.high * unit
+    return low, high

@@ -58,7 +58,7 @@ def train(
     fabric = launch(devices)
     torch.manual_seed(settings.seed)
     module = zoo.build(architecture, classes=data.classes)
-    part = _part(data, settings, fraction)
+    part = part_of(data, settings, fraction)
     run = Run(
         session=Session(
             fabric=fabric,
@@ -121,7 +121,7 @@ def combine(
         fabric=fabric,
         module=module,
         graph=capture(module, data.shape) if dense.graph is None else dense.graph,
-        part=_part(data, settings, fraction),
+        part=part_of(data, settings, fraction),
         augment=data.augment,
         mean=dense.mean,
         std=dense.std,
@@ -268,7 +268,12 @@ def _cosine(settings: CombineSettings) -> LearningRate:
     return lambda epoch: settings.learning_rate * half_cosine(epoch / epochs)
 
 
-def _part(data: ImageData, settings: OptimizerSettings, fraction: float) -> TrainingPart:
+def part_of(data: ImageData, settings: OptimizerSettings, fraction: float) -> TrainingPart:
+    """The images that a run of these settings may read, and those it holds out.
+
+    Runs of one seed, fraction and `held_out` hold out the same images, so what one has not seen
+    the next has not either.
+    """
     held_out = settings.held_out
     if held_out is None:
         images = round(len(data.train_labels) * fraction)

@@ -14,8 +14,8 @@ from systopack.network.file import to_bytes
 from systopack.nn import zoo
 from systopack.packing.rule import PackingRule
 from systopack.quantization.fine_tune import Progress, QuantizeSettings
-from systopack.quantization.quantize import quantize, reference_equals_model
-from systopack.quantization.scales import best_exponent, calibrate
+from systopack.quantization.quantize import calibrate, quantize, reference_equals_model
+from systopack.quantization.rows import best_exponent
 from systopack.training.devices import DeviceOptions
 from systopack.training.events import SilentObserver
 from systopack.training.model import TrainedModel
@@ -131,7 +131,6 @@ class Wide(nn.Module):
 
 def test_a_layer_of_4608_inputs_is_exact():
     from systopack.quantization.lower import lower
-    from systopack.quantization.model import QuantizedModel
     from systopack.quantization.quantize import Quantized
 
     torch.manual_seed(0)
@@ -142,8 +141,13 @@ def test_a_layer_of_4608_inputs_is_exact():
     graph = capture(module, (1, 3, 3))
     weights = {op.name: folded_weights(op, module.state_dict()) for op in graph.matrix_ops}
     images = np.random.default_rng(0).integers(0, 256, (50, 1, 3, 3)).astype(np.uint8)
-    scales = calibrate(graph, weights, [torch.from_numpy(images).float() / 255])
-    model = QuantizedModel(graph, weights, scales)
+    model = calibrate(
+        graph,
+        weights,
+        torch.from_numpy(images).float() / 255,
+        pixels=np.arange(256)[None, :] / 255,
+        accumulator_bits=32,
+    )
     trained = TrainedModel(
         architecture="lenet5-shift",
         class_names=("a", "b", "c"),
@@ -180,18 +184,3 @@ def test_best_exponent_weighs_clipping_against_rounding():
     assert best_exponent(np.zeros(4)) == 0
     many = np.concatenate([np.full(100_000, 0.3), [130.0]])
     assert best_exponent(many) < best_exponent(np.array([130.0, 0.3]))
-
-
-def test_sixteen_bit_accumulators_are_checked(digits):
-    from systopack.errors import InvalidNetworkError
-
-    with pytest.raises(InvalidNetworkError, match=r"Layer 'conv1'.*16 bits"):
-        quantize(
-            untrained("lenet5-shift", 10, 1),
-            training_part(digits),
-            settings=QuantizeSettings(accumulator_bits=16),
-            augment=digits.augment,
-            name="narrow",
-            devices=DeviceOptions(accelerator="cpu"),
-            observer=SilentObserver(),
-        )

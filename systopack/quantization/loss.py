@@ -1,0 +1,123 @@
+"""What quantization costs: signal to noise of every tensor, and accuracy before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from systopack.data.images import Images, Labels
+from systopack.frontend.execute import execute
+from systopack.frontend.graph import LayerGraph, sources_of
+from systopack.frontend.weights import stored_weight
+from systopack.network.network import PackedNetwork
+from systopack.network.reference import classify
+from systopack.quantization.model import QuantizedModel
+from systopack.quantization.statistics import Weights
+from systopack.training.model import TrainedModel
+from systopack.training.session import accuracy_percent
+
+NOISE_FREE_DB = 120.0  # at most this is reported, also where nothing is lost
+_BATCH = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accuracy:
+    """Top-1 on some images, in percent: of the float model and of the 8-bit network."""
+
+    images: int
+    float_percent: float
+    quantized_percent: float
+
+    @property
+    def lost_points(self) -> float:
+        """What quantization costs; negative where it gains."""
+        return self.float_percent - self.quantized_percent
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantizationLoss:
+    """What quantization costs, on images of the training set.
+
+    Args:
+        snr_db: tensor name -> signal to noise ratio of the 8-bit tensor against the float one, in
+            dB, over calibration images; the noise of all layers before is in it.
+        calibration: accuracy on the calibration images.
+        held_out: on images that neither calibration nor training has seen; None: there are none.
+    """
+
+    snr_db: Mapping[str, float]
+    calibration: Accuracy
+    held_out: Accuracy | None
+
+    @property
+    def judged(self) -> Accuracy:
+        """The accuracies that count: on held-out images where there are any."""
+        return self.calibration if self.held_out is None else self.held_out
+
+    def worst_layer(self, graph: LayerGraph) -> tuple[str, float, float]:
+        """The layer that loses most: its name, the ratio of what it reads and its own, in dB."""
+
+        def drop(name: str, read: float) -> float:
+            return read - self.snr_db[name]
+
+        reads = {op.name: min(self.snr_db[source] for source in sources_of(op)) for op in graph.ops}
+        name = max(reads, key=lambda layer: drop(layer, reads[layer]))
+        return name, reads[name], self.snr_db[name]
+
+
+def layer_snr_db(
+    graph: LayerGraph, weights: Weights, model: QuantizedModel, images: Tensor
+) -> dict[str, float]:
+    """Signal to noise ratio of every tensor of the quantized model, in dB.
+
+    The signal is the variance of the float tensor over images and positions, channel by channel.
+
+    Args:
+        weights: of the float model, batch norm folded.
+        images: normalised, shape (B, C, H, W).
+    """
+    signal: dict[str, float] = {}
+    noise: dict[str, float] = {}
+    factors = model.scales.factors
+    with torch.inference_mode():
+        for batch in torch.split(images, _BATCH):
+            exact = execute(
+                graph,
+                batch,
+                weights_of=lambda op: (stored_weight(op, weights[op.name][0]), weights[op.name][1]),
+            )
+            got = model.tensors(batch)
+            for name, expected in exact.items():
+                factor = torch.exp2(torch.from_numpy(factors[name]).to(expected))[:, None, None]
+                held = expected * factor
+                centred = held - held.mean(dim=(0, 2, 3), keepdim=True)
+                signal[name] = signal.get(name, 0.0) + float(centred.double().square().sum())
+                error = (got[name] - held).double().square().sum()
+                noise[name] = noise.get(name, 0.0) + float(error)
+    return {name: _decibel(signal[name], noise[name]) for name in signal}
+
+
+def _decibel(signal: float, noise: float) -> float:
+    if noise <= signal * 10 ** (-NOISE_FREE_DB / 10):
+        return NOISE_FREE_DB
+    return float(10 * np.log10(max(signal, 1e-300) / noise))
+
+
+def compare_accuracy(
+    trained: TrainedModel, network: PackedNetwork, images: Images, labels: Labels
+) -> Accuracy:
+    """Top-1 of the float model and of the network, in percent.
+
+    Args:
+        images: shape (B, C, H, W), uint8, at least one; labels: shape (B,).
+    """
+    module, mean, std = trained.to_module(), trained.mean, trained.std
+    return Accuracy(
+        images=len(images),
+        float_percent=accuracy_percent(module, images, labels, mean=mean, std=std),
+        quantized_percent=100 * float((classify(network, images) == labels).mean()),
+    )

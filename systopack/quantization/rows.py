@@ -1,0 +1,169 @@
+"""Scales of weights, row by row: as fine as the weights, the bias and the accumulator allow.
+
+A row's accumulator stands on `2 ** (row exponent + exponent of the source)`. The exponent is the
+one of least squared error of the weights, raised until bias, products and residual operand fit the
+accumulator for every image, and until no shift leaves 0..31. A row without weights constrains
+nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from systopack.frontend.graph import MatrixOp
+from systopack.quantization.statistics import Reals
+
+SHIFT_LIMIT = 31
+_CANDIDATES = 4  # scales tried below the one that clips nothing
+_FRACTION_BITS = 8  # of a row without weights, below the output's last bit
+_BIAS_BITS = 16  # fraction bits of logits without weights, above those
+_BLOCK_ELEMENTS = 1 << 22  # weights that are looked at together
+_MARGIN = 1 - 2.0**-10  # of the accumulator: the bias is rounded once more, to float32
+_LOWEST = -(2**20)  # no constraint
+NO_WEIGHTS = _LOWEST  # the exponent that a row without weights asks for
+
+Exponents = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reach:
+    """Lowest and highest integer of every channel of a tensor for any image, shape (C,)."""
+
+    low: Reals
+    high: Reals
+
+    def of(self, channels: NDArray[np.int32]) -> Reach:
+        """The reach of a choice of channels; channel -1 is zero."""
+        chosen, present = np.maximum(channels, 0), channels >= 0
+        return Reach(low=self.low[chosen] * present, high=self.high[chosen] * present)
+
+    def with_zero(self) -> Reach:
+        """The reach where the value may also be 0."""
+        return Reach(low=np.minimum(self.low, 0), high=np.maximum(self.high, 0))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RowTask:
+    """A layer whose rows need scales.
+
+    Args:
+        op: the layer.
+        matrix: shape (N, M), real weights; bias: shape (N,).
+        source: reach of its input's channels, on scale `2 ** source_exponent`.
+        operand: the same of its residual operand's channels, or None.
+        output_exponent: of its tensor; None: raw logits.
+        accumulator_bits: width.
+    """
+
+    op: MatrixOp
+    matrix: Reals
+    bias: Reals
+    source: Reach
+    source_exponent: int
+    operand: Reach | None
+    operand_exponent: int
+    output_exponent: int | None
+    accumulator_bits: int
+
+    def exponents(self, wanted: Exponents) -> Exponents:
+        """The finest exponents at or above the wanted ones that fit, shape (N,).
+
+        Args:
+            wanted: shape (N,); `NO_WEIGHTS` for rows without weights.
+        """
+        empty = wanted == NO_WEIGHTS
+        lowest = np.full(len(wanted), _LOWEST, dtype=np.int64)
+        highest = np.full(len(wanted), -_LOWEST, dtype=np.int64)
+        if self.output_exponent is not None:
+            lowest[:] = self.output_exponent - SHIFT_LIMIT - self.source_exponent
+            highest[:] = self.output_exponent - self.source_exponent
+        if self.op.residual is not None:
+            adds = self.op.residual.channels >= 0
+            top = self.operand_exponent - self.source_exponent
+            lowest[adds] = np.maximum(lowest[adds], top - SHIFT_LIMIT)
+            highest[adds] = np.minimum(highest[adds], top)
+        free = np.where(highest == -_LOWEST, -_BIAS_BITS - self.source_exponent, highest)
+        start = np.where(empty, free - _FRACTION_BITS, wanted)
+        found = self._fitting(np.maximum(start, lowest))
+        while self.output_exponent is None and (found != found.max()).any():
+            # One scale for all logits, so that they compare.
+            found = self._fitting(np.full(len(found), found.max(), dtype=np.int64))
+        return found
+
+    def _fitting(self, exponents: Exponents) -> Exponents:
+        """Raise exponents until every accumulator fits."""
+        limit = _MARGIN * (1 << (self.accumulator_bits - 1))
+        found = exponents.copy()
+        step = max(1, _BLOCK_ELEMENTS // max(1, self.matrix.shape[1]))
+        for first in range(0, len(found), step):
+            over = np.arange(first, min(first + step, len(found)))
+            while over.size:
+                over = over[self._furthest(over, found[over]) > limit]
+                found[over] += 1
+        return found
+
+    def _furthest(self, rows: NDArray[np.int64], exponents: Exponents) -> Reals:
+        """Largest magnitude of the accumulators of some rows, for any image and any order."""
+        scale = np.exp2(-exponents.astype(np.float64))
+        source = self.source.with_zero() if any(self.op.padding) else self.source
+        columns = source.of(self.op.columns[:, 0])
+        weights = int8(self.matrix[rows] * scale[:, None])
+        ends = weights * columns.low, weights * columns.high
+        bias = np.abs(self.bias[rows]) * scale * 2.0**-self.source_exponent + 1
+        added = np.zeros(len(rows))
+        if self.op.residual is not None and self.operand is not None:
+            operand = self.operand.of(self.op.residual.channels[rows])
+            shift = 2.0 ** (self.operand_exponent - self.source_exponent) * scale
+            added = np.maximum(np.abs(operand.low), np.abs(operand.high)) * shift
+        up = np.maximum(np.maximum(*ends), 0).sum(axis=1)
+        down = -np.minimum(np.minimum(*ends), 0).sum(axis=1)
+        return np.asarray(np.maximum(up, down) + bias + added)
+
+
+def wanted_exponents(matrix: Reals, *, shared: bool) -> Exponents:
+    """The exponent of least squared error of each row, shape (N,); `NO_WEIGHTS` for zero rows.
+
+    Args:
+        matrix: shape (N, M).
+        shared: one exponent for all rows.
+    """
+    if shared:
+        common = best_exponent(matrix.ravel()) if matrix.any() else NO_WEIGHTS
+        return np.full(len(matrix), common, dtype=np.int64)
+    return np.array(
+        [best_exponent(row) if row.any() else NO_WEIGHTS for row in matrix], dtype=np.int64
+    )
+
+
+def best_exponent(values: Reals, extremes: tuple[float, float] = (0.0, 0.0)) -> int:
+    """The exponent e for which int8 times 2**e comes closest to the values (squared error).
+
+    Args:
+        values: samples.
+        extremes: lowest and highest value there is, counted once beside the samples.
+    """
+    every = np.concatenate([values.ravel(), np.array(extremes)])
+    largest = float(np.abs(every).max(initial=0.0))
+    if largest == 0:
+        return 0
+    loosest = loosest_exponent(largest)
+    exponents = range(loosest, loosest - _CANDIDATES, -1)
+    errors = [
+        float(np.square(int8(every * 2.0**-exponent) * 2.0**exponent - every).sum())
+        for exponent in exponents
+    ]
+    return exponents[int(np.argmin(errors))]
+
+
+def loosest_exponent(largest: float) -> int:
+    """The finest exponent that clips no magnitude up to `largest`, which is positive."""
+    return math.ceil(math.log2(largest / 127))
+
+
+def int8(values: Reals) -> Reals:
+    """Rounded to nearest, ties to even, and saturated to int8; still float64."""
+    return np.asarray(np.clip(np.rint(values), -128, 127))
