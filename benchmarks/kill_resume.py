@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from systopack.records import Record, sha256_of_file
+from systopack.training.checkpoint import checkpoint_path
 
 RECORD = Path(__file__).parent / "records" / "kill_resume.json"
 _COMBINE = (
@@ -70,7 +71,7 @@ def main() -> None:
         else:
             continue  # it was quicker than the unbroken run; draw another moment
         killed += 1
-        if combine(folder, out, resume=True).wait():
+        if combine(folder, out, resume=checkpoint_path(out).exists()).wait():
             raise SystemExit(f"the resume after {moment_s:.1f} s failed")
         identical += sha256_of_file(out) == expected
         print(f"{killed}: killed after {moment_s:.1f} s, {identical} identical", flush=True)
