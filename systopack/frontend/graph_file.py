@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from systopack.errors import InvalidNetworkError
 from systopack.frontend.graph import (
     ConcatOp,
+    Ending,
     LayerGraph,
     MatrixOp,
     Norm,
@@ -48,7 +49,7 @@ def graph_from_json(content: Mapping[str, Any], tensors: Mapping[str, Tensor]) -
         if name.startswith(PREFIX)
     }
     channels, height, width = (int(size) for size in content["input_shape"])
-    if content["ending"] not in ("none", "softmax", "log_softmax"):
+    if content["ending"] not in get_args(Ending):
         raise ValueError(f"the unknown ending '{content['ending']}'")
     return LayerGraph(
         input_shape=(channels, height, width),

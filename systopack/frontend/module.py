@@ -44,7 +44,10 @@ class GraphModule(nn.Module):
             return tensor if op.norm is None else _batch_norm(op, tensor, state, self.training)
 
         tensors = execute(
-            self.graph, images, weights_of=lambda op: raw_weights(op, state), norm=norm
+            self.graph,
+            images,
+            weights_of=lambda op: raw_weights(op, state, like=images),
+            norm=norm,
         )
         return tensors[self.graph.ops[-1].name].flatten(1)
 

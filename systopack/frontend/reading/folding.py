@@ -134,11 +134,13 @@ RULES: dict[str, Rule] = {
     "aten.relu": _relu,
     "aten.relu_": _relu,
     "aten.relu6": _clip,
+    "aten.relu6_": _clip,
     "aten.hardtanh": _clip,
     "aten.hardtanh_": _clip,
     "aten.clamp": _clamp,
     "aten.clamp_": _clamp,
     "aten.clamp_min": _clamp,
+    "aten.clamp_min_": _clamp,
     "aten.add": _add,
     "aten.add_": _add,
 }
