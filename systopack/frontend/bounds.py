@@ -115,4 +115,10 @@ def check_run(where: str, module: nn.Module, batch: int, shape: Shape) -> None:
     check_images(where, batch, shape)
     state = {name: tensor.to("meta") for name, tensor in module.state_dict().items()}
     with without_content(where):
-        torch.func.functional_call(module, state, (torch.empty(batch, *shape, device="meta"),))
+        images = torch.empty(batch, *shape, device="meta")
+        result = torch.func.functional_call(module, state, (images,))
+    if result.ndim < 2 or result.shape[0] != batch or not result.numel():
+        raise InvalidNetworkError(
+            f"{where} gives a tensor of {tuple(result.shape)} for {batch} images; it must give one "
+            "number a class for each."
+        )

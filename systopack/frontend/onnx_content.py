@@ -98,7 +98,17 @@ def _check_nodes(path: Path, model: Any) -> None:
             f"'{path}' is of opset {versions[0]}, but {_OLDEST} and later are read; convert it "
             "with onnx.version_converter."
         )
-    for node in model.graph.node:
+    graph = model.graph
+    named = [*graph.initializer, *graph.input, *graph.output]
+    names = [entry.name for entry in named]
+    for node in graph.node:
+        names += [node.name, node.op_type, node.domain, *node.input, *node.output]
+    # The library gives text that is no UTF-8 as bytes.
+    if any(not isinstance(name, str) or not name.isprintable() for name in names):
+        raise InvalidFileError(
+            f"'{path}' has names that are no printable text; it is damaged, or rename them."
+        )
+    for node in graph.node:
         place = node.name or next(iter(node.output), "")
         if node.domain not in _DOMAINS:
             quantized = "quant" in f"{node.op_type} {node.domain}".lower()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,7 +22,7 @@ from systopack.frontend.bounds import check_images, check_run, without_content
 from systopack.frontend.onnx_call import Call
 from systopack.frontend.onnx_content import onnx_package, read_onnx, stored_arrays
 from systopack.frontend.onnx_folding import Fixed, Folder, shape_array
-from systopack.frontend.onnx_runtime import compare_with_runtime
+from systopack.frontend.onnx_runtime import compare_with_runtime, run_onnx
 from systopack.frontend.onnx_steps import TRANSLATIONS
 from systopack.frontend.steps import Reference, Step, Steps
 from systopack.network.nodes import Shape
@@ -58,7 +59,7 @@ def load_onnx(path: Path, *, input_shape: Shape | None) -> tuple[Steps, Shape]:
     check_images(f"'{path}'", batch, shape)
     module = _Translation(path, model).module(shape, batch)
     check_run(f"'{path}'", module, batch, shape)
-    compare_with_runtime(path, model, module, shape, batch)
+    compare_with_runtime(path, partial(run_onnx, model, batch=batch), module, shape, batch)
     return module, shape
 
 
@@ -100,7 +101,7 @@ class _Translation:
         self._state: dict[str, Tensor] = {}
         self._trained: set[str] = set()
         self._steps: list[Step] = []
-        self._open: dict[str, Step] = {}  # value -> step without a bias that makes it
+        self._open: dict[str, Step] = {}  # value -> step with a weight a channel that makes it
         self._readers: dict[str, int] = {}
         for node in model.graph.node:
             for name in node.input:
@@ -152,7 +153,7 @@ class _Translation:
             self._constants.update(zip(node.output, self._folder.fold(fixed), strict=False))
         elif node.op_type in ("Gemm", "MatMul"):
             self._linear(node, place, attributes)
-        elif node.op_type != "Add" or not self._add_bias(node):
+        elif node.op_type not in ("Add", "Sub", "Mul", "Div") or not self._absorb(node):
             self._call(node, place, attributes)
 
     def _call(self, node: Any, place: str, attributes: dict[str, Any]) -> None:
@@ -162,7 +163,9 @@ class _Translation:
             if name in self._tensors:
                 tensors[position] = name
             elif name and node.op_type in _STORED:
-                tensors[position] = self._weight(place, name, trained=position in weights)
+                tensors[position] = self._weight(
+                    place, name, trained=position in weights, flat=node.op_type == "PRelu"
+                )
             elif name:
                 constants[position] = self._constants[name]
         call = Call(
@@ -189,7 +192,7 @@ class _Translation:
             call.refuse(f"is used in a form that systopack cannot lower ({error!r})")
         outputs = list(node.output[:1] if node.op_type == "Dropout" else node.output)
         step = self._append(place, function, list(tensors.values()), outputs)
-        if node.op_type == "Conv" and len(tensors) == 2:
+        if node.op_type in ("Conv", "BatchNormalization"):
             self._open[node.output[0]] = step
 
     def _linear(self, node: Any, place: str, attributes: dict[str, Any]) -> None:
@@ -219,29 +222,51 @@ class _Translation:
                 refuse("adds something other than one number a row")
             bias = np.broadcast_to(bias.reshape(-1), (rows,))
             names.append(self._keep(stored[2], bias, trained=True))
-        step = self._append(place, torch.nn.functional.linear, names, list(node.output))
-        if len(names) == 2:
-            self._open[node.output[0]] = step
+        self._open[node.output[0]] = self._append(
+            place, torch.nn.functional.linear, names, list(node.output)
+        )
 
-    def _add_bias(self, node: Any) -> bool:
-        """Take an addition of one number a channel into the layer before it."""
-        for value, other in (node.input, reversed(node.input)):
-            step = self._open.get(value)
-            if step is None or other in self._tensors or self._readers[value] > 1:
-                continue
-            constant = self._constants[other]
-            rows = self._tensors[value].shape[1]
-            axes = constant.ndim - (0 if self._tensors[value].ndim == 2 else 2)
-            if constant.size != rows or axes not in (1, 2) or constant.shape[axes - 1] != rows:
-                continue
-            name = self._keep(other, constant.reshape(-1), trained=True)
-            number = self._steps.index(step)
-            arguments = [a.name for a in step.arguments]
-            self._steps.pop(number)
-            self._append(step.place, step.function, [*arguments, name], [node.output[0]], number)
-            del self._open[value]
-            return True
-        return False
+    def _absorb(self, node: Any) -> bool:
+        """Take one number a channel, added or multiplied, into the layer before it."""
+        kind, inputs = node.op_type, list(node.input)
+        if kind in ("Add", "Mul") and len(inputs) == 2 and inputs[0] in self._constants:
+            inputs.reverse()
+        step = self._open.get(inputs[0]) if len(inputs) == 2 else None
+        if step is None or inputs[1] in self._tensors or self._readers[inputs[0]] > 1:
+            return False
+        numbers = self._one_a_channel(self._tensors[inputs[0]], self._constants[inputs[1]])
+        if numbers is None:
+            return False
+        names = [argument.name for argument in step.arguments]
+        weight, bias = self._state[names[1]], self._state.get((*names, "")[2])
+        if kind in ("Mul", "Div"):
+            factor = numbers if kind == "Mul" else 1 / numbers
+            if not bool(torch.isfinite(factor).all()):
+                return False
+            self._state[names[1]] = weight * factor.reshape(-1, *[1] * (weight.ndim - 1))
+            if bias is not None:
+                self._state[names[2]] = bias * factor
+        elif bias is None:
+            offset = numbers if kind == "Add" else -numbers
+            names.append(self._keep(inputs[1], offset.numpy(), trained=True))
+        else:
+            self._state[names[2]] = bias + (numbers if kind == "Add" else -numbers)
+        number = self._steps.index(step)
+        del self._steps[number], self._open[inputs[0]]
+        self._open[node.output[0]] = self._append(
+            step.place, step.function, names, [node.output[0]], number
+        )
+        return True
+
+    def _one_a_channel(self, tensor: Tensor, constant: NDArray[Any]) -> Tensor | None:
+        """A stored operand as one number a channel (C,), None where it is anything else."""
+        rows, rank = tensor.shape[1], tensor.ndim
+        full = (1,) * (rank - constant.ndim) + constant.shape
+        others = len(full) == rank and all(full[a] == 1 for a in range(rank) if a != 1)
+        if not others or full[1] not in (1, rows) or constant.dtype.kind != "f":
+            return None
+        flat = np.broadcast_to(constant.reshape(-1), (rows,))
+        return torch.from_numpy(np.array(flat, dtype=np.float32))
 
     def _append(
         self,
@@ -269,15 +294,15 @@ class _Translation:
     def _value(self, name: str) -> Tensor:
         return self._tensors[name] if name in self._tensors else self._state[name].to("meta")
 
-    def _weight(self, place: str, name: str, *, trained: bool) -> str:
-        """Keep a constant as it is; its name in the state dict."""
+    def _weight(self, place: str, name: str, *, trained: bool, flat: bool) -> str:
+        """Keep a constant; its name in the state dict."""
         array = self._constants[name]
         if array.dtype.kind != "f":
             raise InvalidNetworkError(
                 f"The operation in '{place}' computes with '{name}', which holds whole numbers; "
                 "its numbers must be of floating point."
             )
-        return self._keep(name, array, trained=trained)
+        return self._keep(name, array.reshape(-1) if flat else array, trained=trained)
 
     def _keep(self, name: str, array: NDArray[Any], *, trained: bool) -> str:
         """Keep an array as a tensor of the state dict, under a name like `name`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from systopack.frontend.comparison import AMPLITUDES, disagreement, random_image
 from systopack.frontend.steps import Steps
 from systopack.network.nodes import Shape
 
+Runtime = Callable[[NDArray[np.float32]], NDArray[Any]]
 _NOISE = 2.0**-21  # of the largest output: the runtime rounds to float32
 _TIMES = 16  # what rounding does in one order of sums, against another order
 
@@ -55,13 +57,16 @@ def _session(model: Any) -> Any:
     )
 
 
-def compare_with_runtime(path: Path, model: Any, module: Steps, shape: Shape, batch: int) -> None:
+def compare_with_runtime(
+    path: Path, runtime: Runtime, module: Steps, shape: Shape, batch: int
+) -> None:
     """Check that a module computes what the runtime computes, on the outputs' own scale.
 
     The rule is that of `comparison.compare`. The runtime computes in float32, so what rounding
     does is measured: by how much the module's float32 differs from its float64.
 
     Args:
+        runtime: images (B, C, H, W), float32, to outputs.
         batch: images that both take at once.
 
     Raises:
@@ -69,9 +74,7 @@ def compare_with_runtime(path: Path, model: Any, module: Steps, shape: Shape, ba
     """
     for amplitude in AMPLITUDES:
         images = random_images(batch, shape, amplitude, seed=1)
-        expected = torch.from_numpy(
-            np.asarray(run_onnx(model, images.numpy(), batch=batch), dtype=np.float64)
-        )
+        expected = torch.from_numpy(np.asarray(runtime(images.numpy()), dtype=np.float64))
         got = _run(module, images, batch, torch.float64)
         rounding = float((got - _run(module, images, batch, torch.float32)).abs().max())
         found = disagreement(

@@ -266,10 +266,6 @@ def _instance_norm(call: Call) -> Function:
     return run
 
 
-def _slopes(tensor: Tensor, slopes: Tensor) -> Tensor:
-    return F.prelu(tensor, slopes.reshape(-1))
-
-
 def _always(function: Function) -> Translation:
     return lambda _: function
 
@@ -321,7 +317,7 @@ TRANSLATIONS: dict[str, Translation] = {
     "HardSigmoid": _always(F.hardsigmoid),
     "Gelu": _always(F.gelu),
     "LeakyRelu": _leaky,
-    "PRelu": _always(_slopes),
+    "PRelu": _always(F.prelu),
     "Elu": lambda call: partial(F.elu, alpha=float(call.attributes.get("alpha", 1.0))),
     "Selu": _always(F.selu),
     "Softplus": _always(F.softplus),

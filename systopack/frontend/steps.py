@@ -9,8 +9,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from systopack.errors import InvalidNetworkError
-from systopack.frontend.module import register_tensor
+from systopack.frontend.module import check_name, register_tensor
 from systopack.frontend.reading.state import STEP
+
+STEPS = 2000  # the largest classifiers have half as many
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,9 @@ class Steps(nn.Module):
         trained: names of those that are trained.
         steps: in an order in which each reads only earlier results.
         images, logits: names of the input and the result.
+
+    Raises:
+        InvalidNetworkError: there are too many steps, or a name cannot be one.
     """
 
     def __init__(
@@ -58,18 +63,27 @@ class Steps(nn.Module):
         logits: str,
     ) -> None:
         super().__init__()
+        if len(steps) > STEPS:
+            raise InvalidNetworkError(
+                f"The model has {len(steps):,} operations, but at most {STEPS:,} are read; export "
+                "a part of it."
+            )
         for name, tensor in state.items():
             trains = name in trained and tensor.is_floating_point()
             register_tensor(self, name, tensor, trains=trains)
         calls = nn.Module()
         self._calls: list[tuple[Step, nn.Module, tuple[str, ...]]] = []
         last = {name: i for i, step in enumerate(steps) for name in _references(step)}
+        done: list[list[str]] = [[] for _ in steps]
+        for name, at in last.items():
+            if name not in (images, logits):
+                done[at].append(name)
         for number, step in enumerate(steps):
+            check_name(step.place)
             name = step.place.replace(".", "|") or "top"
             name = name if not hasattr(calls, name) else f"{name} ({number})"
             calls.add_module(name, _Call(step.function))
-            done = tuple(n for n, at in last.items() if at == number and n not in (images, logits))
-            self._calls.append((step, calls.get_submodule(name), done))
+            self._calls.append((step, calls.get_submodule(name), tuple(done[number])))
         self.add_module(STEP, calls)
         self._images, self._logits = images, logits
 

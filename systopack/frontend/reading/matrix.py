@@ -28,9 +28,8 @@ def _convolution(reading: Reading, node: Any, arguments: Arguments) -> View:
     if view.axes is not None:
         reading.refuse(
             node,
-            "reads an image whose axes were exchanged before (permute, transpose); images are "
-            "(channels, height, width) here, so leave the exchange out and give a model that "
-            "reads them so",
+            f"reads an image whose axes '{view.exchanged_in}' exchanged; images are (channels, "
+            "height, width) here, so leave the exchange out and give a model that reads them so",
         )
     if view.flat or view.parts is not None:
         reading.refuse(node, "reads a flattened tensor")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from systopack.frontend.reading.state import Arguments, Reading, Rule
+from systopack.frontend.reading.state import Arguments, Reading, Rule, place_of
 from systopack.frontend.reading.view import View, add_padding
 
 
@@ -63,7 +63,8 @@ def _exchanged(reading: Reading, node: Any, order: list[int]) -> View:
     old = view.axes or (0, 1, 2)
     first, second, third = (old[axis - 1] for axis in order[1:])
     axes = (first, second, third)
-    return replace(view, axes=None if axes == (0, 1, 2) else axes)
+    place = place_of(node) or str(node.name)
+    return replace(view, axes=None if axes == (0, 1, 2) else axes, exchanged_in=place)
 
 
 def _transpose(reading: Reading, node: Any, arguments: Arguments) -> View:

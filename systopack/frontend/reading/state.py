@@ -74,8 +74,8 @@ class Reading:
         if view.axes is not None:
             self.refuse(
                 node,
-                f"is a {what} of a tensor whose axes were exchanged before (permute, transpose); "
-                "leave the exchange out, or move it directly before the flattening",
+                f"is a {what} of a tensor whose axes '{view.exchanged_in}' exchanged; leave the "
+                "exchange out, or move it directly before the flattening",
             )
         if not view.keeps_pixels:
             self.refuse(node, f"is a {what} of a tensor that was shifted, padded or subsampled")
@@ -193,10 +193,10 @@ class Reading:
         place = place_of(node)
         return place if place and place not in self.ops and word in place else str(node.name)
 
-    def refuse(self, node: Any, reason: str) -> NoReturn:
+    def refuse(self, node: Any, reason: str, *, advice: str | None = None) -> NoReturn:
         """Refuse an operation by name, with where it sits and what would help."""
         operation = operation_of(node)
-        advice = advice_for(operation)
+        advice = advice_for(operation) if advice is None else advice
         layer = place_of(node) or str(node.name)
         raise RefusedError(
             Refusal(

@@ -26,6 +26,7 @@ class View:
         channels: source channel of each channel, -1: zero; None: all in order.
         flat: True when height and width were flattened into the channels.
         axes: order in which the axes (channels, height, width) are seen; None: as they are.
+        exchanged_in: the operation that exchanged them, for messages.
         lowest: True where the padding is below every value instead of zero.
         parts: channels seen as a table of this size, while they are being shuffled.
         shared: True when a reader saw the tensor on the way to this view.
@@ -39,6 +40,7 @@ class View:
     channels: NDArray[np.int32] | None = None
     flat: bool = False
     axes: tuple[int, int, int] | None = None
+    exchanged_in: str = ""
     lowest: bool = False
     parts: tuple[int, int] | None = None
     shared: bool = False
