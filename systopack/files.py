@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import tempfile
+import zlib
 from collections.abc import Callable
 from io import BufferedReader
 from pathlib import Path
@@ -55,15 +57,22 @@ def open_file(path: Path | str, *, what: str) -> BufferedReader:
     """Open a file that a user named, to read it piece by piece.
 
     Raises:
-        InvalidFileError: it does not exist or cannot be read; `what` says what was expected.
+        InvalidFileError: it does not exist, cannot be read, or is a device or a pipe, which may
+            never end; `what` says what was expected.
     """
     try:
+        mode = os.stat(path).st_mode  # before it is opened: a pipe without a writer would wait
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            raise InvalidFileError(
+                f"'{path}' is a device or a pipe and no regular file; give the path of {what}."
+            )
         return open(path, "rb")
     except FileNotFoundError as error:
         raise InvalidFileError(f"There is no file '{path}'; give the path of {what}.") from error
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
         raise InvalidFileError(
-            f"'{path}' cannot be read as {what}: {error.strerror or error}."
+            f"'{path}' cannot be read as {what}: {reason or error}."
         ) from error
 
 
@@ -80,6 +89,42 @@ def read_file(path: Path | str, *, what: str) -> bytes:
             raise InvalidFileError(
                 f"'{path}' cannot be read as {what}: {error.strerror or error}."
             ) from error
+        except MemoryError as error:
+            raise InvalidFileError(
+                f"'{path}' is larger than the memory, too large for {what}."
+            ) from error
+
+
+def gunzip(path: Path | str, content: bytes, *, limit: int) -> bytes:
+    """Unpack gzip content, of which a few bytes can stand for any number.
+
+    Args:
+        path: of the file, for messages.
+        content: plain content is given back as it is.
+        limit: bytes to unpack at most.
+
+    Raises:
+        InvalidFileError: it is damaged, or larger.
+    """
+    unpacked = bytearray()
+    while content[:2] == b"\x1f\x8b":
+        stream = zlib.decompressobj(wbits=31)
+        try:
+            unpacked += stream.decompress(content, limit + 1 - len(unpacked))
+        except zlib.error as error:
+            raise InvalidFileError(
+                f"'{path}' is a damaged gzip file: {error}; get it again."
+            ) from error
+        if len(unpacked) > limit:
+            raise InvalidFileError(
+                f"'{path}' unpacks to more than {limit >> 20} MiB; give a smaller file."
+            )
+        if not stream.eof:
+            raise InvalidFileError(f"'{path}' is a gzip file that ends early; get it again.")
+        content = stream.unused_data
+        if content[:2] != b"\x1f\x8b":
+            return bytes(unpacked)
+    return content
 
 
 def _current_umask() -> int:

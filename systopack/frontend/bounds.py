@@ -23,11 +23,11 @@ MULTIPLICATIONS = 4 * 10**10  # of one run; VGG-19 takes 4 * 10**10 for two imag
 _HINT = "save the model with images one at a time, or of a smaller size"
 
 
-class Counted(TorchDispatchMode):
+class Counted(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Inside, every tensor that is made is counted."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.multiplications = 0
 
     def __torch_dispatch__(

@@ -167,7 +167,7 @@ def _bytes(tensor: Any) -> int:
 
     if min([*tensor.dims, 0]) < 0:
         raise ValueError(f"'{tensor.name}' has the shape {list(tensor.dims)}")
-    return prod(tensor.dims) * helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+    return int(prod(tensor.dims)) * int(helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize)
 
 
 def _check_tensor(path: Path, tensor: Any) -> None:

@@ -16,7 +16,6 @@ from systopack.errors import (
     InvalidNetworkError,
     InvalidOptionError,
     SystopackError,
-    one_line,
 )
 from systopack.frontend.bounds import check_images, check_run, without_content
 from systopack.frontend.onnx_call import Call

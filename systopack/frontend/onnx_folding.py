@@ -141,7 +141,7 @@ def _tiled_size(node: Fixed) -> int:
     repeats = node.integers("repeats", 1) or []
     if len(repeats) != node.array(0).ndim or min([*repeats, 0]) < 0:
         node.refuse(f"repeats {repeats[:20]} times")
-    return 8 * node.array(0).size * prod(repeats)
+    return int(8 * node.array(0).size * prod(repeats))
 
 
 def _range_of(node: Fixed) -> tuple[Any, Any, Any, int]:
@@ -154,7 +154,7 @@ def _range_of(node: Fixed) -> tuple[Any, Any, Any, int]:
 def _gathered_size(node: Fixed) -> int:
     data, indices = node.array(0), node.array(1)
     axis = int(node.attributes.get("axis", 0))
-    return 8 * data.size // max(data.shape[axis], 1) * indices.size
+    return int(8 * data.size // max(data.shape[axis], 1) * indices.size)
 
 
 def shape_array(shape: Sequence[int], attributes: Mapping[str, Any]) -> Array:
@@ -211,8 +211,7 @@ def _constant(node: Fixed) -> Any:
     for name in ("value", "value_float", "value_floats", "value_int", "value_ints"):
         if name in node.attributes:
             value = node.attributes[name]
-            kind = {"value_float": np.float32, "value_floats": np.float32}.get(name)
-            kind = np.int64 if name in ("value_int", "value_ints") else kind
+            kind = {"value": None, "value_int": np.int64, "value_ints": np.int64}.get(name, np.float32)
             return np.asarray(value, dtype=kind)
     return node.refuse("holds text or a sparse tensor")
 

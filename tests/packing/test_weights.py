@@ -46,7 +46,7 @@ def test_every_type_is_read_exactly(mixed):
     assert [weight.name for weight in file.weights] == [
         *("double", "float", "half", "kernel", "short")
     ]
-    assert file.left_out == ("ids", "none", "norm")
+    assert file.left_out == ("ids (I64 [3, 3])", "none (F32 [0, 3])", "norm (F32 [7])")
     for weight in file.weights:
         stored = tensors[weight.name].double().numpy().reshape(weight.shape[0], -1)
         matrix = file.read(weight)
