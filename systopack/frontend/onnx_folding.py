@@ -211,8 +211,8 @@ def _constant(node: Fixed) -> Any:
     for name in ("value", "value_float", "value_floats", "value_int", "value_ints"):
         if name in node.attributes:
             value = node.attributes[name]
-            kind = {"value": None, "value_int": np.int64, "value_ints": np.int64}.get(name, np.float32)
-            return np.asarray(value, dtype=kind)
+            kinds = {"value": None, "value_int": np.int64, "value_ints": np.int64}
+            return np.asarray(value, dtype=kinds.get(name, np.float32))
     return node.refuse("holds text or a sparse tensor")
 
 
