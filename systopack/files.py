@@ -71,9 +71,7 @@ def open_file(path: Path | str, *, what: str) -> BufferedReader:
         raise InvalidFileError(f"There is no file '{path}'; give the path of {what}.") from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
-        raise InvalidFileError(
-            f"'{path}' cannot be read as {what}: {reason or error}."
-        ) from error
+        raise InvalidFileError(f"'{path}' cannot be read as {what}: {reason or error}.") from error
 
 
 def read_file(path: Path | str, *, what: str) -> bytes:

@@ -100,6 +100,7 @@ def decode_rows(rows: Rows, schema: Schema) -> tuple[Images, Labels]:
         numbered = _numbered(rows.blocks)
         while chunk := list(islice(numbered, 4 * workers)):
             list(pool.map(lambda item: decoder.decode(*item), chunk))
+    decoder.check_whole()
     return decoder.images, decoder.labels
 
 
@@ -108,9 +109,21 @@ class _Decoder:
         self._rows = rows
         self._schema = schema
         self._lock = Lock()
+        self._decoded = 0
         self.images = np.empty((0, 0, 0, 0), dtype=np.uint8)
         self._check_size(8)
         self.labels = np.empty(rows.count, dtype=np.int64)
+
+    def check_whole(self) -> None:
+        """Refuse files that hold fewer rows than they say."""
+        if self._decoded != self._rows.count:
+            raise self._other_count(self._decoded)
+
+    def _other_count(self, found: int) -> InvalidFileError:
+        return InvalidFileError(
+            f"{self._rows.where} says that it has {self._rows.count} rows, but holds {found}; get "
+            "its files again."
+        )
 
     def decode(self, start: int, block: Any) -> None:
         import pyarrow
@@ -128,9 +141,13 @@ class _Decoder:
             raise InvalidFileError(
                 f"{self._rows.where}, row {row}: there is no label; leave such rows out."
             )
+        if len(labels) != len(pictures) or start + len(labels) > self._rows.count:
+            raise self._other_count(start + max(len(labels), len(pictures)))
         self.labels[start : start + len(labels)] = labels
         for row, picture in enumerate(pictures, start):
             self._store(row, self._pixels(row, picture))
+        with self._lock:
+            self._decoded += len(labels)
 
     def _pixels(self, row: int, picture: Any) -> Images:
         from PIL import Image as Pillow
@@ -168,7 +185,6 @@ class _Decoder:
                 f"{width} with {channels}; bring all images to one size."
             )
         self.images[row] = pixels
-
 
     def _check_size(self, pixels: int) -> None:
         """Refuse rows that say far more than their files can hold."""

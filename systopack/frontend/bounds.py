@@ -81,9 +81,7 @@ def without_content(where: str) -> Iterator[Counted]:
         except SystopackError:
             raise
         except Exception as error:  # torch's own checks of shapes and types
-            raise InvalidNetworkError(
-                f"{where} cannot be run: {one_line(error)}."
-            ) from error
+            raise InvalidNetworkError(f"{where} cannot be run: {one_line(error)}.") from error
 
 
 def check_images(where: str, batch: int, shape: Shape) -> None:

@@ -64,8 +64,13 @@ def compare(model: nn.Module, graph: LayerGraph, images: Tensor, *, batch: int =
     state = dict(model.state_dict())
     with torch.no_grad():
         try:
-            wide = _as(torch.float64, {**dict(model.named_parameters(remove_duplicate=False)),
-                                       **dict(model.named_buffers(remove_duplicate=False))})
+            wide = _as(
+                torch.float64,
+                {
+                    **dict(model.named_parameters(remove_duplicate=False)),
+                    **dict(model.named_buffers(remove_duplicate=False)),
+                },
+            )
             expected = torch.cat([
                 logits_of(torch.func.functional_call(model, wide, (part.double(),)))
                 for part in parts

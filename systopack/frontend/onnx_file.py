@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,7 +20,7 @@ from systopack.frontend.bounds import check_images, check_run, without_content
 from systopack.frontend.onnx_call import Call
 from systopack.frontend.onnx_content import onnx_package, read_onnx, stored_arrays
 from systopack.frontend.onnx_folding import Fixed, Folder, shape_array
-from systopack.frontend.onnx_runtime import compare_with_runtime, run_onnx
+from systopack.frontend.onnx_runtime import compare_with_runtime, runtime_of
 from systopack.frontend.onnx_steps import TRANSLATIONS
 from systopack.frontend.steps import Reference, Step, Steps
 from systopack.network.nodes import Shape
@@ -58,7 +57,7 @@ def load_onnx(path: Path, *, input_shape: Shape | None) -> tuple[Steps, Shape]:
     check_images(f"'{path}'", batch, shape)
     module = _Translation(path, model).module(shape, batch)
     check_run(f"'{path}'", module, batch, shape)
-    compare_with_runtime(path, partial(run_onnx, model, batch=batch), module, shape, batch)
+    compare_with_runtime(path, runtime_of(model, batch=batch), module, shape, batch)
     return module, shape
 
 
@@ -146,9 +145,7 @@ class _Translation:
             self._constants[node.output[0]] = shape_array(sizes, attributes)
         elif not any(name in self._tensors for name in node.input):
             inputs = [self._constants[name] if name else None for name in node.input]
-            fixed = Fixed(
-                operation=node.op_type, place=place, inputs=inputs, attributes=attributes
-            )
+            fixed = Fixed(operation=node.op_type, place=place, inputs=inputs, attributes=attributes)
             self._constants.update(zip(node.output, self._folder.fold(fixed), strict=False))
         elif node.op_type in ("Gemm", "MatMul"):
             self._linear(node, place, attributes)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,32 @@ def run_onnx(model: Any, images: NDArray[np.float32], *, batch: int) -> NDArray[
     Raises:
         InvalidNetworkError: the runtime refuses the model.
     """
-    feed = [images[start : start + batch] for start in range(0, len(images), batch)]
+    return runtime_of(model, batch=batch)(images)
+
+
+def runtime_of(model: Any, *, batch: int) -> Runtime:
+    """The same as a function of the images, which may be called many times.
+
+    Raises:
+        InvalidNetworkError: as `run_onnx`.
+    """
     weights = {tensor.name for tensor in model.graph.initializer}
     name = next(value.name for value in model.graph.input if value.name not in weights)
-    try:
+    with _refusing():
         session = _session(model)
-        return np.concatenate([np.asarray(session.run(None, {name: part})[0]) for part in feed])
+
+    def run(images: NDArray[np.float32]) -> NDArray[Any]:
+        feed = [images[start : start + batch] for start in range(0, len(images), batch)]
+        with _refusing():
+            return np.concatenate([np.asarray(session.run(None, {name: part})[0]) for part in feed])
+
+    return run
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
     except Exception as error:  # the runtime has errors of its own kinds
         raise InvalidNetworkError(
             f"The ONNX runtime cannot run the model ({one_line(error)}); export it again."

@@ -69,8 +69,12 @@ def test_axes_exchanged_before_a_flattening_permute_columns():
     graph = capture(model, SHAPE)
     columns = graph.ops[-1].columns
     assert columns[:5].tolist() == [[0, 0, 0], [1, 0, 0], [2, 0, 0], [3, 0, 0], [0, 0, 1]]
-    twice = Body(lambda m, x: m.l(m.a(x).transpose(1, 3).transpose(1, 2).transpose(3, 2)
-                                  .transpose(1, 2).flatten(1)), **dict(model.named_children()))
+    twice = Body(
+        lambda m, x: m.l(
+            m.a(x).transpose(1, 3).transpose(1, 2).transpose(3, 2).transpose(1, 2).flatten(1)
+        ),
+        **dict(model.named_children()),
+    )
     assert capture(twice.eval(), SHAPE).ops[-1].rows == 4  # capture itself compares
 
 
@@ -108,8 +112,12 @@ def test_padding_of_a_maximum_is_below_every_value():
     pool = capture(classifier(function), SHAPE).ops[1]
     assert pool.padding == (0, 1, 0, 1)
     with pytest.raises(InvalidNetworkError, match="values of both signs that were padded"):
-        capture(classifier(lambda m, x: m.l(F.max_pool2d(F.pad(m.a(x), (0, 1, 0, 1)), 3, 2)
-                                            .mean((2, 3)))), SHAPE)
+        capture(
+            classifier(
+                lambda m, x: m.l(F.max_pool2d(F.pad(m.a(x), (0, 1, 0, 1)), 3, 2).mean((2, 3)))
+            ),
+            SHAPE,
+        )
 
 
 class Recurrent(nn.Module):
@@ -126,7 +134,7 @@ class Recurrent(nn.Module):
 REFUSED = {
     "scripted": (lambda: torch.jit.script(nn.Flatten()), "TorchScript"),
     "lazy": (lambda: nn.Sequential(nn.Flatten(), nn.LazyLinear(3)), "lazy module"),
-    "no layer": (lambda: nn.Flatten(), "cannot be captured|no layer with weights|images of"),
+    "no layer": (nn.Flatten, "cannot be captured|no layer with weights|images of"),
     "another size": (lambda: nn.Conv2d(5, 2, 3), "cannot be captured by torch.export"),
     "complex": (lambda: nn.Linear(4, 4, dtype=torch.complex64), "complex numbers"),
     "recurrent": (Recurrent, "aten.lstm|flattens|reshapes"),
@@ -209,9 +217,7 @@ def test_a_misread_is_caught_at_every_scale_of_the_outputs(name, monkeypatch):
     graph = capture(model, SHAPE)
     images = torch.randn(4, *SHAPE)
     compare(model, graph, images)
-    monkeypatch.setattr(
-        "systopack.frontend.comparison.graph_logits", misread(model, graph, 1.003)
-    )
+    monkeypatch.setattr("systopack.frontend.comparison.graph_logits", misread(model, graph, 1.003))
     with pytest.raises(InvalidNetworkError, match="1e-4 of its range"):
         compare(model, graph, images)
 

@@ -254,7 +254,7 @@ def test_weights_beside_the_model_stay_beside_it(place, tmp_path):
     tensor.data_location = TensorProto.EXTERNAL
     tensor.external_data.add(key="location", value=place)
     path.write_bytes(model.SerializeToString())
-    with pytest.raises(InvalidFileError, match="beside it|no file"):
+    with pytest.raises(InvalidFileError, match=r"beside it|no file"):
         load_onnx(path, input_shape=None)
     (folder / "link").unlink()
     (folder / "link").write_bytes(WEIGHTS["w"].tobytes())
