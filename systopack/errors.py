@@ -29,3 +29,9 @@ class InvalidFileError(SystopackError):
 
 class TrainingError(SystopackError):
     """Training cannot start, go on, or reach its target."""
+
+
+def one_line(error: BaseException, *, limit: int = 200) -> str:
+    """An error of another library on one line, for the middle of a message."""
+    text = " ".join(str(error).split()).rstrip(".")
+    return (text[: limit - 3] + "..." if len(text) > limit else text) or type(error).__name__

@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 import tempfile
+import zlib
 from collections.abc import Callable
 from io import BufferedReader
 from pathlib import Path
@@ -79,11 +80,15 @@ def open_file(path: Path | str, *, what: str) -> BufferedReader:
     """Open a file that a user named, to read it piece by piece.
 
     Raises:
-        InvalidFileError: it does not exist or cannot be read; `what` says what was expected.
+        InvalidFileError: it does not exist, cannot be read, or is a device or a pipe, which may
+            never end; `what` says what was expected.
     """
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # a folder, a device, a pipe: endless or never
-            raise InvalidFileError(f"'{path}' is no ordinary file; give the path of {what}.")
+            raise InvalidFileError(
+                f"'{path}' is a device, a pipe or a folder and no regular file; give the path of "
+                f"{what}."
+            )
         return open(path, "rb")
     except ValueError as error:  # a name with a zero byte in it
         raise InvalidFileError(
@@ -110,6 +115,42 @@ def read_file(path: Path | str, *, what: str) -> bytes:
             raise InvalidFileError(
                 f"'{path}' cannot be read as {what}: {error.strerror or error}."
             ) from error
+        except MemoryError as error:
+            raise InvalidFileError(
+                f"'{path}' is larger than the memory, too large for {what}."
+            ) from error
+
+
+def gunzip(path: Path | str, content: bytes, *, limit: int) -> bytes:
+    """Unpack gzip content, of which a few bytes can stand for any number.
+
+    Args:
+        path: of the file, for messages.
+        content: plain content is given back as it is.
+        limit: bytes to unpack at most.
+
+    Raises:
+        InvalidFileError: it is damaged, or larger.
+    """
+    unpacked = bytearray()
+    while content[:2] == b"\x1f\x8b":
+        stream = zlib.decompressobj(wbits=31)
+        try:
+            unpacked += stream.decompress(content, limit + 1 - len(unpacked))
+        except zlib.error as error:
+            raise InvalidFileError(
+                f"'{path}' is a damaged gzip file: {error}; get it again."
+            ) from error
+        if len(unpacked) > limit:
+            raise InvalidFileError(
+                f"'{path}' unpacks to more than {limit >> 20} MiB; give a smaller file."
+            )
+        if not stream.eof:
+            raise InvalidFileError(f"'{path}' is a gzip file that ends early; get it again.")
+        content = stream.unused_data
+        if content[:2] != b"\x1f\x8b":
+            return bytes(unpacked)
+    return content
 
 
 def is_pickle(content: bytes) -> bool:

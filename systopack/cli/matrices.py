@@ -97,7 +97,7 @@ def pack(
     from systopack.packing.objective import parse_objective
     from systopack.packing.rule import PackingRule
     from systopack.packing.tiling import check_array_size
-    from systopack.packing.weights import open_weights
+    from systopack.packing.weights import open_weights, some
     from systopack.records import Record, record_path, sha256_of_file
 
     rows, columns = array_size(array)
@@ -158,7 +158,7 @@ def pack(
     if weights.left_out:
         console.say(
             f"left out: {len(weights.left_out)} tensors that are no 2-D or 4-D floating point "
-            "weights"
+            f"weights: {some(list(weights.left_out))}"
         )
     if len(figures) > 1:
         console.say(_sum(list(figures.values())))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import struct
-import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,9 +14,12 @@ from typing import Any
 import numpy as np
 
 from systopack.data.images import Images, Labels
-from systopack.errors import InvalidFileError
+from systopack.errors import InvalidFileError, one_line
 
-_PILLOW_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
+_FORMATS = ("PNG", "JPEG")  # every other of Pillow's many readers stays shut
+_PIXELS = 1 << 24  # of one image
+_FREE = 1 << 28  # bytes that a split may decode to, whatever its files hold
+_TIMES = 200  # and so many times the bytes of its files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,11 +43,13 @@ class Rows:
     Args:
         where: names the split in messages.
         count: rows in all.
+        file_bytes: of the files that hold them.
         blocks: pyarrow record batches or tables that hold the schema's two columns.
     """
 
     where: str
     count: int
+    file_bytes: int
     blocks: Iterable[Any]
 
 
@@ -97,6 +100,7 @@ def decode_rows(rows: Rows, schema: Schema) -> tuple[Images, Labels]:
         numbered = _numbered(rows.blocks)
         while chunk := list(islice(numbered, 4 * workers)):
             list(pool.map(lambda item: decoder.decode(*item), chunk))
+    decoder.check_whole()
     return decoder.images, decoder.labels
 
 
@@ -105,20 +109,45 @@ class _Decoder:
         self._rows = rows
         self._schema = schema
         self._lock = Lock()
+        self._decoded = 0
         self.images = np.empty((0, 0, 0, 0), dtype=np.uint8)
+        self._check_size(8)
         self.labels = np.empty(rows.count, dtype=np.int64)
 
+    def check_whole(self) -> None:
+        """Refuse files that hold fewer rows than they say."""
+        if self._decoded != self._rows.count:
+            raise self._other_count(self._decoded)
+
+    def _other_count(self, found: int) -> InvalidFileError:
+        return InvalidFileError(
+            f"{self._rows.where} says that it has {self._rows.count} rows, but holds {found}; get "
+            "its files again."
+        )
+
     def decode(self, start: int, block: Any) -> None:
-        labels = block[self._schema.label_column].to_pylist()
+        import pyarrow
+
+        column = block[self._schema.label_column]
+        if not pyarrow.types.is_integer(column.type):
+            raise InvalidFileError(
+                f"{self._rows.where}: the labels are of type {column.type}, not whole numbers; "
+                "write them as ClassLabel."
+            )
+        labels = column.to_pylist()
         pictures = block[self._schema.image_column].to_pylist()
         if None in labels:
             row = start + labels.index(None)
             raise InvalidFileError(
                 f"{self._rows.where}, row {row}: there is no label; leave such rows out."
             )
+        if len(labels) != len(pictures) or start + len(labels) > self._rows.count:
+            raise self._other_count(start + max(len(labels), len(pictures)))
         self.labels[start : start + len(labels)] = labels
         for row, picture in enumerate(pictures, start):
             self._store(row, self._pixels(row, picture))
+        with self._lock:
+            self._decoded += len(labels)
 
     def _pixels(self, row: int, picture: Any) -> Images:
         from PIL import Image as Pillow
@@ -129,21 +158,24 @@ class _Decoder:
                 f"{where}: the image has no bytes in the file; store the encoded images inside."
             )
         try:
-            with Pillow.open(BytesIO(picture["bytes"])) as image:
+            with Pillow.open(BytesIO(picture["bytes"]), formats=_FORMATS) as image:
+                if image.width * image.height > _PIXELS:
+                    raise ValueError(f"{image.width} x {image.height} are too many pixels")
                 if image.mode[0] in "IF":
                     raise ValueError(f"mode {image.mode} has more than 8 bits a channel")
                 mode = "L" if image.mode in ("1", "L", "LA") else "RGB"
                 pixels = np.asarray(image if image.mode == mode else image.convert(mode))
-        except (*_PILLOW_ERRORS, Pillow.DecompressionBombError) as error:
+        except Exception as error:  # Pillow's readers raise errors of many kinds
             raise InvalidFileError(
-                f"{where}: the image cannot be decoded ({type(error).__name__}: {error}); "
-                "get the file again or write the image anew."
+                f"{where}: the image cannot be decoded ({type(error).__name__}: "
+                f"{one_line(error)}); get the file again, or write the image anew as PNG or JPEG."
             ) from error
         return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
     def _store(self, row: int, pixels: Images) -> None:
         with self._lock:  # whichever image is first sets the size
             if not self.images.size:
+                self._check_size(pixels.size)
                 self.images = np.empty((self._rows.count, *pixels.shape), dtype=np.uint8)
         if pixels.shape != self.images.shape[1:]:
             channels, height, width = self.images.shape[1:]
@@ -153,6 +185,15 @@ class _Decoder:
                 f"{width} with {channels}; bring all images to one size."
             )
         self.images[row] = pixels
+
+    def _check_size(self, pixels: int) -> None:
+        """Refuse rows that say far more than their files can hold."""
+        rows = self._rows
+        if rows.count * pixels > _FREE + _TIMES * rows.file_bytes:
+            raise InvalidFileError(
+                f"{rows.where} decodes to {rows.count * pixels:,} bytes, but its files have "
+                f"{rows.file_bytes:,}; give a set that is not made of one image many times."
+            )
 
 
 def _numbered(blocks: Iterable[Any]) -> Iterator[tuple[int, Any]]:

@@ -15,7 +15,7 @@ from systopack.data.parquet import SPLITS
 from systopack.errors import InvalidFileError
 
 _ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-_BLOCK_ROWS = 1000
+_BLOCK_ROWS = 200
 
 
 def is_hub_id(source: str) -> bool:
@@ -55,6 +55,7 @@ class HubData:
             split: Rows(
                 where=f"{where}, split '{split}'",
                 count=self.splits[split].num_rows,
+                file_bytes=sum(path.stat().st_size for path in self.files),
                 blocks=self.splits[split].with_format("arrow").iter(batch_size=_BLOCK_ROWS),
             )
             for split in SPLITS

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from systopack.data.decode import Rows, Schema, find_columns
-from systopack.errors import InvalidFileError
+from systopack.errors import InvalidFileError, SystopackError, one_line
+from systopack.files import open_file
 
 SPLITS = ("train", "test")
-_BLOCK_ROWS = 1000
+_BLOCK_ROWS = 200
+_FREE = 1 << 28  # bytes that a file may unpack to, whatever its size
+_TIMES = 200  # and so many times its size
 _SHARD = re.compile(r"-(\d+)-of-(\d+)\.parquet$")
 
 
@@ -50,7 +53,8 @@ class ParquetFolder:
         rows = {
             split: Rows(
                 where=f"Data set '{self.folder}', split '{split}'",
-                count=sum(_open_file(path).metadata.num_rows for path in self.files[split]),
+                count=sum(_rows_of(path) for path in self.files[split]),
+                file_bytes=sum(path.stat().st_size for path in self.files[split]),
                 blocks=_blocks(self.files[split], schemas[first]),
             )
             for split in SPLITS
@@ -125,11 +129,27 @@ def _read_features(path: Path) -> Any:
 
     try:
         return Features.from_arrow_schema(_open_file(path).schema_arrow)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except SystopackError:
+        raise
+    except Exception as error:  # the schema is JSON of any form
         raise InvalidFileError(
-            f"'{path}' has a schema that the 'datasets' library cannot read ({error}); write it "
-            "with that library."
+            f"'{path}' has a schema that the 'datasets' library cannot read ({one_line(error)}); "
+            "write it with that library."
         ) from error
+
+
+def _rows_of(path: Path) -> int:
+    """How many rows a file says it has; refuses one that unpacks to far more than its size."""
+    metadata = _open_file(path).metadata
+    unpacked = sum(
+        max(metadata.row_group(index).total_byte_size, 0)
+        for index in range(metadata.num_row_groups)
+    )
+    if unpacked > _FREE + _TIMES * path.stat().st_size or metadata.num_rows < 0:
+        raise InvalidFileError(
+            f"'{path}' unpacks to {unpacked:,} bytes, far more than its size; get it again."
+        )
+    return int(metadata.num_rows)
 
 
 def _blocks(paths: tuple[Path, ...], schema: Schema) -> Iterator[Any]:
@@ -138,21 +158,22 @@ def _blocks(paths: tuple[Path, ...], schema: Schema) -> Iterator[Any]:
     columns = [schema.image_column, schema.label_column]
     for path in paths:
         try:
-            yield from _open_file(path).iter_batches(batch_size=_BLOCK_ROWS, columns=columns)
-        except (pyarrow.ArrowException, OSError) as error:
+            batches = _open_file(path).iter_batches(batch_size=_BLOCK_ROWS, columns=columns)
+            while (batch := next(batches, None)) is not None:
+                yield batch
+        except (pyarrow.ArrowException, OSError, ValueError, MemoryError) as error:
             raise InvalidFileError(_damaged(path, error)) from error
 
 
 def _open_file(path: Path) -> Any:
-    import pyarrow
     import pyarrow.parquet
 
+    open_file(path, what="a parquet file").close()
     try:
         return pyarrow.parquet.ParquetFile(path, page_checksum_verification=True)
-    except (pyarrow.ArrowException, OSError) as error:
+    except Exception as error:  # the footer is data of any form
         raise InvalidFileError(_damaged(path, error)) from error
 
 
 def _damaged(path: Path, error: Exception) -> str:
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return f"'{path}' is damaged or not a parquet file ({reason.rstrip('.')}); get it again."
+    return f"'{path}' is damaged or not a parquet file ({one_line(error)}); get it again."

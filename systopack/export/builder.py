@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from systopack.frontend.onnx_file import onnx_package
+from systopack.frontend.onnx_content import onnx_package
 from systopack.network.nodes import Shape
 from systopack.version import VERSION
 
@@ -91,6 +91,11 @@ class Builder:
             return value
         shape = self.weight(f"{value}/image_shape", np.array([0, -1, 1, 1], dtype=np.int64))
         return self.node("Reshape", [value, shape], f"{value}/image")
+
+    def exchanged(self, value: str, name: str, axes: Sequence[int]) -> str:
+        """An image (B, C, H, W) with its last three axes in another order."""
+        order = [0, *(axis + 1 for axis in axes)]
+        return self.node("Transpose", [self.as_image(value)], name, attributes={"perm": order})
 
     def channels(self, value: str, name: str, channels: NDArray[np.int32], count: int) -> str:
         """Chosen channels of a value of `count` channels; -1 is zero."""

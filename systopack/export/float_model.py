@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from systopack.errors import InvalidNetworkError
 from systopack.export.builder import Builder
 from systopack.files import write_atomically
 from systopack.frontend.graph import ConcatOp, MatrixOp, Norm, PoolOp
@@ -58,9 +60,11 @@ def to_onnx(model: TrainedModel) -> Any:
         values[op.name] = value
     output = builder.as_flat(values[graph.ops[-1].name])
     if graph.ending != "none":
-        operation = {"softmax": "Softmax", "log_softmax": "LogSoftmax"}[graph.ending]
+        endings = {"softmax": "Softmax", "log_softmax": "LogSoftmax", "sigmoid": "Sigmoid"}
+        operation = endings[graph.ending]
+        attributes = {} if operation == "Sigmoid" else {"axis": 1}
         output = builder.node(
-            operation, [output], operation.lower(), attributes={"axis": 1}, flat=True
+            operation, [output], operation.lower(), attributes=attributes, flat=True
         )
     return builder.finish(output, classes=len(model.class_names))
 
@@ -135,6 +139,8 @@ def _product(builder: Builder, op: MatrixOp, value: str, state: Mapping[str, Ten
     if op.bias is not None:
         weights.append(builder.weight(op.bias, state[op.bias].numpy()))
     if op.kind == "linear":
+        if not op.in_order:
+            value = builder.exchanged(value, f"{op.name}/order", _axes(op))
         inputs = [builder.as_flat(value), *weights]
         return builder.node("Gemm", inputs, f"{op.name}/gemm", attributes={"transB": 1}, flat=True)
     value = builder.as_image(value)
@@ -153,6 +159,19 @@ def _product(builder: Builder, op: MatrixOp, value: str, state: Mapping[str, Ten
             "dilations": list(op.dilation),
             "group": op.groups,
         },
+    )
+
+
+def _axes(op: MatrixOp) -> tuple[int, ...]:
+    """The order in which the axes (channels, height, width) of a linear layer are flattened."""
+    sizes = op.columns.max(axis=0) + 1
+    for axes in permutations(range(3)):
+        order = np.indices(sizes[list(axes)]).reshape(3, -1)
+        if np.array_equal(op.columns.T[list(axes)], order):
+            return axes
+    raise InvalidNetworkError(
+        f"Layer '{op.name}' reads its values in an order that ONNX has no operation for; export "
+        "the state dict."
     )
 
 

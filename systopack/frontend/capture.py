@@ -8,21 +8,21 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from systopack.errors import InvalidNetworkError
+from systopack.errors import InvalidNetworkError, SystopackError, one_line
+from systopack.frontend.comparison import AMPLITUDES, compare, random_images
 from systopack.frontend.graph import LayerGraph
-from systopack.frontend.module import graph_logits
-from systopack.frontend.reader import read, read_parts
+from systopack.frontend.parts import read_parts
+from systopack.frontend.reader import read
 from systopack.frontend.reading.state import Refusal
 from systopack.network.nodes import Shape
-
-_TOLERANCE = 1e-4  # of the largest logit; float32 sums in another order differ by about 1e-6
 
 
 def capture(model: nn.Module, input_shape: Shape, *, batch: int = 2) -> LayerGraph:
     """Read the layers of a model; the model itself is not changed.
 
     Args:
-        model: any module that maps (B, C, H, W) float images to (B, classes) logits.
+        model: any module that maps (B, C, H, W) images to (B, classes) logits, alone or as the
+            one tensor of a tuple, list, dict or named tuple.
         input_shape: (C, H, W).
         batch: images of the example that the model is captured with.
 
@@ -30,10 +30,12 @@ def capture(model: nn.Module, input_shape: Shape, *, batch: int = 2) -> LayerGra
         InvalidNetworkError: a layer cannot be lowered (named, with where it sits), or the layers
             as read do not compute what the model computes.
     """
-    program, example = _export(model, input_shape, batch)
-    graph = read(program, input_shape)
+    graph = read(_export(model, input_shape, batch), input_shape)
+    device, dtype = _place(model)
     with _evaluating(model):
-        compare(model, graph, example)
+        for amplitude in AMPLITUDES:
+            images = random_images(batch, input_shape, amplitude, seed=0)
+            compare(model, graph, images.to(device, dtype), batch=batch)
     return graph
 
 
@@ -45,60 +47,61 @@ def capture_parts(
     Raises:
         InvalidNetworkError: torch.export cannot capture the model, or no layer can be packed.
     """
-    program, _ = _export(model, input_shape, batch)
-    return read_parts(program, input_shape)
+    return read_parts(_export(model, input_shape, batch), input_shape)
 
 
-def _export(
-    model: nn.Module, input_shape: Shape, batch: int
-) -> tuple[torch.export.ExportedProgram, Tensor]:
-    example = torch.randn(batch, *input_shape, generator=torch.Generator().manual_seed(0))
-    device = next((p.device for p in model.parameters()), torch.device("cpu"))
-    example = example.to(device)
+def _export(model: nn.Module, input_shape: Shape, batch: int) -> torch.export.ExportedProgram:
+    _check_kind(model)
+    device, dtype = _place(model)
+    example = random_images(batch, input_shape, 1.0, seed=0)[:batch].to(device, dtype)
     with _evaluating(model):
         try:
-            return torch.export.export(model, (example,)), example
-        except (torch._dynamo.exc.TorchDynamoException, RuntimeError, TypeError) as error:
-            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            return torch.export.export(model, (example,))
+        except SystopackError:
+            raise
+        # The model's own code runs here, and it may raise anything.
+        except Exception as error:
             raise InvalidNetworkError(
                 f"The model cannot be captured by torch.export with images of {input_shape}: "
-                f"{reason.rstrip('.')}."
+                f"{one_line(error)}; check the size of the images, and that the model's code "
+                "takes no branch on their values."
             ) from error
+
+
+def _check_kind(model: nn.Module) -> None:
+    """Refuse modules that torch.export cannot trace, with what would help."""
+    if isinstance(model, torch.jit.ScriptModule):
+        raise InvalidNetworkError(
+            "The model is a TorchScript module, which torch.export does not take; give the "
+            "nn.Module that it was scripted or traced from."
+        )
+    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+        if nn.parameter.is_lazy(tensor):
+            raise InvalidNetworkError(
+                f"'{name}' has no size yet, since its layer is a lazy module; run the model once "
+                "on an image of the right size before it is given, or load its weights."
+            )
+        if tensor.is_complex():
+            raise InvalidNetworkError(
+                f"'{name}' holds complex numbers; a layer's weights must be real."
+            )
+
+
+def _place(model: nn.Module) -> tuple[torch.device, torch.dtype]:
+    """Where the model computes, and in which type."""
+    floating: Tensor | None = next((p for p in model.parameters() if p.is_floating_point()), None)
+    if floating is None:
+        return torch.device("cpu"), torch.float32
+    return floating.device, floating.dtype
 
 
 @contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
-    training = model.training
+    """Evaluation mode; afterwards every module is in the mode that it was in."""
+    modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         yield
     finally:
-        model.train(training)
-
-
-def compare(model: nn.Module, graph: LayerGraph, images: Tensor, *, batch: int = 0) -> None:
-    """Check on images that the layers compute what the model computes.
-
-    Args:
-        model: in evaluation mode.
-        images: normalised, shape (B, C, H, W).
-        batch: images that the model takes at once; 0: all.
-
-    Raises:
-        InvalidNetworkError: they do not.
-    """
-    with torch.no_grad():
-        parts = [model(part) for part in torch.split(images, batch or len(images))]
-    expected = torch.cat(parts).flatten(1)
-    got = graph_logits(graph, model.state_dict(), images)
-    if graph.ending != "none":
-        got = got.softmax(dim=1) if graph.ending == "softmax" else got.log_softmax(dim=1)
-    limit = _TOLERANCE * float(expected.abs().max() + 1)
-    if got.shape != expected.shape or not torch.allclose(got, expected, rtol=0, atol=limit):
-        difference = "another shape"
-        if got.shape == expected.shape:
-            difference = f"largest difference {float((got - expected).abs().max()):.3g}"
-        raise InvalidNetworkError(
-            f"The captured layers do not compute what the model computes ({difference}, allowed "
-            f"{limit:.3g}); please report the model."
-        )
+        for module, training in modes:
+            module.training = training

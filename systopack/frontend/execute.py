@@ -56,7 +56,12 @@ def execute(
 def _matrix(op: MatrixOp, source: Tensor, weights_of: WeightsOf) -> Tensor:
     weight, bias = weights_of(op)
     if op.kind == "linear":
-        return F.linear(source.flatten(1), weight, bias)[:, :, None, None]
+        values = source.flatten(1)
+        if not op.in_order:
+            channel, down, across = op.columns.T
+            at = (channel * source.shape[2] + down) * source.shape[3] + across
+            values = values[:, torch.from_numpy(at.astype("int64")).to(values.device)]
+        return F.linear(values, weight, bias)[:, :, None, None]
     if op.kind == "shift":
         displaced = shift(source, op.columns[:, 1].tolist(), op.columns[:, 2].tolist())
         return F.conv2d(displaced, weight, bias, stride=op.stride)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from systopack.network.nodes import Activation, MatrixKind, PoolKind, Shape
 
-Ending = Literal["none", "softmax", "log_softmax"]
+Ending = Literal["none", "softmax", "log_softmax", "sigmoid"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +88,11 @@ class MatrixOp:
         """Filters N."""
         return self.weight_shape[0]
 
+    @cached_property
+    def in_order(self) -> bool:
+        """True when the columns come channel by channel, each row by row."""
+        return np.array_equal(np.lexsort(self.columns.T[::-1]), np.arange(len(self.columns)))
+
     @property
     def positions(self) -> int:
         """Output positions of one image."""
@@ -143,8 +148,8 @@ class LayerGraph:
     Args:
         input_shape: (channels, height, width).
         ops: every op reads "input" or earlier ops; the last gives the logits.
-        ending: a softmax that the model takes of its logits, or "none"; it changes no class, so
-            no later step computes it.
+        ending: a softmax or sigmoid that the model takes of its logits, or "none"; it changes no
+            class, so no later step computes it.
     """
 
     input_shape: Shape

@@ -44,7 +44,10 @@ class GraphModule(nn.Module):
             return tensor if op.norm is None else _batch_norm(op, tensor, state, self.training)
 
         tensors = execute(
-            self.graph, images, weights_of=lambda op: raw_weights(op, state), norm=norm
+            self.graph,
+            images,
+            weights_of=lambda op: raw_weights(op, state, like=images),
+            norm=norm,
         )
         return tensors[self.graph.ops[-1].name].flatten(1)
 
@@ -55,6 +58,7 @@ def register_tensor(module: nn.Module, name: str, tensor: Tensor, *, trains: boo
     Raises:
         InvalidNetworkError: torch allows no such name.
     """
+    check_name(name)
     *path, leaf = name.split(".")
     parent = module
     try:
@@ -72,6 +76,18 @@ def register_tensor(module: nn.Module, name: str, tensor: Tensor, *, trains: boo
         raise InvalidNetworkError(
             f"A weight is called '{name}', which torch allows no tensor to be called; rename it."
         ) from error
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that holds something other than printable characters.
+
+    Raises:
+        InvalidNetworkError: it does.
+    """
+    if not name.isprintable():
+        raise InvalidNetworkError(
+            f"The name {ascii(name)[:80]} holds characters that cannot be printed; rename it."
+        )
 
 
 def _batch_norm(op: MatrixOp, tensor: Tensor, state: Mapping[str, Tensor], trains: bool) -> Tensor:

@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from systopack.errors import InvalidFileError, InvalidNetworkError, InvalidOptionError
-from systopack.frontend.onnx_steps import TRANSLATIONS, Call
+from systopack.errors import (
+    InvalidFileError,
+    InvalidNetworkError,
+    InvalidOptionError,
+    SystopackError,
+)
+from systopack.frontend.bounds import check_images, check_run, without_content
+from systopack.frontend.onnx_call import Call
+from systopack.frontend.onnx_content import onnx_package, read_onnx, stored_arrays
+from systopack.frontend.onnx_folding import Fixed, Folder, shape_array
+from systopack.frontend.onnx_runtime import compare_with_runtime, runtime_of
+from systopack.frontend.onnx_runtime import run_onnx as run_onnx
+from systopack.frontend.onnx_steps import TRANSLATIONS
 from systopack.frontend.steps import Reference, Step, Steps
 from systopack.network.nodes import Shape
 
-_TOLERANCE = 1e-4  # of the largest logit
 _TRAINED = {
     "Conv": (1, 2),
+    "ConvTranspose": (1, 2),
     "Gemm": (1, 2),
     "MatMul": (1,),
     "BatchNormalization": (1, 2),
+    "LayerNormalization": (1, 2),
+    "InstanceNormalization": (1, 2),
+    "PRelu": (1,),
 }  # positions of what is trained
+_STORED = {*_TRAINED, "Add", "Sub", "Mul", "Div", "Sum"}  # take stored numbers as tensors
 
 
 def load_onnx(path: Path, *, input_shape: Shape | None) -> tuple[Steps, Shape]:
@@ -38,40 +53,17 @@ def load_onnx(path: Path, *, input_shape: Shape | None) -> tuple[Steps, Shape]:
         InvalidNetworkError: an operation that is not known, by name; or the module and the file
             compute different things.
     """
-    onnx = onnx_package()
-    from google.protobuf.message import DecodeError
-
-    try:
-        model = onnx.load(path)
-        onnx.checker.check_model(model)
-    except FileNotFoundError as error:
-        raise InvalidFileError(f"'{path}' does not exist; give a file.onnx.") from error
-    except (DecodeError, onnx.checker.ValidationError, OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else "no content"
-        raise InvalidFileError(f"'{path}' is damaged or no ONNX file ({reason}).") from error
+    model = read_onnx(path)
     shape, batch = _input_shape(path, model, input_shape)
+    check_images(f"'{path}'", batch, shape)
     module = _Translation(path, model).module(shape, batch)
-    _compare(path, model, module, shape, batch)
+    check_run(f"'{path}'", module, batch, shape)
+    compare_with_runtime(path, runtime_of(model, batch=batch), module, shape, batch)
     return module, shape
 
 
-def onnx_package() -> Any:
-    """The `onnx` package, with all of it that is used here.
-
-    Raises:
-        InvalidOptionError: it is not installed.
-    """
-    try:
-        import onnx
-        import onnx.checker
-    except ImportError as error:
-        raise InvalidOptionError(
-            "ONNX files need the onnx package; install it with: pip install 'systopack[onnx]'."
-        ) from error
-    return onnx
-
-
 def _input_shape(path: Path, model: Any, given: Shape | None) -> tuple[Shape, int]:
+    onnx = onnx_package()
     weights = {tensor.name for tensor in model.graph.initializer}
     images = [value for value in model.graph.input if value.name not in weights]
     if len(images) != 1 or len(model.graph.output) != 1:
@@ -79,7 +71,13 @@ def _input_shape(path: Path, model: Any, given: Shape | None) -> tuple[Shape, in
             f"'{path}' has {len(images)} inputs and {len(model.graph.output)} outputs; systopack "
             "reads models with one input, the images, and one output, the logits."
         )
-    sizes = [d.dim_value for d in images[0].type.tensor_type.shape.dim]
+    kind = images[0].type.tensor_type
+    if kind.elem_type != onnx.TensorProto.FLOAT:
+        raise InvalidFileError(
+            f"'{path}' reads images of another type than floating point; leave the conversion "
+            "out, so that it reads normalised images."
+        )
+    sizes = [d.dim_value for d in kind.shape.dim]
     if len(sizes) != 4:
         raise InvalidFileError(f"'{path}' reads tensors of {len(sizes)} axes, but images have 4.")
     if min(sizes[1:]) < 1 and given is None:
@@ -87,39 +85,37 @@ def _input_shape(path: Path, model: Any, given: Shape | None) -> tuple[Shape, in
             f"'{path}' leaves the size of its images open; give it, for instance "
             "--input-shape 3x32x32."
         )
-    shape = tuple(size or (given or (0, 0, 0))[axis] for axis, size in enumerate(sizes[1:]))
-    return (shape[0], shape[1], shape[2]), sizes[0] or 2
+    sizes[1:] = [size if size > 0 else (given or ())[axis] for axis, size in enumerate(sizes[1:])]
+    return (sizes[1], sizes[2], sizes[3]), sizes[0] if sizes[0] > 0 else 2
 
 
 class _Translation:
-    """Runs the file once on zeros, so that every shape is known, and notes the steps."""
+    """Follows the file's nodes on tensors without content, and notes the steps."""
 
     def __init__(self, path: Path, model: Any) -> None:
-        from onnx import numpy_helper
-
         self._path, self._model = path, model
-        self._constants: dict[str, NDArray[Any]] = {
-            tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer
-        }
+        self._constants = stored_arrays(path, model)
+        self._folder = Folder(sum(array.nbytes for array in self._constants.values()))
         self._tensors: dict[str, Tensor] = {}  # values that depend on the images
         self._state: dict[str, Tensor] = {}
-        self._keys: dict[str, str] = {}  # weight in the file -> its name in the state dict
         self._trained: set[str] = set()
         self._steps: list[Step] = []
-        self._open: dict[str, int] = {}  # value -> step without a bias that makes it
+        self._open: dict[str, Step] = {}  # value -> step with a weight a channel that makes it
         self._readers: dict[str, int] = {}
         for node in model.graph.node:
             for name in node.input:
                 self._readers[name] = self._readers.get(name, 0) + 1
+        versions = [e.version for e in model.opset_import if e.domain in ("", "ai.onnx")]
+        self._opset = versions[0] if versions else 1
 
     def module(self, shape: Shape, batch: int) -> Steps:
         graph = self._model.graph
         images = next(value.name for value in graph.input if value.name not in self._constants)
-        self._tensors[images] = torch.zeros(batch, *shape)
+        self._tensors[images] = torch.empty(batch, *shape, device="meta")
         for node in graph.node:
             self._node(node)
         output = graph.output[0].name
-        if output not in self._tensors:
+        if output not in self._tensors or output == images:
             raise InvalidNetworkError(f"The output of '{self._path}' does not read its images.")
         return Steps(
             state=self._state,
@@ -133,34 +129,40 @@ class _Translation:
         from onnx import helper
 
         attributes = {a.name: _plain(helper.get_attribute_value(a)) for a in node.attribute}
-        place = node.name or node.output[0]
-        if node.op_type == "Shape" and node.input[0] in self._tensors:
-            self._constants[node.output[0]] = np.array(self._tensors[node.input[0]].shape)
-            return
-        if not any(name in self._tensors for name in node.input):
-            self._fold(node)
-            return
-        if node.domain not in ("", "ai.onnx"):
+        place = node.name or next(iter(node.output), node.op_type)
+        for name in node.input:
+            if name and name not in self._tensors and name not in self._constants:
+                raise InvalidNetworkError(
+                    f"Operation '{node.op_type}' in '{place}' reads '{name}', which no operation "
+                    "before it gives; export the model again."
+                )
+        if any(name in self._tensors or name in self._constants for name in node.output):
             raise InvalidNetworkError(
-                f"Operation '{node.op_type}' in '{place}' is of the domain '{node.domain}', which "
-                "systopack does not read; export the model with the standard operations."
+                f"Operation '{node.op_type}' in '{place}' gives '{node.output[0]}', which is there "
+                "already; export the model again."
             )
-        if node.op_type in ("Gemm", "MatMul"):
+        if node.op_type == "Shape" and node.input[0] in self._tensors:
+            sizes = self._tensors[node.input[0]].shape
+            self._constants[node.output[0]] = shape_array(sizes, attributes)
+        elif not any(name in self._tensors for name in node.input):
+            inputs = [self._constants[name] if name else None for name in node.input]
+            fixed = Fixed(operation=node.op_type, place=place, inputs=inputs, attributes=attributes)
+            self._constants.update(zip(node.output, self._folder.fold(fixed), strict=False))
+        elif node.op_type in ("Gemm", "MatMul"):
             self._linear(node, place, attributes)
-        elif node.op_type == "Add" and self._add_bias(node):
-            return
-        else:
+        elif node.op_type not in ("Add", "Sub", "Mul", "Div") or not self._absorb(node):
             self._call(node, place, attributes)
 
     def _call(self, node: Any, place: str, attributes: dict[str, Any]) -> None:
         weights = _TRAINED.get(node.op_type, ())
-        stored = node.op_type in ("Conv", "BatchNormalization")
         tensors, constants = {}, {}
         for position, name in enumerate(node.input):
             if name in self._tensors:
                 tensors[position] = name
-            elif name and (stored or node.op_type in ("Add", "Mul", "Sub", "Div")):
-                tensors[position] = self._weight(name, trained=position in weights)
+            elif name and node.op_type in _STORED:
+                tensors[position] = self._weight(
+                    place, name, trained=position in weights, flat=node.op_type == "PRelu"
+                )
             elif name:
                 constants[position] = self._constants[name]
         call = Call(
@@ -169,56 +171,99 @@ class _Translation:
             attributes=attributes,
             shapes={i: tuple(self._value(name).shape) for i, name in tensors.items()},
             constants=constants,
-            results=len(node.output),
+            results=len([name for name in node.output if name]),
+            opset=self._opset,
         )
         translate = TRANSLATIONS.get(node.op_type)
         if translate is None:
             call.refuse("is no operation that systopack can lower")
-        self._append(call.place, translate(call), list(tensors.values()), list(node.output))
-        if node.op_type == "Conv" and len(tensors) == 2:
-            self._open[node.output[0]] = len(self._steps) - 1
+        if 0 not in tensors or list(tensors) != list(range(len(tensors))):
+            call.refuse("reads stored numbers where the images should be")
+        if node.op_type == "Dropout" and any(self._readers.get(name) for name in node.output[1:]):
+            call.refuse("gives a mask that is read; export the model after model.eval()")
+        try:
+            function = translate(call)
+        except SystopackError:
+            raise
+        except Exception as error:  # attributes of another form, or too few inputs
+            call.refuse(f"is used in a form that systopack cannot lower ({error!r})")
+        outputs = list(node.output[:1] if node.op_type == "Dropout" else node.output)
+        step = self._append(place, function, list(tensors.values()), outputs)
+        if node.op_type in ("Conv", "BatchNormalization"):
+            self._open[node.output[0]] = step
 
     def _linear(self, node: Any, place: str, attributes: dict[str, Any]) -> None:
         """Gemm and MatMul; the weight is kept as (N, M), as torch keeps it."""
-        call = Call(
-            operation=node.op_type,
-            place=place,
-            attributes=attributes,
-            shapes={},
-            constants={},
-            results=1,
-        )
-        scales = [attributes.get(name, 1.0) for name in ("alpha", "beta")]
-        if node.input[1] in self._tensors or scales != [1.0, 1.0] or attributes.get("transA"):
-            call.refuse("is no product of a tensor with a stored weight")
-        transposed = not attributes.get("transB", 0)
-        if self._constants[node.input[1]].ndim != 2:
-            call.refuse("is no product with a filter matrix")
-        names = [node.input[0], self._weight(node.input[1], trained=True, transposed=transposed)]
-        if len(node.input) > 2 and node.input[2]:
-            names.append(self._weight(node.input[2], trained=True))
-        self._append(place, torch.nn.functional.linear, names, list(node.output))
-        if len(names) == 2:
-            self._open[node.output[0]] = len(self._steps) - 1
 
-    def _add_bias(self, node: Any) -> bool:
-        """Take an addition of one number a channel into the layer before it."""
-        for value, other in (node.input, reversed(node.input)):
-            number = self._open.get(value)
-            if number is None or other in self._tensors or self._readers[value] > 1:
-                continue
-            step, constant = self._steps[number], self._constants[other]
-            rows = self._tensors[value].shape[1]
-            axes = constant.ndim - (0 if self._tensors[value].ndim == 2 else 2)
-            if constant.size != rows or axes not in (1, 2) or constant.shape[axes - 1] != rows:
-                continue
-            name = self._weight(other, trained=True, flat=True)
-            self._steps.pop(number)
-            arguments = [a.name for a in step.arguments]
-            self._append(step.place, step.function, [*arguments, name], list(node.output), number)
-            del self._open[value]
-            return True
-        return False
+        def refuse(reason: str) -> NoReturn:
+            raise InvalidNetworkError(
+                f"Operation '{node.op_type}' in '{place}' {reason}; run it outside the network, "
+                "or pack the rest of the torch model with --partial."
+            )
+
+        stored = [name for name in node.input if name]
+        if len(stored) < 2 or stored[0] not in self._tensors or attributes.get("transA", 0):
+            refuse("is no product of a tensor with a stored weight")
+        if any(name in self._tensors for name in stored[1:]):
+            refuse("is no product of a tensor with a stored weight")
+        weight = self._constants[stored[1]]
+        if weight.ndim != 2 or weight.dtype.kind != "f":
+            refuse("is no product with a filter matrix of floating point numbers")
+        rows = weight.shape[0] if attributes.get("transB", 0) else weight.shape[1]
+        weight = weight if attributes.get("transB", 0) else weight.T
+        scaled = weight * np.float32(attributes.get("alpha", 1.0))
+        names = [stored[0], self._keep(stored[1], scaled, trained=True)]
+        if len(stored) > 2:
+            bias = self._constants[stored[2]] * np.float32(attributes.get("beta", 1.0))
+            if bias.size not in (1, rows) or bias.shape[-1:] not in ((), (1,), (rows,)):
+                refuse("adds something other than one number a row")
+            bias = np.broadcast_to(bias.reshape(-1), (rows,))
+            names.append(self._keep(stored[2], bias, trained=True))
+        self._open[node.output[0]] = self._append(
+            place, torch.nn.functional.linear, names, list(node.output)
+        )
+
+    def _absorb(self, node: Any) -> bool:
+        """Take one number a channel, added or multiplied, into the layer before it."""
+        kind, inputs = node.op_type, list(node.input)
+        if kind in ("Add", "Mul") and len(inputs) == 2 and inputs[0] in self._constants:
+            inputs.reverse()
+        step = self._open.get(inputs[0]) if len(inputs) == 2 else None
+        if step is None or inputs[1] in self._tensors or self._readers[inputs[0]] > 1:
+            return False
+        numbers = self._one_a_channel(self._tensors[inputs[0]], self._constants[inputs[1]])
+        if numbers is None:
+            return False
+        names = [argument.name for argument in step.arguments]
+        weight, bias = self._state[names[1]], self._state.get((*names, "")[2])
+        if kind in ("Mul", "Div"):
+            factor = numbers if kind == "Mul" else 1 / numbers
+            if not bool(torch.isfinite(factor).all()):
+                return False
+            self._state[names[1]] = weight * factor.reshape(-1, *[1] * (weight.ndim - 1))
+            if bias is not None:
+                self._state[names[2]] = bias * factor
+        elif bias is None:
+            offset = numbers if kind == "Add" else -numbers
+            names.append(self._keep(inputs[1], offset.numpy(), trained=True))
+        else:
+            self._state[names[2]] = bias + (numbers if kind == "Add" else -numbers)
+        number = self._steps.index(step)
+        del self._steps[number], self._open[inputs[0]]
+        self._open[node.output[0]] = self._append(
+            step.place, step.function, names, [node.output[0]], number
+        )
+        return True
+
+    def _one_a_channel(self, tensor: Tensor, constant: NDArray[Any]) -> Tensor | None:
+        """A stored operand as one number a channel (C,), None where it is anything else."""
+        rows, rank = tensor.shape[1], tensor.ndim
+        full = (1,) * (rank - constant.ndim) + constant.shape
+        others = len(full) == rank and all(full[a] == 1 for a in range(rank) if a != 1)
+        if not others or full[1] not in (1, rows) or constant.dtype.kind != "f":
+            return None
+        flat = np.broadcast_to(constant.reshape(-1), (rows,))
+        return torch.from_numpy(np.array(flat, dtype=np.float32))
 
     def _append(
         self,
@@ -227,8 +272,8 @@ class _Translation:
         names: list[str],
         results: list[str],
         number: int | None = None,
-    ) -> None:
-        """Add a step and run it on the example."""
+    ) -> Step:
+        """Add a step, and run it on tensors without content."""
         step = Step(
             place=place.strip("/").replace("/", "."),
             function=function,
@@ -237,91 +282,49 @@ class _Translation:
             results=tuple(results),
         )
         self._steps.insert(len(self._steps) if number is None else number, step)
-        try:
-            with torch.no_grad():
-                value = function(*(self._value(name) for name in names))
-        except (RuntimeError, TypeError, IndexError) as error:
-            reason = str(error).splitlines()[0]
-            raise InvalidNetworkError(f"Operation in '{place}' cannot be run: {reason}.") from error
+        with without_content(f"Operation in '{place}'"):
+            value = function(*(self._value(name) for name in names))
         values = [value] if isinstance(value, Tensor) else list(value)
         self._tensors.update(zip(results, values, strict=False))
+        return step
 
     def _value(self, name: str) -> Tensor:
-        return self._tensors[name] if name in self._tensors else self._state[name]
+        return self._tensors[name] if name in self._tensors else self._state[name].to("meta")
 
-    def _weight(
-        self, name: str, *, trained: bool, transposed: bool = False, flat: bool = False
-    ) -> str:
-        """Keep a constant as a tensor of the state dict; its name there."""
-        if name not in self._keys:
-            key = ".".join(part or "_" for part in name.split("."))
-            taken = any(k == key or k.startswith(f"{key}.") for k in self._state)
-            inside = any(key.startswith(f"{k}.") for k in self._state)
-            key = key.replace(".", "_") if taken or inside else key
-            array = self._constants[name].T if transposed else self._constants[name]
-            tensor = torch.from_numpy(np.array(array, order="C"))
-            self._state[key] = tensor.reshape(-1) if flat else tensor
-            self._keys[name] = key
+    def _weight(self, place: str, name: str, *, trained: bool, flat: bool) -> str:
+        """Keep a constant; its name in the state dict."""
+        array = self._constants[name]
+        if array.dtype.kind != "f":
+            raise InvalidNetworkError(
+                f"The operation in '{place}' computes with '{name}', which holds whole numbers; "
+                "its numbers must be of floating point."
+            )
+        return self._keep(name, array.reshape(-1) if flat else array, trained=trained)
+
+    def _keep(self, name: str, array: NDArray[Any], *, trained: bool) -> str:
+        """Keep an array as a tensor of the state dict, under a name like `name`.
+
+        Exporters store equal tensors once. Every use gets a copy of its own, so that each layer
+        can be pruned and trained by itself.
+        """
+        key = ".".join(part or "_" for part in name.split("."))
+        taken = any(k == key or k.startswith(f"{key}.") for k in self._state)
+        inside = any(key.startswith(f"{k}.") for k in self._state)
+        if taken or inside:
+            plain = key.replace(".", "_") if inside or key not in self._state else key
+            key, number = plain, 2
+            while key in self._state:
+                key, number = f"{plain}_{number}", number + 1
+        self._state[key] = torch.from_numpy(np.array(array, dtype=np.float32, order="C"))
         if trained:
-            self._trained.add(self._keys[name])
-        return self._keys[name]
-
-    def _fold(self, node: Any) -> None:
-        """A node that reads constants alone is a constant."""
-        import onnx
-        from onnx.reference import ReferenceEvaluator
-
-        inputs = [onnx.ValueInfoProto(name=name) for name in node.input if name]
-        outputs = [onnx.ValueInfoProto(name=name) for name in node.output]
-        graph = onnx.GraphProto(name="one", node=[node], input=inputs, output=outputs)
-        one = onnx.ModelProto(
-            graph=graph, opset_import=self._model.opset_import, ir_version=self._model.ir_version
-        )
-        values: Any = ReferenceEvaluator(one).run(
-            None, {name: self._constants[name] for name in node.input if name}
-        )
-        self._constants.update(zip(node.output, values, strict=True))
+            self._trained.add(key)
+        return key
 
 
 def _plain(value: Any) -> Any:
+    """An attribute as a Python value or an array."""
+    from onnx import TensorProto, numpy_helper
+
     if isinstance(value, bytes):
-        return value.decode()
-    return value
-
-
-def run_onnx(model: Any, images: NDArray[np.float32], *, batch: int) -> NDArray[Any]:
-    """The output of an ONNX model, by onnxruntime where it is installed.
-
-    Args:
-        model: a loaded `onnx.ModelProto`.
-        batch: images that it takes at once.
-    """
-    feed = [images[start : start + batch] for start in range(0, len(images), batch)]
-    weights = {tensor.name for tensor in model.graph.initializer}
-    name = next(value.name for value in model.graph.input if value.name not in weights)
-    try:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        session: Any = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
-    except ImportError:
-        from onnx.reference import ReferenceEvaluator
-
-        session = ReferenceEvaluator(model)
-    return np.concatenate([np.asarray(session.run(None, {name: part})[0]) for part in feed])
-
-
-def _compare(path: Path, model: Any, module: Steps, shape: Shape, batch: int) -> None:
-    images = torch.randn(batch, *shape, generator=torch.Generator().manual_seed(1))
-    expected = run_onnx(model, images.numpy(), batch=batch)
-    with torch.no_grad():
-        got = module(images).numpy()
-    limit = _TOLERANCE * float(np.abs(expected).max() + 1)
-    if got.shape != expected.shape or not np.allclose(got, expected, rtol=0, atol=limit):
-        raise InvalidNetworkError(
-            f"'{path}' as systopack reads it does not compute what the ONNX runtime computes; "
-            "please report the model."
-        )
+        return value.decode(errors="replace")
+    return numpy_helper.to_array(value) if isinstance(value, TensorProto) else value

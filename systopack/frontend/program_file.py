@@ -2,7 +2,7 @@
 
 `torch.export.load` unpickles the sample inputs and evaluates expressions; both can run code that
 somebody put into the file. Here only the JSON of the graph and the raw bytes of the weights are
-read, and every operation must be one of torch's own that computes a value and does nothing else.
+read, and every operation must be one that the rules in `frontend.reading` read.
 """
 
 from __future__ import annotations
@@ -13,17 +13,19 @@ import operator
 import re
 import zipfile
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch._ops import OpOverload, OpOverloadPacket
 
-from systopack.errors import InvalidFileError
+from systopack.errors import InvalidFileError, SystopackError, one_line
 from systopack.files import read_file
-from systopack.frontend.reader import OPERATIONS
-from systopack.frontend.reading.advice import is_known
+from systopack.frontend.bounds import check_run
+from systopack.frontend.reading.operations import may_be_called
 from systopack.frontend.steps import Reference, Step, Steps
 from systopack.network.nodes import Shape
 
@@ -58,16 +60,20 @@ def load_program(path: Path) -> tuple[Steps, Shape, int]:
     content = read_file(path, what="a saved torch.export program (.pt2)")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            return _program(path, _members(path, archive))
-    except (zipfile.BadZipFile, KeyError, TypeError, ValueError, IndexError) as error:
+            module, shape, batch = _program(path, _members(path, archive, len(content)))
+    except SystopackError:
+        raise
+    except Exception as error:  # content of any form, which zipfile, json and torch judge
         raise InvalidFileError(
             f"'{path}' is damaged or no program of torch.export.save "
-            f"({type(error).__name__}: {error}); save it again."
+            f"({one_line(error)}); save it again."
         ) from error
+    check_run(f"The program '{path}'", module, batch, shape)
+    return module, shape, batch
 
 
-def _members(path: Path, archive: zipfile.ZipFile) -> dict[str, bytes]:
-    """The members by their path below the archive's one folder."""
+def _members(path: Path, archive: zipfile.ZipFile, size: int) -> dict[str, bytes]:
+    """The members by their path below the archive's one folder; `size` is the archive's."""
     names = {name.partition("/")[2]: name for name in archive.namelist()}
     if "models/model.json" not in names:
         raise InvalidFileError(
@@ -75,6 +81,12 @@ def _members(path: Path, archive: zipfile.ZipFile) -> dict[str, bytes]:
             "torch.export.save of torch 2.9 or newer."
         )
     wanted = [n for n in names if n.startswith(("models/", "data/weights/", "data/constants/"))]
+    infos = [archive.getinfo(names[name]) for name in wanted]
+    if sum(info.file_size for info in infos) > size or any(info.compress_type for info in infos):
+        raise InvalidFileError(
+            f"'{path}' is compressed, or holds more than its own size, which torch.export.save "
+            "never writes; save it again."
+        )
     return {name: archive.read(names[name]) for name in wanted}
 
 
@@ -141,7 +153,8 @@ def _tensor(raw: bytes, meta: Mapping[str, Any]) -> Tensor:
     offset = int(meta["storage_offset"]["as_int"])
     flat = torch.from_numpy(np.frombuffer(raw, dtype=np.uint8).copy()).view(_DTYPES[meta["dtype"]])
     last = offset + sum((n - 1) * s for n, s in zip(sizes, strides, strict=True))
-    if min([*sizes, *strides, offset, 1]) < 0 or (min([*sizes, 1]) > 0 and last >= len(flat)):
+    beyond = min([*sizes, 1]) > 0 and last >= len(flat)
+    if min([*sizes, *strides, offset, 1]) < 0 or beyond or prod(sizes) > len(flat):
         raise ValueError("a weight is larger than its data")
     return flat.as_strided(sizes, strides, offset).contiguous()
 
@@ -164,24 +177,27 @@ def _step(node: Mapping[str, Any], known: Mapping[str, Reference]) -> Step:
 
 
 def _function(target: str) -> Any:
-    """One of torch's operations that only compute; anything else is refused."""
+    """One of the operations that are read; anything else is refused."""
     if target == "_operator.getitem":
         return operator.getitem
     found = _TARGET.fullmatch(target)
     if found is None:
-        raise InvalidFileError(f"The program calls '{target}', which systopack does not run.")
+        raise _not_run(target)
     space, name, overload = found.groups()
-    try:
-        function = getattr(getattr(getattr(torch.ops, space), name), overload)
-    except AttributeError as error:
-        raise InvalidFileError(f"The program calls '{target}', which torch lacks.") from error
-    pure = {torch.Tag.core, torch.Tag.pointwise} & set(function.tags)
-    operation = f"{space}.{name}"
-    if operation == "aten.sym_size":
+    if f"{space}.{name}" == "aten.sym_size":
         return _size
-    if not (pure or operation in OPERATIONS or is_known(operation)):
-        raise InvalidFileError(f"The program calls '{target}', which systopack does not run.")
+    packet = getattr(getattr(torch.ops, space), name, None)
+    function = getattr(packet, overload, None) if isinstance(packet, OpOverloadPacket) else None
+    if not isinstance(function, OpOverload) or not may_be_called(space, name, function):
+        raise _not_run(target)
     return function
+
+
+def _not_run(target: str) -> InvalidFileError:
+    return InvalidFileError(
+        f"The program calls '{target[:100]}', which systopack does not run; "
+        "docs/import.md lists the operations that it reads."
+    )
 
 
 def _size(tensor: Tensor, axis: int) -> int:

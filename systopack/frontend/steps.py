@@ -8,8 +8,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from systopack.frontend.module import register_tensor
+from systopack.errors import InvalidNetworkError
+from systopack.frontend.module import check_name, register_tensor
 from systopack.frontend.reading.state import STEP
+
+STEPS = 2000  # the largest classifiers have half as many
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +48,9 @@ class Steps(nn.Module):
         trained: names of those that are trained.
         steps: in an order in which each reads only earlier results.
         images, logits: names of the input and the result.
+
+    Raises:
+        InvalidNetworkError: there are too many steps, or a name cannot be one.
     """
 
     def __init__(
@@ -57,29 +63,50 @@ class Steps(nn.Module):
         logits: str,
     ) -> None:
         super().__init__()
+        if len(steps) > STEPS:
+            raise InvalidNetworkError(
+                f"The model has {len(steps):,} operations, but at most {STEPS:,} are read; export "
+                "a part of it."
+            )
         for name, tensor in state.items():
-            register_tensor(self, name, tensor, trains=name in trained)
+            trains = name in trained and tensor.is_floating_point()
+            register_tensor(self, name, tensor, trains=trains)
         calls = nn.Module()
-        self._calls: list[tuple[Step, nn.Module]] = []
+        self._calls: list[tuple[Step, nn.Module, tuple[str, ...]]] = []
+        last = {name: i for i, step in enumerate(steps) for name in _references(step)}
+        done: list[list[str]] = [[] for _ in steps]
+        for name, at in last.items():
+            if name not in (images, logits):
+                done[at].append(name)
         for number, step in enumerate(steps):
+            check_name(step.place)
             name = step.place.replace(".", "|") or "top"
             name = name if not hasattr(calls, name) else f"{name} ({number})"
             calls.add_module(name, _Call(step.function))
-            self._calls.append((step, calls.get_submodule(name)))
+            self._calls.append((step, calls.get_submodule(name), tuple(done[number])))
         self.add_module(STEP, calls)
         self._images, self._logits = images, logits
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images (B, C, H, W) to logits (B, classes)."""
+        """Images (B, C, H, W) to logits (B, classes).
+
+        Raises:
+            InvalidNetworkError: a step reads what no earlier one gives.
+        """
         values: dict[str, Any] = {**dict(self.named_parameters()), **dict(self.named_buffers())}
         values[self._images] = images
-        for step, call in self._calls:
-            arguments = [_resolve(argument, values) for argument in step.arguments]
-            keywords = {key: _resolve(value, values) for key, value in step.keywords.items()}
+        for step, call, done in self._calls:
+            arguments = [_resolve(argument, values, step) for argument in step.arguments]
+            keywords = {key: _resolve(value, values, step) for key, value in step.keywords.items()}
             result = call(*arguments, **keywords)
-            if len(step.results) == 1 and not isinstance(result, tuple | list):
-                result = (result,)
-            values.update(zip(step.results, result, strict=False))
+            results = result if isinstance(result, tuple | list) else (result,)
+            values.update(zip(step.results, results, strict=False))
+            for name in done:  # nothing later reads them, and a large model has many
+                values.pop(name, None)
+        if not isinstance(values.get(self._logits), Tensor):
+            raise InvalidNetworkError(
+                f"The model returns '{self._logits}', which no operation of it gives."
+            )
         logits: Tensor = values[self._logits]
         return logits
 
@@ -93,9 +120,27 @@ class _Call(nn.Module):
         return self._function(*arguments, **keywords)
 
 
-def _resolve(argument: Any, values: Mapping[str, Any]) -> Any:
+def _resolve(argument: Any, values: Mapping[str, Any], step: Step) -> Any:
     if isinstance(argument, Reference):
+        if argument.name not in values:
+            raise InvalidNetworkError(
+                f"The operation in '{step.place}' reads '{argument.name}', which no operation "
+                "before it gives; save the model again."
+            )
         return values[argument.name]
     if isinstance(argument, list):
-        return [_resolve(item, values) for item in argument]
+        return [_resolve(item, values, step) for item in argument]
     return argument
+
+
+def _references(step: Step) -> set[str]:
+    """The names of all values that a step reads."""
+    waiting = [*step.arguments, *step.keywords.values()]
+    names = set()
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, Reference):
+            names.add(item.name)
+        elif isinstance(item, list):
+            waiting += item
+    return names

@@ -34,13 +34,22 @@ def stored_weight(op: MatrixOp, matrix: Tensor) -> Tensor:
     return parts[diagonal, :, diagonal, :].reshape(op.weight_shape)
 
 
-def raw_weights(op: MatrixOp, state: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
-    """Weight of shape `op.weight_shape` and bias (N,) of a layer before its batch norm."""
+def raw_weights(
+    op: MatrixOp, state: Mapping[str, Tensor], *, like: Tensor | None = None
+) -> tuple[Tensor, Tensor | None]:
+    """Weight of shape `op.weight_shape` and bias (N,) of a layer before its batch norm.
+
+    Args:
+        like: of the type and on the device of the ones of a layer without a stored weight; None:
+            as the state's tensors are.
+    """
     bias = None if op.bias is None else state[op.bias]
     if op.weight is not None:
         return state[op.weight], bias
-    like = state[op.norm.mean] if op.norm is not None else next(iter(state.values()))
-    return torch.ones(op.weight_shape, device=like.device), bias
+    if like is None:
+        floating = (tensor for tensor in state.values() if tensor.is_floating_point())
+        like = next(floating, torch.zeros(1))
+    return torch.ones(op.weight_shape, device=like.device, dtype=like.dtype), bias
 
 
 def folded_weights(op: MatrixOp, state: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:

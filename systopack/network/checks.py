@@ -19,7 +19,7 @@ from systopack.network.nodes import (
     Shape,
     sources_of,
 )
-from systopack.network.ranges import bounds
+from systopack.network.ranges import accumulator_bounds
 
 SHIFT_LIMIT = 31
 MULTIPLIER_LIMIT = 32767
@@ -266,7 +266,7 @@ def _check_exponents(network: PackedNetwork) -> None:
 
 def _check_accumulators(network: PackedNetwork) -> None:
     limit = 1 << (network.accumulator_bits - 1)
-    for name, (low, high) in bounds(network).accumulators.items():
+    for name, (low, high) in accumulator_bounds(network).items():
         if low < -limit or high >= limit:
             advice = (
                 "build it with 32-bit accumulators"

@@ -77,6 +77,11 @@ def bounds(network: PackedNetwork) -> NetworkBounds:
     return NetworkBounds(tensors=tensors, accumulators=accumulators)
 
 
+def accumulator_bounds(network: PackedNetwork) -> Mapping[str, Range]:
+    """Lowest and highest value that any accumulator of each layer can take; see `bounds`."""
+    return bounds(network).accumulators
+
+
 def _matrix(layer: MatrixLayer, tensors: Mapping[str, Bounds]) -> tuple[Bounds, Range]:
     source = tensors[layer.source]
     if any(layer.padding):

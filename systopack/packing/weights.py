@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from systopack.errors import InvalidFileError, InvalidOptionError
 from systopack.files import open_file, read_file
 
+_INDEX = ".safetensors.index.json"
 # How the floating point numbers of a safetensors file are read; BF16 is the upper half of F32.
 _DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 
@@ -32,12 +33,14 @@ class Weight:
         shape: as stored: two sizes, or four of a k x k convolution.
         dtype: `F64`, `F32`, `F16` or `BF16`; `npy` for the matrix of a .npy file.
         offset: of its first byte in the file.
+        file: that holds it: the one that was opened, or a part of it.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     offset: int
+    file: Path
 
     @property
     def cells(self) -> int:
@@ -52,7 +55,7 @@ class WeightFile:
     Args:
         path: the file.
         weights: its weights in order of their names.
-        left_out: names of tensors that are no filter matrix: of another rank or type, or empty.
+        left_out: tensors that are no filter matrix: name, type and shape of each.
     """
 
     path: Path
@@ -67,7 +70,7 @@ class WeightFile:
         """
         if weight.dtype == "npy":
             return _npy(self.path)
-        with open_file(self.path, what="a .safetensors file") as stream:
+        with open_file(weight.file, what="a .safetensors file") as stream:
             stream.seek(weight.offset)
             stored = np.fromfile(stream, dtype=_DTYPES[weight.dtype], count=weight.cells)
         if stored.size != weight.cells:
@@ -87,7 +90,7 @@ def open_weights(path: Path | str, *, only: tuple[str, ...] = ()) -> WeightFile:
 
     Args:
         path: a .npy matrix, or a .safetensors file, every 2-D or 4-D floating point tensor of
-            which is a weight.
+            which is a weight; or the .safetensors.index.json of a file in several parts.
         only: patterns such as `*.mlp.*`; a weight is listed if one of them fits its name.
 
     Raises:
@@ -97,22 +100,27 @@ def open_weights(path: Path | str, *, only: tuple[str, ...] = ()) -> WeightFile:
     path = Path(path)
     if path.suffix == ".npy":
         matrix = _npy(path)
-        found = [Weight(name=path.stem, shape=matrix.shape, dtype="npy", offset=0)]
+        found = [Weight(name=path.stem, shape=matrix.shape, dtype="npy", offset=0, file=path)]
         left_out: list[str] = []
     elif path.suffix == ".safetensors":
         found, left_out = _listed(path)
+    elif path.name.endswith(_INDEX):
+        found, left_out = _parts(path)
     else:
-        raise InvalidFileError(f"'{path}' is neither .npy nor .safetensors; convert it first.")
+        raise InvalidFileError(
+            f"'{path}' is neither .npy nor .safetensors, nor the {_INDEX} of a file in parts; "
+            "convert it first."
+        )
     if not found:
         raise InvalidFileError(
             f"'{path}' holds no 2-D or 4-D weight to pack; its tensors are "
-            f"{_some(left_out) or 'none at all'}."
+            f"{some(left_out) or 'none at all'}."
         )
     for pattern in only:
         if not any(fnmatchcase(weight.name, pattern) for weight in found):
             raise InvalidOptionError(
                 f"No weight of '{path}' fits '{pattern}'; it holds "
-                f"{_some([weight.name for weight in found])}."
+                f"{some([weight.name for weight in found])}."
             )
     chosen = [
         weight
@@ -122,21 +130,37 @@ def open_weights(path: Path | str, *, only: tuple[str, ...] = ()) -> WeightFile:
     return WeightFile(path=path, weights=tuple(chosen), left_out=tuple(sorted(left_out)))
 
 
-def _some(names: list[str]) -> str:
-    """The first names, and how many more there are."""
+def some(names: list[str]) -> str:
+    """The first names of many, for messages, and how many more there are."""
     listed = ", ".join(f"'{name}'" for name in sorted(names)[:3])
     return f"{listed} and {len(names) - 3} more" if len(names) > 3 else listed
 
 
 def _npy(path: Path) -> NDArray[Any]:
+    """A .npy file of real numbers, as long as its header says."""
     content = read_file(path, what="a .npy matrix")
+    stream = io.BytesIO(content)
     try:
-        loaded = np.load(io.BytesIO(content), allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded
-    except (ValueError, EOFError, OSError, MemoryError, SyntaxError) as error:
+        version = np.lib.format.read_magic(stream)
+        if version not in ((1, 0), (2, 0), (3, 0)):
+            raise ValueError(f"version {version}")
+        read_header = (
+            np.lib.format.read_array_header_1_0
+            if version == (1, 0)
+            else np.lib.format.read_array_header_2_0
+        )
+        shape, fortran, dtype = read_header(stream)
+        sizes = [size for size in shape if type(size) is int and size >= 0]
+        if dtype.kind not in "fiub" or len(sizes) != len(shape):
+            raise ValueError(f"shape {shape} of {dtype}")
+        cells = math.prod(sizes)
+        if cells * dtype.itemsize != len(content) - stream.tell():
+            raise ValueError(f"{cells} numbers in {len(content) - stream.tell()} bytes")
+        flat = np.frombuffer(content, dtype=dtype, offset=stream.tell())
+        return flat.reshape(shape, order="F" if fortran else "C").copy()
+    # The header is Python text, which numpy parses; what it raises there depends on the text.
+    except Exception as error:
         raise _no_npy(path) from error
-    raise _no_npy(path)
 
 
 def _no_npy(path: Path) -> InvalidFileError:
@@ -147,7 +171,7 @@ def _no_npy(path: Path) -> InvalidFileError:
 
 def _listed(path: Path) -> tuple[list[Weight], list[str]]:
     """The weights of a safetensors file, and the names of its other tensors."""
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
     with open_file(path, what="a .safetensors file") as stream:
         try:
@@ -164,13 +188,44 @@ def _listed(path: Path) -> tuple[list[Weight], list[str]]:
                     shape=tuple(int(size) for size in entry["shape"]),
                     dtype=str(entry["dtype"]),
                     offset=8 + length + int(entry["data_offsets"][0]),
+                    file=path,
                 )
                 if len(weight.shape) in (2, 4) and weight.dtype in _DTYPES and weight.cells:
                     weights.append(weight)
                 else:
-                    left_out.append(name)
-        except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+                    left_out.append(f"{name} ({weight.dtype} {list(weight.shape)})")
+        # The library and json each judge content of any form.
+        except Exception as error:
             raise InvalidFileError(
                 f"'{path}' is not a valid .safetensors file, or is damaged; save it anew."
             ) from error
+    return weights, left_out
+
+
+def _parts(path: Path) -> tuple[list[Weight], list[str]]:
+    """The weights of a file in parts, which its index lists by the part that holds each."""
+    content = read_file(path, what="an index of weights")
+    try:
+        places = json.loads(content)["weight_map"]
+        files = sorted({str(name) for name in places.values()})
+        if not files or any(Path(name).name != name or not name for name in files):
+            raise ValueError("a part that is not in the same folder")
+    except Exception as error:  # content of any form
+        raise InvalidFileError(
+            f"'{path}' is no index of a .safetensors file in parts, or is damaged; get it again."
+        ) from error
+    weights: list[Weight] = []
+    left_out: list[str] = []
+    for name in files:
+        found, others = _listed(path.with_name(name))
+        weights += found
+        left_out += others
+    held = {weight.name: weight.file.name for weight in weights}
+    wrong = [n for n, at in held.items() if places.get(n) != at]
+    if wrong or len(held) != len(weights):
+        raise InvalidFileError(
+            f"'{path}' does not name the part of '{wrong[0]}'; get the index and its parts again."
+            if wrong
+            else f"The parts of '{path}' hold a weight twice; get them again."
+        )
     return weights, left_out

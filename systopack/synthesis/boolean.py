@@ -9,6 +9,7 @@ from systopack.errors import InvalidFileError
 
 _TOKEN = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_\[\]]*|[01()!'&*|+^])")
 VARIABLES_LIMIT = 10
+_DEEPEST = 100  # parentheses and negations inside each other
 
 
 def truth_table(expression: str, names: Sequence[str]) -> int:
@@ -49,6 +50,7 @@ class _Parser:
         self._text = expression
         self._tokens = _tokens(expression)
         self._at = 0
+        self._depth = 0
         self._all = (1 << (1 << len(names))) - 1
         self._values = {name: variable_table(i, len(names)) for i, name in enumerate(names)}
 
@@ -60,7 +62,7 @@ class _Parser:
 
     def _error(self) -> InvalidFileError:
         return InvalidFileError(
-            f"'{self._text}' is not a Boolean expression of a Liberty file over "
+            f"'{self._text[:80]}' is not a Boolean expression of a Liberty file over "
             f"{', '.join(self._values) or 'no pins'}; mend the file."
         )
 
@@ -90,6 +92,14 @@ class _Parser:
         return value
 
     def _not(self) -> int:
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise self._error()
+        value = self._operand()
+        self._depth -= 1
+        return value
+
+    def _operand(self) -> int:
         token = self._next()
         self._at += 1
         if token == "!":
@@ -117,7 +127,7 @@ def _tokens(expression: str) -> list[str]:
         match = _TOKEN.match(expression, at)
         if match is None:
             raise InvalidFileError(
-                f"'{expression}' is not a Boolean expression of a Liberty file; mend the file."
+                f"'{expression[:80]}' is not a Boolean expression of a Liberty file; mend the file."
             )
         found.append(match.group(1))
         at = match.end()

@@ -6,13 +6,11 @@ process of its own, since a damaged file can take the parser's process down.
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
 import subprocess
 import sys
 import tempfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,12 +20,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from systopack.errors import InvalidFileError
-from systopack.files import read_file
+from systopack.errors import InvalidFileError, SystopackError, one_line
+from systopack.files import gunzip, read_file
 
 BUNDLED = Path(__file__).parent / "libraries" / "sky130hd_tt.lib.gz"
 CellKind = Literal["gate", "flip-flop", "clock-gate", "other"]
 _SECONDS = 120
+UNPACKED_LIMIT = 256 << 20  # bytes unpacked; the largest libraries in use have a tenth of that
+_DEEPEST = 32  # groups inside groups
 _READ = """
 import json, os, sys
 try:
@@ -253,29 +253,39 @@ def _exists(path: Path | str) -> bool:
 def _read(path: Path, _changed: int) -> Library:
     from systopack.synthesis.liberty_tree import library_of
 
-    content = read_file(path, what="a Liberty file")
-    try:
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise InvalidFileError(
-            f"'{path}' is a damaged gzip file: {error}; get it again."
-        ) from error
+    content = gunzip(path, read_file(path, what="a Liberty file"), limit=UNPACKED_LIMIT)
     tree = _parse(path, content)
     try:
         return library_of(tree, path)
-    except (KeyError, IndexError, ValueError, TypeError, ZeroDivisionError) as error:
+    except SystopackError:
+        raise
+    except Exception as error:  # content of any form
         raise InvalidFileError(
-            f"'{path}' is not a Liberty file of tables as understood here: {error!r}; take another."
+            f"'{path}' is not a Liberty file of tables as understood here "
+            f"({type(error).__name__}: {one_line(error)}); take another."
         ) from error
 
 
 def _parse(path: Path, content: bytes) -> Any:
     # The parser does not come back from a file that ends inside a group.
-    bare = re.sub(rb'/\*.*?\*/|"[^"]*"', b"", content, flags=re.DOTALL)
-    if bare.count(b"{") != bare.count(b"}"):
+    if len(content) > UNPACKED_LIMIT:
+        raise InvalidFileError(
+            f"'{path}' has more than {UNPACKED_LIMIT >> 20} MiB; give a smaller Liberty file."
+        )
+    depth = deepest = 0
+    for brace in re.findall(rb'/\*.*?\*/|"[^"]*"|[{}]', content, flags=re.DOTALL):
+        depth += {b"{": 1, b"}": -1}.get(brace, 0)
+        deepest = max(deepest, depth)
+        if depth < 0:
+            break
+    if depth or not deepest:
         raise InvalidFileError(
             f"'{path}' is not a Liberty file, or damaged: its braces do not close; give another."
+        )
+    if deepest > _DEEPEST:
+        raise InvalidFileError(
+            f"'{path}' has groups inside groups {deepest} deep, but Liberty files have at most "
+            f"{_DEEPEST}; give another."
         )
     with tempfile.NamedTemporaryFile(suffix=".lib") as stream:
         stream.write(content)
@@ -298,9 +308,9 @@ def _parse(path: Path, content: bytes) -> Any:
         )
     try:
         tree = json.loads(result.stdout) if result.returncode == 0 else None
-    except ValueError:
+    except (ValueError, RecursionError):
         tree = None
-    if tree is None or tree[0] != "library":
+    if not isinstance(tree, list) or not tree or tree[0] != "library":
         raise InvalidFileError(f"'{path}' is not a Liberty file, or damaged; give another.")
     return tree
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -53,14 +54,16 @@ class _Group:
     def number(self, name: str, default: float | None = None) -> float:
         if name not in self.attributes and default is not None:
             return default
-        return float(self.attributes[name])
+        return _finite(self.attributes[name])
 
 
 class _Units:
     def __init__(self, library: _Group) -> None:
         amount, unit = library.lists["capacitive_load_unit"]
         self.time = _TIME[library.attributes["time_unit"]]
-        self.load = float(amount) * _FARAD[unit.lower()]
+        self.load = _finite(amount) * _FARAD[unit.lower()]
+        if self.load <= 0:
+            raise ValueError(f"loads are in units of {amount} {unit}")
         self.leakage = _LEAKAGE[library.attributes.get("leakage_power_unit", "1nW")]
         if library.attributes.get("voltage_unit", "1V") != "1V":
             raise ValueError("voltages are not in V")
@@ -86,7 +89,14 @@ def library_of(tree: Any, path: Path) -> Library:
         voltage = conditions[0].attributes.get("voltage", voltage)
     if voltage is None:
         raise ValueError("no voltage")
-    cells = {group.names[0]: _Cell(group, units, templates).made() for group in root.all("cell")}
+    if _finite(voltage) <= 0:
+        raise ValueError(f"the voltage is {voltage}")
+    cells: dict[str, LibraryCell] = {}
+    for group in root.all("cell"):
+        cell = _Cell(group, units, templates).made()
+        if cell.name in cells:
+            raise ValueError(f"cell '{cell.name}' is there twice")
+        cells[cell.name] = cell
     kinds = {cell.kind for cell in cells.values()}
     if not {"gate", "flip-flop"} <= kinds:
         raise InvalidFileError(
@@ -96,7 +106,7 @@ def library_of(tree: Any, path: Path) -> Library:
     return Library(
         name=root.names[0],
         path=path,
-        voltage_v=float(voltage),
+        voltage_v=_finite(voltage),
         cells=cells,
         excluded=frozenset(
             group.names[0]
@@ -114,7 +124,7 @@ def _wire_load(root: _Group, units: _Units) -> WireLoad | None:
     if name is None or group is None:
         return None
     points = sorted(
-        (float(values[0]), float(values[1]))
+        (_finite(values[0]), _finite(values[1]))
         for kind, values in group.pairs
         if kind == "fanout_length"
     )
@@ -149,7 +159,7 @@ class _Cell:
         return LibraryCell(
             name=group.names[0],
             kind=kind,
-            area_um2=group.number("area", 0.0),
+            area_um2=_positive(group, "area"),
             pins=pins,
             inputs=self.inputs,
             outputs=self.outputs,
@@ -318,6 +328,8 @@ class _Cell:
             values = values.reshape(1, 1)
             axes = [("", np.zeros(1)), ("", np.zeros(1))]
         second = self.units.load if "capacitance" in axes[1][0] else self.units.time
+        if any(not len(axis) or (np.diff(axis) <= 0).any() for _, axis in axes):
+            raise ValueError("the places of a table do not rise")
         return LookupTable(
             transition_ns=axes[0][1] * self.units.time,
             load=axes[1][1] * second,
@@ -326,7 +338,21 @@ class _Cell:
 
 
 def _numbers(text: str) -> list[float]:
-    return [float(word) for word in text.replace(",", " ").split()]
+    return [_finite(word) for word in text.replace(",", " ").split()]
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"{text} is no finite number")
+    return number
+
+
+def _positive(group: _Group, name: str) -> float:
+    number = group.number(name, 0.0)
+    if number < 0:
+        raise ValueError(f"{name} of '{group.names[0]}' is {number}")
+    return number
 
 
 def _bare(text: str) -> str:

@@ -7,7 +7,6 @@ time 0, and the transitions that `delays` starts with.
 
 from __future__ import annotations
 
-import gzip
 import re
 import shutil
 import subprocess
@@ -15,7 +14,9 @@ import tempfile
 from pathlib import Path
 
 from systopack.errors import InvalidFileError
+from systopack.files import gunzip, read_file
 from systopack.synthesis.delays import CLOCK_TRANSITION_NS, INPUT_TRANSITION_NS
+from systopack.synthesis.liberty import UNPACKED_LIMIT
 from systopack.synthesis.netlist import Netlist
 from systopack.synthesis.structural import MODULE, verilog_lines
 
@@ -94,6 +95,5 @@ report_checks -path_delay max -digits 4
 
 
 def _unpacked(path: Path) -> bytes:
-    data = path.read_bytes()
-    text = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+    text = gunzip(path, read_file(path, what="a Liberty file"), limit=UNPACKED_LIMIT)
     return _WIRE_LOAD.sub(b"", text)

@@ -14,9 +14,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from systopack.data.batches import evaluation_batches
-from systopack.errors import InvalidFileError, InvalidNetworkError, InvalidOptionError
+from systopack.errors import (
+    InvalidFileError,
+    InvalidNetworkError,
+    InvalidOptionError,
+    SystopackError,
+    one_line,
+)
 from systopack.files import read_file
-from systopack.frontend.capture import capture, capture_parts, compare
+from systopack.frontend.capture import capture, capture_parts
+from systopack.frontend.comparison import compare, logits_of
+from systopack.frontend.reading.state import RefusedError
 from systopack.nn import zoo
 from systopack.training.model import TrainedModel, load_model
 
@@ -76,6 +84,11 @@ def open_model(
     name = model.removeprefix("zoo:")
     if name in zoo.ZOO:
         return _from_zoo(name, options, class_names)
+    if path.suffix in (".pt2", ".onnx") and options.weights is not None:
+        raise InvalidOptionError(
+            f"'{model}' holds its own weights; give --weights only with module:function or a zoo "
+            "name."
+        )
     module: nn.Module
     shape, batch = options.input_shape, 2
     if images is not None and shape is None:
@@ -94,6 +107,11 @@ def open_model(
         raise InvalidOptionError(f"There is no model '{model}'; give {FORMS}.")
     if options.weights is not None:
         _load_weights(module, options.weights)
+    if options.input_shape is not None and shape != options.input_shape:
+        raise InvalidOptionError(
+            f"'{model}' reads images of {shape}, but --input-shape is {options.input_shape}; leave "
+            "the option out, since the file tells."
+        )
     if shape is None:
         raise InvalidOptionError(
             f"The size of the images that '{model}' reads is not known; give it, for instance "
@@ -127,6 +145,8 @@ def _imported(
     try:
         graph = capture(module, shape, batch=batch)
     except InvalidNetworkError as error:
+        if not options.partial and not isinstance(error, RefusedError):
+            raise
         if not options.partial:
             raise InvalidNetworkError(
                 f"{str(error).rstrip('.')} (or pack the other layers with --partial)."
@@ -134,7 +154,7 @@ def _imported(
         graph, refusals = capture_parts(module, shape, batch=batch)
         left_out = tuple(str(refusal) for refusal in refusals) or (str(error),)
     with torch.inference_mode():
-        classes = int(module(torch.zeros(batch, *shape)).flatten(1).shape[1])
+        classes = int(logits_of(module(torch.zeros(batch, *shape))).flatten(1).shape[1])
     names = tuple(class_names or (str(index) for index in range(classes)))
     if len(names) != classes:
         raise InvalidOptionError(
@@ -159,10 +179,16 @@ def _imported(
         std=std,
         state=state,
         graph=graph,
-        source=module if left_out else None,
+        source=_alone(module) if left_out else None,
         left_out=left_out,
         provenance={"imported": label},
     )
+
+
+def _alone(module: nn.Module) -> nn.Module:
+    """The module, returning its logits alone; its names stay."""
+    module.register_forward_hook(lambda _, __, result: logits_of(result))
+    return module
 
 
 def _normalised(
@@ -219,12 +245,26 @@ def _call(model: str) -> nn.Module:
         sys.path.insert(0, "")
     try:
         function = getattr(importlib.import_module(place), name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise InvalidOptionError(
-            f"'{model}' cannot be imported ({error}); give module:function, with the module in "
-            "the present folder or installed."
+            f"'{model}' cannot be imported ({one_line(error)}); give module:function, with the "
+            "module in the present folder or installed."
         ) from error
-    module = function() if callable(function) and not isinstance(function, nn.Module) else function
+    except Exception as error:  # the user's own code
+        raise InvalidOptionError(
+            f"The module '{place}' stops with {type(error).__name__} while it is imported "
+            f"({one_line(error)}); mend it, or give another."
+        ) from error
+    module = function
+    if callable(function) and not isinstance(function, nn.Module):
+        try:
+            module = function()
+        except Exception as error:  # the user's own code
+            raise InvalidOptionError(
+                f"'{model}' stops with {type(error).__name__} when it is called without arguments "
+                f"({one_line(error)}); give a function that needs none, for instance one that "
+                "calls it with those of your model."
+            ) from error
     if not isinstance(module, nn.Module):
         raise InvalidOptionError(
             f"'{model}' gives a {type(module).__name__}; it must return a torch.nn.Module when it "
@@ -236,10 +276,11 @@ def _call(model: str) -> nn.Module:
 def _load_weights(module: nn.Module, path: Path) -> None:
     try:
         module.load_state_dict(_read_weights(path))
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:300]
+    except SystopackError:
+        raise
+    except Exception as error:  # torch's checks, and the hooks of the user's own classes
         raise InvalidNetworkError(
-            f"The weights of '{path}' do not fit the model: {reason}."
+            f"The weights of '{path}' do not fit the model: {one_line(error, limit=300)}."
         ) from error
 
 
@@ -254,7 +295,7 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
         )
     try:
         return load(read_file(path, what="a state dict (.safetensors)"))
-    except SafetensorError as error:
+    except (SafetensorError, KeyError, ValueError, RuntimeError, OverflowError) as error:
         raise InvalidFileError(
             f"'{path}' is damaged or no .safetensors file; save it again."
         ) from error

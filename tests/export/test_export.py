@@ -9,7 +9,8 @@ from systopack.data.batches import evaluation_batches
 from systopack.data.open import open_data
 from systopack.export.float_model import to_onnx, write_onnx, write_state_dict
 from systopack.export.qonnx import to_qonnx, write_qonnx
-from systopack.frontend.onnx_file import load_onnx, run_onnx
+from systopack.frontend.onnx_file import load_onnx
+from systopack.frontend.onnx_runtime import run_onnx
 from systopack.network.nodes import PoolLayer
 from systopack.network.reference import quantize_images, run
 from systopack.nn import zoo

@@ -106,7 +106,7 @@ def test_an_open_image_size_has_to_be_given(tmp_path):
 
 def test_files_that_are_no_onnx(tmp_path):
     path = tmp_path / "m.onnx"
-    with pytest.raises(InvalidFileError, match="does not exist"):
+    with pytest.raises(InvalidFileError, match="There is no file"):
         load_onnx(path, input_shape=None)
     path.write_bytes(b"\x80\x04 something else")
     with pytest.raises(InvalidFileError, match="damaged"):

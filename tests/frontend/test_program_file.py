@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from systopack.errors import InvalidFileError
+from systopack.errors import InvalidFileError, InvalidNetworkError
 from systopack.frontend.capture import capture
 from systopack.frontend.program_file import load_program
+from systopack.frontend.reading.advice import ADVISED
+from systopack.frontend.reading.operations import OPERATIONS, may_be_called
 from tests.frontend.models import NAMES, SHAPE, build
 
 
@@ -90,6 +92,58 @@ def test_only_operations_that_compute_are_run(target, tmp_path):
 
     path = rewritten(saved(tmp_path / "m.pt2", build("split")), change)
     with pytest.raises(InvalidFileError, match="which systopack does not run"):
+        load_program(path)
+
+
+def test_only_what_the_rules_read_may_be_called():
+    """Every operation of torch, judged by its own schema."""
+    called = []
+    for name in torch._C._dispatch_get_all_op_names():
+        space, _, rest = name.partition("::")
+        operation, _, overload = rest.partition(".")
+        packet = getattr(torch.ops.aten, operation, None) if space == "aten" else None
+        function = getattr(packet, overload or "default", None)
+        if isinstance(function, torch._ops.OpOverload) and may_be_called(
+            space, operation, function
+        ):
+            called.append(function)
+    names = {f"aten.{function.overloadpacket.__name__}" for function in called}
+    assert names <= OPERATIONS | ADVISED
+    assert names >= {"aten.conv2d", "aten.relu_", "aten.silu"}
+    for function in called:
+        written = [a.name for a in function._schema.arguments if a.is_write]
+        in_place = function.overloadpacket.__name__.endswith("_")
+        assert len(written) == in_place, function
+    drawn = {f for f in called if torch.Tag.nondeterministic_seeded in f.tags}
+    # Each of these is refused where it trains.
+    allowed = ("dropout", "scaled_dot_product_attention", "lstm", "gru")
+    assert all(any(word in str(function) for word in allowed) for function in drawn), drawn
+    for word in ("empty", "rand", "full", "zeros", "set_", "resize", "from_file", "as_strided"):
+        assert not [name for name in names if word in name]
+
+
+def test_sizes_are_known_before_anything_is_made(tmp_path):
+    path = saved(tmp_path / "m.pt2", build("split"))
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+        archive.writestr("m/data/weights/bomb", bytes(1 << 26))
+    with pytest.raises(InvalidFileError, match="compressed"):
+        load_program(path)
+
+    def change(name, content):
+        if not name.endswith("models/model.json"):
+            return content
+        program = json.loads(content)
+        for value in program["graph_module"]["graph"]["tensor_values"].values():
+            if len(value["sizes"]) == 4 and value["sizes"][1] == {"as_int": 3}:
+                value["sizes"][2:] = [{"as_int": 10**5}] * 2
+        return json.dumps(program).encode()
+
+    path = rewritten(saved(tmp_path / "n.pt2", build("split")), change)
+    with pytest.raises(InvalidNetworkError, match="all together at most"):
         load_program(path)
 
 

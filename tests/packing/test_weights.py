@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 
 import numpy as np
@@ -46,7 +47,7 @@ def test_every_type_is_read_exactly(mixed):
     assert [weight.name for weight in file.weights] == [
         *("double", "float", "half", "kernel", "short")
     ]
-    assert file.left_out == ("ids", "none", "norm")
+    assert file.left_out == ("ids (I64 [3, 3])", "none (F32 [0, 3])", "norm (F32 [7])")
     for weight in file.weights:
         stored = tensors[weight.name].double().numpy().reshape(weight.shape[0], -1)
         matrix = file.read(weight)
@@ -173,3 +174,39 @@ def test_an_error_names_its_layer(tmp_path):
 def test_options_that_make_no_sense(bad):
     with pytest.raises(InvalidOptionError, match=r"\.$"):
         LayerOptions(rule=PackingRule(alpha=2, gamma=0), **bad)
+
+
+def test_a_file_in_parts_is_read_by_its_index(tmp_path):
+    places, right = {}, {}
+    for number in (1, 2):
+        name = f"model-{number}-of-2.safetensors"
+        right[f"layer{number}.w"] = torch.randn(6, 5)
+        save_file({f"layer{number}.w": right[f"layer{number}.w"]}, tmp_path / name)
+        places[f"layer{number}.w"] = name
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": places}))
+    file = open_weights(index)
+    assert [weight.name for weight in file.weights] == list(right)
+    for weight in file.weights:
+        assert np.array_equal(file.read(weight), right[weight.name].numpy())
+    for wrong in ({"layer1.w": "../x.safetensors"}, {"layer1.w": 5}, {}, "[" * 5000):
+        index.write_text(wrong if isinstance(wrong, str) else json.dumps({"weight_map": wrong}))
+        with pytest.raises(InvalidFileError):
+            open_weights(index)
+    index.write_text(json.dumps({"weight_map": {"layer1.w": places["layer2.w"]}}))
+    with pytest.raises(InvalidFileError, match="does not name the part"):
+        open_weights(index)
+
+
+def test_numbers_of_8_bits_are_named(tmp_path):
+    save_file({"w8": torch.ones(4, 4).to(torch.float8_e4m3fn)}, tmp_path / "m.safetensors")
+    with pytest.raises(InvalidFileError, match=r"'w8 \(F8_E4M3 \[4, 4\]\)'"):
+        open_weights(tmp_path / "m.safetensors")
+
+
+def test_devices_and_pipes_are_refused_unread(tmp_path):
+    os.mkfifo(tmp_path / "pipe.npy")
+    (tmp_path / "zero.npy").symlink_to("/dev/zero")
+    for name in ("pipe.npy", "zero.npy"):
+        with pytest.raises(InvalidFileError, match="device, a pipe"):
+            open_weights(tmp_path / name)

@@ -52,12 +52,31 @@ def gated():
 
 def number():
     return 7
+
+def needs(width):
+    return Net(False)
+
+def breaks():
+    raise KeyError("width")
+
+class Answer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = Net(True)
+
+    def forward(self, images):
+        return {"logits": self.net(images)}
+
+def answer():
+    torch.manual_seed(0)
+    return Answer()
 """
 
 
 @pytest.fixture
 def user_module(tmp_path, monkeypatch):
     (tmp_path / "user_net.py").write_text(USER_MODULE)
+    (tmp_path / "no_text.py").write_text("def f(:")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     sys.modules.pop("user_net", None)
@@ -123,6 +142,25 @@ def test_part_of_a_model_is_packed_and_the_rest_is_named(user_module, digits, tm
         packed.to_module()
 
 
+def test_a_part_of_a_model_that_returns_a_dict_is_packed(user_module, digits, tmp_path):
+    dense = opened(f"{user_module}:answer", digits, partial=True)
+    assert [op.name for op in dense.graph.ops] == ["net.conv", "net.depthwise", "net.head"]
+    combined(dense, digits, tmp_path / "packed.safetensors")
+    assert load_model(tmp_path / "packed.safetensors").left_out == dense.left_out
+
+
+def test_an_option_without_effect_is_refused(digits, tmp_path):
+    torch.export.save(
+        torch.export.export(build("split"), (torch.randn(2, *SHAPE),)), tmp_path / "m.pt2"
+    )
+    options = ImportOptions(mean=(0.5,), std=(0.25,), input_shape=(1, 9, 9))
+    with pytest.raises(InvalidOptionError, match="but --input-shape is"):
+        open_model(str(tmp_path / "m.pt2"), options=options)
+    options = ImportOptions(mean=(0.5,), std=(0.25,), weights=tmp_path / "w.safetensors")
+    with pytest.raises(InvalidOptionError, match="holds its own weights"):
+        open_model(str(tmp_path / "m.pt2"), options=options)
+
+
 def test_programs_and_onnx_files(tmp_path):
     pytest.importorskip("onnx")
     pixels = np.random.default_rng(0).integers(0, 256, (5, *SHAPE)).astype(np.uint8)
@@ -160,6 +198,9 @@ REFUSED = {
     "no_such_module:f": (InvalidOptionError, "cannot be imported"),
     "user_net:nothing": (InvalidOptionError, "cannot be imported"),
     "user_net:number": (InvalidOptionError, "gives a int"),
+    "user_net:needs": (InvalidOptionError, "TypeError when it is called without arguments"),
+    "user_net:breaks": (InvalidOptionError, "KeyError when it is called without arguments"),
+    "no_text:f": (InvalidOptionError, "SyntaxError while it is imported"),
     "nothing": (InvalidOptionError, "There is no model 'nothing'"),
     "weights.pth": (InvalidFileError, "Python pickle"),
 }

@@ -6,11 +6,11 @@ _RELU = "put a ReLU in its place and train the model again"
 _GATE = "the array multiplies only by stored weights; leave out the gate and train again"
 _REST = "run it outside the network, or pack the rest with --partial"
 
+_NORMALISE = "give the normalisation of the images with --mean and --std instead"
 _WHOLE = "save the program without run_decompositions()"
 
 _ADVICE = {
     "aten.addmm": _WHOLE,
-    "aten.permute": _WHOLE,
     "aten.t": _WHOLE,
     "aten.gelu": _RELU,
     "aten.gelu_": _RELU,
@@ -39,10 +39,12 @@ _ADVICE = {
     "aten.native_layer_norm": "put a batch norm in its place and train again",
     "aten.scaled_dot_product_attention": _REST,
     "aten.embedding": _REST,
+    "aten.lstm": _REST,
+    "aten.gru": _REST,
     "aten.matmul": _REST,
     "aten.bmm": _REST,
-    "aten.sub": "give the normalisation of the images with --mean and --std instead",
-    "aten.div": "give the normalisation of the images with --mean and --std instead",
+    "aten.sub": _NORMALISE,
+    "aten.div": _NORMALISE,
     "aten.conv_transpose2d": "put an upsampling-free layer in its place",
     "aten.upsample_nearest2d": _REST,
     "aten.upsample_bilinear2d": _REST,
@@ -54,6 +56,4 @@ def advice_for(operation: str) -> str:
     return _ADVICE.get(operation, "")
 
 
-def is_known(operation: str) -> bool:
-    """True for an operation that has advice, so that it is refused with it and not before."""
-    return operation in _ADVICE
+ADVISED = frozenset(_ADVICE)  # refused with advice when it is read, and not before

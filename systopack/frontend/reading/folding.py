@@ -126,6 +126,18 @@ def _add(reading: Reading, node: Any, arguments: Arguments) -> View:
     return view
 
 
+def _product(reading: Reading, node: Any, arguments: Arguments) -> View:
+    operands = (arguments["self"], arguments["other"])
+    if all(hasattr(o, "users") and o in reading.views for o in operands):
+        reading.refuse(node, "is a product of two tensors")
+    return reading.refuse(
+        node,
+        "multiplies by stored numbers outside a layer",
+        advice="fold them into the weights of the layer before it, or, where they scale the "
+        "images, give the normalisation with --mean and --std instead",
+    )
+
+
 RULES: dict[str, Rule] = {
     "aten.batch_norm": _batch_norm,
     "aten._native_batch_norm_legit_no_training": lambda reading, node, arguments: (
@@ -134,11 +146,15 @@ RULES: dict[str, Rule] = {
     "aten.relu": _relu,
     "aten.relu_": _relu,
     "aten.relu6": _clip,
+    "aten.relu6_": _clip,
     "aten.hardtanh": _clip,
     "aten.hardtanh_": _clip,
     "aten.clamp": _clamp,
     "aten.clamp_": _clamp,
     "aten.clamp_min": _clamp,
+    "aten.clamp_min_": _clamp,
+    "aten.mul": _product,
+    "aten.mul_": _product,
     "aten.add": _add,
     "aten.add_": _add,
 }

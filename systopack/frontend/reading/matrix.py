@@ -25,8 +25,16 @@ def _convolution(reading: Reading, node: Any, arguments: Arguments) -> View:
     weight, shape = reading.parameter(node, arguments["weight"])
     if len(shape) != 4 or arguments.get("transposed", False):
         reading.refuse(node, "is no convolution of images (height, width)")
+    if view.axes is not None:
+        reading.refuse(
+            node,
+            f"reads an image whose axes '{view.exchanged_in}' exchanged; images are (channels, "
+            "height, width) here, so leave the exchange out and give a model that reads them so",
+        )
     if view.flat or view.parts is not None:
         reading.refuse(node, "reads a flattened tensor")
+    if view.lowest:
+        reading.refuse(node, "reads a tensor that was padded with something other than zeros")
     if view.channels is not None:
         if not view.keeps_pixels:
             reading.refuse(node, "reads a tensor whose channels and pixels were both moved")
@@ -59,7 +67,7 @@ def _convolution(reading: Reading, node: Any, arguments: Arguments) -> View:
         bottom, right = np.maximum(last - sizes + 1, 0).tolist()
     return reading.add(
         MatrixOp(
-            name=_layer_name(node, weight),
+            name=_layer_name(reading, node, weight),
             source=view.tensor,
             kind="convolution",
             weight=weight,
@@ -93,7 +101,7 @@ def _shift_convolution(
     bottom, right = np.maximum(moves.max(axis=0), 0).tolist()
     return reading.add(
         MatrixOp(
-            name=_layer_name(node, weight),
+            name=_layer_name(reading, node, weight),
             source=view.tensor,
             kind="shift",
             weight=weight,
@@ -115,14 +123,22 @@ def _shift_convolution(
 
 
 def _linear(reading: Reading, node: Any, arguments: Arguments) -> View:
-    view = reading.plain_view(node, arguments["input"], "linear layer")
+    view = reading.view(node, arguments["input"])
+    axes = view.axes or (0, 1, 2)
+    if view.axes is None or not view.flat:
+        view = reading.plain_view(node, arguments["input"], "linear layer")
     if not (view.flat or view.shape[1:] == (1, 1)):
         reading.refuse(node, "is a linear layer that must read a flattened tensor")
+    if view.channels is not None:
+        reading.refuse(node, "reads chosen channels whose axes were exchanged")
     weight, shape = reading.parameter(node, arguments["weight"])
-    columns = np.mgrid[: view.shape[0], : view.shape[1], : view.shape[2]].reshape(3, -1).T
+    # Every column is (channel, row, column), in the order in which the axes were flattened.
+    columns = np.moveaxis(np.indices(view.shape), 0, -1).transpose(*axes, 3).reshape(-1, 3)
+    if len(shape) != 2 or shape[1] != len(columns):
+        reading.refuse(node, f"has a weight of {shape}, but reads {len(columns)} values")
     flat = reading.add(
         MatrixOp(
-            name=_layer_name(node, weight),
+            name=_layer_name(reading, node, weight),
             source=view.tensor,
             kind="linear",
             weight=weight,
@@ -147,11 +163,14 @@ def keep_alone(reading: Reading, node: Any) -> None:
     arguments = arguments_of(node) if operation_of(node) == "aten.linear" else {}
     try:
         weight, shape = reading.parameter(node, arguments.get("weight"))
+        bias = reading.optional_name(node, arguments.get("bias"))
     except InvalidNetworkError:
         return
-    name = _layer_name(node, weight)
-    if len(shape) != 2 or name in reading.ops:
+    if len(shape) != 2 or any(
+        isinstance(op, MatrixOp) and op.weight == weight for op in reading.ops.values()
+    ):
         return
+    name = _layer_name(reading, node, weight)
     columns = np.zeros((shape[1], 3), dtype=np.int32)
     columns[:, 0] = np.arange(shape[1])
     reading.ops[name] = MatrixOp(
@@ -160,7 +179,7 @@ def keep_alone(reading: Reading, node: Any) -> None:
         kind="linear",
         weight=weight,
         weight_shape=shape,
-        bias=None,
+        bias=bias,
         norm=None,
         columns=columns,
         stride=(1, 1),
@@ -191,10 +210,23 @@ def _times(first: tuple[int, int], second: tuple[int, int]) -> tuple[int, int]:
     return first[0] * second[0], first[1] * second[1]
 
 
-def _layer_name(node: Any, weight: str) -> str:
-    if weight.endswith(".weight"):
-        return weight.removesuffix(".weight")
-    return place_of(node) or weight
+def _layer_name(reading: Reading, node: Any, weight: str) -> str:
+    """The name of a layer after its weight.
+
+    Raises:
+        RefusedError: another layer has this weight, by the names of both.
+    """
+    place = place_of(node)
+    name = weight.removesuffix(".weight") if weight.endswith(".weight") else place or weight
+    first = reading.layer_of.setdefault(weight, place)
+    used = any(isinstance(op, MatrixOp) and op.weight == weight for op in reading.ops.values())
+    if used:
+        reading.refuse(
+            node,
+            f"has a weight that is used twice, first in layer '{first}'; give each use a layer of "
+            "its own with a copy of the weight (copy.deepcopy)",
+        )
+    return name if name not in reading.ops else f"{weight} ({node.name})"
 
 
 RULES: dict[str, Rule] = {

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import prod
+from math import inf, prod
 from typing import Any
 
 import numpy as np
 
-from systopack.frontend.reading.state import Arguments, Reading, Rule
+from systopack.frontend.reading.state import Arguments, Reading, Rule, place_of
 from systopack.frontend.reading.view import View, add_padding
 
 
@@ -25,8 +25,10 @@ def _dropout(reading: Reading, node: Any, arguments: Arguments) -> View:
 def _reshape(reading: Reading, node: Any, arguments: Arguments) -> View:
     view = reading.view(node, arguments["self"])
     shape = tuple(node.meta["val"].shape)[1:]
-    if not replace(view, parts=None).keeps_pixels:
+    if not replace(view, parts=None, axes=None).keeps_pixels:
         reading.refuse(node, "reshapes a tensor that was shifted, padded or subsampled")
+    if view.axes is not None and shape != (prod(view.shape),):
+        reading.refuse(node, "reshapes a tensor whose axes were exchanged; only flattening works")
     if view.parts is None and shape == (prod(view.shape),):
         return replace(view, flat=True)
     if shape == view.shape:
@@ -38,8 +40,40 @@ def _reshape(reading: Reading, node: Any, arguments: Arguments) -> View:
     )
 
 
+def _permute(reading: Reading, node: Any, arguments: Arguments) -> View:
+    if arguments["self"] not in reading.views:
+        reading.refuse(
+            node, "reads a weight and no image; save the program without run_decompositions()"
+        )
+    return _exchanged(reading, node, [int(axis) for axis in arguments["dims"]])
+
+
+def _exchanged(reading: Reading, node: Any, order: list[int]) -> View:
+    """An image with its axes in another order; a linear layer after a flattening takes it in."""
+    view = reading.view(node, node.args[0])
+    order = [axis % len(order) for axis in order]
+    if view.flat and order == list(range(len(order))):
+        return view
+    if view.flat or len(order) != 4 or order[0] != 0 or sorted(order) != [0, 1, 2, 3]:
+        reading.refuse(node, "exchanges other axes than those of an image")
+    if view.channels is not None:
+        view = reading.plain_view(node, node.args[0], "exchange of axes")
+    if not replace(view, axes=None).keeps_pixels:
+        reading.refuse(node, "exchanges axes of a tensor that was shifted, padded or subsampled")
+    old = view.axes or (0, 1, 2)
+    first, second, third = (old[axis - 1] for axis in order[1:])
+    axes = (first, second, third)
+    place = place_of(node) or str(node.name)
+    return replace(view, axes=None if axes == (0, 1, 2) else axes, exchanged_in=place)
+
+
 def _transpose(reading: Reading, node: Any, arguments: Arguments) -> View:
     view = reading.view(node, arguments["self"])
+    if view.parts is None and not view.flat and len(node.meta["val"].shape) == 4:
+        order = [0, 1, 2, 3]
+        one, other = arguments["dim0"] % 4, arguments["dim1"] % 4
+        order[one], order[other] = order[other], order[one]
+        return _exchanged(reading, node, order)
     axes = sorted((arguments["dim0"] % 5, arguments["dim1"] % 5))
     if view.parts is None or axes != [1, 2]:
         reading.refuse(node, "transposes something other than the channels of a channel shuffle")
@@ -48,10 +82,22 @@ def _transpose(reading: Reading, node: Any, arguments: Arguments) -> View:
     return replace(view, channels=np.ascontiguousarray(channels), parts=(second, first))
 
 
+def _unsqueeze(reading: Reading, node: Any, arguments: Arguments) -> View:
+    view = reading.view(node, arguments["self"])
+    shape = tuple(node.meta["val"].shape)
+    if view.shape[1:] != (1, 1) or not view.keeps_pixels or shape[1] != view.shape[0]:
+        reading.refuse(node, "adds an axis to an image, or before its channels")
+    return replace(view, flat=len(shape) != 4)
+
+
 def _squeeze(reading: Reading, node: Any, arguments: Arguments) -> View:
     view = reading.view(node, arguments["self"])
     shape = tuple(node.meta["val"].shape)[1:]
-    if shape != (view.shape[0],) or view.shape[1:] != (1, 1):
+    if view.axes is not None or shape[:1] != view.shape[:1] or prod(shape) != prod(view.shape):
+        reading.refuse(node, f"leaves {shape} of an image; only height and width can go")
+    if shape == view.shape:
+        return view
+    if view.shape[1:] != (1, 1):
         reading.refuse(node, f"leaves {shape} of an image; only height and width can go")
     return replace(view, flat=True)
 
@@ -61,6 +107,8 @@ def _shift(reading: Reading, node: Any, arguments: Arguments) -> View:
     if not view.is_plain or view.flat:
         reading.refuse(node, "shifts a tensor that was already shifted, padded or subsampled")
     moves = np.array([arguments["dy"], arguments["dx"]], dtype=np.int64).T
+    if moves.shape != (view.shape[0], 2):
+        reading.refuse(node, f"shifts {len(moves)} channels, but reads {view.shape[0]}")
     return replace(view, displacements=moves)
 
 
@@ -105,17 +153,25 @@ def _choose(view: View, channels: Any) -> View:
 def _pad(reading: Reading, node: Any, arguments: Arguments) -> View:
     view = reading.view(node, arguments["self"])
     pad = [*arguments["pad"], *([0] * (6 - len(arguments["pad"])))]
-    if arguments.get("mode", "constant") != "constant" or arguments["value"] not in (None, 0):
+    lowest = arguments["value"] == -inf  # what max pooling pads with
+    zeros = arguments["value"] in (None, 0)
+    if arguments.get("mode", "constant") != "constant" or not (zeros or lowest):
         reading.refuse(node, "pads with something other than zeros; train with zero padding")
-    if min(pad) < 0 or len(pad) > 6 or view.displacements is not None or view.flat:
+    # Zeros are below no value that is never negative, so they may count as lowest there.
+    mixed = any(view.padding) and view.lowest != lowest
+    if mixed and not (lowest and reading.is_rectified(view.tensor)):
+        reading.refuse(node, "pads a tensor again, with another number")
+    moved = view.displacements is not None or view.axes is not None or view.parts is not None
+    if min(pad) < 0 or len(pad) > 6 or moved or view.flat:
         reading.refuse(node, "crops, pads the batch, or pads a shifted or flattened tensor")
     left, right, top, bottom, before, after = pad
     if before or after:
-        if any((left, right, top, bottom)):
+        if lowest or any((left, right, top, bottom)):
             reading.refuse(node, "pads channels and pixels at once; pad them one after another")
         return _choose(view, np.pad(view.channel_map, (before, after), constant_values=-1))
     # The shape stays that of the tensor: windows add the padding themselves.
-    return replace(view, padding=add_padding(view.padding, (top, bottom, left, right)))
+    around = add_padding(view.padding, (top, bottom, left, right))
+    return replace(view, padding=around, lowest=lowest and any(around))
 
 
 def _concatenate(reading: Reading, node: Any, arguments: Arguments) -> View:
@@ -131,7 +187,7 @@ def _concatenate(reading: Reading, node: Any, arguments: Arguments) -> View:
     return reading.gather(node, views, name=reading.op_name(node, "cat"))
 
 
-RULES: dict[str, Rule] = {
+SAME: dict[str, Rule] = {
     "aten.alias": _same,
     "aten.clone": _same,
     "aten.contiguous": _same,
@@ -139,6 +195,9 @@ RULES: dict[str, Rule] = {
     "aten.lift_fresh_copy": _same,
     "aten.to": _same,
     "aten._to_copy": _same,
+}
+RULES: dict[str, Rule] = {
+    **SAME,
     "aten.dropout": _dropout,
     "aten.dropout_": _dropout,
     "aten.feature_dropout": _dropout,
@@ -147,7 +206,9 @@ RULES: dict[str, Rule] = {
     "aten.view": _reshape,
     "aten._unsafe_view": _reshape,
     "aten.reshape": _reshape,
+    "aten.permute": _permute,
     "aten.transpose": _transpose,
+    "aten.unsqueeze": _unsqueeze,
     "aten.squeeze": _squeeze,
     "aten.slice": _slice,
     "aten.pad": _pad,

@@ -34,8 +34,18 @@ def _pool(reading: Reading, node: Any, arguments: Arguments, kind: PoolKind) -> 
     around = view.padding
     # The zeros of a padding before it count in an average; no maximum of values that are never
     # below zero minds them.
-    if any(around) and (kind == "average" or reading.is_rectified(view.tensor)):
-        view = replace(view, padding=(0, 0, 0, 0))
+    if kind == "average" and view.lowest:
+        reading.refuse(node, "averages a tensor that was padded with something other than zeros")
+    if any(around) and (kind == "average" or view.lowest or reading.is_rectified(view.tensor)):
+        view = replace(view, padding=(0, 0, 0, 0), lowest=False)
+    if any(view.padding):
+        reading.refuse(
+            node,
+            "is a max pooling of values of both signs that were padded with zeros; put a ReLU "
+            "before it, or give the pooling the padding",
+        )
+    if view.axes is not None:
+        view = reading.plain_view(node, value, "pooling")
     if any(view.padding) or view.flat or not view.keeps_pixels:
         reading.refuse(node, "is a pooling of a tensor that was shifted, padded or flattened")
     if view.channels is not None:
@@ -54,7 +64,9 @@ def _pool(reading: Reading, node: Any, arguments: Arguments, kind: PoolKind) -> 
             )
         padding = grown
     if max(padding[:2]) >= kernel[0] or max(padding[2:]) >= kernel[1]:
-        reading.refuse(node, "is a pooling with padding as large as its window")
+        reading.refuse(
+            node, "is a pooling with padding as large as its window, so some windows are empty"
+        )
     return reading.add(
         PoolOp(
             name=reading.op_name(node, "pool"),

@@ -57,6 +57,7 @@ class Reading:
         self.shapes: dict[str, Shape] = {"input": input_shape}
         self.views: dict[Any, Result] = {}
         self.ops: dict[str, Op] = {}  # in the order they run
+        self.layer_of: dict[str, str] = {}  # weight -> path of the first module that uses it
 
     # --- values
 
@@ -70,6 +71,12 @@ class Reading:
     def plain_view(self, node: Any, value: Any, what: str) -> View:
         """The same, as a finished tensor: chosen channels are put together first."""
         view = self.view(node, value)
+        if view.axes is not None:
+            self.refuse(
+                node,
+                f"is a {what} of a tensor whose axes '{view.exchanged_in}' exchanged; leave the "
+                "exchange out, or move it directly before the flattening",
+            )
         if not view.keeps_pixels:
             self.refuse(node, f"is a {what} of a tensor that was shifted, padded or subsampled")
         if view.channels is None:
@@ -140,7 +147,11 @@ class Reading:
         """A new layer of one weight of 1 a channel, that takes in what no other layer can."""
         view = self.plain_view(node, value, what)
         if view.flat and view.shape[1:] != (1, 1):
-            self.refuse(node, f"is a {what} of a flattened image; put it before the flattening")
+            self.refuse(
+                node,
+                f"is a {what} of a flattened image; put it before the flattening, with one number "
+                "a channel, or fold it into the linear layer that follows",
+            )
         rows = view.shape[0]
         zeros = np.zeros(rows, dtype=np.int32)
         op = MatrixOp(
@@ -182,10 +193,10 @@ class Reading:
         place = place_of(node)
         return place if place and place not in self.ops and word in place else str(node.name)
 
-    def refuse(self, node: Any, reason: str) -> NoReturn:
+    def refuse(self, node: Any, reason: str, *, advice: str | None = None) -> NoReturn:
         """Refuse an operation by name, with where it sits and what would help."""
         operation = operation_of(node)
-        advice = advice_for(operation)
+        advice = advice_for(operation) if advice is None else advice
         layer = place_of(node) or str(node.name)
         raise RefusedError(
             Refusal(
@@ -201,7 +212,8 @@ Rule = Callable[[Reading, Any, Arguments], Result]
 
 def operation_of(node: Any) -> str:
     """The name of a node's operation without its overload, for instance aten.conv2d."""
-    return str(node.target).rpartition(".")[0]
+    name, _, _ = str(node.target).rpartition(".")
+    return name if hasattr(node.target, "_schema") else str(getattr(node.target, "__name__", name))
 
 
 def place_of(node: Any) -> str:
@@ -215,7 +227,8 @@ def place_of(node: Any) -> str:
 def arguments_of(node: Any) -> dict[str, Any]:
     """The arguments of a node by name, defaults filled in."""
     arguments = {}
-    for index, argument in enumerate(node.target._schema.arguments):
+    schema = getattr(node.target, "_schema", None)
+    for index, argument in enumerate(() if schema is None else schema.arguments):
         if index < len(node.args):
             arguments[argument.name] = node.args[index]
         elif argument.name in node.kwargs:

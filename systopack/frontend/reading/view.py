@@ -25,6 +25,9 @@ class View:
         stride: every how many rows and columns are seen.
         channels: source channel of each channel, -1: zero; None: all in order.
         flat: True when height and width were flattened into the channels.
+        axes: order in which the axes (channels, height, width) are seen; None: as they are.
+        exchanged_in: the operation that exchanged them, for messages.
+        lowest: True where the padding is below every value instead of zero.
         parts: channels seen as a table of this size, while they are being shuffled.
         shared: True when a reader saw the tensor on the way to this view.
     """
@@ -36,13 +39,16 @@ class View:
     stride: tuple[int, int] = (1, 1)
     channels: NDArray[np.int32] | None = None
     flat: bool = False
+    axes: tuple[int, int, int] | None = None
+    exchanged_in: str = ""
+    lowest: bool = False
     parts: tuple[int, int] | None = None
     shared: bool = False
 
     @property
     def keeps_pixels(self) -> bool:
         """True when only channels were chosen: each pixel stays where it is."""
-        moved = self.displacements is not None or self.parts is not None
+        moved = self.displacements is not None or self.parts is not None or self.axes is not None
         return not moved and not any(self.padding) and self.stride == (1, 1)
 
     @property
