@@ -58,7 +58,8 @@ def draw_choice(figures: dict[str, Any], path: Path) -> None:
             axes.semilogx(1e3 * point["processor_s"], reached, "o", c=COLOURS[policy], label=policy)
             if not lossless:
                 axes.annotate(f"{point['groups']} groups", (1e3 * point["processor_s"], reached),
-                              xytext=(4, 5 if place % 2 else -11), textcoords="offset points", fontsize=8)  # fmt: skip
+                              xytext=(4, 5 if place % 2 else -11), textcoords="offset points",
+                              fontsize=8)  # fmt: skip
         axes.set_title(f"{title}: fewer is better" if lossless else f"{title}: more is better")
         axes.set_xlabel("processor time (ms)")
         axes.set_ylabel("column groups" if lossless else "energy kept (%)")
