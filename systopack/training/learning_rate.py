@@ -15,7 +15,7 @@ from typing import Protocol
 
 from systopack.errors import TrainingError
 
-RATES: tuple[float, ...] = tuple(0.1 * 0.5**halvings for halvings in range(12))  # tried, from large to small
+RATES: tuple[float, ...] = tuple(0.1 * 0.5**halvings for halvings in range(12))
 _STEPS = 24  # of one test, looked at in three parts
 _PARTS = 3
 _SLACK = 0.05  # a loss may rise by so much of that of a network that answers all images alike
