@@ -28,8 +28,8 @@ from systopack.training.run import combine
 from systopack.training.settings import PRESETS, CombineSettings
 
 RATES = (0.05, 0.02, 0.005, 0.001)
-EPOCHS = 8
-IMAGES = 4000
+EPOCHS = 6
+IMAGES = 3000
 MEAN, STD = (0.1307,), (0.3081,)
 
 

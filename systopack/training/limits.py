@@ -21,7 +21,7 @@ from systopack.training.allocation import TileSize, fewest_groups, streamed_word
 
 PAPER_RATIO = 3.9  # times fewer streamed words, the throughput of the paper's ResNet-20
 PAPER_CELLS = 0.256  # share of the dense cells: the same in cells
-_PART_OF_THE_WAY = 0.75  # a budget that fits goes so far, as a power, towards what is possible
+_PART_OF_THE_WAY = 0.9  # where the paper's is impossible: so far, as a power, towards the limit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +40,17 @@ class Limits:
     tile: TileSize
 
     def fitted_cells(self) -> float:
-        """The paper's share of the cells, or what is possible without using all there is."""
-        return max(PAPER_CELLS, _rounded_up(math.pow(self.cells, _PART_OF_THE_WAY)))
+        """The paper's share of the cells; where that is impossible, near the least possible."""
+        if self.cells <= PAPER_CELLS:
+            return PAPER_CELLS
+        return _rounded_up(math.pow(self.cells, _PART_OF_THE_WAY))
 
     def fitted_ratio(self) -> float:
-        """The paper's ratio of streamed words, or what is possible without using all there is."""
+        """The paper's ratio of streamed words; where impossible, near the largest possible."""
+        if self.streamed_words_ratio >= PAPER_RATIO:
+            return PAPER_RATIO
         possible = math.pow(self.streamed_words_ratio, _PART_OF_THE_WAY)
-        return min(PAPER_RATIO, max(1.0, math.floor(1000 * possible) / 1000))
+        return max(1.0, math.floor(1000 * possible) / 1000)
 
     def check(self, *, cells: float | None, streamed_words_ratio: float | None) -> None:
         """Refuse budgets that no packing keeps.

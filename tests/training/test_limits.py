@@ -80,8 +80,9 @@ def test_limits_are_reached_and_never_beaten(small):
 def test_budgets_that_fit():
     assert limits(0.05, 8.0).fitted_cells() == PAPER_CELLS  # there is room: the paper's
     assert limits(0.05, 8.0).fitted_ratio() == PAPER_RATIO
-    assert limits(0.5, 2.0).fitted_cells() == 0.595  # 0.5 ** 0.75, rounded away from the limit
-    assert limits(0.5, 2.0).fitted_ratio() == 1.681
+    assert limits(0.25, 4.08).fitted_ratio() == PAPER_RATIO  # just possible: the paper's too
+    assert limits(0.5, 2.0).fitted_cells() == 0.536  # 0.5 ** 0.9, rounded away from the limit
+    assert limits(0.5, 2.0).fitted_ratio() == 1.866
     assert (limits(1.0, 1.0).fitted_cells(), limits(1.0, 1.0).fitted_ratio()) == (1.0, 1.0)
 
 
