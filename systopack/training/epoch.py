@@ -102,24 +102,32 @@ class Trainer:
         means: list[float] = self.fabric.all_reduce(torch.stack(losses), reduce_op="mean").tolist()
         return means
 
-    def blind_loss(self, *, steps: int, number: int) -> float:
-        """The loss of a network that answers every image of a batch alike, as well as that goes.
+    def untrained(self, *, steps: int, number: int) -> tuple[list[float], float]:
+        """The losses on the batches of `try_rate` without a step, and the mean of `blind_loss`.
+
+        The norms' statistics are changed; the caller puts them back.
 
         Args:
             steps, number: the batches, as in `try_rate`.
         """
-        losses = [
-            blind_loss(
-                labels,
-                teacher_logits=self._teacher_logits(
-                    batch.contiguous(memory_format=torch.channels_last)
-                ),
-                settings=self.settings,
-            )
-            for batch, labels in self._first_batches(steps, number)
-        ]
-        mean: float = self.fabric.all_reduce(torch.stack(losses).mean(), reduce_op="mean").item()
-        return mean
+        self.module.train()
+        losses, blind = [], []
+        with torch.no_grad():
+            for batch, labels in self._first_batches(steps, number):
+                images = batch.contiguous(memory_format=torch.channels_last)
+                teacher = self._teacher_logits(images)
+                losses.append(
+                    training_loss(
+                        self.module(images),
+                        labels,
+                        teacher_logits=teacher,
+                        settings=self.settings,
+                    )
+                )
+                blind.append(blind_loss(labels, teacher_logits=teacher, settings=self.settings))
+        both = torch.stack([torch.stack(losses), torch.stack(blind)])
+        means = self.fabric.all_reduce(both, reduce_op="mean")
+        return means[0].tolist(), float(means[1].mean())
 
     def _first_batches(self, steps: int, number: int) -> Iterator[Batch]:
         """The first batches from epoch `number` on; the epochs after it where one is short."""

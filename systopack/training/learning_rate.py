@@ -18,6 +18,7 @@ from systopack.errors import TrainingError
 RATES: tuple[float, ...] = tuple(0.1 * 0.5**halvings for halvings in range(12))
 _STEPS = 24  # of one test, looked at in three parts
 _PARTS = 3
+_GLANCE = 6  # steps on which a run is measured whose rate is given
 _SLACK = 0.05  # a loss may rise by so much of that of a network that answers all images alike
 _RISE = 0.5  # ... an epoch's loss by so much before the run counts as diverging, from the
 _FORGIVEN = 1  # epoch after this one on: a first epoch may be bad and heal
@@ -29,10 +30,10 @@ class Trial(Protocol):
     """What can be trained for a few steps and put back."""
 
     def try_rate(self, rate: float, *, steps: int, number: int) -> list[float]:
-        """Losses of steps at one rate; rate 0 changes nothing."""
+        """Losses of steps at one rate."""
 
-    def blind_loss(self, *, steps: int, number: int) -> float:
-        """The loss of a network that answers all images alike."""
+    def untrained(self, *, steps: int, number: int) -> tuple[list[float], float]:
+        """Losses without training, and that of a network that answers all images alike."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,17 +49,16 @@ class Baseline:
     blind: float
 
 
-def baseline(trial: Trial, *, number: int) -> Baseline:
+def baseline(trial: Trial, *, number: int, whole: bool) -> Baseline:
     """Measure the losses without training.
 
     Args:
         trial: a pruned network that is about to be trained.
         number: of its next epoch.
+        whole: on all batches of a test, as `find_rate` needs it, not only on a few.
     """
-    return Baseline(
-        untrained=_parts(trial.try_rate(0.0, steps=_STEPS, number=number)),
-        blind=trial.blind_loss(steps=_STEPS, number=number),
-    )
+    losses, blind = trial.untrained(steps=_STEPS if whole else _GLANCE, number=number)
+    return Baseline(untrained=_parts(losses), blind=blind)
 
 
 def find_rate(trial: Trial, against: Baseline, *, number: int) -> float:

@@ -295,7 +295,8 @@ def _rate(run: Run[Session]) -> float:
     """The learning rate of the run; measured before its first epoch where none was given."""
     state = run.state
     if state.baseline is None:  # the network was just pruned
-        state.baseline = baseline(run.session, number=state.epoch)
+        whole = state.learning_rate is None
+        state.baseline = baseline(run.session, number=state.epoch, whole=whole)
     if state.learning_rate is None:
         state.learning_rate = find_rate(run.session, state.baseline, number=state.epoch)
         run.note(

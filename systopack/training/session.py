@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -115,20 +116,30 @@ class Learner(ABC):
         Args:
             rate, steps, number: see `Trainer.try_rate`.
         """
+        with self._put_back():
+            return self._trainer.try_rate(rate, steps=steps, number=number)
+
+    def untrained(self, *, steps: int, number: int) -> tuple[list[float], float]:
+        """Losses without training, and that of a network that answers all images alike.
+
+        Args:
+            steps, number: see `Trainer.untrained`.
+        """
+        with self._put_back():
+            return self._trainer.untrained(steps=steps, number=number)
+
+    @contextmanager
+    def _put_back(self) -> Iterator[None]:
+        """Restore the model and the momentum afterwards."""
         before = {name: tensor.clone() for name, tensor in self.module.state_dict().items()}
         momentum = {
             parameter: {key: value.clone() for key, value in state.items() if value is not None}
             for parameter, state in self.optimizer.state.items()
         }
-        losses = self._trainer.try_rate(rate, steps=steps, number=number)
+        yield
         self.module.load_state_dict(before)
         self.optimizer.state.clear()
         self.optimizer.state.update(momentum)
-        return losses
-
-    def blind_loss(self, *, steps: int, number: int) -> float:
-        """The loss of a network that answers all images alike; see `Trainer.blind_loss`."""
-        return self._trainer.blind_loss(steps=steps, number=number)
 
     def held_out_accuracy_percent(self) -> float | None:
         """Accuracy on the held-out images, None where there are none."""
