@@ -57,6 +57,7 @@ def packed_within(plan: Plan, *, seed: int) -> CombineSettings:
     return CombineSettings(
         **{
             **PRESETS["budgets"],
+            "learning_rate": 0.05,
             "cells": 1 / plan.ratio,
             "streamed_words_ratio": plan.ratio if plan.words else None,
             "fine_tune_epochs": plan.combine_epochs,

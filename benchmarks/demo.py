@@ -30,7 +30,7 @@ def main() -> None:
             "wall_clock_s": round(seconds, 1),
             "report_bytes": (folder / "report.html").stat().st_size,
         },
-        configuration=record["configuration"],
+        configuration={**record["configuration"], "threads": record["machine"]["threads"]},
         seed=record["seed"],
     ).write(RECORD)
 

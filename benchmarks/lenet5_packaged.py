@@ -44,6 +44,7 @@ PACKED = CombineSettings(
     rho=0.09,
     beta=0.4,
     fine_tune_epochs=8,
+    learning_rate=0.05,
     distill_weight=0.5,
     channels_per_group=2,
 )

@@ -34,7 +34,9 @@ from systopack.training.settings import CombineSettings, TrainSettings
 
 RECORD = Path(__file__).parent / "records" / "mnist.json"
 DENSE = TrainSettings(epochs=15, learning_rate=0.1)
-PACKED = CombineSettings(rho=0.2, beta=0.4, fine_tune_epochs=8, distill_weight=0.5)
+PACKED = CombineSettings(
+    rho=0.2, beta=0.4, fine_tune_epochs=8, learning_rate=0.05, distill_weight=0.5
+)
 TENTH = CombineSettings(
     rho=0.2,
     beta=0.4,

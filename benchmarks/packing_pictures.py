@@ -1,4 +1,4 @@
-"""Draw the pictures of docs/packing.md from a 3 x 4 matrix and the record of the real layers."""
+"""Draw the pictures of docs/packing.md: a 4 x 6 matrix, the costs of policies, real layers."""
 
 from __future__ import annotations
 
@@ -16,15 +16,18 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 
 POLICIES = ("dense-column-first", "authors", "least-loss", "assignment", "refine", "best")
-COLOURS = dict(zip(POLICIES, ("C0", "C1", "C2", "C3", "C4", "C5"), strict=True))
-EXAMPLE = np.array([[3.0, 1, 0, 2], [2, 0, 4, 0], [0, 5, 3, 1]])
+COLOURS = dict(zip((*POLICIES, "polish"), ("C0", "C1", "C2", "C3", "C4", "C5", "C6"), strict=True))
+EXAMPLE = np.array(
+    [[0.0, 0, 0, 0, 1, 0], [0, 0, 9, 6, 6, 1], [0, 1, 3, 0, 4, 7], [6, 0, 9, 0, 9, 5]]
+)
+ALPHA, GAMMA = 3, 0.75
 
 
 def draw_policies(path: Path) -> None:
     """The example matrix under every policy: a colour a group, pruned weights struck out."""
-    figure, panels = plt.subplots(2, 3, figsize=(9, 5.2), layout="constrained")
+    figure, panels = plt.subplots(2, 3, figsize=(9, 5.0), layout="constrained")
     for axes, policy in zip(panels.flat, POLICIES, strict=True):
-        packed = pack(EXAMPLE, alpha=2, gamma=1, policy=policy)
+        packed = pack(EXAMPLE, alpha=ALPHA, gamma=GAMMA, policy=policy)
         dense = packed.to_dense()
         group_of = {c: g for g, group in enumerate(packed.groups) for c in group}
         for row, column in np.ndindex(EXAMPLE.shape):
@@ -39,8 +42,31 @@ def draw_policies(path: Path) -> None:
                     axes.plot([column + 0.3, column + 0.7], [row + 0.7, row + 0.3], "r-", lw=1.5)
         kept = float((dense**2).sum() / (EXAMPLE**2).sum())
         axes.set_title(f"{policy}\n{len(packed.groups)} groups, {100 * kept:.0f} % of energy kept")
-        axes.set(xlim=(0, 4), ylim=(3, 0), xticks=[], yticks=[], aspect="equal")
+        rows, columns = EXAMPLE.shape
+        axes.set(xlim=(0, columns), ylim=(rows, 0), xticks=[], yticks=[], aspect="equal")
     figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def draw_choice(figures: dict[str, Any], path: Path) -> None:
+    """What each policy reaches against the processor time it takes, a panel a gamma."""
+    figure, panels = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    for axes, (title, entry) in zip(panels, figures.items(), strict=True):
+        lossless = title == "gamma 0"
+        for place, (policy, point) in enumerate(entry.items()):
+            reached = point["groups"] if lossless else 100 * point["l2"] ** 2
+            axes.semilogx(1e3 * point["processor_s"], reached, "o", c=COLOURS[policy], label=policy)
+            if not lossless:
+                axes.annotate(f"{point['groups']} groups", (1e3 * point["processor_s"], reached),
+                              xytext=(4, 5 if place % 2 else -11), textcoords="offset points",
+                              fontsize=8)  # fmt: skip
+        axes.set_title(f"{title}: fewer is better" if lossless else f"{title}: more is better")
+        axes.set_xlabel("processor time (ms)")
+        axes.set_ylabel("column groups" if lossless else "energy kept (%)")
+        axes.margins(0.16)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    figure.savefig(path, dpi=100)
     plt.close(figure)
 
 
@@ -68,13 +94,15 @@ def draw_front(figures: dict[str, Any], path: Path) -> None:
 
 
 def main() -> None:
-    """Draw both pictures into the folder of the docs."""
+    """Draw the pictures into the folder of the docs."""
     root = Path(__file__).parent
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=root.parent / "docs" / "images")
     out = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
     draw_policies(out / "packing_policies.png")
+    choice = read_record(root / "records" / "packing_choice.json")
+    draw_choice(choice["figures"], out / "packing_choice.png")
     record = read_record(root / "records" / "packing_layers.json")
     draw_front(record["figures"], out / "packing_front.png")
 

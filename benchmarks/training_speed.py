@@ -33,6 +33,7 @@ from systopack.training.combining import combine_within_budgets, prune_and_combi
 from systopack.training.devices import DeviceOptions, launch
 from systopack.training.events import Phase, SilentObserver
 from systopack.training.importance import fisher_information
+from systopack.training.limits import PAPER_CELLS, PAPER_RATIO
 from systopack.training.session import Session
 from systopack.training.settings import PRESETS, CombineSettings
 
@@ -130,7 +131,14 @@ def compare(data: ImageData, precision: str) -> dict[str, float]:
 
 def regrouping(data: ImageData) -> dict[str, float]:
     """Seconds of what happens between two epochs, after one warm-up."""
-    settings = CombineSettings(held_out=0, **PRESETS["budgets"])
+    settings = CombineSettings(
+        held_out=0,
+        **{
+            **PRESETS["budgets"],
+            "cells": PAPER_CELLS,
+            "streamed_words_ratio": PAPER_RATIO,
+        },
+    )
     session = make_session(data, settings, "bf16-mixed")
     matrices = session.matrices()
 
@@ -151,8 +159,8 @@ def regrouping(data: ImageData) -> dict[str, float]:
             sensitivity=sensitivity,
             importance=None,
             alpha=settings.alpha,
-            cells=settings.cells,
-            streamed_words_ratio=settings.streamed_words_ratio,
+            cells=PAPER_CELLS,
+            streamed_words_ratio=PAPER_RATIO,
             tile=TileSize(rows=32, columns=32),
             policy=settings.policy,
             band_rows=32,

@@ -124,12 +124,31 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> dict[str, Any]:
-    """The processor, its cores and the system, so that a timing can be judged."""
+    """The processor, its cores, the threads in use and the system.
+
+    So that a timing can be judged, and a training repeated: with another number of threads sums
+    are added in another order, and the weights differ.
+    """
     return {
         "processor": _processor_name(),
         "cores": os.cpu_count(),
+        "threads": threads(),
         "system": f"{platform.system()} {platform.machine()}",
     }
+
+
+def threads() -> dict[str, int]:
+    """Threads that numpy's linear algebra, torch and numba compute with; the last two if loaded."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    allowed = len(affinity(0)) if affinity else os.cpu_count() or 1
+    variables = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
+    asked = next((os.environ[name] for name in variables if os.environ.get(name)), "")
+    found = {"numpy": int(asked) if asked.isdecimal() and int(asked) else allowed}
+    for name in ("torch", "numba"):
+        count = getattr(sys.modules.get(name), "get_num_threads", None)
+        if count is not None:
+            found[name] = int(count())
+    return found
 
 
 def sha256_of_file(path: Path | str) -> str:

@@ -239,6 +239,30 @@ def speed(_: Runs) -> list[str]:
     return table("what | measured", rows)
 
 
+def rates(_: Runs) -> list[str]:
+    """The measured learning rate beside fixed ones."""
+    figures = read_record(RECORDS.parent / "learning_rates.json")["figures"]
+    fixed = [key for key in next(iter(figures.values())) if key != "measured"]
+    rows = []
+    for network, runs in figures.items():
+        measured = runs["measured"]
+        cells = [
+            "diverges, stops" if runs[key]["diverged"] else f"{runs[key]['held_out_percent']:.2f}"
+            for key in fixed
+        ]
+        rows.append(
+            [
+                network,
+                f"{measured['cells']:.3f} / {measured['streamed_words_ratio']:.2f}",
+                f"{measured['dense_held_out_percent']:.2f}",
+                f"{measured['held_out_percent']:.2f} (at {measured['learning_rate']:g})",
+                *cells,
+            ]
+        )
+    at = " | ".join(f"at {key}" for key in fixed)
+    return table(f"network | cells / times fewer words | dense | rate measured | {at}", rows)
+
+
 TABLES: dict[str, Callable[[Runs], list[str]]] = {
     "results": results,
     "ways": ways,
@@ -247,6 +271,7 @@ TABLES: dict[str, Callable[[Runs], list[str]]] = {
     "fractions": fractions,
     "shift": shift,
     "speed": speed,
+    "rates": rates,
 }
 
 

@@ -1,12 +1,17 @@
 """Make the README's table of results from the records in benchmarks/records.
 
-python tools/results_table.py          writes the table into README.md
-python tools/results_table.py --check  fails where README.md differs
+python tools/results_table.py                  writes the table into README.md
+python tools/results_table.py --check          fails where README.md differs
+python tools/results_table.py --measure        measures every row anew first, but for the trainings
+                                               of hours, then writes the table
+python tools/results_table.py --measure demo   measures only the rows that are named
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -246,6 +251,33 @@ def lines() -> list[str]:
     return [*pages.table(["what", "measured"], measured), "", where]
 
 
+# Trainings of hours, and the decoder and reproduction that take hours, are named to be measured.
+HOURS = ("mnist", "packing_decoder", "reproduce")
+
+
+def measure(names: Sequence[str]) -> None:
+    """Run the benchmarks that make the records of these rows, one after another.
+
+    Args:
+        names: of `ROWS`; none: all that take minutes.
+    """
+    alone = [name for name in ROWS if "/" not in name and script(name).exists()]
+    unknown = sorted(set(names) - set(alone))
+    if unknown:
+        sys.exit(f"No benchmark measures '{unknown[0]}' alone; there are {', '.join(alone)}.")
+    for name in names or [name for name in alone if name not in HOURS]:
+        print(f"measuring {name}", flush=True)
+        subprocess.run([sys.executable, str(script(name))], cwd=ROOT, check=True)
+
+
+def script(name: str) -> Path:
+    """The benchmark that writes a record."""
+    return ROOT / "benchmarks" / f"{name}.py"
+
+
 if __name__ == "__main__":
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["--measure"]:
+        measure(arguments[1:])
     readme = ROOT / "README.md"
     pages.write_or_check(readme, pages.with_blocks(readme.read_text(), {"results": lines()}))

@@ -125,7 +125,8 @@ PresetOption = Annotated[
 ]
 BatchSizeOption = Annotated[int | None, typer.Option(help=default(CombineSettings, "batch_size"))]
 LearningRateOption = Annotated[
-    float | None, typer.Option(help=default(CombineSettings, "learning_rate"))
+    float | None,
+    typer.Option(help="Where the cosine starts. [default: measured by a short range test]"),
 ]
 WeightDecayOption = Annotated[
     float | None, typer.Option(help=default(CombineSettings, "weight_decay"))

@@ -133,6 +133,8 @@ class TrainingDisplay:
         held_out = ""
         if result.held_out_accuracy_percent is not None:
             held_out = f"  held-out {result.held_out_accuracy_percent:6.2f} %"
+            if result.dense_accuracy_percent is not None:
+                held_out += f" (dense {result.dense_accuracy_percent:.2f} %)"
         self._progress.console.print(
             f"epoch {result.epoch:3d}  {phase:10s}  loss {result.loss:.4f}  "
             f"train {result.train_accuracy_percent:6.2f} %{held_out}  "
@@ -141,3 +143,7 @@ class TrainingDisplay:
             markup=False,
             soft_wrap=True,
         )
+
+    def on_note(self, sentence: str) -> None:
+        """Print the sentence above the bar."""
+        self._progress.console.print(sentence, markup=False, soft_wrap=True)

@@ -1,7 +1,8 @@
-"""Decoded image sets on disk: one safetensors file each, checked by its sha256 when read.
+"""Decoded image sets on disk: one sealed safetensors file each, checked when read.
 
 The file's name holds a key over path, size and time of every source file, so a changed source
-is decoded anew. A damaged or older file counts as absent.
+is decoded anew; it stands in the file too, so that a file under another's name is noticed. What
+is damaged, swapped or older counts as absent: the set is decoded anew.
 """
 
 from __future__ import annotations
@@ -10,18 +11,20 @@ import hashlib
 import json
 import os
 import re
-import struct
 import sys
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
-from systopack.data.images import ImageData, content_sha256
+import numpy as np
+
+from systopack.data.images import ImageData
 from systopack.errors import InvalidFileError, SystopackError
 from systopack.files import home_folder, write_stream_atomically
+from systopack.sealed import check_seal, sealed_header
 
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 _ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 _TYPES = {"uint8": "U8", "int64": "I64"}
 
@@ -67,6 +70,7 @@ def write_cache(path: Path, data: ImageData) -> None:
         }
     about = {
         "version": CACHE_VERSION,
+        "file": path.name,
         "name": data.name,
         "class_names": data.class_names,
         "mean": data.mean,
@@ -75,14 +79,13 @@ def write_cache(path: Path, data: ImageData) -> None:
         "flip": data.flip,
     }
     header["__metadata__"] = {"systopack": json.dumps(about)}
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
+    blocks = [np.ascontiguousarray(array).data.cast("B") for array in arrays.values()]
 
     def write(stream: IO[bytes]) -> None:
         # Straight from the arrays: the safetensors library would copy the whole set first.
-        stream.write(struct.pack("<Q", len(text)) + text)
-        for array in arrays.values():
-            stream.write(array.data)
+        stream.write(sealed_header(header, blocks))
+        for block in blocks:
+            stream.write(block)
 
     try:
         write_stream_atomically(path, write)
@@ -100,22 +103,20 @@ def read_cache(path: Path) -> ImageData | None:
     try:
         if not path.is_file():
             return None
+        check_seal(path, name=path, what="a decoded set")
         with safe_open(path, framework="numpy") as file:
             about = json.loads(file.metadata()["systopack"])
-            if about["version"] != CACHE_VERSION:
+            if about["version"] != CACHE_VERSION or about["file"] != path.name:
                 return None
             arrays = {key: file.get_tensor(key) for key in _ARRAYS}
-        class_names = tuple(about["class_names"])
-        if content_sha256(class_names, *arrays.values()) != about["sha256"]:
-            return None
         return ImageData(
             name=about["name"],
-            class_names=class_names,
+            class_names=tuple(about["class_names"]),
             mean=tuple(about["mean"]),
             std=tuple(about["std"]),
             sha256=about["sha256"],
             flip=about["flip"],
             **arrays,
         )
-    except (SafetensorError, SystopackError, OSError, KeyError, TypeError, ValueError):
+    except (SafetensorError, SystopackError, OSError, LookupError, TypeError, ValueError):
         return None

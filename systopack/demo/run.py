@@ -34,7 +34,12 @@ from systopack.training.settings import CombineSettings, TrainSettings
 ARCHITECTURE = "lenet5-shift"
 DENSE = TrainSettings(epochs=6)
 PACKED = CombineSettings(
-    rho=0.25, beta=0.4, fine_tune_epochs=7, distill_weight=0.9, weight_decay=1e-4
+    rho=0.25,
+    beta=0.4,
+    fine_tune_epochs=7,
+    learning_rate=0.05,
+    distill_weight=0.9,
+    weight_decay=1e-4,
 )
 ROWS = COLUMNS = 32
 FILES = ("dense.safetensors", "packed.safetensors", "dense.spk", "packed.spk", "report.html")

@@ -20,11 +20,12 @@ from systopack.frontend.bounds import check_images, check_run, without_content
 from systopack.frontend.onnx_call import Call
 from systopack.frontend.onnx_content import onnx_package, read_onnx, stored_arrays
 from systopack.frontend.onnx_folding import Fixed, Folder, shape_array
-from systopack.frontend.onnx_runtime import compare_with_runtime, runtime_of
-from systopack.frontend.onnx_runtime import run_onnx as run_onnx
+from systopack.frontend.onnx_runtime import compare_with_runtime, run_onnx, runtime_of
 from systopack.frontend.onnx_steps import TRANSLATIONS
 from systopack.frontend.steps import Reference, Step, Steps
 from systopack.network.nodes import Shape
+
+__all__ = ["load_onnx", "run_onnx"]
 
 _TRAINED = {
     "Conv": (1, 2),

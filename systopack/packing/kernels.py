@@ -33,6 +33,15 @@ def popcount(word: np.uint64) -> np.uint64:
     return (word * np.uint64(0x0101010101010101)) >> np.uint64(56)
 
 
+@njit(inline="always")
+def common_rows(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> int:
+    """Rows that two bit sets share. No way out of the loop, so that it is made of vector code."""
+    total = 0
+    for word in range(one.size):
+        total += popcount(one[word] & other[word])
+    return total
+
+
 @njit(cache=True)
 def dense_column_first(
     bits: NDArray[np.uint64], order: NDArray[np.int64], alpha: int, conflicts_allowed: int
@@ -61,13 +70,8 @@ def dense_column_first(
             # The union can only be better than the best so far when even no overlap would be.
             if covered_rows[group] + weight <= best_covered:
                 continue
-            limit = conflicts_allowed - conflicts[group]
-            overlap = 0
-            for word in range(words):
-                overlap += popcount(bits[column, word] & covered[group, word])
-                if overlap > limit:
-                    break
-            if overlap > limit:
+            overlap = common_rows(bits[column], covered[group])
+            if conflicts[group] + overlap > conflicts_allowed:
                 continue
             rows_covered = covered_rows[group] + weight - overlap
             if rows_covered > best_covered:

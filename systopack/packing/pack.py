@@ -14,6 +14,7 @@ from systopack.packing.checks import checked_matrix
 from systopack.packing.grouping import groups_from_labels
 from systopack.packing.matrix import Groups, PackedBand, PackedMatrix
 from systopack.packing.objective import FewestGroups, FewestTiles, MostEnergy, Objective
+from systopack.packing.policies.least_loss import best_grouping
 from systopack.packing.policies.registry import Request, policy_named
 from systopack.packing.problem import GroupingProblem, checked_importance, grouping_problem
 from systopack.packing.pruning import column_combine
@@ -44,7 +45,8 @@ def pack(
         alpha: largest group size, 1..256.
         gamma: conflicts allowed in a group, as an average per row, 0..alpha - 1.
         policy: how columns are grouped: `dense-column-first`, `authors`, `least-loss`,
-            `assignment`, `polish`, `refine` or `best`.
+            `assignment`, `polish`, `refine` or `best`. The default never takes more groups than
+            the two before it, nor keeps less energy in as many.
         objective: what the policy is to be best at.
         seed: of everything random; the same seed gives the same groups.
         time_limit_s: seconds, above 0, to search for; None for a fixed amount of search.
@@ -83,7 +85,7 @@ def pack(
         groups: Groups = ()
         for columns in parts:
             found = group_columns(
-                part[:, columns],
+                part if columns is None else np.ascontiguousarray(part[:, columns]),
                 rule,
                 policy=policy,
                 objective=objective,
@@ -91,18 +93,26 @@ def pack(
                 time_limit_s=None
                 if time_limit_s is None
                 else time_limit_s / len(starts) / len(parts),
-                importance=_of_columns(part_weights, columns),
+                importance=part_weights
+                if columns is None or part_weights is None or part_weights.shape[1] == 1
+                else part_weights[:, columns],
                 kept=kept,
             )
-            groups += tuple(tuple(columns[list(group)].tolist()) for group in found)
+            groups += (
+                found
+                if columns is None
+                else tuple(tuple(columns[list(group)].tolist()) for group in found)
+            )
         bands.append(column_combine(part, groups, importance=part_weights, kept=kept))
     return PackedMatrix(columns=matrix.shape[1], bands=tuple(bands))
 
 
-def _columns_of_blocks(blocks: ArrayLike | None, columns: int) -> list[NDArray[np.int64]]:
-    """The columns of each block, ascending; one block of all without `blocks`."""
+def _columns_of_blocks(
+    blocks: ArrayLike | None, columns: int
+) -> Sequence[NDArray[np.int64] | None]:
+    """The columns of each block, ascending; None for one block of all."""
     if blocks is None:
-        return [np.arange(columns)]
+        return [None]
     labels = np.asarray(blocks)
     if labels.shape != (columns,) or not np.issubdtype(labels.dtype, np.integer):
         raise InvalidOptionError(
@@ -110,12 +120,6 @@ def _columns_of_blocks(blocks: ArrayLike | None, columns: int) -> list[NDArray[n
             f"{columns} columns needs one whole number per column."
         )
     return [np.flatnonzero(labels == block) for block in np.unique(labels)]
-
-
-def _of_columns(
-    weights: NDArray[np.float64] | None, columns: NDArray[np.int64]
-) -> NDArray[np.float64] | None:
-    return weights if weights is None or weights.shape[1] == 1 else weights[:, columns]
 
 
 def group_columns(
@@ -178,7 +182,9 @@ def _labels(
         labels = ask(groups=None, share=0.5)
         groups = int(labels.max(initial=-1)) + 1
         filled = min(-(-groups // objective.columns) * objective.columns, problem.occupied)
-        return ask(groups=filled, share=1.0) if entry.aims and filled > groups else labels
+        if not entry.aims or filled <= groups:
+            return labels
+        return best_grouping(problem, [ask(groups=filled, share=1.0), labels], within=filled)
     if not entry.aims:
         raise InvalidOptionError(
             f"The policy '{policy}' takes as many groups as its rule gives; ask 'least-loss', "

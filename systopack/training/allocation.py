@@ -163,14 +163,19 @@ def allocate(
     return {name: c for t, (name, c) in zip(taken, flat, strict=True) if solver.value(t)}
 
 
-def _group_counts(matrix: NDArray[Any], *, alpha: int, band_rows: int, tile: TileSize) -> list[int]:
-    """Group counts to look at: parts of a tile while tiles are few, then ever more whole tiles."""
-    columns = matrix.shape[1]
+def fewest_groups(matrix: NDArray[Any], *, alpha: int, band_rows: int) -> int:
+    """The fewest groups that each row band can have: the columns of the fullest one over alpha."""
     occupied = max(
         int(np.count_nonzero(matrix[start : start + band_rows].any(axis=0)))
         for start in range(0, matrix.shape[0], band_rows)
     )
-    fewest = max(1, -(-occupied // alpha))
+    return max(1, -(-occupied // alpha))
+
+
+def _group_counts(matrix: NDArray[Any], *, alpha: int, band_rows: int, tile: TileSize) -> list[int]:
+    """Group counts to look at: parts of a tile while tiles are few, then ever more whole tiles."""
+    columns = matrix.shape[1]
+    fewest = fewest_groups(matrix, alpha=alpha, band_rows=band_rows)
     fine = max(1, tile.columns // _STEPS_A_TILE)
     counts = {*range(fine, _FINE_TILES * tile.columns, fine), fewest, columns}
     tiles = _FINE_TILES

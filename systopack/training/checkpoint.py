@@ -1,24 +1,30 @@
-"""Checkpoints: a run after its last epoch, as one safetensors file written atomically."""
+"""Checkpoints: a run after its last epoch, as one sealed safetensors file written atomically."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from pydantic import TypeAdapter
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from systopack.errors import InvalidFileError, InvalidOptionError
 from systopack.files import write_atomically
+from systopack.frontend.graph import LayerGraph
 from systopack.nn.masks import Masks
-from systopack.training.events import Phase
-from systopack.training.model import LayerGroups, groups_from_json, read_safetensors
+from systopack.packing.matrix import Groups
+from systopack.sealed import sealed
+from systopack.training.events import EpochResult, Phase
+from systopack.training.learning_rate import Baseline
+from systopack.training.model import groups_misfit, read_safetensors
 
 _KEY = "systopack_checkpoint"
-_VERSION = 1
+_VERSION = 2
 
 
 class Trainee(Protocol):
@@ -27,6 +33,10 @@ class Trainee(Protocol):
     @property
     def module(self) -> nn.Module:
         """The model."""
+
+    @property
+    def graph(self) -> LayerGraph:
+        """Its layers."""
 
     @property
     def optimizer(self) -> Optimizer:
@@ -53,6 +63,8 @@ class RunState:
         groups: column groups in force.
         gaps: layer name -> its groups against the lower bound, as text.
         packed_cells: with these groups.
+        learning_rate: of the run; None: not measured yet.
+        baseline: losses before the training since the last pruning; None: not measured yet.
         history: one entry per finished epoch.
     """
 
@@ -61,10 +73,16 @@ class RunState:
     epoch_in_phase: int = 0
     iteration: int = 0
     beta: float = 0.0
-    groups: LayerGroups | None = None
+    groups: dict[str, tuple[tuple[int, Groups], ...]] | None = None
     gaps: dict[str, str] = field(default_factory=dict)
     packed_cells: int = 0
+    learning_rate: float | None = None
+    baseline: Baseline | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
+
+
+_STATE = TypeAdapter(RunState)
+_HISTORY = TypeAdapter(list[EpochResult])
 
 
 def checkpoint_path(out: Path) -> Path:
@@ -85,21 +103,33 @@ def save_checkpoint(
         momentum = session.optimizer.state.get(parameter, {}).get("momentum_buffer")
         if momentum is not None:
             tensors[f"momentum/{name}"] = momentum.detach().cpu().contiguous()
-    header = {"version": _VERSION, "configuration": configuration, **vars(state)}
-    write_atomically(path, save(tensors, metadata={_KEY: json.dumps(header)}))
+    header = {"version": _VERSION, "configuration": configuration, "state": asdict(state)}
+    write_atomically(path, sealed(save(tensors, metadata={_KEY: json.dumps(header)})))
 
 
-def load_checkpoint(path: Path, session: Trainee, configuration: dict[str, Any]) -> RunState:
+def load_checkpoint(
+    path: Path, session: Trainee, configuration: dict[str, Any], *, phases: Collection[Phase]
+) -> RunState:
     """Put a session, or what else is trained, back to where a checkpoint was written.
 
+    Args:
+        path: of the file.
+        session: what is trained; changed only where the checkpoint is whole and fits.
+        configuration: of this run.
+        phases: that a run of this kind has.
+
     Raises:
-        InvalidFileError: the checkpoint is damaged.
+        InvalidFileError: the checkpoint is damaged, or of another model or kind of run.
         InvalidOptionError: it belongs to a run with other options, model or data.
     """
     header, tensors = read_safetensors(path, key=_KEY, what="a checkpoint")
     if header.get("version") != _VERSION:
         raise InvalidFileError(f"'{path}' is a checkpoint of another version; start anew.")
-    theirs = header["configuration"]
+    try:
+        theirs = dict(header["configuration"])
+        state = _STATE.validate_json(json.dumps(header["state"]), strict=True)
+    except (KeyError, TypeError, ValueError) as error:
+        raise _unfit(path, "how far the run was is not told as it should be") from error
     ours = json.loads(json.dumps(configuration))
     different = [key for key in sorted({*ours, *theirs}) if ours.get(key) != theirs.get(key)]
     if different:
@@ -108,26 +138,58 @@ def load_checkpoint(path: Path, session: Trainee, configuration: dict[str, Any])
             f"The checkpoint '{path}' was made with {key} {theirs.get(key)}, not {ours.get(key)}; "
             "resume with the same options, or start anew without --resume."
         )
+    _check_state(path, state, session.graph, phases)
+    _restore(path, session, tensors)
+    return state
+
+
+def _check_state(path: Path, state: RunState, graph: LayerGraph, phases: Collection[Phase]) -> None:
+    """Refuse what no run can have written."""
+    if state.phase not in phases:
+        raise _unfit(path, f"it is of a run in phase '{state.phase}'")
+    counts = (state.epoch, state.epoch_in_phase, state.iteration, state.packed_cells)
+    if min(counts) < 0 or state.epoch_in_phase > state.epoch or not 0 <= state.beta <= 1:
+        raise _unfit(path, "its counts of epochs, iterations or cells are impossible")
+    try:
+        epochs = [entry.epoch for entry in _HISTORY.validate_python(state.history)]
+    except ValueError as error:
+        raise _unfit(path, "its history is not one of epochs") from error
+    if epochs != list(range(1, state.epoch + 1)):
+        raise _unfit(path, f"its history does not tell of all {state.epoch} epochs")
+    if state.groups is not None:
+        reason = groups_misfit(state.groups, graph)
+        if reason:
+            raise _unfit(path, reason)
+
+
+def _restore(path: Path, session: Trainee, tensors: dict[str, Tensor]) -> None:
+    """Put the tensors where they belong, after all of them were found to fit."""
+    masks = {} if session.masks is None else session.masks.state()
+    parameters = dict(session.module.named_parameters())
+    wanted = {f"model/{name}": tensor for name, tensor in session.module.state_dict().items()}
+    wanted |= {f"mask/{name}": mask for name, mask in masks.items()}
+    for name, parameter in parameters.items():
+        if f"momentum/{name}" in tensors:
+            wanted[f"momentum/{name}"] = parameter
+    for name in sorted({*wanted, *tensors}):
+        if name not in wanted or name not in tensors:
+            raise _unfit(path, f"it and the model differ in '{name}'")
+        if wanted[name].shape != tensors[name].shape or wanted[name].dtype != tensors[name].dtype:
+            raise _unfit(path, f"'{name}' has another shape or type than in the model")
     session.module.load_state_dict(_under("model/", tensors))
     if session.masks is not None:
-        for name, mask in _under("mask/", tensors).items():
-            session.masks.set(name, mask)
-    momentum = _under("momentum/", tensors)
-    for name, parameter in session.module.named_parameters():
-        if name in momentum:
-            buffer = torch.empty_like(parameter)
-            buffer.copy_(momentum[name])
-            session.optimizer.state[parameter]["momentum_buffer"] = buffer
-    return RunState(
-        phase=header["phase"],
-        epoch=header["epoch"],
-        epoch_in_phase=header["epoch_in_phase"],
-        iteration=header["iteration"],
-        beta=header["beta"],
-        groups=groups_from_json(header["groups"]),
-        gaps=header["gaps"],
-        packed_cells=header["packed_cells"],
-        history=header["history"],
+        for name in masks:
+            session.masks.set(name, tensors[f"mask/{name}"])
+    for name, momentum in _under("momentum/", tensors).items():
+        buffer = torch.empty_like(parameters[name])
+        buffer.copy_(momentum)
+        session.optimizer.state[parameters[name]]["momentum_buffer"] = buffer
+
+
+def _unfit(path: Path, reason: str) -> InvalidFileError:
+    return InvalidFileError(
+        f"The checkpoint '{path}' is of another run or damaged: {reason}; start anew without "
+        "--resume."
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from systopack.data.batches import Batches
+from systopack.data.batches import Batch, Batches
 from systopack.errors import TrainingError
 from systopack.training.events import Observer, Phase
-from systopack.training.losses import training_loss
+from systopack.training.losses import blind_loss, training_loss
 from systopack.training.settings import OptimizerSettings
 
 LearningRate = Callable[[float], float]  # epochs into the phase -> learning rate
@@ -67,20 +68,7 @@ class Trainer:
         total = len(self.batches)
         sums = torch.zeros(3, device=self.fabric.device)  # loss, correct, images
         for step, (batch, labels) in enumerate(self.batches.epoch(number)):
-            rate = learning_rate(offset + step / total)
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate
-            images = batch.contiguous(memory_format=torch.channels_last)
-            logits = self.module(images)
-            loss = training_loss(
-                logits,
-                labels,
-                teacher_logits=self._teacher_logits(images),
-                settings=self.settings,
-            )
-            self.optimizer.zero_grad(set_to_none=True)
-            self.fabric.backward(loss)
-            self.optimizer.step()
+            loss, logits = self._step(batch, labels, learning_rate(offset + step / total))
             with torch.no_grad():
                 correct = (logits.argmax(dim=1) == labels).sum()
                 sums += torch.stack(
@@ -95,6 +83,71 @@ class Trainer:
                 "checkpoint or start again with a smaller --learning-rate."
             )
         return loss_sum / images_seen, 100 * correct_sum / images_seen
+
+    def try_rate(self, rate: float, *, steps: int, number: int) -> list[float]:
+        """The losses of a few steps at one learning rate, mean over all devices.
+
+        The model and the optimizer are changed; the caller puts them back.
+
+        Args:
+            rate: constant; 0 changes no weight.
+            steps: in all; they go on into the epochs that follow.
+            number: of the first epoch, as in `train_epoch`.
+        """
+        self.module.train()
+        losses = [
+            self._step(batch, labels, rate)[0].detach()
+            for batch, labels in self._first_batches(steps, number)
+        ]
+        means: list[float] = self.fabric.all_reduce(torch.stack(losses), reduce_op="mean").tolist()
+        return means
+
+    def untrained(self, *, steps: int, number: int) -> tuple[list[float], float]:
+        """The losses on the batches of `try_rate` without a step, and the mean of `blind_loss`.
+
+        The norms' statistics are changed; the caller puts them back.
+
+        Args:
+            steps, number: the batches, as in `try_rate`.
+        """
+        self.module.train()
+        losses, blind = [], []
+        with torch.no_grad():
+            for batch, labels in self._first_batches(steps, number):
+                images = batch.contiguous(memory_format=torch.channels_last)
+                teacher = self._teacher_logits(images)
+                losses.append(
+                    training_loss(
+                        self.module(images),
+                        labels,
+                        teacher_logits=teacher,
+                        settings=self.settings,
+                    )
+                )
+                blind.append(blind_loss(labels, teacher_logits=teacher, settings=self.settings))
+        both = torch.stack([torch.stack(losses), torch.stack(blind)])
+        means = self.fabric.all_reduce(both, reduce_op="mean")
+        return means[0].tolist(), float(means[1].mean())
+
+    def _first_batches(self, steps: int, number: int) -> Iterator[Batch]:
+        """The first batches from epoch `number` on; the epochs after it where one is short."""
+        torch.manual_seed(self.settings.seed * 1_000_003 + number)
+        epochs = (self.batches.epoch(number + later) for later in itertools.count())
+        return itertools.islice(itertools.chain.from_iterable(epochs), steps)
+
+    def _step(self, batch: Tensor, labels: Tensor, rate: float) -> tuple[Tensor, Tensor]:
+        """One step of the optimizer; the loss and the logits before it."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        images = batch.contiguous(memory_format=torch.channels_last)
+        logits: Tensor = self.module(images)
+        loss = training_loss(
+            logits, labels, teacher_logits=self._teacher_logits(images), settings=self.settings
+        )
+        self.optimizer.zero_grad(set_to_none=True)
+        self.fabric.backward(loss)
+        self.optimizer.step()
+        return loss, logits
 
     def _teacher_logits(self, images: Tensor) -> Tensor | None:
         if self.teacher is None or self.settings.distill_weight == 0:

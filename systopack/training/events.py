@@ -23,6 +23,7 @@ class EpochResult:
         packed_cells: sum over layers of rows times groups; dense cells before any grouping.
         packing_efficiency: nonzeros over packed cells.
         learning_rate: at the end of the epoch.
+        dense_accuracy_percent: of the dense model on the held-out images, where a run packs one.
     """
 
     phase: Phase
@@ -35,6 +36,7 @@ class EpochResult:
     packed_cells: int
     packing_efficiency: float
     learning_rate: float
+    dense_accuracy_percent: float | None = None
 
 
 class Observer(Protocol):
@@ -46,6 +48,9 @@ class Observer(Protocol):
     def on_epoch(self, result: EpochResult) -> None:
         """An epoch is finished and its checkpoint is on the disk."""
 
+    def on_note(self, sentence: str) -> None:
+        """Something was found out that the user should read."""
+
 
 class SilentObserver:
     """Says nothing."""
@@ -54,4 +59,7 @@ class SilentObserver:
         """Ignore it."""
 
     def on_epoch(self, result: EpochResult) -> None:
+        """Ignore it."""
+
+    def on_note(self, sentence: str) -> None:
         """Ignore it."""

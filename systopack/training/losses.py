@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -32,3 +33,33 @@ def training_loss(
     imitation = F.kl_div(F.log_softmax(logits / temperature, dim=1), target, reduction="batchmean")
     weight = settings.distill_weight
     return (1 - weight) * loss + weight * temperature**2 * imitation
+
+
+def blind_loss(
+    labels: Tensor, *, teacher_logits: Tensor | None, settings: OptimizerSettings
+) -> Tensor:
+    """The least `training_loss` of logits that are the same for every image.
+
+    Two such answers are tried: the shares of the classes, and the mean answer of the teacher.
+
+    Args:
+        labels, teacher_logits, settings: as in `training_loss`.
+    """
+    classes = 0 if teacher_logits is None else teacher_logits.shape[1]
+    shares = torch.bincount(labels, minlength=classes).float() / len(labels)
+    answers = [torch.log(shares + 1e-3)]  # a class that no image of the batch shows has a logit too
+    if teacher_logits is not None:
+        temperature = settings.distill_temperature
+        mean = F.softmax(teacher_logits / temperature, dim=1).mean(dim=0)
+        answers.append(temperature * torch.log(mean))
+    return torch.stack(
+        [
+            training_loss(
+                answer.expand(len(labels), -1),
+                labels,
+                teacher_logits=teacher_logits,
+                settings=settings,
+            )
+            for answer in answers
+        ]
+    ).min()

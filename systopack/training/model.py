@@ -1,11 +1,13 @@
 """`TrainedModel`: a trained network with all that later steps need, and its file.
 
-The file is safetensors with one metadata key, `systopack_model`, holding JSON. Nothing in it is
-executable; tensors are checked against the architecture before use.
+The file is safetensors with JSON under the metadata key `systopack_model`, and sealed: what was
+changed since it was written is refused (`systopack.sealed`). Nothing in it is executable; tensors
+are checked against the architecture before use.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from copy import deepcopy
@@ -26,6 +28,7 @@ from systopack.frontend.module import GraphModule
 from systopack.names import check_names
 from systopack.nn import zoo
 from systopack.packing.matrix import Groups
+from systopack.sealed import check_seal, metadata_of, sealed
 
 MODEL_VERSION = 1
 _KEY = "systopack_model"
@@ -164,7 +167,7 @@ class TrainedModel:
             header["graph"], arrays = graph_to_json(self.graph)
             header["left_out"] = self.left_out
             tensors |= arrays
-        write_atomically(path, save(tensors, metadata={_KEY: json.dumps(header)}))
+        write_atomically(path, sealed(save(tensors, metadata={_KEY: json.dumps(header)})))
 
 
 def load_model(path: Path | str) -> TrainedModel:
@@ -249,23 +252,54 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
+def groups_misfit(groups: LayerGroups, graph: LayerGraph) -> str | None:
+    """Why column groups cannot be those of a network; None where they can.
+
+    Args:
+        groups: layer name -> its row bands and their column groups.
+        graph: the layers.
+    """
+    layers = {op.name: op for op in graph.weighted_ops.values()}
+    for name, bands in groups.items():
+        if name not in layers:
+            return f"it groups columns of '{name}', which is no layer of the model"
+        rows, columns = layers[name].rows, len(layers[name].columns)
+        if sum(band for band, _ in bands) != rows or any(band < 1 for band, _ in bands):
+            return f"the row bands of layer '{name}' are not its {rows} rows"
+        for _, listed in bands:
+            flat = [column for group in listed for column in group]
+            if len(set(flat)) < len(flat) or any(not 0 <= c < columns for c in flat):
+                return f"a column of layer '{name}' is grouped twice or does not exist"
+    return None
+
+
+def state_sha256(state: Mapping[str, Tensor]) -> str:
+    """The sha256 of names, types, shapes and bytes of a state dict, 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(state.items()):
+        digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
+        flat = tensor.detach().cpu().contiguous().reshape(-1)
+        digest.update(flat.view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
 def read_safetensors(
     path: Path | str, *, key: str, what: str
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Read a safetensors file with a JSON header under a metadata key.
+    """Read a sealed safetensors file with a JSON header under a metadata key.
 
     Raises:
         InvalidFileError: missing, damaged, or without that key.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
     from safetensors.torch import load
 
     content = read_file(path, what=what)
+    check_seal(content, name=path, what=what)
     try:
         tensors = load(content)
-        with safe_open(path, framework="pt") as reader:
-            header = json.loads((reader.metadata() or {})[key])
-    except (SafetensorError, ValueError, KeyError) as error:
+        header = json.loads(metadata_of(content)[key])
+    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InvalidFileError(
             f"'{path}' is damaged or not {what} made by systopack; make it anew or copy it again."
         ) from error

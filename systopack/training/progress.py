@@ -9,8 +9,11 @@ from typing import Any, Generic, TypeVar
 from systopack.training.checkpoint import RunState, load_checkpoint, save_checkpoint
 from systopack.training.epoch import LearningRate
 from systopack.training.events import EpochResult, Observer, Phase
+from systopack.training.learning_rate import check_progress
 from systopack.training.model import TrainedModel
 from systopack.training.session import Learner
+
+_LARGE_LOSS = 3.0  # points of accuracy above which a loss is called by its name
 
 Trained = TypeVar("Trained", bound=Learner)
 
@@ -21,9 +24,12 @@ class Run(Generic[Trained]):
     Args:
         session: what is trained.
         state: where it starts.
+        phases: that such a run has; None: only the one in which it starts.
         configuration: what must be the same to go on from a checkpoint.
         checkpoint: file written after every epoch; None: none.
         observer: told of batches and epochs.
+        dense_accuracy_percent: of the dense model on the held-out images, to stand beside every
+            epoch's; None: there is none to compare with.
     """
 
     def __init__(
@@ -34,7 +40,11 @@ class Run(Generic[Trained]):
         configuration: dict[str, Any],
         checkpoint: Path | None,
         observer: Observer,
+        phases: tuple[Phase, ...] | None = None,
+        dense_accuracy_percent: float | None = None,
     ) -> None:
+        self._phases = phases or (state.phase,)
+        self.dense_accuracy_percent = dense_accuracy_percent
         self.session = session
         self.state = state
         self.configuration = configuration
@@ -45,7 +55,9 @@ class Run(Generic[Trained]):
     def start(self, resume: bool) -> None:
         """Go back to the checkpoint when asked to and there is one."""
         if resume and self._checkpoint is not None and self._checkpoint.exists():
-            self.state = load_checkpoint(self._checkpoint, self.session, self.configuration)
+            self.state = load_checkpoint(
+                self._checkpoint, self.session, self.configuration, phases=self._phases
+            )
 
     def epochs(self, phase: Phase, count: int, learning_rate: LearningRate) -> None:
         """Train the epochs of a phase that are not done yet."""
@@ -56,7 +68,11 @@ class Run(Generic[Trained]):
             self.save()
 
     def epoch(self, learning_rate: LearningRate) -> None:
-        """Train one epoch of the present phase and note its result."""
+        """Train one epoch of the present phase and note its result.
+
+        Raises:
+            TrainingError: it diverges; the checkpoint before it stays.
+        """
         state, session = self.state, self.session
         loss, accuracy = session.train_epoch(
             state.epoch,
@@ -67,6 +83,14 @@ class Run(Generic[Trained]):
         )
         state.epoch += 1
         state.epoch_in_phase += 1
+        if state.baseline is not None:
+            check_progress(
+                loss,
+                state.baseline,
+                rate=state.learning_rate or 0.0,
+                epoch=state.epoch,
+                since_pruning=state.epoch_in_phase,
+            )
         nonzeros = session.nonzeros()
         cells = state.packed_cells or session.graph.dense_cells
         self._pending = EpochResult(
@@ -76,6 +100,7 @@ class Run(Generic[Trained]):
             loss=loss,
             train_accuracy_percent=accuracy,
             held_out_accuracy_percent=session.held_out_accuracy_percent(),
+            dense_accuracy_percent=self.dense_accuracy_percent,
             nonzeros=nonzeros,
             packed_cells=cells,
             packing_efficiency=nonzeros / cells,
@@ -92,6 +117,25 @@ class Run(Generic[Trained]):
                 self._observer.on_epoch(self._pending)
         self._pending = None
         self.session.fabric.barrier()
+
+    def note(self, sentence: str) -> None:
+        """Tell the observer, on the main process."""
+        if self.session.fabric.global_rank == 0:
+            self._observer.on_note(sentence)
+
+    def compare_with_dense(self) -> None:
+        """Say what accuracy is left beside that of the dense model."""
+        packed, dense = self.session.held_out_accuracy_percent(), self.dense_accuracy_percent
+        if packed is None or dense is None:
+            self.note("No images are held out, so the accuracy is not known; see --held-out.")
+            return
+        sentence = f"On held-out images: dense {dense:.2f} %, packed {packed:.2f} %."
+        if dense - packed > _LARGE_LOSS:
+            sentence += (
+                f" WARNING: {dense - packed:.1f} points are lost; train longer with "
+                "--fine-tune-epochs, or allow more cells, streamed words or weights."
+            )
+        self.note(sentence)
 
     def finish(self, model: TrainedModel, out: Path) -> None:
         """Save the result, then drop the checkpoint."""

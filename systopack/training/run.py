@@ -29,7 +29,9 @@ from systopack.training.devices import DeviceOptions, launch
 from systopack.training.epoch import LearningRate, half_cosine
 from systopack.training.events import Observer
 from systopack.training.importance import fisher_information
-from systopack.training.model import LayerGroups, TrainedModel
+from systopack.training.learning_rate import RATES, baseline, find_rate
+from systopack.training.limits import budget_limits
+from systopack.training.model import LayerGroups, TrainedModel, state_sha256
 from systopack.training.progress import Run
 from systopack.training.session import Session
 from systopack.training.settings import CombineSettings, OptimizerSettings, TrainSettings
@@ -106,7 +108,7 @@ def combine(
     Raises:
         InvalidOptionError: a limit is out of its range, the budgets are too small, or the model
             does not fit the images.
-        TrainingError: rho is not reached within the iteration limit.
+        TrainingError: rho is not reached within the iteration limit, or the run diverges.
     """
     rule = PackingRule(alpha=settings.alpha, gamma=settings.gamma)
     _check_shape(dense.architecture, dense.input_shape, data)
@@ -128,19 +130,27 @@ def combine(
         settings=settings,
         teacher=dense.to_module(),
     )
+    settings = _possible(session, settings, observer)
     run = Run(
         session=session,
-        state=RunState(phase="joint", beta=settings.beta),
-        configuration=_configuration(dense.architecture, data, settings, fraction),
+        state=RunState(phase="joint", beta=settings.beta, learning_rate=settings.learning_rate),
+        phases=("joint", "fine-tune"),
+        configuration={
+            **_configuration(dense.architecture, data, settings, fraction),
+            "dense_sha256": state_sha256(dense.state),
+        },
         checkpoint=checkpoint_path(out),
         observer=observer,
+        dense_accuracy_percent=session.held_out_accuracy_percent(),
     )
     run.start(resume)
     if settings.has_budget:
         _budget_iterations(run, settings)
     else:
         _joint_iterations(run, settings, rule)
-    run.epochs("fine-tune", settings.fine_tune_epochs, _cosine(settings))
+    if settings.fine_tune_epochs:
+        run.epochs("fine-tune", settings.fine_tune_epochs, _cosine(_rate(run), settings))
+    run.compare_with_dense()
     model = TrainedModel(
         architecture=dense.architecture,
         class_names=dense.class_names,
@@ -150,7 +160,11 @@ def combine(
         groups=run.state.groups,
         gaps=run.state.gaps,
         history=(*dense.history, *run.state.history),
-        provenance={**run.configuration, "dense": dict(dense.provenance)},
+        provenance={
+            **run.configuration,
+            "learning_rate": run.state.learning_rate,
+            "dense": dict(dense.provenance),
+        },
         graph=dense.graph,
         left_out=dense.left_out,
     )
@@ -186,7 +200,7 @@ def _joint_iterations(run: Run[Session], settings: CombineSettings, rule: Packin
             )
             _take_over(run, combined)
         if state.epoch_in_phase < settings.epochs_per_iteration:
-            run.epoch(lambda _: settings.learning_rate)
+            run.epoch(_constant(_rate(run)))
         if state.epoch_in_phase >= settings.epochs_per_iteration:
             state.epoch_in_phase = 0
             state.beta = max(state.beta * settings.beta_decay, settings.beta_floor)
@@ -203,7 +217,7 @@ def _budget_iterations(run: Run[Session], settings: CombineSettings) -> None:
             state.iteration += 1
             _take_over(run, _next_combination(session, settings, state.iteration))
         if state.epoch_in_phase < settings.epochs_per_iteration:
-            run.epoch(lambda _: settings.learning_rate)
+            run.epoch(_constant(_rate(run)))
         if state.epoch_in_phase >= settings.epochs_per_iteration:
             state.epoch_in_phase = 0
             if state.iteration >= settings.budget_steps:
@@ -214,9 +228,9 @@ def _budget_iterations(run: Run[Session], settings: CombineSettings) -> None:
 def _next_combination(session: Session, settings: CombineSettings, iteration: int) -> Combined:
     """The packed matrices of an iteration: budgets fall by equal factors down to the last one."""
     share = iteration / settings.budget_steps
-    ratio = settings.streamed_words_ratio
+    cells, ratio = _number(settings.cells), _number(settings.streamed_words_ratio)
     if settings.grouping == "last" and iteration < settings.budget_steps:
-        smallest = settings.cells if settings.cells is not None else 1 / (ratio or 1)
+        smallest = cells if cells is not None else 1 / (ratio or 1)
         return prune_within_budget(session.matrices(), share=smallest**share)
     fisher = fisher_information(
         session,
@@ -230,7 +244,7 @@ def _next_combination(session: Session, settings: CombineSettings, iteration: in
         sensitivity=fisher,
         importance=fisher if settings.importance == "fisher" else None,
         alpha=settings.alpha,
-        cells=None if settings.cells is None else settings.cells**share,
+        cells=None if cells is None else cells**share,
         streamed_words_ratio=None if ratio is None else ratio**share,
         tile=TileSize(rows=settings.array_rows, columns=settings.array_columns),
         policy=settings.policy,
@@ -239,11 +253,65 @@ def _next_combination(session: Session, settings: CombineSettings, iteration: in
     )
 
 
+def _possible(session: Session, settings: CombineSettings, observer: Observer) -> CombineSettings:
+    """The settings with budgets that the network allows; refuses what it does not allow."""
+    if not settings.has_budget:
+        if settings.rho * session.graph.dense_weights < 1:
+            raise InvalidOptionError(
+                f"--rho is {settings.rho:g}, which leaves none of the network's "
+                f"{session.graph.dense_weights:,} weights; give a larger share."
+            )
+        return settings
+    limits = budget_limits(
+        session.matrices(),
+        session.graph,
+        alpha=settings.alpha,
+        band_rows=settings.band_rows or settings.array_rows,
+        tile=TileSize(rows=settings.array_rows, columns=settings.array_columns),
+    )
+    fit = "fit" in (settings.cells, settings.streamed_words_ratio)
+    cells = limits.fitted_cells() if settings.cells == "fit" else _number(settings.cells)
+    ratio = (
+        limits.fitted_ratio()
+        if settings.streamed_words_ratio == "fit"
+        else _number(settings.streamed_words_ratio)
+    )
+    limits.check(cells=cells, streamed_words_ratio=ratio)
+    if fit and session.fabric.global_rank == 0:
+        observer.on_note(
+            f"Budgets that fit the network: --cells {cells or 1:g} (least possible "
+            f"{limits.cells:.3f}), --streamed-words-ratio {ratio or 1:g} (most possible "
+            f"{limits.streamed_words_ratio:.3f})."
+        )
+    return settings.model_copy(update={"cells": cells, "streamed_words_ratio": ratio})
+
+
+def _number(budget: float | str | None) -> float | None:
+    """A budget once those that are to fit have got their numbers."""
+    return None if budget is None else float(budget)
+
+
+def _rate(run: Run[Session]) -> float:
+    """The learning rate of the run; measured before its first epoch where none was given."""
+    state = run.state
+    if state.baseline is None:  # the network was just pruned
+        whole = state.learning_rate is None
+        state.baseline = baseline(run.session, number=state.epoch, whole=whole)
+    if state.learning_rate is None:
+        state.learning_rate = find_rate(run.session, state.baseline, number=state.epoch)
+        run.note(
+            f"Learning rate {state.learning_rate:g}, by a range test from {RATES[0]:g} down; "
+            "--learning-rate takes another."
+        )
+    return state.learning_rate
+
+
 def _take_over(run: Run[Session], combined: Combined) -> None:
     """Prune the model to packed matrices and note their groups."""
     run.session.prune_to(combined.matrices)
-    run.state.groups = groups_of(combined.matrices)
+    run.state.groups = dict(groups_of(combined.matrices))
     run.state.gaps = {name: str(gap) for name, gap in combined.gaps.items()}
+    run.state.baseline = None
     run.state.packed_cells = sum(m.packed_cells for m in combined.matrices.values())
 
 
@@ -263,9 +331,12 @@ def _warm_cosine(settings: TrainSettings) -> LearningRate:
     return rate
 
 
-def _cosine(settings: CombineSettings) -> LearningRate:
-    epochs = max(settings.fine_tune_epochs, 1)
-    return lambda epoch: settings.learning_rate * half_cosine(epoch / epochs)
+def _constant(rate: float) -> LearningRate:
+    return lambda _: rate
+
+
+def _cosine(rate: float, settings: CombineSettings) -> LearningRate:
+    return lambda epoch: rate * half_cosine(epoch / settings.fine_tune_epochs)
 
 
 def part_of(data: ImageData, settings: OptimizerSettings, fraction: float) -> TrainingPart:

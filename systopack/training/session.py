@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,7 @@ class Learner(ABC):
         self.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = torch.optim.SGD(
             self.module.parameters(),
-            lr=settings.learning_rate,
+            lr=0.0,  # every step sets its own
             momentum=settings.momentum,
             weight_decay=settings.weight_decay,
             nesterov=settings.momentum > 0,
@@ -108,6 +109,37 @@ class Learner(ABC):
         return self._trainer.train_epoch(
             number, phase=phase, learning_rate=learning_rate, offset=offset, observer=observer
         )
+
+    def try_rate(self, rate: float, *, steps: int, number: int) -> list[float]:
+        """Losses of a few steps at one learning rate; everything is as before afterwards.
+
+        Args:
+            rate, steps, number: see `Trainer.try_rate`.
+        """
+        with self._put_back():
+            return self._trainer.try_rate(rate, steps=steps, number=number)
+
+    def untrained(self, *, steps: int, number: int) -> tuple[list[float], float]:
+        """Losses without training, and that of a network that answers all images alike.
+
+        Args:
+            steps, number: see `Trainer.untrained`.
+        """
+        with self._put_back():
+            return self._trainer.untrained(steps=steps, number=number)
+
+    @contextmanager
+    def _put_back(self) -> Iterator[None]:
+        """Restore the model and the momentum afterwards."""
+        before = {name: tensor.clone() for name, tensor in self.module.state_dict().items()}
+        momentum = {
+            parameter: {key: value.clone() for key, value in state.items() if value is not None}
+            for parameter, state in self.optimizer.state.items()
+        }
+        yield
+        self.module.load_state_dict(before)
+        self.optimizer.state.clear()
+        self.optimizer.state.update(momentum)
 
     def held_out_accuracy_percent(self) -> float | None:
         """Accuracy on the held-out images, None where there are none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -20,7 +20,6 @@ class OptimizerSettings(BaseModel):
 
     Args:
         batch_size: images a step, over all devices.
-        learning_rate: peak of the schedule.
         momentum, weight_decay: of SGD; biases and norms are decayed too.
         label_smoothing: share of the target spread over all classes.
         distill_weight: share of the loss that compares with the dense model's logits, 0..1.
@@ -35,7 +34,6 @@ class OptimizerSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
     batch_size: int = Field(default=128, ge=1, le=65536)
-    learning_rate: float = Field(default=0.1, gt=0, le=100)
     momentum: float = Field(default=0.9, ge=0, lt=1)
     weight_decay: float = Field(default=5e-4, ge=0, le=1)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
@@ -60,8 +58,14 @@ class OptimizerSettings(BaseModel):
 
 
 class TrainSettings(OptimizerSettings):
-    """A dense training run: one cosine over `epochs`, after a linear warm-up of one epoch."""
+    """A dense training run: one cosine over `epochs`, after a linear warm-up of one epoch.
 
+    Args:
+        epochs: of the whole run.
+        learning_rate: peak of the schedule.
+    """
+
+    learning_rate: float = Field(default=0.1, gt=0, le=100)
     epochs: int = Field(default=30, ge=1, le=100_000)
 
 
@@ -86,15 +90,18 @@ class CombineSettings(OptimizerSettings):
         iteration_limit: iterations within which rho must be reached.
         epochs_per_iteration: retraining after each pruning.
         fine_tune_epochs: with the groups fixed, learning rate falling to zero (cosine).
-        learning_rate: constant in the iterations, where the cosine starts.
+        learning_rate: constant in the iterations, where the cosine starts; None: measured on the
+            pruned network by a short range test (`training.learning_rate`).
         policy: how columns are grouped; a policy of `systopack.packing`.
         band_rows: rows that share column groups (per-tile grouping); None: all of a layer, with
             a budget the rows of the array.
         channels_per_group: without budgets: neighbouring input channels that a group may mix in
             layers where a channel has several columns (k x k windows, linear layers on feature
             maps); fewer make the banks of the tiled accelerator smaller. None: any.
-        cells: budget: share of the dense cells that the packed cells may be, 0..1.
-        streamed_words_ratio: budget: times fewer streamed words than dense, on the array.
+        cells: budget: share of the dense cells that the packed cells may be, 0..1; "fit": that of
+            the paper's throughput, more where the network needs more (`training.limits`).
+        streamed_words_ratio: budget: times fewer streamed words than dense, on the array; "fit":
+            the paper's 3.9, less where the network does not allow it.
         array_rows, array_columns: the array on which streamed words are counted.
         budget_steps: iterations in which the budgets fall, by equal factors, from dense.
         grouping: group columns in every one of these iterations, or only in the last one, after
@@ -105,7 +112,7 @@ class CombineSettings(OptimizerSettings):
             temperature of distillation where there is any.
     """
 
-    learning_rate: float = Field(default=0.05, gt=0, le=100)
+    learning_rate: float | None = Field(default=None, gt=0, le=100)
     alpha: int = 8
     gamma: float = 0.5
     rho: float = Field(default=0.15, gt=0, le=1)
@@ -118,8 +125,8 @@ class CombineSettings(OptimizerSettings):
     policy: str = "best"
     band_rows: int | None = Field(default=None, ge=1)
     channels_per_group: int | None = Field(default=None, ge=1)
-    cells: float | None = Field(default=None, gt=0, le=1)
-    streamed_words_ratio: float | None = Field(default=None, ge=1, le=1_000)
+    cells: Annotated[float, Field(gt=0, le=1)] | Literal["fit"] | None = None
+    streamed_words_ratio: Annotated[float, Field(ge=1, le=1_000)] | Literal["fit"] | None = None
     array_rows: int = Field(default=32, ge=1, le=65536)
     array_columns: int = Field(default=32, ge=1, le=65536)
     budget_steps: int = Field(default=1, ge=1, le=1_000)
@@ -141,11 +148,12 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "distill_weight": 0.0,
         "label_smoothing": 0.0,
     },
-    # The paper's throughput (3.9 times fewer streamed words) with the least accuracy lost.
+    # The paper's throughput (3.9 times fewer streamed words), as far as the network allows it,
+    # with the least accuracy lost.
     "budgets": {
         "policy": "polish",
-        "cells": 0.256,
-        "streamed_words_ratio": 3.9,
+        "cells": "fit",
+        "streamed_words_ratio": "fit",
         "epochs_per_iteration": 0,
         "fine_tune_epochs": 40,
         "weight_decay": 1e-4,

@@ -219,7 +219,7 @@ def test_options_win_over_files_and_files_over_presets(tmp_path):
         CombineSettings, config, {"cells": 0.18, "alpha": None}, base=preset("budgets")
     )
     assert (settings.cells, settings.fine_tune_epochs) == (0.18, 3)
-    assert (settings.streamed_words_ratio, settings.alpha) == (3.9, 8)
+    assert (settings.streamed_words_ratio, settings.alpha) == ("fit", 8)
     paper = settings_from(CombineSettings, None, {}, base=preset("paper"))
     assert (paper.policy, paper.has_budget) == ("dense-column-first", False)
 

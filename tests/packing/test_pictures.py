@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from systopack.packing.pack import pack
+from systopack.records import read_record
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -22,6 +25,26 @@ def pictures():
 def test_draws_the_policies(pictures, tmp_path):
     pictures.draw_policies(tmp_path / "policies.png")
     assert (tmp_path / "policies.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_example_shows_why_one_would_choose_which(pictures):
+    reached = {}
+    for policy in pictures.POLICIES:
+        packed = pack(pictures.EXAMPLE, alpha=pictures.ALPHA, gamma=pictures.GAMMA, policy=policy)
+        reached[policy] = (-len(packed.groups), float((packed.values**2).sum()))
+    order = ("dense-column-first", "authors", "least-loss", "assignment", "refine")
+    values = [reached[policy] for policy in order]
+    assert values == sorted(set(values))  # each is better than the one before
+    assert reached["best"] >= reached["refine"]
+
+
+def test_draws_the_choice(pictures, tmp_path):
+    record = read_record(ROOT / "benchmarks" / "records" / "packing_choice.json")
+    pictures.draw_choice(record["figures"], tmp_path / "choice.png")
+    assert (tmp_path / "choice.png").read_bytes().startswith(b"\x89PNG")
+    for entry in record["figures"].values():  # the default is never worse than a simple policy
+        for policy in ("authors", "dense-column-first"):
+            assert entry["least-loss"]["groups"] <= entry[policy]["groups"]
 
 
 def test_draws_the_front(pictures, tmp_path):

@@ -128,7 +128,7 @@ def test_files_of_another_kind(tmp_path):
     tensor_file(tmp_path / "e.safetensors", {})
     for name, words in {
         "none.safetensors": "There is no file",
-        "d.safetensors": "cannot be read",
+        "d.safetensors": "a folder",
         "e.safetensors": "none at all",
         "m.txt": "neither .npy nor .safetensors",
     }.items():

@@ -13,6 +13,7 @@ from systopack.errors import InvalidFileError, InvalidNetworkError, InvalidOptio
 from systopack.export.float_model import write_onnx
 from systopack.frontend import capture as capturing
 from systopack.nn import zoo
+from systopack.sealed import sealed
 from systopack.training.devices import DeviceOptions
 from systopack.training.events import SilentObserver
 from systopack.training.importing import ImportOptions, open_model
@@ -103,7 +104,12 @@ def combined(model, digits, out):
         model,
         digits,
         settings=CombineSettings(
-            rho=0.4, epochs_per_iteration=1, fine_tune_epochs=1, batch_size=100, held_out=0
+            rho=0.4,
+            epochs_per_iteration=1,
+            fine_tune_epochs=1,
+            learning_rate=0.05,
+            batch_size=100,
+            held_out=0,
         ),
         fraction=1.0,
         out=out,
@@ -237,7 +243,7 @@ def test_nothing_in_a_model_file_is_run(tmp_path):
     changed = path.read_bytes().replace(
         b"tests.frontend.test_coverage", b"tests.frontend.no_such_module"[:28]
     )
-    path.write_bytes(changed)
+    path.write_bytes(sealed(changed))
     assert load_model(path).architecture.startswith("tests.frontend.no_such")
 
 

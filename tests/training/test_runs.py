@@ -21,7 +21,13 @@ from tests.real import small_set
 
 COMMON = {"fraction": 1.0, "devices": DeviceOptions(accelerator="cpu")}
 QUICK = CombineSettings(
-    rho=0.3, beta=0.5, epochs_per_iteration=2, fine_tune_epochs=1, batch_size=64, held_out=50
+    rho=0.3,
+    beta=0.5,
+    epochs_per_iteration=2,
+    fine_tune_epochs=1,
+    learning_rate=0.05,
+    batch_size=64,
+    held_out=50,
 )
 
 
@@ -35,6 +41,7 @@ BUDGET = CombineSettings(
     importance_images=128,
     policy="least-loss",
     fine_tune_epochs=1,
+    learning_rate=0.05,
     batch_size=64,
     held_out=50,
     distill_weight=0.5,

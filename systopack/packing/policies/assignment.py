@@ -27,7 +27,9 @@ def assignment(problem: GroupingProblem, request: Request) -> NDArray[np.int64]:
     if problem.occupied == 0:
         return np.full(problem.columns, -1, dtype=np.int64)
     if request.groups is not None:
-        return _assign_rounds(problem, min(request.groups, problem.occupied))[0]
+        groups = min(request.groups, problem.occupied)
+        labels, count = _assign_rounds(problem, groups)
+        return labels if count <= groups else least_loss(problem, request)
     greedy = least_loss(problem, request)
     groups = int(greedy.max()) + 1
     labels, count = _assign_rounds(problem, groups)

@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from systopack.packing.kernels import popcount
+from systopack.packing.kernels import common_rows, popcount
 from systopack.packing.policies.registry import Request, register
 from systopack.packing.problem import GroupingProblem
 from systopack.packing.search.bits import problem_bits
@@ -78,11 +78,7 @@ def _fill_groups(bits: NDArray[np.uint64], alpha: int, conflicts_allowed: int) -
                 column = waiting[place]
                 if weight[column] <= most:
                     continue
-                overlap = 0
-                for word in range(words):
-                    overlap += popcount(bits[column, word] & covered[word])
-                    if conflicts + overlap > conflicts_allowed:
-                        break
+                overlap = common_rows(bits[column], covered)
                 fits = conflicts + overlap <= conflicts_allowed
                 if fits and weight[column] - overlap > most:
                     best, most, best_overlap = place, weight[column] - overlap, overlap

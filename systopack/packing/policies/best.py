@@ -1,9 +1,9 @@
 """`best`: all the others, a long search, and a proof where one is within reach.
 
-It takes the groups of the simple policy that needs the fewest and cools them. Then it looks for
-fewer groups that keep more energy than that policy does, by half of what `assignment` gains over
-it, so it is never worse than that policy in either figure. What is left of the budget goes into
-the energy.
+It takes the groups of `least-loss`, the best of the simple policies, and cools them. Then it looks
+for fewer groups that keep more energy than those do, by half of what `assignment` gains over them,
+so it is never worse than `least-loss` in either figure. What is left of the budget goes into the
+energy.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from systopack.packing.bounds import combinatorial_bound
+from systopack.packing.policies.least_loss import least_loss
 from systopack.packing.policies.refine import cool
 from systopack.packing.policies.registry import Request, policy_named, register
 from systopack.packing.problem import GroupingProblem
@@ -23,13 +24,13 @@ from systopack.packing.search.cover import cover_groups
 from systopack.packing.search.state import Grouping, Labels, Worth, dissolve, insert_into
 
 _CELLS = 3e9  # work of the default budget, in cells priced
-_SIMPLE = ("least-loss", "authors", "dense-column-first")
 
 
 @register("best", aims=True)
 def best(problem: GroupingProblem, request: Request) -> NDArray[np.int64]:
     """Search for as long as the budget lasts."""
-    start, worth = _simple(problem, request)
+    start = least_loss(problem, replace(request, deadline=None))
+    worth = Grouping.from_labels(start, alpha=problem.alpha).worth(problem)
     if problem.occupied < 2:
         return start
     budget = Budget(sweeps=sweeps_of(problem, cells=_CELLS), deadline=request.deadline)
@@ -55,17 +56,6 @@ def best(problem: GroupingProblem, request: Request) -> NDArray[np.int64]:
                 return start
     held, worth = _fewer_groups(problem, start, budget, request)
     return _polish(problem, held, worth, budget.part(1.0), request.seed + 1).labels(problem.columns)
-
-
-def _simple(problem: GroupingProblem, request: Request) -> tuple[Labels, Worth]:
-    """The groups of the simple policy that needs the fewest, then keeps the most energy."""
-    names = _SIMPLE if request.groups is None else ("least-loss",)
-    found = []
-    for name in names:
-        labels = policy_named(name).run(problem, replace(request, deadline=None))
-        grouping = Grouping.from_labels(labels, alpha=problem.alpha)
-        found.append((labels, grouping.worth(problem)))
-    return min(found, key=lambda pair: pair[1].rank)
 
 
 def _fewer_groups(
