@@ -139,21 +139,25 @@ def wanted_exponents(matrix: Reals, *, shared: bool) -> Exponents:
     )
 
 
-def best_exponent(values: Reals, extremes: tuple[float, float] = (0.0, 0.0)) -> int:
+def best_exponent(values: Reals, unseen: Reals | None = None, weight: float = 0.0) -> int:
     """The exponent e for which int8 times 2**e comes closest to the values (squared error).
 
     Args:
         values: samples.
-        extremes: lowest and highest value there is, counted once beside the samples.
+        unseen: values that may come beside them, each counted `weight` times.
     """
-    every = np.concatenate([values.ravel(), np.array(extremes)])
+    every = values.ravel()
+    counts = np.ones(len(every))
+    if unseen is not None:
+        every = np.concatenate([every, unseen])
+        counts = np.concatenate([counts, np.full(len(unseen), weight)])
     largest = float(np.abs(every).max(initial=0.0))
     if largest == 0:
         return 0
     loosest = loosest_exponent(largest)
     exponents = range(loosest, loosest - _CANDIDATES, -1)
     errors = [
-        float(np.square(int8(every * 2.0**-exponent) * 2.0**exponent - every).sum())
+        float(counts @ np.square(int8(every * 2.0**-exponent) * 2.0**exponent - every))
         for exponent in exponents
     ]
     return exponents[int(np.argmin(errors))]

@@ -79,8 +79,7 @@ class ScaleTask:
         activations = {"input": loosest_exponent(float(np.abs(self.pixels).max()) or 1.0)}
         for op in self.graph.ops[:-1]:
             found = statistics[op.name]
-            extremes = float(found.low.min()), float(found.high.max())
-            activations[op.name] = best_exponent(found.samples, extremes)
+            activations[op.name] = best_exponent(found.samples, *found.unseen)
         return highest_of_shared(self.graph, activations)
 
     def wanted(self) -> dict[str, Exponents]:

@@ -27,11 +27,13 @@ class TensorStatistics:
     Args:
         samples: shape (C, S): evenly spaced values of each channel.
         low, high: shape (C,): the extremes of each channel.
+        count: values of each channel that were seen.
     """
 
     samples: Reals
     low: Reals
     high: Reals
+    count: int
 
     @property
     def largest(self) -> Reals:
@@ -48,10 +50,24 @@ class TensorStatistics:
         """Variance of each channel, shape (C,)."""
         return np.asarray(self.samples.var(axis=1))
 
+    @property
+    def unseen(self) -> tuple[Reals, float]:
+        """Values that other images may hold, and how often one comes among the samples.
+
+        A new value leaves the extremes of n values once in n times, and then by about a standard
+        deviation. Where few were seen that is often, and saturation would cut it off.
+        """
+        spread = np.sqrt(self.variance)
+        beyond = np.concatenate([np.where(self.low < 0, self.low - spread, 0), self.high + spread])
+        return beyond, self.samples.shape[1] / self.count
+
     def times(self, factor: Reals) -> TensorStatistics:
         """The same images where channel c is `factor[c]` times as large; factors positive."""
         return TensorStatistics(
-            samples=self.samples * factor[:, None], low=self.low * factor, high=self.high * factor
+            samples=self.samples * factor[:, None],
+            low=self.low * factor,
+            high=self.high * factor,
+            count=self.count,
         )
 
 
@@ -68,6 +84,7 @@ def observe(
         Tensor name -> statistics, for the input and every layer.
     """
     parts: dict[str, list[tuple[Reals, Reals, Reals]]] = {}
+    counts: dict[str, int] = {}
     with torch.inference_mode():
         for images in batches:
             tensors = execute(
@@ -77,11 +94,14 @@ def observe(
             )
             for name, tensor in tensors.items():
                 parts.setdefault(name, []).append(_of_batch(tensor))
+                values = tensor.numel() // tensor.shape[1]
+                counts[name] = counts.get(name, 0) + values
     return {
         name: TensorStatistics(
             samples=np.concatenate([samples for samples, _, _ in found], axis=1),
             low=np.min([low for _, low, _ in found], axis=0),
             high=np.max([high for _, _, high in found], axis=0),
+            count=counts[name],
         )
         for name, found in parts.items()
     }
