@@ -60,6 +60,7 @@ class SimulatedBoard:
                 harness=harness(image_bits),
             )
         self._library.word_count.restype = ctypes.c_long
+        self._library.beat_count.restype = ctypes.c_long
         self._library.violations.restype = ctypes.c_long
         self._library.read_data.restype = ctypes.c_uint32
         self._library.begin(ctypes.c_uint32(pauses))
@@ -105,6 +106,11 @@ class SimulatedBoard:
         self._library.queue_image(
             data.ctypes.data_as(ctypes.c_void_p), ctypes.c_long(len(data)), ctypes.c_int(last)
         )
+
+    @property
+    def waiting_beats(self) -> int:
+        """Beats of the image stream that have not been taken."""
+        return int(self._library.beat_count())
 
     def advance(self, cycles: int) -> None:
         """Let the clock run."""

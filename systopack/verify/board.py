@@ -167,6 +167,7 @@ extern "C" uint32_t read_data() { return read_value; }
 extern "C" int read_answer() { return read_response; }
 extern "C" long violations() { return broken; }
 extern "C" void advance(long cycles) { while (cycles-- > 0) tick(); }
+extern "C" long beat_count() { return (long)beats.size(); }
 extern "C" long word_count() { return (long)words.size(); }
 extern "C" void take_words(uint32_t* to, uint8_t* last) {
   for (size_t i = 0; i < words.size(); ++i) { to[i] = words[i]; last[i] = lasts[i]; }
