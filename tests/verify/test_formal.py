@@ -11,6 +11,7 @@ from systopack.verify.claims import (
     choice_claim,
     controller_claim,
     handshake_claims,
+    host_claim,
     lanes_claim,
     parallel_claim,
     product_claim,
@@ -19,6 +20,7 @@ from systopack.verify.claims import (
     results_claim,
     rows_claim,
     source_claim,
+    streams_claim,
 )
 from systopack.verify.formal import Claim, prove, prove_all
 
@@ -101,18 +103,28 @@ MUTANTS = [
     (parallel_claim(PARALLEL), "parallel_row.v", "= weight * word", "= load_weight * word"),
     (controller_claim(0, word_cycles=8), "controller.v", "send_step == 2'd2 && !result_ready));", "send_step == 2'd2));"),
     (controller_claim(0, word_cycles=8), "controller.v", "assign image_ready = is_image && !stepped;", "assign image_ready = is_image;"),
+    (controller_claim(0, word_cycles=8), "controller.v", "(!is_image || image_last)) stepped", "1'b1) stepped"),
     (controller_claim(1, word_cycles=8), "controller.v", "since_now} >= MIN_LOAD", "since_now} > MIN_LOAD - 2"),
     (controller_claim(1, word_cycles=8), "controller.v", "wire start = next_up && clear && fed;", "wire start = next_up && fed;"),
     (controller_claim(1, word_cycles=8), "controller.v", "if (tile_ends) idle <= 16'd0;", ""),
     (controller_claim(1, word_cycles=8), "controller.v", "run_start <= 1'b0;", ""),
     (controller_claim(2, word_cycles=8), "controller.v", "if (last_entry) stepped <= 1'b1;", ""),
-    (registers_claim(70), "axi_registers.v", "&& (!s_axi_rvalid || s_axi_rready);", ";"),
+    (registers_claim(70), "axi_registers.v", "read_waits && (!s_axi_rvalid || s_axi_rready);", "read_waits;"),
     (registers_claim(70), "axi_registers.v", "s_axi_bvalid <= write || (s_axi_bvalid && !s_axi_bready);", "s_axi_bvalid <= write;"),
     (registers_claim(70), "axi_registers.v", "if (started) go <= 1'b0;", ""),
+    (registers_claim(70), "axi_registers.v", "MEMORY, ADDRESS, COMMIT: writable = !active;", "MEMORY, ADDRESS, COMMIT: writable = 1'b1;"),
+    (registers_claim(70), "axi_registers.v", "address_next = s_axi_awvalid && s_axi_awready || address_waits && !write;", "address_next = s_axi_awvalid && s_axi_awready;"),
+    (registers_claim(70), "axi_registers.v", "memory <= (memory & ~mask) | (write_data & mask);", "memory <= write_data;"),
     (source_claim(period=7, credits=3), "pipe_source.v", "paced && images != LIMIT[CREDIT_BITS-1:0]", "paced"),
     (source_claim(period=7, credits=3), "pipe_source.v", "paced = !begun || since == PACE", "paced = since == PACE"),
+    (host_claim(credits=2, positions=2), "pipe_source.v", "wire open = !first || (!hold && ", "wire open = !hold && (!first || "),
+    (host_claim(credits=2, positions=2), "pipe_control.v", "&& !busy && !preparing;", "&& !preparing;"),
+    (host_claim(credits=2, positions=2), "pipe_host.v", "assign still = reset || !running;", "assign still = reset;"),
+    (host_claim(credits=2, positions=2), "pipe_results.v", "wire skip = waits && !verdicts[0] && !result_valid;", "wire skip = 1'b0;"),
+    (streams_claim(), "axi_streams.v", "(!result_valid || m_axis_result_tready)", "1'b1"),
+    (streams_claim(), "axi_streams.v", "closes <= cut ? open_now", "closes <= cut ? 1'b0"),
     (results_claim(positions=2, entries=3), "pipe_results.v", "fetch || (result_valid && !(sent && last_row))", "fetch || (result_valid && !sent)"),
-    (results_claim(positions=2, entries=3), "pipe_results.v", "if (!arrived && fetch) held", "if (fetch) held"),
+    (results_claim(positions=2, entries=3), "pipe_results.v", "if (!arrived && next) held", "if (next) held"),
 ]  # fmt: skip
 
 

@@ -45,7 +45,7 @@ module axi_pipelined #(
     output wire        m_axis_result_tlast
 );
     wire                   reset = !aresetn;
-    wire                   go, started, abort, cut, closing, commit, busy, dropped;
+    wire                   go, started, aborting, cut, closing, commit, busy, dropped;
     wire                   image_valid, image_ready, result_valid, result_ready, result_last;
     wire [31:0]            result_word;
     wire [31:0]            memory, address, cycles;
@@ -60,12 +60,12 @@ module axi_pipelined #(
         .s_axi_araddr(s_axi_araddr), .s_axi_arprot(s_axi_arprot), .s_axi_arvalid(s_axi_arvalid),
         .s_axi_arready(s_axi_arready), .s_axi_rdata(s_axi_rdata), .s_axi_rresp(s_axi_rresp),
         .s_axi_rvalid(s_axi_rvalid), .s_axi_rready(s_axi_rready), .go(go), .started(started),
-        .refuse(1'b0), .abort(abort), .aborted(cut), .busy(busy || closing), .dropped(dropped),
+        .refuse(1'b0), .aborting(aborting), .aborted(cut), .busy(busy || closing), .dropped(dropped),
         .cycles(cycles), .entered(32'd0), .stalled(32'd0), .commit(commit),
         .memory(memory), .address(address), .data(data)
     );
     axi_streams streams (
-        .clk(clk), .reset(reset), .abort(abort), .cut(cut), .closing(closing),
+        .clk(clk), .reset(reset), .aborting(aborting), .cut(cut), .closing(closing),
         .s_axis_image_tvalid(s_axis_image_tvalid), .s_axis_image_tlast(s_axis_image_tlast),
         .s_axis_image_tready(s_axis_image_tready), .m_axis_result_tdata(m_axis_result_tdata),
         .m_axis_result_tvalid(m_axis_result_tvalid), .m_axis_result_tready(m_axis_result_tready),
@@ -75,7 +75,7 @@ module axi_pipelined #(
     );
     /* verilator lint_off PINCONNECTEMPTY */
     pipelined_accelerator #(.GATED(GATED)) core (
-        .clk(clk), .reset(reset || cut), .go(go && !abort), .started(started), .busy(busy),
+        .clk(clk), .reset(reset || cut), .go(go && !aborting), .started(started), .busy(busy),
         .cycles(cycles),
         .config_write(commit), .config_memory(memory[2:0]), .config_bank(memory[8+:BANK_BITS]),
         .config_address(address[19:0]), .config_data(data), .image_valid(image_valid),

@@ -50,7 +50,7 @@ module axi_registers #(
     output reg         go,        // until `started`
     input  wire        started,
     input  wire        refuse,    // no start can be kept now
-    output reg         abort,     // until `aborted`
+    output reg         aborting,  // until `aborted`
     input  wire        aborted,
     input  wire        busy,
     input  wire        dropped,   // an image of the wrong length
@@ -71,7 +71,7 @@ module axi_registers #(
     reg  [32*CHUNKS-1:0] collected;
     reg  [31:0]          drops;
     reg                  wrong_length;
-    wire                 active = busy || go || abort;
+    wire                 active = busy || go || aborting;
 
     // What has come of a request waits here, so that READY is a register.
     reg         address_waits, data_waits, read_waits;
@@ -114,11 +114,11 @@ module axi_registers #(
         commit <= 1'b0;
         if (commit) address <= address + 32'd1;
         if (started) go <= 1'b0;
-        if (aborted) abort <= 1'b0;
+        if (aborted) aborting <= 1'b0;
         if (write && writable)
             case (write_index)
                 CONTROL: begin
-                    if (aborts) abort <= 1'b1;
+                    if (aborts) aborting <= 1'b1;
                     if (aborts || begins) go <= begins;
                 end
                 MEMORY: memory <= (memory & ~mask) | (write_data & mask);
@@ -167,7 +167,7 @@ module axi_registers #(
         s_axi_rvalid <= read || (s_axi_rvalid && !s_axi_rready);
         if (reset) begin
             go <= 1'b0;
-            abort <= 1'b0;
+            aborting <= 1'b0;
             commit <= 1'b0;
             chunk <= 16'd0;
             memory <= 32'd0;

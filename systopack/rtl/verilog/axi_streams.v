@@ -7,7 +7,7 @@
 module axi_streams (
     input  wire        clk,
     input  wire        reset,
-    input  wire        abort,          // until `cut`
+    input  wire        aborting,       // until `cut`
     output wire        cut,
     output wire        closing,        // the word that ends a packet is offered
     // Outside.
@@ -35,7 +35,7 @@ module axi_streams (
     wire taken = s_axis_image_tvalid && s_axis_image_tready;
     wire midway_now = taken ? !s_axis_image_tlast : midway;
     assign closing = closes;
-    assign cut = abort && !closes && (!result_valid || m_axis_result_tready);
+    assign cut = aborting && !closes && (!result_valid || m_axis_result_tready);
     assign m_axis_result_tvalid = closes || result_valid;
     assign m_axis_result_tdata = closes ? 32'd0 : result_word;
     assign m_axis_result_tlast = closes || result_last;

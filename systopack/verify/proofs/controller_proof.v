@@ -101,6 +101,9 @@ module controller_proof #(
     };
     wire        host_waits = is_image && !stepped && !image_valid
                           || is_send && !stepped && send_step == 2'd2 && !result_ready;
+    // A beat of an image of the wrong length: the instruction may begin again.
+    wire        host_errs = is_image && !stepped && image_valid && (overrun
+        || image_last != (position == final_position && entry == final_entry));
     reg  [TOP-1:0] progress_before;
     reg            goes_on = 0;
 
@@ -138,7 +141,7 @@ module controller_proof #(
         finished <= !reset && start && next_op == 3'd0;
         ran <= !reset && begins;
         progress_before <= progress;
-        goes_on <= !reset && busy && !start && !host_waits && !wrong;  // the same instruction or wait
+        goes_on <= !reset && busy && !start && !host_waits && !host_errs;  // the same instruction or wait
         if (reset) {since_tile, since_end, tiles_before} <= 0;
     end
 
@@ -150,6 +153,7 @@ module controller_proof #(
             if (waited && (!result_valid || place != waited_for)) ok = 0;
             if ((image_ready || result_valid) && (all_seen || !is_image && !is_send)) ok = 0;
             if (is_image && (overrun != beyond || stepped && beyond)) ok = 0;
+            if (is_image && beyond && {seen_position, seen_entry} != 0) ok = 0;
             if (image_dropped != dropping) ok = 0;
             if (is_image || is_send) begin
                 if (all_seen != stepped || op_ends && !all_seen) ok = 0;

@@ -32,7 +32,7 @@ module registers_proof #(
     wire                   s_axi_awready, s_axi_wready, s_axi_bvalid, s_axi_arready, s_axi_rvalid;
     wire [1:0]             s_axi_bresp, s_axi_rresp;
     wire [31:0]            s_axi_rdata, memory, address;
-    wire                   go, abort, commit;
+    wire                   go, aborting, commit;
     wire [CONFIG_BITS-1:0] data;
     wire [15:0]            chunk;
     wire [32*CHUNKS-1:0]   collected;
@@ -138,7 +138,7 @@ module registers_proof #(
             if (s_axi_bvalid != b_owed || s_axi_rvalid != r_owed) ok = 0;
             if (b_owed && s_axi_bresp != b_answer) ok = 0;
             if (r_owed && (s_axi_rdata != answer || s_axi_rresp != r_answer)) ok = 0;
-            if (go != goes || abort != aborts || commit != commits || chunk != full) ok = 0;
+            if (go != goes || aborting != aborts || commit != commits || chunk != full) ok = 0;
             if (memory != memory_seen || address != address_seen) ok = 0;
             for (k = 0; k < CHUNKS; k = k + 1) 
                 if (mirrored && collected[32*k+:32] != words[k]) ok = 0;

@@ -21,7 +21,7 @@ module streams_proof (
     wire [31:0] word;
     wire        open, closes, midway, discards;
     axi_streams subject (
-        .clk(clk), .reset(reset), .abort(abort), .cut(cut), .closing(closing),
+        .clk(clk), .reset(reset), .aborting(abort), .cut(cut), .closing(closing),
         .s_axis_image_tvalid(image_tvalid), .s_axis_image_tlast(image_tlast),
         .s_axis_image_tready(image_tready), .m_axis_result_tdata(word),
         .m_axis_result_tvalid(valid), .m_axis_result_tready(result_tready),
