@@ -251,7 +251,7 @@ def host_claim(*, credits: int, positions: int) -> Claim:
     inner += [f"source.{name}" for name in ("word", "since", "images", "begun", "filling")]
     inner += [f"source.{name}" for name in ("overrun", "judged", "good", "finished")]
     inner += [f"results.{name}" for name in ("held", "position", "known", "verdicts", "row")]
-    inner += [f"results.{name}" for name in ("last_sending", "read_entry", "write_entry")]
+    inner += [f"results.{name}" for name in ("next", "last_sending", "read_entry", "write_entry")]
     names = ("control", "source", "results", "host")
     return Claim(
         name=f"host with {credits} images of {positions} positions",

@@ -42,7 +42,7 @@ module host_proof #(
 
     // Inside.
     wire                        preparing, running, filling, overrun, begun, last_sending, judged, good;
-    wire                        finished;
+    wire                        finished, next;
     wire [PREPARE_BITS-1:0]     prepared;
     wire [COUNT_BITS-1:0]       word, since;
     wire [CREDIT_BITS-1:0]      images, known;
@@ -94,6 +94,7 @@ module host_proof #(
             if (busy != (images != 0 || starting)) ok = 0;
             // Nobody waits for nobody.
             if (images != 0 && !(word != 0 || owed != 0 || result_valid || held != 0 && known != 0)) ok = 0;
+            if (held != 0 && known != 0 && !result_valid && !next) ok = 0;
             if (images != 0 && !running) ok = 0;
             if (finished && images == 0 || position_arrived && owed != 0 && held == ENTRIES) ok = 0;
             // What keeps this so.
