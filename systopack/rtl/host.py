@@ -67,8 +67,8 @@ class Host:
             raise InvalidFileError(
                 f"The accelerator behind the registers was built for other widths and depths "
                 f"(BUILD {built:#010x}) than network '{program.network.name}' on "
-                f"{program.array.name} needs ({wanted:#010x}); write and build its own hardware with "
-                "`write_rtl`."
+                f"{program.array.name} needs ({wanted:#010x}); write and build its own hardware "
+                "with `systopack rtl`."
             )
         for register, value in configuration_writes(program.images):
             self._write(register, value)

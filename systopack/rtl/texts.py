@@ -37,11 +37,12 @@ REGISTERS = """\
 | 0x28 | DROPPED | read | images of the wrong length since the last reset |
 | 0x2c | BUILD | read | {build:#010x}, digest of all widths and depths |
 
-WSTRB says which bytes are written; DATA ends with its highest byte, COMMIT and CONTROL act by their
-lowest. The two lowest address bits are ignored. The answer is SLVERR, and nothing changes, for other
-addresses, for writes of what is read only or of 0x08 to 0x14 while busy, for DATA beyond a word, and
-for a start that cannot be kept. An abort stops what is going on: a result packet that had begun ends
-with a word 0, the rest of an image that had begun is thrown away, memories keep their contents.
+WSTRB says which bytes are written; DATA ends with its highest byte, COMMIT and CONTROL act by
+their lowest. The two lowest address bits are ignored. The answer is SLVERR, and nothing changes,
+for other addresses, for writes of what is read only or of 0x08 to 0x14 while busy, for DATA beyond
+a word, and for a start that cannot be kept. An abort stops what is going on: a result packet that
+had begun ends with a word 0, the rest of an image that had begun is thrown away, memories keep
+their contents.
 """
 
 

@@ -165,8 +165,13 @@ Array: {array.name}, {array.accumulator_bits}-bit accumulators. One image takes
 
 ## Ports
 
-{PORTS.format(image_bits=8, image="int8 pixels: channel by channel, row by row",
-              results="results in order")}
+{
+        PORTS.format(
+            image_bits=8,
+            image="int8 pixels: channel by channel, row by row",
+            results="results in order",
+        )
+    }
 ## Registers
 
 {REGISTERS.format(identity=TILED_IDENTITY, build=build_digest(program))}

@@ -44,7 +44,7 @@ static bool waits() {
   noise ^= noise << 13; noise ^= noise >> 17; noise ^= noise << 5;
   return pauses && (noise >> 7 & 3) == 0;
 }
-static void send(const uint32_t* data) { const uint32_t* p = data; Vmodel& model = *top; SEND_IMAGE }
+static void send(const uint32_t* p) { Vmodel& model = *top; SEND_IMAGE }
 static void clear() {
   write_queue.clear(); read_queue.clear(); beats.clear(); words.clear(); lasts.clear();
   address_sent = data_sent = request_sent = false;

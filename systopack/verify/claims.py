@@ -205,16 +205,15 @@ def controller_claim(part: int, *, word_cycles: int) -> Claim:
 
 def registers_claim(config_bits: int) -> Claim:
     """The AXI4-Lite registers, for any host."""
+    inner = ["chunk", "collected", "address_waits", "data_waits", "read_waits", "write_index"]
+    inner += ["read_index", "write_data", "strobe", "drops", "wrong_length"]
     return Claim(
         name=f"registers for memories of {config_bits} bits",
         top="registers_proof",
         files=(VERILOG / "axi_registers.v", _PROOFS / "registers_proof.v"),
         parameters=(("CONFIG_BITS", config_bits),),
         induction=True,
-        wires=_inner(
-            ["chunk", "collected", "address_waits", "data_waits", "read_waits", "write_index"]
-            + ["read_index", "write_data", "strobe", "drops", "wrong_length"]
-        ),
+        wires=_inner(inner),
     )
 
 

@@ -70,15 +70,27 @@ class Bench:
         cocotb.start_soon(Clock(dut.clk, 10, unit="ns").start())
         reset = {"reset": dut.aresetn, "reset_active_level": False}
         self.master = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi"), dut.clk, **reset)
-        self.source = AxiStreamSource(AxiStreamBus.from_prefix(dut, "s_axis_image"), dut.clk, byte_lanes=1, **reset)
-        self.sink = AxiStreamSink(AxiStreamBus.from_prefix(dut, "m_axis_result"), dut.clk, byte_lanes=1, **reset)
+        self.source = AxiStreamSource(
+            AxiStreamBus.from_prefix(dut, "s_axis_image"), dut.clk, byte_lanes=1, **reset
+        )
+        self.sink = AxiStreamSink(
+            AxiStreamBus.from_prefix(dut, "m_axis_result"), dut.clk, byte_lanes=1, **reset
+        )
         # Frames that a reset takes away are none of our business.
         for part in (self.master.write_if, self.master.read_if, self.source, self.sink):
             part.log.setLevel(logging.ERROR)
         self.monitors = [
-            Monitor(dut, "results", dut.m_axis_result_tvalid, dut.m_axis_result_tready, [dut.m_axis_result_tdata, dut.m_axis_result_tlast]),
+            Monitor(
+                dut,
+                "results",
+                dut.m_axis_result_tvalid,
+                dut.m_axis_result_tready,
+                [dut.m_axis_result_tdata, dut.m_axis_result_tlast],
+            ),
             Monitor(dut, "B", dut.s_axi_bvalid, dut.s_axi_bready, [dut.s_axi_bresp]),
-            Monitor(dut, "R", dut.s_axi_rvalid, dut.s_axi_rready, [dut.s_axi_rdata, dut.s_axi_rresp]),
+            Monitor(
+                dut, "R", dut.s_axi_rvalid, dut.s_axi_rready, [dut.s_axi_rdata, dut.s_axi_rresp]
+            ),
         ]
 
     async def reset(self, cycles=4):
@@ -92,7 +104,13 @@ class Bench:
     def pause(self, share):
         """Every channel waits at random."""
         writes, reads = self.master.write_if, self.master.read_if
-        channels = (writes.aw_channel, writes.w_channel, writes.b_channel, reads.ar_channel, reads.r_channel)
+        channels = (
+            writes.aw_channel,
+            writes.w_channel,
+            writes.b_channel,
+            reads.ar_channel,
+            reads.r_channel,
+        )
         for channel in (*channels, self.source, self.sink):
             channel.set_pause_generator(self._pauses(share))
 

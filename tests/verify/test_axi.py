@@ -192,7 +192,7 @@ def test_data_beyond_a_word_is_refused(ready, board):
 
 
 def test_an_abort_ends_the_packet_that_had_begun(ready, board):
-    program, _, images, expected = ready
+    _, _, images, expected = ready
     for cycles in range(0, 4000, 37):
         board.host.start()
         board.send(images[0])

@@ -75,7 +75,10 @@ def vectors_of(network, array, images, organisation, cycles):
         "organisation": organisation,
         "writes": [pair for pair in configuration_writes(program.images) if pair[0] != CONTROL],
         "images": [
-            [int.from_bytes(beat.view(np.uint8).tobytes(), "little") for beat in np.ascontiguousarray(image)]
+            [
+                int.from_bytes(beat.view(np.uint8).tobytes(), "little")
+                for beat in np.ascontiguousarray(image)
+            ]
             for image in beats
         ],
         "results": (expected.reshape(count, -1) & 0xFFFFFFFF).tolist(),

@@ -117,7 +117,9 @@ def test_an_image_after_a_reset_an_abort_or_a_start_is_right(organisation):
     assert trials.board.violations() == 0
 
 
-CASES = [("tiled", name) for name in ARRAYS] + [("pipelined", name) for name in ("mx", "bit-parallel")]
+CASES = [("tiled", name) for name in ARRAYS] + [
+    ("pipelined", name) for name in ("mx", "bit-parallel")
+]
 
 
 @pytest.mark.slow

@@ -78,7 +78,9 @@ def _top(program: PipelinedProgram) -> str:
         if line.startswith(("    input", "    output"))
     ]
     ports = ports.replace("IMAGE_BITS-1", str(program.parameters["IMAGE_BITS"] - 1))
-    parameters = ",\n".join(f"        .{n}({value})" for n, value in axi_parameters(program).items())
+    parameters = ",\n".join(
+        f"        .{name}({value})" for name, value in axi_parameters(program).items()
+    )
     connections = ",\n".join(f"        .{name}({name})" for name in names)
     return (
         f"module accelerator (\n{ports});\n    axi_pipelined #(\n{parameters}\n    ) axi (\n"
@@ -118,8 +120,13 @@ other every {cycles.period_cycles:,} cycles. The memories hold {memory_bits(prog
 
 ## Ports
 
-{PORTS.format(image_bits=image_bits, image="all channels of a position, 0 lowest",
-              results="all rows of a position")}
+{
+        PORTS.format(
+            image_bits=image_bits,
+            image="all channels of a position, 0 lowest",
+            results="all rows of a position",
+        )
+    }
 ## Registers
 
 {REGISTERS.format(identity=PIPELINED_IDENTITY, build=build_digest(program))}
