@@ -75,14 +75,16 @@ def prove(claim: Claim, *, timeout_s: float = 600.0) -> bool:
     elif claim.cycles:
         goal += f" -seq {claim.cycles} -prove-skip {claim.cycles - 1}"
     commands = [
-        *(f"read_verilog -sv {path}" for path in claim.files),
+        # Modules are not built at their default sizes first, which takes minutes for an array.
+        *(f"read_verilog -defer -sv {path}" for path in claim.files),
         f"hierarchy -top {claim.top} {parameters}",
         "proc",
         "flatten",
         "memory_collect",
         "delete t:$mem_v2" if claim.any_memory else "memory_map",
         *(f"connect -nounset -set {wire} {inner}" for wire, inner in claim.wires),
-        "opt -full",
+        # A register that only ever takes one value starts with any other one all the same.
+        "opt -full -noff",
         "clean",
         goal,
     ]

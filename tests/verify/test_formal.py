@@ -1,10 +1,14 @@
 """Proofs for all values; and that a wrong block cannot be proven."""
 
+import shutil
 from dataclasses import replace
 
 import pytest
 
 from systopack.hardware.array import Array
+from systopack.rtl.parameters import VERILOG
+from systopack.rtl.pipelined.program import compile_pipelined
+from systopack.rtl.program import compile_tiled
 from systopack.verify.claims import (
     cell_claim,
     cell_claims,
@@ -23,6 +27,8 @@ from systopack.verify.claims import (
     streams_claim,
 )
 from systopack.verify.formal import Claim, prove, prove_all
+from systopack.verify.reset_claims import reset_claim
+from tests.networks import network_of_positions
 
 IL = Array(rows=1, columns=1, alpha=1, cell="il")
 BL = replace(IL, cell="bl")
@@ -141,3 +147,29 @@ def mutated(claim: Claim, folder, name, old, new):
     assert text.count(old) == 1, f"{name} has {text.count(old)} times {old}"
     (folder / name).write_text(text.replace(old, new))
     return tuple(folder / name if file is original else file for file in claim.files)
+
+
+SMALL = [Array(rows=2, columns=2, cell="bit-parallel"), Array(rows=2, columns=2)]
+COMPILED = [compile_tiled, compile_pipelined]
+
+
+@pytest.mark.parametrize("compiled", COMPILED, ids=lambda compiled: compiled.__name__)
+@pytest.mark.parametrize(
+    "array",
+    [SMALL[0], pytest.param(SMALL[1], marks=pytest.mark.slow)],
+    ids=lambda array: array.cell,
+)
+def test_one_cycle_of_reset_leaves_nothing_in_a_whole_accelerator(tmp_path, compiled, array):
+    program = compiled(network_of_positions(), array=array)
+    assert prove(reset_claim(program, folder=tmp_path))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("compiled", COMPILED, ids=lambda compiled: compiled.__name__)
+def test_a_valid_that_outlives_the_reset_is_refuted(tmp_path, compiled):
+    verilog = tmp_path / "verilog"
+    shutil.copytree(VERILOG, verilog)
+    line = verilog / "valid_line.v"
+    line.write_text(line.read_text().replace("line <= reset ? {CYCLES{1'b0}} : ", "line <= "))
+    program = compiled(network_of_positions(), array=SMALL[0])
+    assert not prove(reset_claim(program, folder=tmp_path, verilog=verilog))
