@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import strategies as st
 
@@ -80,6 +82,13 @@ def random_network(
         )
     )
     return PackedNetwork(name="random", nodes=tuple(nodes))
+
+
+def network_of_positions() -> PackedNetwork:
+    """A pooling and a layer whose 2 x 3 positions are the results."""
+    network = random_network(np.random.default_rng(0), layers=2)
+    layer = replace(network.nodes[2], shift=None, activation="none", clip=None)
+    return PackedNetwork(name="positions", nodes=(*network.nodes[:2], layer))
 
 
 def random_images(rng: np.random.Generator, network: PackedNetwork, count: int) -> np.ndarray:

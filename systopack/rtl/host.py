@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from systopack.errors import InvalidFileError
+from systopack.rtl.identity import build_digest
 from systopack.rtl.images import MemoryImage
 from systopack.rtl.pipelined.program import PipelinedProgram
 from systopack.rtl.program import TiledProgram
 
 CONTROL, CYCLES, MEMORY, ADDRESS, DATA, COMMIT, IDENTITY, ENTERED, STALLED = range(0, 36, 4)
+STATUS, DROPPED, BUILD = range(36, 48, 4)
+START, ABORT = 1, 2  # in CONTROL
+WRONG_LENGTH = 2  # in STATUS
 TILED_IDENTITY, PIPELINED_IDENTITY = 0x53590001, 0x53590002
 
 
@@ -46,7 +50,8 @@ class Host:
         """Fill the memories.
 
         Raises:
-            InvalidFileError: there is no accelerator of this kind behind the registers.
+            InvalidFileError: there is no accelerator of this kind behind the registers, or one that
+                was built with other widths and depths; raised before anything is written.
         """
         pipelined = isinstance(program, PipelinedProgram)
         expected = PIPELINED_IDENTITY if pipelined else TILED_IDENTITY
@@ -57,15 +62,42 @@ class Host:
                 f"The registers identify themselves as {identity:#x}, not as a {kind} "
                 f"accelerator ({expected:#x}); check the base address."
             )
+        built, wanted = self._read(BUILD), build_digest(program)
+        if built != wanted:
+            raise InvalidFileError(
+                f"The accelerator behind the registers was built for other widths and depths "
+                f"(BUILD {built:#010x}) than network '{program.network.name}' on "
+                f"{program.array.name} needs ({wanted:#010x}); write and build its own hardware "
+                "with `systopack rtl`."
+            )
         for register, value in configuration_writes(program.images):
             self._write(register, value)
 
     def start(self) -> None:
         """Start: a tiled accelerator runs one image, a layer-pipelined one all that follow.
 
-        Send the images and take the results meanwhile.
+        Send the images, the last word of each with TLAST, and take the results meanwhile.
         """
-        self._write(CONTROL, 1)
+        self._write(CONTROL, START)
+
+    def abort(self) -> None:
+        """Stop what is going on and forget the images under way; the memories keep their contents.
+
+        A result packet that had begun ends with a word 0. The rest of an image that had begun is
+        taken and thrown away.
+        """
+        self._write(CONTROL, ABORT)
+
+    def wrong_length(self) -> bool:
+        """Whether an image of the wrong length was dropped since this was asked last."""
+        dropped = bool(self._read(STATUS) & WRONG_LENGTH)
+        if dropped:
+            self._write(STATUS, WRONG_LENGTH)
+        return dropped
+
+    def dropped_images(self) -> int:
+        """Images of the wrong length since the last reset."""
+        return self._read(DROPPED)
 
     def busy(self) -> bool:
         """Whether a run is going on."""

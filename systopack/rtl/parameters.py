@@ -24,6 +24,7 @@ ARRAY_SOURCES = (
 )
 TILED_SOURCES = (
     *ARRAY_SOURCES,
+    "valid_line.v",
     "memory.v",
     "requantize.v",
     "sum_serializer.v",
@@ -37,9 +38,10 @@ TILED_SOURCES = (
     "weight_loader.v",
     "tiled_accelerator.v",
 )
-AXI_TILED_SOURCES = (*TILED_SOURCES, "axi_registers.v", "axi_tiled.v")
+AXI_TILED_SOURCES = (*TILED_SOURCES, "axi_registers.v", "axi_streams.v", "axi_tiled.v")
 PIPELINED_SOURCES = (
     *ARRAY_SOURCES,
+    "valid_line.v",
     "memory.v",
     "requantize.v",
     "sum_deserializer.v",
@@ -55,8 +57,14 @@ PIPELINED_SOURCES = (
     "pipe_lane.v",
     "pipe_pool.v",
     "pipe_results.v",
+    "pipe_host.v",
 )
-AXI_PIPELINED_SOURCES = (*PIPELINED_SOURCES, "axi_registers.v", "axi_pipelined.v")
+AXI_PIPELINED_SOURCES = (
+    *PIPELINED_SOURCES,
+    "axi_registers.v",
+    "axi_streams.v",
+    "axi_pipelined.v",
+)
 CELL_NUMBERS = {"mx": 0, "il": 0, "bl": 1, "bit-parallel": 2}
 
 

@@ -9,6 +9,42 @@ from numpy.typing import NDArray
 
 from systopack.rtl.parameters import VERILOG
 
+# Both organisations have the same ports and registers.
+PORTS = """\
+| port | protocol | meaning |
+|---|---|---|
+| `clk`, `aresetn` | | one clock; reset is synchronous, active low |
+| `s_axi_*` | AXI4-Lite, 32 bits | registers below |
+| `s_axis_image_*` | AXI4-Stream, {image_bits} bits | {image}; TLAST ends an image |
+| `m_axis_result_*` | AXI4-Stream, 32 bits | {results}; TLAST ends an image's |
+
+No output depends on an input in the same cycle. An image that TLAST ends too early or too late is
+dropped: it gives no result, DROPPED counts it, and the next one is right.
+"""
+REGISTERS = """\
+| address | name | access | meaning |
+|---|---|---|---|
+| 0x00 | CONTROL | read, write | write bit 0: start, bit 1: abort; read bit 0: busy |
+| 0x04 | CYCLES | read | cycles of this or the last run |
+| 0x08 | MEMORY | read, write while idle | bits 2..0 memory, bits 31..8 bank |
+| 0x0c | ADDRESS | read, write while idle | word to write next |
+| 0x10 | DATA | write while idle | next 32 bits of the word, least significant first |
+| 0x14 | COMMIT | write while idle | write the word, go on to the next address |
+| 0x18 | IDENTITY | read | {identity:#010x} |
+| 0x1c | ENTERED | read | word times in which words entered the array (tiled) |
+| 0x20 | STALLED | read | word times in which only weights or partial sums were waited for (tiled) |
+| 0x24 | STATUS | read, write | bit 0 busy; bit 1 an image was dropped, write 1 to clear |
+| 0x28 | DROPPED | read | images of the wrong length since the last reset |
+| 0x2c | BUILD | read | {build:#010x}, digest of all widths and depths |
+
+WSTRB says which bytes are written; DATA ends with its highest byte, COMMIT and CONTROL act by
+their lowest. The two lowest address bits are ignored. The answer is SLVERR, and nothing changes,
+for other addresses, for writes of what is read only or of 0x08 to 0x14 while busy, for DATA beyond
+a word, and for a start that cannot be kept. An abort stops what is going on: a result packet that
+had begun ends with a word 0, the rest of an image that had begun is thrown away, memories keep
+their contents.
+"""
+
 
 def configuration_text(writes: Iterable[tuple[int, int]]) -> str:
     """One line for each register write: register (2 digits), value (8 digits)."""

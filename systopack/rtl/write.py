@@ -14,11 +14,12 @@ from systopack.hardware.array import Array
 from systopack.hardware.tiled import TiledCycles, count_tiled
 from systopack.network.network import PackedNetwork
 from systopack.network.reference import run
-from systopack.rtl.host import CONTROL, configuration_writes
+from systopack.rtl.host import CONTROL, START, TILED_IDENTITY, configuration_writes
+from systopack.rtl.identity import axi_parameters, build_digest
 from systopack.rtl.parameters import AXI_TILED_SOURCES, VERILOG
 from systopack.rtl.pipelined.write import pipelined_contents
 from systopack.rtl.program import TiledProgram, compile_tiled
-from systopack.rtl.texts import configuration_text, hex_lines, test_bench
+from systopack.rtl.texts import PORTS, REGISTERS, configuration_text, hex_lines, test_bench
 
 ORGANISATIONS = ("tiled", "pipelined")
 
@@ -84,10 +85,10 @@ def _tiled_contents(
     """Files by name, cycles of an image, bits of memory."""
     program = compile_tiled(network, array=array)
     counted = count_tiled(network, array=array, placement=program.placement)
-    writes = [*configuration_writes(program.images), (CONTROL, 1)]
+    writes = [*configuration_writes(program.images), (CONTROL, START)]
     contents = {
         **{name: (VERILOG / name).read_text() for name in AXI_TILED_SOURCES},
-        "accelerator.v": _top(program, results.size),
+        "accelerator.v": _top(program),
         "testbench.v": test_bench(
             writes=len(writes),
             beats=image.size,
@@ -122,7 +123,7 @@ def memory_bits(program: TiledProgram) -> int:
     return banks * per_bank + sizes["LANES"] * per_lane + weights + program_bits
 
 
-def _top(program: TiledProgram, results: int) -> str:
+def _top(program: TiledProgram) -> str:
     """A module without parameters: the AXI accelerator for this network and array."""
     source = (VERILOG / "axi_tiled.v").read_text()
     ports = source[source.index(") (\n") + 4 : source.index(");\n")].replace("reg ", "wire")
@@ -131,8 +132,9 @@ def _top(program: TiledProgram, results: int) -> str:
         for line in ports.splitlines()
         if line.startswith(("    input", "    output"))
     ]
-    settings = {"RESULTS": results, **program.parameters}
-    parameters = ",\n".join(f"        .{name}({value})" for name, value in settings.items())
+    parameters = ",\n".join(
+        f"        .{name}({value})" for name, value in axi_parameters(program).items()
+    )
     connections = ",\n".join(f"        .{name}({name})" for name in names)
     return (
         f"// {program.network.name} on a tiled accelerator: {program.array.name}.\n"
@@ -163,26 +165,18 @@ Array: {array.name}, {array.accumulator_bits}-bit accumulators. One image takes
 
 ## Ports
 
-| port | protocol | meaning |
-|---|---|---|
-| `clk`, `reset` | | one clock; reset is synchronous, active high |
-| `s_axi_*` | AXI4-Lite, 32 bits | registers below |
-| `s_axis_image_*` | AXI4-Stream, 8 bits | int8 pixels: channel by channel, row by row |
-| `m_axis_result_*` | AXI4-Stream, 32 bits | results in order, TLAST with the last |
-
+{
+        PORTS.format(
+            image_bits=8,
+            image="int8 pixels: channel by channel, row by row",
+            results="results in order",
+        )
+    }
 ## Registers
 
-| address | name | meaning |
-|---|---|---|
-| 0x00 | CONTROL | write bit 0: start; read bit 0: busy |
-| 0x04 | CYCLES | cycles of this or the last run |
-| 0x08 | MEMORY | bits 2..0 memory, bits 31..8 bank |
-| 0x0c | ADDRESS | word to write next |
-| 0x10 | DATA | next 32 bits of the word, least significant first |
-| 0x14 | COMMIT | write the word, go on to the next address |
-| 0x18 | IDENTITY | 0x53590001 |
-| 0x1c | ENTERED | word times of this or the last run in which words entered the array |
-| 0x20 | STALLED | word times in which only weights or returning partial sums were waited for |
+{REGISTERS.format(identity=TILED_IDENTITY, build=build_digest(program))}
+A start begins one run, of one image. It is refused while another one waits, and during a run until
+the last result has been taken.
 
 Memories: 0 program, 1 output program, 2 weights, 3 stream descriptors, 4 write routes,
 5 biases, 6 output parameters. Routes count every part of a bank as a bank.

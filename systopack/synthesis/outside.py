@@ -279,8 +279,9 @@ def _replay(part: Part, recording: _Recording) -> tuple[Activity, int]:
     run = GateSimulation(part.netlist, clock=_CLOCK).start(runs=len(part.instances))
     first = recording.bits(0, 1).repeat(_RESET_CYCLES + recording.phase, axis=0)
     resting = {name: _lanes(part, name, first, recording) for name in inputs}
-    if "reset" in resting:
+    if "go" in resting:
         resting["go"][:] = 0
+    if "reset" in resting:
         resting["reset"][:_RESET_CYCLES] = 1
     run.advance(resting, counted=False)
     checked = 0

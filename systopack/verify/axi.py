@@ -11,140 +11,166 @@ from numpy.typing import NDArray
 
 from systopack.errors import InvalidNetworkError
 from systopack.rtl.host import Host
-from systopack.rtl.parameters import AXI_PIPELINED_SOURCES, AXI_TILED_SOURCES, sources
+from systopack.rtl.identity import axi_parameters
+from systopack.rtl.parameters import AXI_PIPELINED_SOURCES, AXI_TILED_SOURCES, VERILOG
 from systopack.rtl.pipelined.program import PipelinedProgram
 from systopack.rtl.pipelined.top import top_module
 from systopack.rtl.program import TiledProgram
-from systopack.verify.bench import Port, copy_port
+from systopack.verify.board import harness
 from systopack.verify.verilator import build
+
+OKAY, SLVERR = 0, 2
+_ANSWER_CYCLES = 10_000  # a register answers within a few; pauses make it longer
 
 
 class SimulatedBoard:
     """An accelerator in simulation; `host` has the calls that a board answers too.
 
+    All ports move at the same time: what is queued goes out while others wait. A board with
+    `pauses` waits at random with every VALID and READY of its own.
+
     Args:
         program: the compiled network, which decides how the accelerator is built.
+        pauses: 0: none, else the seed of random pauses.
+        verilog: folder of the Verilog files.
     """
 
-    def __init__(self, program: TiledProgram | PipelinedProgram) -> None:
+    def __init__(
+        self,
+        program: TiledProgram | PipelinedProgram,
+        *,
+        pauses: int = 0,
+        verilog: Path = VERILOG,
+    ) -> None:
         shapes = program.network.shapes
         self._results = int(np.prod(shapes[program.network.output.name]))
         self._pipelined = isinstance(program, PipelinedProgram)
-        if isinstance(program, PipelinedProgram):
-            with tempfile.TemporaryDirectory(prefix="systopack-") as folder:
-                top = Path(folder) / "pipelined_accelerator.v"
-                top.write_text(top_module(program))
-                self._library = build(
-                    top="axi_pipelined",
-                    sources=[*sources(AXI_PIPELINED_SOURCES), top],
-                    parameters=program.parameters,
-                    harness=_harness(program.parameters["IMAGE_BITS"]),
-                )
-        else:
+        names = AXI_PIPELINED_SOURCES if self._pipelined else AXI_TILED_SOURCES
+        files = [verilog / name for name in names]
+        image_bits = 8
+        with tempfile.TemporaryDirectory(prefix="systopack-") as folder:
+            if isinstance(program, PipelinedProgram):
+                image_bits = program.parameters["IMAGE_BITS"]
+                files.append(Path(folder) / "pipelined_accelerator.v")
+                files[-1].write_text(top_module(program))
             self._library = build(
-                top="axi_tiled",
-                sources=sources(AXI_TILED_SOURCES),
-                parameters={**program.parameters, "RESULTS": self._results},
-                harness=_harness(8),
+                top="axi_pipelined" if self._pipelined else "axi_tiled",
+                sources=files,
+                parameters=axi_parameters(program),
+                harness=harness(image_bits),
             )
-        self._library.reset()
-        self._library.read_register.restype = ctypes.c_uint32
+        self._library.word_count.restype = ctypes.c_long
+        self._library.beat_count.restype = ctypes.c_long
+        self._library.violations.restype = ctypes.c_long
+        self._library.read_data.restype = ctypes.c_uint32
+        self._library.begin(ctypes.c_uint32(pauses))
+        self.reset()
         self.host = Host(self._write, self._read)
 
+    def reset(self, *, cycles: int = 4) -> None:
+        """Hold `aresetn` low for some cycles; what was queued, sent or received is forgotten."""
+        self._library.reset(ctypes.c_long(cycles))
+
+    def write(self, register: int, value: int, *, strobe: int = 15) -> int:
+        """Write a register and wait for the answer.
+
+        Args:
+            strobe: bit b: byte b is written.
+
+        Returns:
+            OKAY or SLVERR.
+        """
+        self._library.queue_write(
+            ctypes.c_uint32(register), ctypes.c_uint32(value), ctypes.c_uint32(strobe)
+        )
+        self._wait(self._library.writing)
+        return int(self._library.write_answer())
+
+    def read(self, register: int) -> tuple[int, int]:
+        """Read a register: its value, and OKAY or SLVERR."""
+        self._library.queue_read(ctypes.c_uint32(register))
+        self._wait(self._library.reading)
+        return int(self._library.read_data()), int(self._library.read_answer())
+
+    def send(self, image: NDArray[np.int8], *, beats: int | None = None, last: bool = True) -> None:
+        """Queue an image, shape (C, H, W), for the image stream.
+
+        Args:
+            beats: so many of its beats; more than it has repeat it. None: all.
+            last: whether the last beat has TLAST.
+        """
+        planes = image.reshape(image.shape[0], -1)
+        pixels = planes.T if self._pipelined else planes.reshape(-1, 1)
+        pixels = np.resize(pixels, (len(pixels) if beats is None else beats, pixels.shape[1]))
+        data = np.ascontiguousarray(pixels).view(np.uint8)
+        self._library.queue_image(
+            data.ctypes.data_as(ctypes.c_void_p), ctypes.c_long(len(data)), ctypes.c_int(last)
+        )
+
+    @property
+    def waiting_beats(self) -> int:
+        """Beats of the image stream that have not been taken."""
+        return int(self._library.beat_count())
+
+    def advance(self, cycles: int) -> None:
+        """Let the clock run."""
+        self._library.advance(ctypes.c_long(cycles))
+
+    def received(self) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+        """The result words taken since the last reset or call, and which of them had TLAST."""
+        count = self._library.word_count()
+        words, lasts = np.zeros(count, np.int32), np.zeros(count, np.uint8)
+        self._library.take_words(
+            words.ctypes.data_as(ctypes.c_void_p), lasts.ctypes.data_as(ctypes.c_void_p)
+        )
+        return words, lasts
+
     def run(self, image: NDArray[np.int8], *, cycle_limit: int = 1 << 24) -> NDArray[np.int32]:
-        """Run one image, shape (C, H, W), and give the result words, shape (results,).
+        """Start, run one image, shape (C, H, W), and give the result words, shape (results,).
 
         A layer-pipelined accelerator gives them position by position.
 
         Raises:
-            InvalidNetworkError: the results did not come within the limit.
+            InvalidNetworkError: the results did not come within the limit, or TLAST is wrong.
         """
-        planes = image.reshape(image.shape[0], -1)
-        beats = planes.T if self._pipelined else planes.reshape(-1, 1)
-        pixels = np.ascontiguousarray(beats).view(np.uint8)
-        results = np.zeros(self._results, np.int32)
         self.host.start()
-        ended = self._library.stream(
-            pixels.ctypes.data_as(ctypes.c_void_p),
-            ctypes.c_long(len(pixels)),
-            results.ctypes.data_as(ctypes.c_void_p),
-            ctypes.c_long(results.size),
+        self.send(image)
+        return self.results(cycle_limit=cycle_limit)
+
+    def results(self, *, cycle_limit: int = 1 << 24) -> NDArray[np.int32]:
+        """Wait for the results of the next image, shape (results,).
+
+        Raises:
+            InvalidNetworkError: they did not come within the limit, or TLAST is wrong.
+        """
+        words = np.zeros(self._results, np.int32)
+        if not self._library.take_image(
+            words.ctypes.data_as(ctypes.c_void_p),
+            ctypes.c_long(words.size),
             ctypes.c_long(cycle_limit),
-        )
-        if not ended:
-            raise InvalidNetworkError(f"The board sent no results within {cycle_limit} cycles.")
-        return results
+        ):
+            raise InvalidNetworkError(
+                f"The board sent no whole image of results within {cycle_limit} cycles."
+            )
+        return words
+
+    def violations(self) -> int:
+        """Times that an AXI rule was broken: an offered word that changed or went away, a VALID in
+        reset, or an output that follows an input in the same cycle."""
+        return int(self._library.violations())
+
+    def _wait(self, pending: ctypes._CFuncPtr) -> None:  # type: ignore[name-defined]
+        for _ in range(_ANSWER_CYCLES):
+            if not pending():
+                return
+            self.advance(1)
+        raise InvalidNetworkError("The registers of the board do not answer.")
 
     def _write(self, register: int, value: int) -> None:
-        self._library.write_register(ctypes.c_uint32(register), ctypes.c_uint32(value))
+        if self.write(register, value) != OKAY:
+            raise InvalidNetworkError(
+                f"The board refused {value:#x} for register {register:#x}; wait until it is idle."
+            )
 
     def _read(self, register: int) -> int:
-        return int(self._library.read_register(ctypes.c_uint32(register)))
-
-
-def _harness(image_bits: int) -> str:
-    image = Port(name="s_axis_image_tdata", bits=image_bits)
-    return (
-        _HARNESS.replace("BEAT_BYTES", str(image_bits // 8))
-        .replace("IMAGE_WORDS", str(image.words))
-        .replace("SEND_IMAGE", copy_port(image, "p", to_model=True))
-    )
-
-
-_HARNESS = """
-#include <cstring>
-#include "Vmodel.h"
-#include "verilated.h"
-double sc_time_stamp() { return 0; }
-static VerilatedContext* context = nullptr;
-static Vmodel* top = nullptr;
-static void edge() { top->clk = 1; top->eval(); top->clk = 0; top->eval(); }
-extern "C" void reset() {
-  delete top; delete context;
-  context = new VerilatedContext; top = new Vmodel(context);
-  top->clk = 0; top->reset = 1; top->s_axi_awvalid = 0; top->s_axi_wvalid = 0;
-  top->s_axi_bready = 1; top->s_axi_arvalid = 0; top->s_axi_rready = 0;
-  top->s_axis_image_tvalid = 0; top->m_axis_result_tready = 0; top->eval();
-  for (int i = 0; i < 4; ++i) edge();
-  top->reset = 0;
-}
-extern "C" void write_register(uint32_t address, uint32_t value) {
-  top->s_axi_awaddr = address; top->s_axi_wdata = value;
-  top->s_axi_awvalid = 1; top->s_axi_wvalid = 1; top->eval();
-  while (!(top->s_axi_awready && top->s_axi_wready)) edge();
-  edge();
-  top->s_axi_awvalid = 0; top->s_axi_wvalid = 0; top->eval();
-  while (!top->s_axi_bvalid) edge();
-  edge();
-}
-extern "C" uint32_t read_register(uint32_t address) {
-  top->s_axi_araddr = address; top->s_axi_arvalid = 1; top->eval();
-  while (!top->s_axi_arready) edge();
-  edge();
-  top->s_axi_arvalid = 0; top->s_axi_rready = 1; top->eval();
-  while (!top->s_axi_rvalid) edge();
-  uint32_t value = top->s_axi_rdata;
-  edge(); top->s_axi_rready = 0;
-  return value;
-}
-extern "C" long stream(const uint8_t* image, long beats, int32_t* results, long count, long limit) {
-  static uint32_t words[IMAGE_WORDS];
-  long sent = 0, got = 0; bool last_right = true;
-  top->m_axis_result_tready = 1;
-  for (long cycle = 0; cycle < limit && got < count; ++cycle) {
-    top->s_axis_image_tvalid = sent < beats;
-    if (sent < beats) memcpy(words, image + sent * BEAT_BYTES, BEAT_BYTES);
-    { uint32_t* p = words; Vmodel& model = *top; SEND_IMAGE }
-    top->eval();
-    bool took = top->s_axis_image_tvalid && top->s_axis_image_tready;
-    if (top->m_axis_result_tvalid) {
-      results[got++] = top->m_axis_result_tdata;
-      last_right = last_right && top->m_axis_result_tlast == (got == count);
-    }
-    edge();
-    if (took) ++sent;
-  }
-  top->s_axis_image_tvalid = 0; top->m_axis_result_tready = 0;
-  return got == count && sent == beats && last_right;
-}
-"""
+        return self.read(register)[0]

@@ -182,6 +182,7 @@ def controller_claim(part: int, *, word_cycles: int) -> Claim:
     inner = [
         *("active", "stepped", "drained", "op_ends", "start", "next_up", "present", "next_word"),
         *("final_position", "final_entry", "since", "idle", "space", "tail", "counter"),
+        "overrun",
         *("walker.inner_y", "walker.inner_x"),
     ]
     return Claim(
@@ -204,13 +205,15 @@ def controller_claim(part: int, *, word_cycles: int) -> Claim:
 
 def registers_claim(config_bits: int) -> Claim:
     """The AXI4-Lite registers, for any host."""
+    inner = ["chunk", "collected", "address_waits", "data_waits", "read_waits", "write_index"]
+    inner += ["read_index", "write_data", "strobe", "drops", "wrong_length"]
     return Claim(
         name=f"registers for memories of {config_bits} bits",
         top="registers_proof",
         files=(VERILOG / "axi_registers.v", _PROOFS / "registers_proof.v"),
         parameters=(("CONFIG_BITS", config_bits),),
         induction=True,
-        wires=_inner(["chunk", "collected"]),
+        wires=_inner(inner),
     )
 
 
@@ -222,7 +225,7 @@ def source_claim(*, period: int, credits: int) -> Claim:
         files=(VERILOG / "pipe_source.v", _PROOFS / "source_proof.v"),
         parameters=(("PERIOD", period), ("CREDITS", credits)),
         induction=True,
-        wires=_inner(["word", "since", "images", "begun"]),
+        wires=_inner(["word", "since", "images", "begun", "filling", "overrun"]),
     )
 
 
@@ -230,6 +233,7 @@ def results_claim(*, positions: int, entries: int) -> Claim:
     """The layer-pipelined accelerator's output, for any host."""
     kept = [f"\\subject.kept[{entry}]" for entry in reversed(range(entries))]
     inner = ["sending", "write_entry", "read_entry", "held", "position", "row"]
+    inner += ["last_sending", "verdicts", "known"]
     return Claim(
         name=f"results of {positions} positions, {entries} kept",
         top="results_proof",
@@ -237,6 +241,36 @@ def results_claim(*, positions: int, entries: int) -> Claim:
         parameters=(("POSITIONS", positions), ("ENTRIES", entries)),
         induction=True,
         wires=(*_inner(inner), ("kept", ",".join(kept))),
+    )
+
+
+def host_claim(*, credits: int, positions: int) -> Claim:
+    """Start, input and results of the layer-pipelined accelerator, joined, for any host."""
+    inner = [f"control.{name}" for name in ("preparing", "running", "prepared")]
+    inner += [f"source.{name}" for name in ("word", "since", "images", "begun", "filling")]
+    inner += [f"source.{name}" for name in ("overrun", "judged", "good", "finished")]
+    inner += [f"results.{name}" for name in ("held", "position", "known", "verdicts", "row")]
+    inner += [f"results.{name}" for name in ("next", "last_sending", "read_entry", "write_entry")]
+    names = ("control", "source", "results", "host")
+    return Claim(
+        name=f"host with {credits} images of {positions} positions",
+        top="host_proof",
+        files=(*(VERILOG / f"pipe_{name}.v" for name in names), _PROOFS / "host_proof.v"),
+        parameters=(("CREDITS", credits), ("POSITIONS", positions)),
+        induction=True,
+        wires=_inner(inner),
+    )
+
+
+def streams_claim() -> Claim:
+    """The streams of both accelerators, for any host, with aborts at any time."""
+    return Claim(
+        name="streams with aborts",
+        top="streams_proof",
+        files=(VERILOG / "axi_streams.v", _PROOFS / "streams_proof.v"),
+        parameters=(),
+        induction=True,
+        wires=_inner(["open", "closes", "midway", "discards"]),
     )
 
 
@@ -251,6 +285,9 @@ def handshake_claims() -> Iterator[Claim]:
     yield source_claim(period=5, credits=1)
     yield results_claim(positions=2, entries=3)
     yield results_claim(positions=1, entries=2)
+    yield host_claim(credits=2, positions=2)
+    yield host_claim(credits=2, positions=1)
+    yield streams_claim()
 
 
 def _inner(names: Sequence[str]) -> tuple[tuple[str, str], ...]:

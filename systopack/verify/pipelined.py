@@ -230,7 +230,7 @@ extern "C" void fill(const uint32_t* config, long count) {
   context = new VerilatedContext; top = new Vmodel(context); %(trace_start)s
   auto& model = *top;
   model.clk = 0; model.reset = 1; model.go = 0; model.config_write = 0;
-  model.image_valid = 0; model.result_ready = 0; model.eval();
+  model.image_valid = 0; model.image_last = 0; model.result_ready = 0; model.eval();
   for (int i = 0; i < 4; ++i) edge();
   model.reset = 0; model.config_write = 1;
   for (long i = 0; i < count; ++i) {
@@ -240,7 +240,9 @@ extern "C" void fill(const uint32_t* config, long count) {
     edge();
   }
   model.config_write = 0; model.go = 1;
-  for (int i = 0; i < 64; ++i) edge();
+  model.eval();
+  while (!model.started) edge();
+  edge();
   model.go = 0;
 }
 extern "C" long run(const uint8_t* image, long image_count, int32_t* results, long result_count,
@@ -264,6 +266,7 @@ extern "C" long run(const uint8_t* image, long image_count, int32_t* results, lo
     if (sent < image_count) {
       memcpy(buffer, image + sent * %(channels)d, %(channels)d);
       %(image)s
+      model.image_last = sent %% %(image_positions)d == %(image_positions)d - 1;
     }
     model.result_ready = got < result_count && (!pauses || (noise & 4));
     model.eval();

@@ -224,7 +224,7 @@ static void fill(const uint32_t* config, long count) {
   context = new VerilatedContext; top = new Vmodel(context); %(trace_start)s
   auto& model = *top;
   model.clk = 0; model.reset = 1; model.go = 0; model.config_write = 0;
-  model.image_valid = 0; model.result_ready = 0; model.eval();
+  model.image_valid = 0; model.image_last = 0; model.result_ready = 0; model.eval();
   for (int i = 0; i < 4; ++i) { top->eval(); edge(); }
   model.reset = 0; model.config_write = 1;
   for (long i = 0; i < count; ++i) {
@@ -249,6 +249,7 @@ extern "C" long run(const uint32_t* config, long config_count, const uint8_t* im
     noise ^= noise << 13; noise ^= noise >> 17; noise ^= noise << 5;
     if (!model.image_valid) model.image_valid = sent < image_bytes && (!pauses || (noise & 3));
     model.image_byte = sent < image_bytes ? image[sent] : 0;
+    model.image_last = sent == image_bytes - 1;
     model.result_ready = !pauses || (noise & 4);
     model.eval(); %(trace_settled)s
     if (model.busy) { started = true; model.go = 0; }

@@ -3,19 +3,36 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
+from systopack.errors import InvalidFileError
 from systopack.hardware.array import Array
 from systopack.hardware.tiled import count_tiled
 from systopack.network.nodes import MatrixLayer
 from systopack.network.reference import run
-from systopack.rtl.host import IDENTITY, PIPELINED_IDENTITY, TILED_IDENTITY
+from systopack.rtl.host import (
+    ADDRESS,
+    BUILD,
+    COMMIT,
+    CONTROL,
+    CYCLES,
+    DATA,
+    DROPPED,
+    ENTERED,
+    IDENTITY,
+    MEMORY,
+    PIPELINED_IDENTITY,
+    STALLED,
+    TILED_IDENTITY,
+    configuration_writes,
+)
 from systopack.rtl.parameters import sources
-from systopack.rtl.pipelined.program import compile_pipelined
+from systopack.rtl.pipelined.program import PipelinedProgram, compile_pipelined
 from systopack.rtl.program import compile_tiled
 from systopack.verify.array_bench import to_bits
-from systopack.verify.axi import SimulatedBoard
+from systopack.verify.axi import OKAY, SLVERR, SimulatedBoard
 from systopack.verify.bench import Bench, Port
-from tests.networks import random_images, random_network
+from tests.networks import network_of_positions, random_images, random_network
 
 
 def test_a_host_configures_runs_and_reads_the_cycle_counter():
@@ -37,21 +54,14 @@ def test_a_host_configures_runs_and_reads_the_cycle_counter():
         assert board.host.entered_words() == counted.entered_words
         assert board.host.stall_words() == counted.stall_words
     assert board._read(IDENTITY) == TILED_IDENTITY
-    assert board._read(0x40) == 0
+    assert board.read(0x40) == (0, SLVERR)
+    assert board.violations() == 0
 
 
 def test_memories_of_more_than_256_words_are_collected():
     bits, chunks = 9000, 282
     ports = {"reset": 1, "s_axi_awaddr": 8, "s_axi_awvalid": 1, "s_axi_wdata": 32}
-    ports |= {"s_axi_wvalid": 1, "s_axi_bready": 1, "s_axi_araddr": 8, "s_axi_arvalid": 1}
-    ports |= {
-        "s_axi_rready": 1,
-        "started": 1,
-        "busy": 1,
-        "cycles": 32,
-        "entered": 32,
-        "stalled": 32,
-    }
+    ports |= {"s_axi_wstrb": 4, "s_axi_wvalid": 1, "s_axi_bready": 1}
     bench = Bench(
         top="axi_registers",
         sources=sources(("axi_registers.v",)),
@@ -60,10 +70,11 @@ def test_memories_of_more_than_256_words_are_collected():
         outputs=(Port(name="data", bits=bits),),
     )
     values = np.random.default_rng(0).integers(0, 1 << 32, chunks)
-    given = {name: np.zeros((chunks + 4, wide), dtype=np.uint8) for name, wide in ports.items()}
+    cycles = 2 * chunks + 6  # a word every two cycles
+    given = {name: np.zeros((cycles, wide), dtype=np.uint8) for name, wide in ports.items()}
     given["reset"][:2] = 1
-    given["s_axi_bready"][:] = 1
-    at = slice(2, 2 + chunks)
+    given["s_axi_bready"][:] = given["s_axi_wstrb"][:] = 1
+    at = slice(3, 3 + 2 * chunks, 2)
     given["s_axi_awvalid"][at] = given["s_axi_wvalid"][at] = 1
     given["s_axi_awaddr"][at] = to_bits(np.array(0x10), 8)
     given["s_axi_wdata"][at] = to_bits(values, 32)
@@ -90,6 +101,150 @@ def test_the_same_calls_drive_a_layer_pipelined_accelerator():
     expected = run(other, images)[network.output.name].reshape(2, -1)
     for image, logits in zip(images, expected, strict=True):
         assert np.array_equal(board.run(image), logits)
+
+
+@pytest.fixture(scope="module", params=["tiled", "pipelined"])
+def ready(request):
+    """A configured board, four images and what each gives."""
+    network = network_of_positions()
+    compiled = compile_tiled if request.param == "tiled" else compile_pipelined
+    program = compiled(network, array=Array(rows=2, columns=2))
+    images = random_images(np.random.default_rng(6), network, 4)
+    expected = run(network, images)[network.output.name].reshape(4, 4, 6)
+    if request.param == "pipelined":
+        expected = expected.swapaxes(1, 2)
+    return program, SimulatedBoard(program, pauses=3), images, expected.reshape(4, 24)
+
+
+@pytest.fixture
+def board(ready):
+    program, board, _, _ = ready
+    board.reset()
+    board.host.configure(program)
+    return board
+
+
+def beats_of(board, image):
+    board.send(image)
+    count = board.waiting_beats
+    board.reset()
+    return count
+
+
+def test_an_image_of_the_wrong_length_is_dropped_and_the_next_one_is_right(ready, board):
+    _, _, images, expected = ready
+    whole = beats_of(board, images[0])
+    wrong = [1, whole - 1, whole + 1, 2 * whole, 3 * whole + 2]
+    board.host.start()
+    for count in wrong:
+        board.send(images[0], beats=count)
+    board.send(images[1])
+    assert np.array_equal(board.results(cycle_limit=100_000), expected[1])
+    idle(board)
+    assert board.host.dropped_images() == len(wrong)
+    assert board.host.wrong_length() and not board.host.wrong_length()
+    assert np.array_equal(board.run(images[2]), expected[2])
+    assert len(board.received()[0]) == 0 and board.violations() == 0
+
+
+def test_what_is_refused_changes_nothing(ready, board):
+    _, _, images, expected = ready
+    read_only = (CYCLES, IDENTITY, ENTERED, STALLED, DROPPED, BUILD)
+    for register in (*read_only, 0x30, 0x80, 0xFC):
+        assert board.write(register, 0xFFFFFFFF) == SLVERR
+    for register in (0x30, 0x33, 0xFF):
+        assert board.read(register) == (0, SLVERR)
+    board.write(MEMORY, 0x12345678)
+    assert board.write(MEMORY + 1, 0xAABBCCDD, strobe=2) == OKAY
+    assert board.write(ADDRESS, 0xFFFFFFFF, strobe=0) == OKAY
+    assert board.read(MEMORY + 3) == (0x1234CC78, OKAY)
+    held = board.read(ADDRESS)
+    board.host.start()
+    board.send(images[0], beats=2, last=False)
+    board.advance(200)
+    for register in (MEMORY, ADDRESS, DATA, COMMIT):
+        assert board.write(register, 0) == SLVERR
+    assert board.read(MEMORY) == (0x1234CC78, OKAY) and board.read(ADDRESS) == held
+    board.host.abort()
+    board.send(images[0], beats=1)  # the rest of the image
+    idle(board)
+    assert np.array_equal(board.run(images[3]), expected[3])
+    assert board.host.dropped_images() == 0
+
+
+def test_a_word_may_come_byte_by_byte(ready, board):
+    program, _, images, expected = ready
+    zeros = (replace(image, words=np.zeros_like(image.words)) for image in program.images)
+    for register, value in configuration_writes(tuple(zeros)):
+        board.write(register, value)
+    for register, value in configuration_writes(program.images):
+        for byte in range(4):
+            assert board.write(register + byte, value & 0xFF << 8 * byte, strobe=1 << byte) == OKAY
+    assert np.array_equal(board.run(images[1]), expected[1])
+
+
+def test_data_beyond_a_word_is_refused(ready, board):
+    program, _, _, _ = ready
+    chunks = -(-program.parameters["CONFIG_BITS"] // 32)
+    board.write(COMMIT, 0)
+    assert [board.write(DATA, 1) for _ in range(chunks + 1)] == [OKAY] * chunks + [SLVERR]
+    assert board.write(COMMIT, 0) == OKAY and board.write(DATA, 1) == OKAY
+
+
+def test_an_abort_ends_the_packet_that_had_begun(ready, board):
+    _, _, images, expected = ready
+    for cycles in range(0, 4000, 37):
+        board.host.start()
+        board.send(images[0])
+        board.advance(cycles)
+        board.host.abort()
+        idle(board)
+        words, lasts = board.received()
+        if 0 < len(words) < 24:
+            assert np.array_equal(words[:-1], expected[0][: len(words) - 1])
+            assert words[-1] == 0 and lasts.tolist() == [0] * (len(words) - 1) + [1]
+            break
+        board.reset()
+    else:
+        raise AssertionError("no abort met a packet")
+    assert np.array_equal(board.run(images[1]), expected[1])
+
+
+def test_a_start_during_a_run_is_kept_or_refused(ready, board):
+    program, _, images, expected = ready
+    board.host.start()
+    board.send(images[0], beats=1, last=False)
+    board.advance(100)
+    pipelined = isinstance(program, PipelinedProgram)
+    assert board.write(CONTROL, 1) == (OKAY if pipelined else SLVERR)
+    rest = images[0].reshape(images[0].shape[0], -1)
+    if pipelined:
+        board.send(rest[:, 1:].reshape(len(rest), -1, 1))
+    else:
+        board.send(rest.reshape(1, 1, -1)[:, :, 1:])
+    assert np.array_equal(board.results(cycle_limit=100_000), expected[0])
+    # The last result has been taken: the next start is kept, whether the run has ended or not.
+    assert board.write(CONTROL, 1) == OKAY
+    board.send(images[2])
+    assert np.array_equal(board.results(cycle_limit=100_000), expected[2])
+
+
+def test_a_host_refuses_hardware_of_other_widths_and_depths(ready, board):
+    program, _, _, _ = ready
+    compiled = compile_pipelined if isinstance(program, PipelinedProgram) else compile_tiled
+    other = compiled(random_network(np.random.default_rng(4), layers=2), array=program.array)
+    with pytest.raises(InvalidFileError, match="built for other widths and depths"):
+        board.host.configure(other)
+    renamed = replace(program.network, name="other weights, same widths")
+    same = replace(renamed, nodes=tuple(_negated(node) for node in renamed.nodes))
+    board.host.configure(compiled(same, array=program.array))
+
+
+def idle(board):
+    for _ in range(5000):
+        if not board.host.busy():
+            return
+    raise AssertionError("the accelerator stays busy")
 
 
 def _negated(node):

@@ -10,7 +10,7 @@ from systopack.hardware.array import Array
 from systopack.network.nodes import ConcatLayer
 from systopack.verify.pipelined_check import verify_pipelined
 from systopack.verify.verify import verify
-from tests.networks import random_images, random_network
+from tests.networks import network_of_positions, random_images, random_network
 
 ARRAYS = (
     Array(rows=4, columns=3, alpha=16),
@@ -36,6 +36,15 @@ def check(seed: int, array: Array) -> None:
 
 def test_a_random_network_word_for_word_and_cycle_for_cycle():
     check(7, ARRAYS[0])
+
+
+@pytest.mark.parametrize("cell", ["mx", pytest.param("bit-parallel", marks=pytest.mark.slow)])
+def test_results_of_several_positions_wait_until_their_image_is_whole(cell):
+    network = network_of_positions()
+    images = random_images(np.random.default_rng(1), network, 3)
+    array = Array(rows=3, columns=2, cell=cell)
+    result = verify(network, images, array=array, organisation="pipelined")
+    assert result.passed, result.difference
 
 
 @pytest.mark.slow

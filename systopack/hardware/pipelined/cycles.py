@@ -13,7 +13,7 @@ from systopack.hardware.pipelined.schedule import Schedule, image_period, schedu
 from systopack.hardware.pipelined.units import LayerUnit, PoolUnit, build_units
 from systopack.network.network import PackedNetwork
 
-_RESULT_CYCLES = 2  # from the arrival of a finished position to its first result word
+_RESULT_CYCLES = 2  # from a finished position, its image all in, to its first result word
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,12 +133,16 @@ def last_result_cycles(
 ) -> NDArray[np.int64]:
     """The cycle in which the last result word of each output position is sent.
 
-    A host that takes a word every cycle is assumed. Cycle 0 is the first one of the slot in which
-    the first image's first word is let in. Shape (images, positions), int64.
+    A host that takes a word every cycle is assumed. No result leaves before the last word of its
+    image is in, which shows that the image has the right length. Cycle 0 is the first one of the
+    slot in which the first image's first word is let in. Shape (images, positions), int64.
     """
     last = units[-1]
+    word = last.word_cycles
     rows = network.shapes[network.output.name][0]
-    offered = run.taken[last.name] * last.word_cycles + last.valid_cycles + _RESULT_CYCLES
+    all_in = (run.entered[:, -1:] + 1) * word - 1  # in the last cycle of its word time
+    finished = run.taken[last.name] * word + last.valid_cycles
+    offered = np.maximum(finished, all_in) + _RESULT_CYCLES
     flat = offered.ravel()
     steps = rows * np.arange(flat.size, dtype=np.int64)
     first = np.maximum.accumulate(flat - steps) + steps

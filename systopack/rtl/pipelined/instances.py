@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 
 def delay(name: str, cycles: int, start: str, end: str) -> Iterator[str]:
-    """A wire that follows another so many cycles later."""
+    """A valid that follows another so many cycles later, unless `still` clears it on the way."""
     yield from instance(
-        "delay_line",
+        "valid_line",
         name,
-        {"WIDTH": 1, "CYCLES": cycles},
-        {"clk": "clk", "in": start, "out": end},
+        {"CYCLES": cycles},
+        {"clk": "clk", "reset": "still", "in": start, "out": end},
     )
 
 

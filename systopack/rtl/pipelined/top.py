@@ -15,8 +15,8 @@ _PORTS = """\
     input  wire        clk,
     input  wire        reset,
     input  wire        go,
+    output wire        started,
     output wire        busy,
-    output wire        running,
     output wire [31:0] cycles,
     // 2 weights: bank of a row block, word of a column. 6 output parameters: lane, row.
     input  wire        config_write,
@@ -25,8 +25,10 @@ _PORTS = """\
     input  wire [19:0] config_address,
     input  wire [{config}:0] config_data,
     input  wire        image_valid,
+    input  wire        image_last,
     output wire        image_ready,
     input  wire [{image}:0] image_word,
+    output wire        image_dropped,
     output wire        result_valid,
     input  wire        result_ready,
     output wire [31:0] result_word,
@@ -69,7 +71,7 @@ class _Top:
         yield f"// {comment(self.network.name)} as a layer-pipelined accelerator, tiles: "
         yield f"// {comment(self.array.name)}. Written for this network; the blocks are not."
         yield f"module pipelined_accelerator #(\n    parameter GATED = 1\n) (\n{ports});"
-        yield from self._control()
+        yield from self._host(f"u{len(program.units) - 1}")
         for number, unit in enumerate(program.units):
             yield ""
             if isinstance(unit, LayerUnit):
@@ -78,68 +80,49 @@ class _Top:
                 yield from self._pool(f"u{number}", unit)
             self.signals[unit.name] = (f"u{number}_valid", f"u{number}_words")
         yield ""
-        yield from self._results(f"u{len(program.units) - 1}")
         names = [f"u{number}" for number in reversed(range(len(program.units)))]
         yield f"    assign observed = {{{', '.join(f'{name}_valid' for name in names)}}};"
         yield f"    assign observed_words = {{{', '.join(f'{name}_words' for name in names)}}};"
         yield "endmodule"
 
-    def _control(self) -> Iterator[str]:
-        program = self.program
+    def _host(self, name: str) -> Iterator[str]:
+        """The block that faces the host, around all units, of which the last one has this name."""
+        program, unit = self.program, self.program.units[-1]
+        _, image_height, image_width = self.network.input.shape
+        rows, height, width = self.network.shapes[unit.name]
+        words, entries = image_height * image_width, program.credits * height * width
         phase_bits = bits_for(self.word)
-        words = self.network.input.shape[1] * self.network.input.shape[2]
         yield f"    wire [{phase_bits - 1}:0] phase;"
-        yield "    wire slot, slot_end, take, arrived, finished;"
-        yield "    // While weights are taken over, no unit starts and old words leave the delays."
-        yield "    wire still = reset || !running;"
+        yield "    wire slot, take, still, idle, arrived;"
+        yield f"    wire {name}_valid;"
+        yield f"    wire [{self._output_bits(unit) - 1}:0] {name}_words;"
         yield from instance(
-            "pipe_control",
-            "control",
+            "pipe_host",
+            "host",
             {
                 "WORD_CYCLES": self.word,
                 "PHASE_BITS": phase_bits,
                 "PREPARE": program.prepare_words,
                 "PREPARE_BITS": bits_for(program.prepare_words + 1),
-            },
-            same("clk reset go busy phase slot slot_end take running"),
-        )
-        yield from instance(
-            "pipe_source",
-            "source",
-            {
                 "IMAGE_WORDS": words,
                 "PERIOD": program.period_words,
-                "CREDITS": program.credits,
                 "COUNT_BITS": bits_for(max(words, program.period_words) + 1),
+                "CREDITS": program.credits,
                 "CREDIT_BITS": bits_for(program.credits + 1),
-            },
-            {
-                "running": "running && !go",
-                **same("clk reset slot_end image_valid image_ready arrived finished busy cycles"),
-            },
-        )
-
-    def _results(self, name: str) -> Iterator[str]:
-        unit = self.program.units[-1]
-        rows, height, width = self.network.shapes[unit.name]
-        entries = self.program.credits * height * width
-        yield from instance(
-            "pipe_results",
-            "results",
-            {
                 "ROWS": rows,
                 "ROW_BITS": bits_for(rows),
-                "WORD_BITS": self._output_bits(unit) // rows,
+                "RESULT_BITS": self._output_bits(unit) // rows,
                 "POSITIONS": height * width,
                 "ENTRIES": entries,
                 "ENTRY_BITS": bits_for(entries),
-                "COUNT_BITS": bits_for(max(entries, height * width) + 1),
+                "ENTRY_COUNT_BITS": bits_for(max(entries, height * width) + 1),
             },
             {
-                "reset": "still",
-                "arrived": f"{name}_valid",
-                "words": f"{name}_words",
-                **same("clk result_valid result_ready result_word result_last finished"),
+                **same("clk reset go started busy idle cycles phase slot take still arrived"),
+                **same("image_valid image_last image_ready image_dropped"),
+                **same("result_valid result_ready result_word result_last"),
+                "position_arrived": f"{name}_valid",
+                "position_words": f"{name}_words",
             },
         )
 
@@ -186,9 +169,11 @@ class _Top:
         parameters["PLACE_BITS"] = self._place_bits(unit)
         parameters["COUNT_BITS"] = bits_for(2 * most) + 1
         yield f"    // {comment(unit.name)}"
-        yield f"    wire {name}_issue, {name}_last_x, {name}_last, {name}_valid;"
+        yield f"    wire {name}_issue, {name}_last_x, {name}_last;"
         yield f"    wire [{parameters['PLACE_BITS'] - 1}:0] {name}_y, {name}_x;"
-        yield f"    wire [{self._output_bits(unit) - 1}:0] {name}_words;"
+        if unit is not self.program.units[-1]:
+            yield f"    wire {name}_valid;"
+            yield f"    wire [{self._output_bits(unit) - 1}:0] {name}_words;"
         yield from instance(
             "pipe_issue",
             f"{name}_take",
@@ -295,6 +280,7 @@ class _Top:
             },
             {
                 "clk": "clk",
+                "reset": "still",
                 "word": f"{name}_window_word",
                 "reading": f"{name}_window_reading",
                 "index": f"{name}_window_index",
@@ -334,6 +320,7 @@ class _Top:
                 },
                 {
                     "clk": "clk",
+                    "reset": "still",
                     "word": f"{part}_word",
                     "reading": f"{part}_reading",
                     "index": f"{part}_index",
@@ -350,7 +337,7 @@ class _Top:
                 "clk": "clk",
                 "slot": "slot",
                 "issue": f"{name}_issue",
-                "run": "!running || !busy",
+                "run": "idle",
                 "gated": f"{name}_clock",
             },
         )
@@ -437,6 +424,7 @@ class _Top:
                 },
                 {
                     "clk": "clk",
+                    "reset": "still",
                     "write_parameter": "config_write && config_memory == 3'd6 && "
                     f"config_bank == {self._bank(self.lane_bank)} && config_address < 20'd{count}",
                     "table_address": f"config_address[{bits - 1}:0]",
@@ -458,14 +446,16 @@ class _Top:
         rows = layer.matrix.rows
         part = f"{name}_residual"
         yield f"    wire {part}_issue, {part}_last_x, {part}_last;"
+        cycles = unit.residual_cycles
+        yield from delay(f"{part}_issue_line", cycles, f"{name}_issue", f"{part}_issue")
         yield from instance(
             "delay_line",
             f"{part}_delay",
-            {"WIDTH": 3, "CYCLES": unit.residual_cycles},
+            {"WIDTH": 2, "CYCLES": cycles},
             {
                 "clk": "clk",
-                "in": f"{{{name}_issue, {name}_last_x, {name}_last}}",
-                "out": f"{{{part}_issue, {part}_last_x, {part}_last}}",
+                "in": f"{{{name}_last_x, {name}_last}}",
+                "out": f"{{{part}_last_x, {part}_last}}",
             },
         )
         nothing = f"{self._place_bits(unit)}'d0"

@@ -9,11 +9,12 @@ from systopack.hardware.array import Array
 from systopack.hardware.pipelined.routing import routing
 from systopack.hardware.pipelined.units import LayerUnit
 from systopack.network.network import PackedNetwork
-from systopack.rtl.host import CONTROL, configuration_writes
+from systopack.rtl.host import CONTROL, PIPELINED_IDENTITY, START, configuration_writes
+from systopack.rtl.identity import axi_parameters, build_digest
 from systopack.rtl.parameters import AXI_PIPELINED_SOURCES, VERILOG
 from systopack.rtl.pipelined.program import PipelinedProgram, compile_pipelined
 from systopack.rtl.pipelined.top import top_module
-from systopack.rtl.texts import configuration_text, hex_lines, test_bench
+from systopack.rtl.texts import PORTS, REGISTERS, configuration_text, hex_lines, test_bench
 
 _TOPS = ("pipelined_accelerator.v", "accelerator.v")
 
@@ -31,7 +32,7 @@ def pipelined_contents(
         InvalidOptionError: the network does not fit.
     """
     program = compile_pipelined(network, array=array)
-    writes = [*configuration_writes(program.images), (CONTROL, 1)]
+    writes = [*configuration_writes(program.images), (CONTROL, START)]
     beats = image.reshape(image.shape[0], -1).T
     words = results.reshape(results.shape[0], -1).T.reshape(-1)
     contents = {
@@ -77,7 +78,9 @@ def _top(program: PipelinedProgram) -> str:
         if line.startswith(("    input", "    output"))
     ]
     ports = ports.replace("IMAGE_BITS-1", str(program.parameters["IMAGE_BITS"] - 1))
-    parameters = ",\n".join(f"        .{n}({value})" for n, value in program.parameters.items())
+    parameters = ",\n".join(
+        f"        .{name}({value})" for name, value in axi_parameters(program).items()
+    )
     connections = ",\n".join(f"        .{name}({name})" for name in names)
     return (
         f"module accelerator (\n{ports});\n    axi_pipelined #(\n{parameters}\n    ) axi (\n"
@@ -117,24 +120,18 @@ other every {cycles.period_cycles:,} cycles. The memories hold {memory_bits(prog
 
 ## Ports
 
-| port | protocol | meaning |
-|---|---|---|
-| `clk`, `reset` | | one clock; reset is synchronous, active high |
-| `s_axi_*` | AXI4-Lite, 32 bits | registers below |
-| `s_axis_image_*` | AXI4-Stream, {image_bits} bits | all channels of a position, 0 lowest |
-| `m_axis_result_*` | AXI4-Stream, 32 bits | all rows of a position; TLAST ends an image |
-
+{
+        PORTS.format(
+            image_bits=image_bits,
+            image="all channels of a position, 0 lowest",
+            results="all rows of a position",
+        )
+    }
 ## Registers
 
-| address | name | meaning |
-|---|---|---|
-| 0x00 | CONTROL | write bit 0: start; read bit 0: busy |
-| 0x04 | CYCLES | cycles since the first word of the image, or of the first of overlapping ones |
-| 0x08 | MEMORY | bits 2..0 memory, bits 31..8 bank |
-| 0x0c | ADDRESS | word to write next |
-| 0x10 | DATA | next 32 bits of the word, least significant first |
-| 0x14 | COMMIT | write the word, go on to the next address |
-| 0x18 | IDENTITY | 0x53590002 |
+{REGISTERS.format(identity=PIPELINED_IDENTITY, build=build_digest(program))}
+A start lets images follow each other. One that comes while images are under way waits for their
+results, and the next image waits for it.
 
 Memories: 2 weights (bank: row band, word: column), 6 output parameters (bank: lane, word: row).
 

@@ -1,9 +1,12 @@
 /* verilator lint_off UNUSEDSIGNAL */  // upper bits of bank and address
 // The tiled accelerator behind AXI: AXI4-Lite registers, AXI4-Stream for images and results.
 //
-// Registers: see `axi_registers`.
+// Registers: see `axi_registers`. A start begins one run, of one image, which ends with TLAST. It is
+// refused while another one waits, and during a run until its last result has been taken.
+// `aresetn`: synchronous to `clk`, active low.
 module axi_tiled #(
     parameter RESULTS = 10,  // result words of an image; the last one has TLAST
+    parameter [31:0] BUILD = 32'd0,  // digest of the other parameters
     parameter ROWS = 32,
     parameter COLUMNS = 32,
     parameter ALPHA = 8,
@@ -56,17 +59,20 @@ module axi_tiled #(
     parameter CONFIG_BITS = 352
 ) (
     input  wire        clk,
-    input  wire        reset,
+    input  wire        aresetn,
     input  wire [7:0]  s_axi_awaddr,
+    input  wire [2:0]  s_axi_awprot,
     input  wire        s_axi_awvalid,
     output wire        s_axi_awready,
     input  wire [31:0] s_axi_wdata,
+    input  wire [3:0]  s_axi_wstrb,
     input  wire        s_axi_wvalid,
     output wire        s_axi_wready,
     output wire [1:0]  s_axi_bresp,
     output wire        s_axi_bvalid,
     input  wire        s_axi_bready,
     input  wire [7:0]  s_axi_araddr,
+    input  wire [2:0]  s_axi_arprot,
     input  wire        s_axi_arvalid,
     output wire        s_axi_arready,
     output wire [31:0] s_axi_rdata,
@@ -75,32 +81,52 @@ module axi_tiled #(
     input  wire        s_axi_rready,
     input  wire [7:0]  s_axis_image_tdata,
     input  wire        s_axis_image_tvalid,
+    input  wire        s_axis_image_tlast,
     output wire        s_axis_image_tready,
     output wire [31:0] m_axis_result_tdata,
     output wire        m_axis_result_tvalid,
     input  wire        m_axis_result_tready,
     output wire        m_axis_result_tlast
 );
-    wire                   go, commit, busy;
+    wire                   reset = !aresetn;
+    wire                   go, started, aborting, cut, closing, commit, busy, dropped;
+    wire                   image_valid, image_ready, result_valid, result_ready;
+    wire [31:0]            result_word;
     wire [31:0]            memory, address, cycles, entered, stalled;
     wire [CONFIG_BITS-1:0] data;
     reg  [31:0]            results;
-    axi_registers #(.CONFIG_BITS(CONFIG_BITS), .IDENTITY(32'h53590001)) registers (
-        .clk(clk), .reset(reset), .s_axi_awaddr(s_axi_awaddr), .s_axi_awvalid(s_axi_awvalid),
-        .s_axi_awready(s_axi_awready), .s_axi_wdata(s_axi_wdata), .s_axi_wvalid(s_axi_wvalid),
-        .s_axi_wready(s_axi_wready), .s_axi_bresp(s_axi_bresp), .s_axi_bvalid(s_axi_bvalid),
-        .s_axi_bready(s_axi_bready), .s_axi_araddr(s_axi_araddr), .s_axi_arvalid(s_axi_arvalid),
+    reg                    complete;  // the last result of this run has been taken
+    wire                   result_last = results == RESULTS - 1;
+    wire                   given = result_valid && result_ready;
+    axi_registers #(
+        .CONFIG_BITS(CONFIG_BITS), .IDENTITY(32'h53590001), .BUILD(BUILD)
+    ) registers (
+        .clk(clk), .reset(reset), .s_axi_awaddr(s_axi_awaddr), .s_axi_awprot(s_axi_awprot),
+        .s_axi_awvalid(s_axi_awvalid), .s_axi_awready(s_axi_awready), .s_axi_wdata(s_axi_wdata),
+        .s_axi_wstrb(s_axi_wstrb), .s_axi_wvalid(s_axi_wvalid), .s_axi_wready(s_axi_wready),
+        .s_axi_bresp(s_axi_bresp), .s_axi_bvalid(s_axi_bvalid), .s_axi_bready(s_axi_bready),
+        .s_axi_araddr(s_axi_araddr), .s_axi_arprot(s_axi_arprot), .s_axi_arvalid(s_axi_arvalid),
         .s_axi_arready(s_axi_arready), .s_axi_rdata(s_axi_rdata), .s_axi_rresp(s_axi_rresp),
-        .s_axi_rvalid(s_axi_rvalid), .s_axi_rready(s_axi_rready), .go(go), .started(busy),
-        .busy(busy), .cycles(cycles), .entered(entered), .stalled(stalled), .commit(commit),
-        .memory(memory), .address(address), .data(data)
+        .s_axi_rvalid(s_axi_rvalid), .s_axi_rready(s_axi_rready), .go(go), .started(started),
+        .refuse(go || (busy && !complete)), .aborting(aborting), .aborted(cut),
+        .busy(busy || closing), .dropped(dropped), .cycles(cycles), .entered(entered),
+        .stalled(stalled), .commit(commit), .memory(memory), .address(address), .data(data)
+    );
+    axi_streams streams (
+        .clk(clk), .reset(reset), .aborting(aborting), .cut(cut), .closing(closing),
+        .s_axis_image_tvalid(s_axis_image_tvalid), .s_axis_image_tlast(s_axis_image_tlast),
+        .s_axis_image_tready(s_axis_image_tready), .m_axis_result_tdata(m_axis_result_tdata),
+        .m_axis_result_tvalid(m_axis_result_tvalid), .m_axis_result_tready(m_axis_result_tready),
+        .m_axis_result_tlast(m_axis_result_tlast), .image_valid(image_valid),
+        .image_ready(image_ready), .result_word(result_word), .result_valid(result_valid),
+        .result_last(result_last), .result_ready(result_ready)
     );
     always @(posedge clk) begin
-        if (m_axis_result_tvalid && m_axis_result_tready)
-            results <= m_axis_result_tlast ? 32'd0 : results + 32'd1;
-        if (reset) results <= 32'd0;
+        if (given) results <= result_last ? 32'd0 : results + 32'd1;
+        if (given && result_last) complete <= 1'b1;
+        if (started) complete <= 1'b0;
+        if (reset || cut) {results, complete} <= 33'd0;
     end
-    assign m_axis_result_tlast = results == RESULTS - 1;
 
     /* verilator lint_off PINCONNECTEMPTY */
     tiled_accelerator #(
@@ -124,13 +150,13 @@ module axi_tiled #(
         .PROGRAM_BITS(PROGRAM_BITS), .BANK_BITS(BANK_BITS),
         .CONFIG_BITS(CONFIG_BITS)
     ) core (
-        .clk(clk), .reset(reset), .go(go), .busy(busy), .cycles(cycles),
-        .entered(entered), .stalled(stalled), .config_write(commit),
+        .clk(clk), .reset(reset || cut), .go(go && !aborting), .started(started), .busy(busy),
+        .cycles(cycles), .entered(entered), .stalled(stalled), .config_write(commit),
         .config_memory(memory[2:0]), .config_bank(memory[8+:BANK_BITS]),
         .config_address(address[19:0]), .config_data(data),
-        .image_valid(s_axis_image_tvalid), .image_ready(s_axis_image_tready),
-        .image_byte(s_axis_image_tdata), .result_valid(m_axis_result_tvalid),
-        .result_ready(m_axis_result_tready), .result_word(m_axis_result_tdata), .op_start(),
+        .image_valid(image_valid), .image_last(s_axis_image_tlast), .image_ready(image_ready),
+        .image_byte(s_axis_image_tdata), .image_dropped(dropped), .result_valid(result_valid),
+        .result_ready(result_ready), .result_word(result_word), .op_start(),
         .op_number(), .words_captured(), .words(), .written(), .written_address(),
         .written_byte()
     );

@@ -6,6 +6,8 @@
 // A tile waits until its weights are loaded, until partial sums it adds to are back and, where it
 // starts a layer, until all earlier words are written; these waits are fixed numbers of word times
 // (MIN_*), so every run takes the same cycles, but for waits of the two streams.
+// An image that ends too early or too late is dropped: the instruction begins again with the next.
+// Reset: synchronous, active high.
 module controller #(
     parameter WORD_CYCLES = 8,
     parameter PHASE_BITS = 3,
@@ -53,7 +55,9 @@ module controller #(
     output wire [11:0]             place_x,
     output wire [23:0]             linear,
     input  wire                    image_valid,
+    input  wire                    image_last,     // with the last byte of an image
     output wire                    image_ready,
+    output reg                     image_dropped,  // an image of the wrong length has ended
     // Sending: the address is out in step 0, the word comes back in step 1 and waits in step 2.
     output reg  [1:0]              send_step,
     output reg                     result_valid,
@@ -75,6 +79,7 @@ module controller #(
     reg  [15:0]  since, idle;
     reg  [7:0]   space;
     reg          stepped;
+    reg          overrun;  // the image goes on beyond its last byte
     reg  [2:0]   tail;
     reg  [PROGRAM_BITS-1:0] counter;
 
@@ -123,6 +128,7 @@ module controller #(
     assign stepping = is_pool && !stepped;
     assign image_ready = is_image && !stepped;
     wire took = image_ready && image_valid;
+    wire whole = last_position && last_entry;
     wire sent = is_send && !stepped && send_step == 2'd2 && result_ready;
 
     position_walker walker (
@@ -157,16 +163,24 @@ module controller #(
 
         // Steps within an instruction.
         if (is_tile && slot_end) space <= position_ends ? 8'd0 : space + 8'd1;
-        if (position_ends || took || (stepping && window_last)
+        if (position_ends || (took && !overrun) || (stepping && window_last)
             || (sent && !stepped)) begin
             position <= last_position ? 16'd0 : position + 16'd1;
             if (last_position && !is_tile) begin
                 entry <= entry + 16'd1;
                 send_row <= lane_ends ? 16'd0 : send_row + 16'd1;
                 if (lane_ends) send_lane <= send_lane + 16'd1;
-                if (last_entry) stepped <= 1'b1;
+                if (last_entry && (!is_image || image_last)) stepped <= 1'b1;
             end
         end
+        if (took) begin
+            overrun <= !image_last && (overrun || whole);
+            if (image_last ? overrun || !whole : whole) begin
+                position <= 16'd0;
+                entry <= 16'd0;
+            end
+        end
+        image_dropped <= took && image_last && (overrun || !whole);
         if (is_send && !stepped && (send_step != 2'd2 || result_ready))
             send_step <= send_step == 2'd2 ? 2'd0 : send_step + 2'd1;
         result_valid <= !reset && is_send
@@ -188,6 +202,7 @@ module controller #(
             send_lane <= 16'd0;
             send_step <= 2'd0;
             stepped <= 1'b0;
+            overrun <= 1'b0;
             tail <= 3'd0;
             drained <= next_op != TILE;
             if (next_op == TILE) since <= 16'd0;
@@ -198,6 +213,7 @@ module controller #(
             op_start <= 1'b0;
             busy <= 1'b0;
             active <= 1'b0;
+            image_dropped <= 1'b0;
             cycles <= 32'd0;
             entered <= 32'd0;
             stalled <= 32'd0;

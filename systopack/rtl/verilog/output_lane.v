@@ -6,7 +6,7 @@
 // row tile's first column tile) waits in `feed` two cycles later.
 // Results: a row's turn is the cycle of `turn`; counted from it, the residual word arrives after
 // 3, the sum of both is registered after 4, clipped after 5, requantized after 6, and then
-// written to the partial-sum memory or to `bytes`.
+// written to the partial-sum memory or to `bytes`. Reset: of the turns, synchronous, active high.
 module output_lane #(
     parameter LANE_ROWS = 8,
     parameter ROW_BITS = 3,
@@ -16,6 +16,7 @@ module output_lane #(
     parameter PARAMETER_BITS = 8
 ) (
     input  wire                                  clk,
+    input  wire                                  reset,
     input  wire                                  write_bias,
     input  wire                                  write_parameter,
     input  wire [PARAMETER_BITS-1:0]             table_address,
@@ -82,9 +83,9 @@ module output_lane #(
     delay_line #(.WIDTH(1), .CYCLES(5)) to_round (
         .clk(clk), .in(requantized), .out(requantized_5)
     );
-    delay_line #(.WIDTH(2 + ROW_BITS + SUM_ADDRESS_BITS), .CYCLES(6)) to_end (
-        .clk(clk), .in({turn, keep, turn_row, keep_address}),
-        .out({turn_6, keep_6, row_6, keep_address_6})
+    valid_line #(.CYCLES(6)) turn_line (.clk(clk), .reset(reset), .in(turn), .out(turn_6));
+    delay_line #(.WIDTH(1 + ROW_BITS + SUM_ADDRESS_BITS), .CYCLES(6)) to_end (
+        .clk(clk), .in({keep, turn_row, keep_address}), .out({keep_6, row_6, keep_address_6})
     );
     wire signed [ACCUMULATOR_BITS-1:0] operand_3 = {{(ACCUMULATOR_BITS - 8) {residual[7]}}, residual};
     always @(posedge clk) begin

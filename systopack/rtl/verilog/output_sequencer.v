@@ -3,13 +3,14 @@
 //
 // It walks a program of its own, one entry a tile, a step ahead of the words. `word` comes the
 // cycle before the rows' turns; when all bytes of a finished word are there, they are captured
-// and written, one route entry a cycle.
+// and written, one route entry a cycle. Reset: synchronous, active high; a run's start is one too.
 module output_sequencer #(
     parameter LANE_ROWS = 8,
     parameter ROW_BITS = 3,
     parameter PROGRAM_BITS = 8
 ) (
     input  wire                    clk,
+    input  wire                    reset,
     input  wire                    run_start,
     input  wire                    word,
     output wire [PROGRAM_BITS-1:0] program_address,
@@ -52,7 +53,7 @@ module output_sequencer #(
     );
 
     always @(posedge clk) begin
-        if (run_start) begin
+        if (run_start || reset) begin
             left <= 16'd0;
             tile <= {PROGRAM_BITS{1'b0}};
             turn <= 1'b0;
@@ -80,10 +81,11 @@ module output_sequencer #(
     // The last row's byte is there LANE_ROWS + 6 cycles after the first row's turn.
     wire [15:0] due_route, due_position;
     wire [11:0] due_writes;
-    delay_line #(.WIDTH(45), .CYCLES(LANE_ROWS + 6)) due (
-        .clk(clk),
-        .in({turn && turn_row == {ROW_BITS{1'b0}} && last, route, writes, position}),
-        .out({capture, due_route, due_writes, due_position})
+    valid_line #(.CYCLES(LANE_ROWS + 6)) due (
+        .clk(clk), .reset(reset), .in(turn && turn_row == {ROW_BITS{1'b0}} && last), .out(capture)
+    );
+    delay_line #(.WIDTH(44), .CYCLES(LANE_ROWS + 6)) due_words (
+        .clk(clk), .in({route, writes, position}), .out({due_route, due_writes, due_position})
     );
     reg [15:0] next_route;
     reg [11:0] remaining;
@@ -101,7 +103,7 @@ module output_sequencer #(
                 remaining <= remaining - 12'd1;
             end
         end
-        if (run_start) begin
+        if (run_start || reset) begin
             remaining <= 12'd0;
             store <= 1'b0;
         end

@@ -5,7 +5,7 @@
 // `capture` comes with whole sums; row j's turn is j + 1 cycles later, its word is there 6 cycles
 // after its turn, the last one ROWS + 6 cycles after `capture`. A word stays until the next one.
 // Parameters of a row: {residual used, residual shift, requantized, shift, highest, lowest, bias}.
-// Throughput: a position every ROWS cycles. Reset: none.
+// Throughput: a position every ROWS cycles. Reset: of the turns, synchronous, active high.
 module pipe_lane #(
     parameter ROWS = 8,
     parameter ROW_BITS = 3,
@@ -13,6 +13,7 @@ module pipe_lane #(
     parameter OUTPUT_BITS = 8          // 8, or ACCUMULATOR_BITS for the network's output
 ) (
     input  wire                             clk,
+    input  wire                             reset,
     input  wire                             write_parameter,
     input  wire [ROW_BITS-1:0]              table_address,
     input  wire [12+3*ACCUMULATOR_BITS-1:0] table_data,
@@ -36,6 +37,7 @@ module pipe_lane #(
         end else begin
             row <= row + 1'b1;
         end
+        if (reset) turn <= 1'b0;
     end
 
     wire                  residual_used_1, requantized_1;
@@ -54,9 +56,8 @@ module pipe_lane #(
     reg [ROW_BITS-1:0]   row_1;
     wire                 turn_5;
     wire [ROW_BITS-1:0]  row_5;
-    delay_line #(.WIDTH(1 + ROW_BITS), .CYCLES(5)) to_end (
-        .clk(clk), .in({turn, row}), .out({turn_5, row_5})
-    );
+    valid_line #(.CYCLES(5)) turn_line (.clk(clk), .reset(reset), .in(turn), .out(turn_5));
+    delay_line #(.WIDTH(ROW_BITS), .CYCLES(5)) to_end (.clk(clk), .in(row), .out(row_5));
     wire [7:0] rounded_4;
     wire [7:0] operand_1 = residual[8*row_1+:8];
     wire signed [ACC-1:0] extended_1 = {{(ACC - 8) {operand_1[7]}}, operand_1};

@@ -4,7 +4,8 @@
 // Maximum: the word is there 1 cycle after the last one of the window. Average:
 // round(sum * MULTIPLIER / 2**SHIFT), saturated, LANE_CHANNELS channels share a multiplier, and the
 // word is there LANE_CHANNELS + 5 cycles after it. Words outside the image are -128 for the maximum,
-// 0 for the average (`pipe_window`'s FILL). Latency counts from the last word's cycle. No reset.
+// 0 for the average (`pipe_window`'s FILL). Latency counts from the last word's cycle. Reset: of the
+// turns, synchronous, active high.
 module pipe_pool #(
     parameter CHANNELS = 4,
     parameter READS = 4,
@@ -16,6 +17,7 @@ module pipe_pool #(
     parameter LANE_BITS = 2
 ) (
     input  wire                  clk,
+    input  wire                  reset,
     input  wire [8*CHANNELS-1:0] word,
     input  wire                  reading,
     input  wire [READ_BITS-1:0]  index,
@@ -24,7 +26,7 @@ module pipe_pool #(
     localparam [31:0] LAST = READS - 1;
     wire first = index == {READ_BITS{1'b0}};
     reg  done;
-    always @(posedge clk) done <= reading && index == LAST[READ_BITS-1:0];
+    always @(posedge clk) done <= reading && index == LAST[READ_BITS-1:0] && !reset;
     genvar c, u;
     generate
         if (MAXIMUM == 1) begin : g_maximum
@@ -67,6 +69,7 @@ module pipe_pool #(
                 {turn_1, channel_1} <= {turn, channel};
                 {turn_2, channel_2} <= {turn_1, channel_1};
                 {turn_3, channel_3} <= {turn_2, channel_2};
+                if (reset) {turn, turn_1, turn_2, turn_3} <= 4'd0;
             end
             for (u = 0; u < LANES; u = u + 1) begin : g_lane
                 reg signed [23:0] sum_1;

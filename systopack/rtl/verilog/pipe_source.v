@@ -1,6 +1,10 @@
 // Lets images in: one word of all channels in a word time, one image every PERIOD word times, at
 // most CREDITS images whose results are not all sent. So nothing behind it ever has to stop.
 //
+// `hold` keeps the first word of an image out; the others are always let in. An image that ends
+// before its last word is filled up with words of no meaning, what goes on beyond it is taken and
+// thrown away. With its last word an image is `judged`, whether it had the right length (`good`);
+// the results of one that had not are not sent.
 // `image_ready` comes in the last cycle of a word time. Reset: synchronous, active high.
 module pipe_source #(
     parameter IMAGE_WORDS = 784,
@@ -12,11 +16,15 @@ module pipe_source #(
     input  wire        clk,
     input  wire        reset,
     input  wire        running,
+    input  wire        hold,
     input  wire        slot_end,
     input  wire        image_valid,
+    input  wire        image_last,
     output wire        image_ready,
     output wire        arrived,
-    input  wire        finished,  // the last result of an image has been sent
+    output wire        judged,
+    output wire        good,
+    input  wire        finished,  // the last result of an image has been sent or thrown away
     output wire        busy,
     output reg  [31:0] cycles     // since the first of the present images, or of the last ones
 );
@@ -25,16 +33,25 @@ module pipe_source #(
     localparam [31:0] LIMIT = CREDITS;
     reg [COUNT_BITS-1:0]  word, since;  // words of this image; word times since its first one
     reg [CREDIT_BITS-1:0] images;
-    reg                   begun;
+    reg                   begun, filling, overrun;
     wire first = word == {COUNT_BITS{1'b0}};
+    wire last = word == LAST[COUNT_BITS-1:0];
     wire paced = !begun || since == PACE[COUNT_BITS-1:0];
+    wire open = !first || (!hold && paced && images != LIMIT[CREDIT_BITS-1:0]);
     assign busy = images != {CREDIT_BITS{1'b0}};
-    assign image_ready = running && !reset && slot_end
-                       && (!first || (paced && images != LIMIT[CREDIT_BITS-1:0]));
-    assign arrived = image_valid && image_ready;
+    assign image_ready = running && slot_end && !filling && (overrun || open);
+    wire took = image_valid && image_ready;
+    assign arrived = (took && !overrun) || (filling && slot_end);
+    assign judged = arrived && last;
+    assign good = !filling && image_last;
     wire entered = arrived && first;
     always @(posedge clk) begin
-        if (arrived) word <= word == LAST[COUNT_BITS-1:0] ? {COUNT_BITS{1'b0}} : word + 1'b1;
+        if (arrived) word <= last ? {COUNT_BITS{1'b0}} : word + 1'b1;
+        if (took) begin
+            overrun <= !image_last && (overrun || last);
+            filling <= image_last && !overrun && !last;
+        end
+        if (judged && filling) filling <= 1'b0;
         if (entered) begin
             since <= {COUNT_BITS{1'b0}};
             begun <= 1'b1;
@@ -49,6 +66,8 @@ module pipe_source #(
             word <= {COUNT_BITS{1'b0}};
             since <= {COUNT_BITS{1'b0}};
             begun <= 1'b0;
+            filling <= 1'b0;
+            overrun <= 1'b0;
             images <= {CREDIT_BITS{1'b0}};
             cycles <= 32'd0;
         end

@@ -3,7 +3,8 @@
 // matrix that is used.
 //
 // Stream s takes channel CHANNEL[s] of the read with index TURN[s]. `transfer` comes when all are
-// gathered; the first bit follows one cycle later, the sign stays after the eighth. No reset.
+// gathered; the first bit follows one cycle later, the sign stays after the eighth. Reset: of
+// `moving`, synchronous, active high.
 module pipe_streams #(
     parameter STREAMS = 4,
     parameter CHANNELS = 4,
@@ -13,6 +14,7 @@ module pipe_streams #(
     parameter [16*STREAMS-1:0] TURN = {STREAMS{16'd0}}
 ) (
     input  wire                         clk,
+    input  wire                         reset,
     input  wire [8*CHANNELS-1:0]        word,
     input  wire                         reading,
     input  wire [READ_BITS-1:0]         index,
@@ -27,7 +29,7 @@ module pipe_streams #(
     always @(posedge clk) begin
         if (transfer) left <= 3'd7;
         else if (moving) left <= left - 3'd1;
-        moving <= transfer || (moving && left != 3'd1);
+        moving <= !reset && (transfer || (moving && left != 3'd1));
         if (transfer || moving)
             leaving <= transfer ? gathered : (leaving & SIGNS) | ((leaving >> 1) & ~SIGNS);
     end

@@ -5,7 +5,7 @@
 // Words are written in raster order, image after image, without a gap between them. Read j
 // gives the word at the place + (dy, dx) of displacement j, FILL outside the image.
 // Latency: read j is on `word`, with `reading` and `index`, j + 3 cycles after `issue`.
-// Throughput: a position every READS cycles. Reset: of the addresses, synchronous.
+// Throughput: a position every READS cycles. Reset: of addresses and valids, synchronous.
 module pipe_window #(
     parameter CHANNELS = 4,
     parameter DEPTH = 20,
@@ -95,7 +95,7 @@ module pipe_window #(
         if (reset) begin
             write_address <= {ADDRESS_BITS{1'b0}};
             base <= {ADDRESS_BITS{1'b0}};
-            running <= 1'b0;
+            {running, running_1, reading} <= 3'd0;
         end
     end
     assign word = inside_2 ? stored : {CHANNELS{OUTSIDE[7:0]}};

@@ -10,6 +10,7 @@
 // Timing, from the cycle in which `descriptor_address` is given: descriptor 1, address 2,
 // word 3 cycles later. `place_*` belongs to the descriptor one cycle later, `hold_*` and
 // `window_*` to the word three cycles later. A pooled byte is written 7 cycles later.
+// Reset: of the writes, synchronous, active high.
 module stream_bank #(
     parameter READS = 8,          // streams of this bank, at most a word time's cycles
     parameter READ_BITS = 3,
@@ -28,6 +29,7 @@ module stream_bank #(
     parameter SOURCE_BITS = 5
 ) (
     input  wire                                clk,
+    input  wire                                reset,
     // Tables, written before a run: {used, dy, dx, base} and {used, row, place in the part}.
     input  wire                                write_descriptor,
     input  wire [PARTS-1:0]                    write_route,
@@ -143,8 +145,8 @@ module stream_bank #(
             // The multiplier stands still while words stream.
             reg scaling, rounding;
             always @(posedge clk) begin
-                scaling <= pooling;
-                rounding <= scaling;
+                scaling <= pooling && !reset;
+                rounding <= scaling && !reset;
                 if (pooling) begin
                     if (window_first) reduced <= member;
                     else if (!maximum) reduced <= reduced + member;
@@ -175,7 +177,7 @@ module stream_bank #(
                 .read_data({route_used, route_row, route_place})
             );
             always @(posedge clk) begin
-                written[p] <= store && route_used;
+                written[p] <= store && route_used && !reset;
                 written_address[p*PLACE_BITS+:PLACE_BITS] <= route_place + store_offset;
                 written_byte[8*p+:8] <= store_pooled ? pooled
                                       : store_image ? image_byte : row_bytes[8*route_row+:8];

@@ -7,13 +7,13 @@ module testbench;
     parameter BEATS = 1;         // lines of image.hex
     parameter RESULTS = 1;       // lines of results.hex
     parameter CYCLES = 1;        // expected cycles of the run
-    reg         clk = 0, reset = 1;
+    reg         clk = 0, aresetn = 0;
     reg  [39:0] writes[0:WRITES-1];
     reg  [IMAGE_BITS-1:0] image[0:BEATS-1];
     reg  [31:0] expected[0:RESULTS-1];
     reg  [7:0]  awaddr = 0;
     reg  [31:0] wdata = 0;
-    reg         valid = 0, arvalid = 0;
+    reg         awvalid = 0, wvalid = 0, arvalid = 0, asking = 0, writing = 0;
     wire        awready, wready, bvalid, arready, rvalid, tready, result_valid, result_last;
     wire [1:0]  bresp, rresp;
     wire [31:0] rdata, result;
@@ -25,28 +25,37 @@ module testbench;
     end
     always #5 clk = !clk;
     accelerator subject (
-        .clk(clk), .reset(reset),
-        .s_axi_awaddr(awaddr), .s_axi_awvalid(valid), .s_axi_awready(awready),
-        .s_axi_wdata(wdata), .s_axi_wvalid(valid), .s_axi_wready(wready),
+        .clk(clk), .aresetn(aresetn),
+        .s_axi_awaddr(awaddr), .s_axi_awprot(3'd0), .s_axi_awvalid(awvalid),
+        .s_axi_awready(awready), .s_axi_wdata(wdata), .s_axi_wstrb(4'hf), .s_axi_wvalid(wvalid),
+        .s_axi_wready(wready),
         .s_axi_bresp(bresp), .s_axi_bvalid(bvalid), .s_axi_bready(1'b1),
-        .s_axi_araddr(8'h04), .s_axi_arvalid(arvalid), .s_axi_arready(arready),
+        .s_axi_araddr(8'h04), .s_axi_arprot(3'd0), .s_axi_arvalid(arvalid), .s_axi_arready(arready),
         .s_axi_rdata(rdata), .s_axi_rresp(rresp), .s_axi_rvalid(rvalid), .s_axi_rready(1'b1),
         .s_axis_image_tdata(image[sent < BEATS ? sent : 0]),
         .s_axis_image_tvalid(sent < BEATS && next == WRITES),
+        .s_axis_image_tlast(sent == BEATS - 1),
         .s_axis_image_tready(tready), .m_axis_result_tdata(result),
         .m_axis_result_tvalid(result_valid), .m_axis_result_tready(1'b1),
         .m_axis_result_tlast(result_last)
     );
     always @(posedge clk) begin
         waited <= waited + 1;
-        if (waited == 4) reset <= 0;
+        if (waited == 4) aresetn <= 1;
         if (waited > 8) begin
-            if (!valid && next < WRITES) begin
+            if (!writing && next < WRITES) begin
                 {awaddr, wdata} <= writes[next];
-                valid <= 1;
-            end else if (valid && awready) begin
-                valid <= 0;
+                {awvalid, wvalid, writing} <= 3'b111;
+            end
+            if (awvalid && awready) awvalid <= 0;
+            if (wvalid && wready) wvalid <= 0;
+            if (bvalid) begin
+                writing <= 0;
                 next <= next + 1;
+            end
+            if (bvalid && bresp != 2'b00) begin
+                $display("register %h: write refused", awaddr);
+                wrong <= wrong + 1;
             end
         end
         if (tready && sent < BEATS && next == WRITES) sent <= sent + 1;
@@ -60,7 +69,9 @@ module testbench;
         end
         // A while after the last result the run is over.
         if (got == RESULTS) begin
-            arvalid <= !arvalid && !rvalid;
+            asking <= !rvalid;
+            if (!asking) arvalid <= 1;
+            else if (arready) arvalid <= 0;
             if (rvalid && waited > 64 && rdata == CYCLES) begin
                 $display("%s", wrong == 0 ? "PASS" : "FAIL");
                 $finish;
@@ -69,7 +80,7 @@ module testbench;
                 $finish;
             end
         end
-        if (waited > 4 * WRITES + 4 * BEATS + 4 * CYCLES + 1000) begin
+        if (waited > 8 * WRITES + 4 * BEATS + 4 * CYCLES + 1000) begin
             $display("FAIL: no end");
             $finish;
         end

@@ -62,6 +62,7 @@ module tiled_accelerator #(
     input  wire                    clk,
     input  wire                    reset,
     input  wire                    go,
+    output wire                    started,  // `go` has been obeyed
     output wire                    busy,
     output wire [31:0]             cycles,
     output wire [31:0]             entered,  // word times in which words entered the array
@@ -73,8 +74,10 @@ module tiled_accelerator #(
     input  wire [19:0]             config_address,
     input  wire [CONFIG_BITS-1:0]  config_data,
     input  wire                    image_valid,
+    input  wire                    image_last,     // with the last byte of an image
     output wire                    image_ready,
     input  wire [7:0]              image_byte,
+    output wire                    image_dropped,  // an image of the wrong length has ended
     output wire                    result_valid,
     input  wire                    result_ready,
     output reg  [31:0]             result_word,
@@ -127,10 +130,13 @@ module tiled_accelerator #(
         .row_tile(row_tile), .maximum(maximum), .multiplier(multiplier), .pool_shift(pool_shift),
         .issue(issue), .position(position), .entry(entry), .stepping(stepping),
         .window_first(window_first), .window_last(window_last), .place_y(place_y),
-        .place_x(place_x), .linear(linear), .image_valid(image_valid), .image_ready(image_ready),
+        .place_x(place_x), .linear(linear), .image_valid(image_valid), .image_last(image_last),
+        .image_ready(image_ready), .image_dropped(image_dropped),
         .send_step(send_step), .result_valid(result_valid), .send_lane(send_lane), .send_row(send_row),
         .result_ready(result_ready)
     );
+
+    assign started = run_start;
 
     // Markers: the first cycle of a word time, and what is due then.
     wire slot = phase == {PHASE_BITS{1'b0}};
@@ -141,11 +147,11 @@ module tiled_accelerator #(
     reg  down;
     always @(posedge clk) if (run_start || transfer) down <= !run_start && !down;
     wire take, word_out;
-    delay_line #(.WIDTH(1), .CYCLES(FEED)) to_array (
-        .clk(clk), .in(op_start && is_tile), .out(take)
+    valid_line #(.CYCLES(FEED)) to_array (
+        .clk(clk), .reset(reset), .in(op_start && is_tile), .out(take)
     );
-    delay_line #(.WIDTH(1), .CYCLES(OUT)) to_output (
-        .clk(clk), .in(issue && slot && busy), .out(word_out)
+    valid_line #(.CYCLES(OUT)) to_output (
+        .clk(clk), .reset(reset), .in(issue && slot && busy), .out(word_out)
     );
 
     // Weights.
@@ -158,7 +164,7 @@ module tiled_accelerator #(
         .COLUMNS(LOADS), .COLUMN_BITS(COLUMN_BITS), .BLOCKS(BLOCKS), .BLOCK_BITS(BLOCK_BITS),
         .WAIT(LOAD_WAIT), .ADDRESS_BITS(WEIGHT_BITS)
     ) loader (
-        .clk(clk), .run_start(run_start), .start((WEIGHT_BUFFERS == 2 && run_start) || (op_start && is_tile)),
+        .clk(clk), .reset(reset), .run_start(run_start), .start((WEIGHT_BUFFERS == 2 && run_start) || (op_start && is_tile)),
         .address(weight_address), .load(load), .load_column(load_column), .load_block(load_block)
     );
     memory #(
@@ -181,12 +187,20 @@ module tiled_accelerator #(
         .clk(clk), .in({place_y, place_x, linear}), .out(place_1)
     );
     wire reading = {{(32 - PHASE_BITS) {1'b0}}, phase} < READS;
-    delay_line #(.WIDTH(3 + PHASE_BITS), .CYCLES(3)) hold_delay (
-        .clk(clk), .in({reading && is_tile, is_pool, window_first, phase}),
-        .out({hold_3, pooling_3, window_first_3, hold_index_3})
+    valid_line #(.CYCLES(3)) hold_delay (
+        .clk(clk), .reset(reset), .in(reading && is_tile), .out(hold_3)
     );
-    delay_line #(.WIDTH(17), .CYCLES(6)) pool_delay (
-        .clk(clk), .in({stepping && window_last, position}), .out({pooled_6, pool_position_6})
+    valid_line #(.CYCLES(3)) pooling_delay (
+        .clk(clk), .reset(reset), .in(is_pool), .out(pooling_3)
+    );
+    delay_line #(.WIDTH(1 + PHASE_BITS), .CYCLES(3)) window_delay (
+        .clk(clk), .in({window_first, phase}), .out({window_first_3, hold_index_3})
+    );
+    valid_line #(.CYCLES(6)) pooled_delay (
+        .clk(clk), .reset(reset), .in(stepping && window_last), .out(pooled_6)
+    );
+    delay_line #(.WIDTH(16), .CYCLES(6)) pool_delay (
+        .clk(clk), .in(position), .out(pool_position_6)
     );
     delay_line #(.WIDTH(16), .CYCLES(5)) entry_delay (
         .clk(clk), .in(route + entry), .out(pool_entry_5)
@@ -195,9 +209,10 @@ module tiled_accelerator #(
         .clk(clk), .in({position, row_tile, phase}), .out({position_2, row_tile_2, phase_2})
     );
     wire feeding = {{(32 - PHASE_BITS) {1'b0}}, phase} < LANE_ROWS;
-    delay_line #(.WIDTH(2), .CYCLES(3)) first_delay (
-        .clk(clk), .in({first, feeding && is_tile}), .out({first_3, feed_3})
+    valid_line #(.CYCLES(3)) feeding_delay (
+        .clk(clk), .reset(reset), .in(feeding && is_tile), .out(feed_3)
     );
+    delay_line #(.WIDTH(1), .CYCLES(3)) first_delay (.clk(clk), .in(first), .out(first_3));
     delay_line #(.WIDTH(PHASE_BITS), .CYCLES(1)) phase_delay (
         .clk(clk), .in(phase_2), .out(phase_3)
     );
@@ -216,7 +231,7 @@ module tiled_accelerator #(
     output_sequencer #(
         .LANE_ROWS(LANE_ROWS), .ROW_BITS(ROW_BITS), .PROGRAM_BITS(PROGRAM_BITS)
     ) sequencer (
-        .clk(clk), .run_start(run_start), .word(word_out), .program_address(output_address),
+        .clk(clk), .reset(reset), .run_start(run_start), .word(word_out), .program_address(output_address),
         .program_word(output_word), .turn(turn), .turn_row(turn_row), .last(last), .keep(keep),
         .requantized(requantized), .row_tile(out_row_tile), .residual(out_residual),
         .residual_linear(residual_linear), .position(out_position), .capture(capture),
@@ -228,7 +243,7 @@ module tiled_accelerator #(
     reg  [15:0] image_offset_1;
     reg  [7:0]  image_byte_1;
     always @(posedge clk) begin
-        image_1 <= image_valid && image_ready;
+        image_1 <= image_valid && image_ready && !reset;
         image_offset_1 <= position;
         image_byte_1 <= image_byte;
     end
@@ -240,7 +255,7 @@ module tiled_accelerator #(
     wire [8*SOURCES-1:0] bytes;
     always @(posedge clk) if (capture) row_bytes <= bytes;
     reg captured;
-    always @(posedge clk) captured <= capture;
+    always @(posedge clk) captured <= capture && !reset;
     assign words_captured = captured;
     assign words = row_bytes;
 
@@ -271,7 +286,7 @@ module tiled_accelerator #(
                     .DESCRIPTOR_BITS(DESCRIPTOR_BITS), .DISPLACEMENT_BITS(DISPLACEMENT_BITS),
                     .ROUTE_BITS(ROUTE_BITS), .SOURCES(SOURCES), .SOURCE_BITS(SOURCE_BITS)
                 ) bank (
-                    .clk(clk),
+                    .clk(clk), .reset(reset),
                     .write_descriptor(config_write && config_memory == 3'd3 && mine),
                     .write_route(route_writes[BANK*PARTS+:PARTS]),
                     .table_descriptor_address(config_address[DESCRIPTOR_BITS-1:0]),
@@ -340,7 +355,7 @@ module tiled_accelerator #(
                 .RESIDUALS(RESIDUALS),
                 .SUM_ADDRESS_BITS(SUM_ADDRESS_BITS), .PARAMETER_BITS(PARAMETER_BITS)
             ) lane (
-                .clk(clk), .write_bias(config_write && config_memory == 3'd5 && mine),
+                .clk(clk), .reset(reset), .write_bias(config_write && config_memory == 3'd5 && mine),
                 .write_parameter(config_write && config_memory == 3'd6 && mine),
                 .table_address(config_address[PARAMETER_BITS-1:0]),
                 .table_data(config_data[10+2*ACC:0]),
@@ -393,7 +408,7 @@ module tiled_accelerator #(
                     .DESCRIPTOR_BITS(DESCRIPTOR_BITS), .DISPLACEMENT_BITS(DISPLACEMENT_BITS),
                     .ROUTE_BITS(ROUTE_BITS), .SOURCES(SOURCES), .SOURCE_BITS(SOURCE_BITS)
                 ) bank (
-                    .clk(clk),
+                    .clk(clk), .reset(reset),
                     .write_descriptor(config_write && config_memory == 3'd3 && mine_too),
                     .write_route(route_writes[BANK*PARTS+:PARTS]),
                     .table_descriptor_address(config_address[DESCRIPTOR_BITS-1:0]),

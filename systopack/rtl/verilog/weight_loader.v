@@ -3,7 +3,7 @@
 // `start` is the first cycle of a tile (or of a run); WAIT cycles later the first address is
 // given, so that the load follows the wave in which the array takes the present weights over. Where
 // cells have no next weights, it goes with the wave and `start` is that of the tile itself.
-// Tiles lie one after another in the weight memory.
+// Tiles lie one after another in the weight memory. Reset: synchronous, active high.
 module weight_loader #(
     parameter COLUMNS = 32,
     parameter COLUMN_BITS = 5,
@@ -13,6 +13,7 @@ module weight_loader #(
     parameter ADDRESS_BITS = 10
 ) (
     input  wire                    clk,
+    input  wire                    reset,
     input  wire                    run_start,
     input  wire                    start,
     output wire [ADDRESS_BITS-1:0] address,
@@ -25,7 +26,9 @@ module weight_loader #(
     reg  [COLUMN_BITS-1:0]  column;
     reg  [BLOCK_BITS-1:0]   block;
     reg  [ADDRESS_BITS-1:0] next_address;
-    delay_line #(.WIDTH(1), .CYCLES(WAIT)) wait_line (.clk(clk), .in(start), .out(begin_now));
+    valid_line #(.CYCLES(WAIT)) wait_line (
+        .clk(clk), .reset(reset), .in(start), .out(begin_now)
+    );
     wire step = begin_now || running;
     wire [COLUMN_BITS-1:0] column_now = begin_now ? {COLUMN_BITS{1'b0}} : column;
     wire [BLOCK_BITS-1:0]  block_now = begin_now ? {BLOCK_BITS{1'b0}} : block;
@@ -33,7 +36,7 @@ module weight_loader #(
     wire block_ends = {{(32 - BLOCK_BITS) {1'b0}}, block_now} == BLOCKS - 1;
     assign address = next_address;
     always @(posedge clk) begin
-        load <= step;
+        load <= step && !reset;
         load_column <= column_now;
         load_block <= block_now;
         if (step) begin
@@ -46,5 +49,6 @@ module weight_loader #(
             next_address <= {ADDRESS_BITS{1'b0}};
             running <= 1'b0;
         end
+        if (reset) running <= 1'b0;
     end
 endmodule

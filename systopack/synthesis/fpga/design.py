@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from systopack.hardware.array import Array
 from systopack.hardware.tiled import count_tiled
 from systopack.network.network import PackedNetwork
+from systopack.rtl.identity import axi_parameters
 from systopack.rtl.parameters import AXI_TILED_SOURCES, sources
 from systopack.rtl.program import TiledProgram, compile_tiled
 
@@ -43,11 +42,10 @@ def tiled_design(network: PackedNetwork, *, array: Array) -> FpgaDesign:
         InvalidOptionError: the network does not fit the array.
     """
     program = compile_tiled(network, array=array)
-    results = int(np.prod(network.shapes[network.output.name]))
     return FpgaDesign(
         top=TOP,
         sources=tuple(sources(AXI_TILED_SOURCES)),
-        parameters={"RESULTS": results, **program.parameters},
+        parameters=axi_parameters(program),
         program=program,
         cycles=count_tiled(network, array=array, placement=program.placement).cycles,
     )

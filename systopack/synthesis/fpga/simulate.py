@@ -75,13 +75,15 @@ class _Board:
 
     def __init__(self, simulation: LaneSimulation) -> None:
         self._pins = simulation
-        for port in ("s_axi_bready", "s_axi_rready", "reset"):
+        for port in ("s_axi_bready", "s_axi_rready"):
             simulation.set(port, 1)
+        simulation.set("s_axi_wstrb", 15)
         simulation.settle()
         for _ in range(4):
             simulation.clock()
-        simulation.set("reset", 0)
+        simulation.set("aresetn", 1)
         simulation.settle()
+        simulation.clock()
 
     def write(self, register: int, value: int) -> None:
         """Write a register."""
@@ -122,6 +124,7 @@ class _Board:
         for _ in range(limit):
             waiting = sent < len(pixels)
             pins.set("s_axis_image_tvalid", int(waiting))
+            pins.set("s_axis_image_tlast", int(sent == len(pixels) - 1))
             if waiting:
                 pins.set_lanes("s_axis_image_tdata", pixels[sent])
             pins.settle()

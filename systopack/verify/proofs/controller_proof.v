@@ -1,7 +1,8 @@
 // The controller of the tiled accelerator, for any program and any host, from the first reset on.
 //
 // PART 0: a result that is offered stays until it is taken; an image instruction takes exactly its
-//   bytes and a send instruction gives exactly its words, none lost and none twice.
+//   bytes, the last one with `image_last`, after dropping and counting every image of another
+//   length, and a send instruction gives exactly its words, none lost and none twice.
 // PART 1: instructions begin with a word time, one after another, in the order of the program; a
 //   tile begins MIN_LOAD word times after the one before, MIN_RETURN where it adds to that one's
 //   sums; what needs earlier words waits MIN_DRAIN for them. Runs begin by `go` and end by END.
@@ -21,6 +22,7 @@ module controller_proof #(
     input  wire         go,
     input  wire [210:0] program_word,
     input  wire         image_valid,
+    input  wire         image_last,
     input  wire         result_ready,
     output wire         holds
 );
@@ -28,7 +30,7 @@ module controller_proof #(
     reg                     reset = 1;
     wire                    busy, run_start, op_start, is_tile, is_pool, is_image, is_send, first;
     wire                    maximum, issue, stepping, window_first, window_last;
-    wire                    image_ready, result_valid;
+    wire                    image_ready, image_dropped, result_valid, overrun;
     wire [31:0]             cycles, entered, stalled;
     wire [PROGRAM_BITS-1:0] program_address, op_number;
     wire [PHASE_BITS-1:0]   phase;
@@ -68,6 +70,10 @@ module controller_proof #(
     wire        row_ends = seen_position == positions - 16'd1;
     reg  [15:0] seen_position, seen_entry;
     reg         all_seen, waited = 0;
+    reg         beyond, dropping = 0;  // the image is too long; an image of the wrong length ended
+    wire        at_end = row_ends && seen_entry == entries - 16'd1;
+    wire        takes = is_image && passes;
+    wire        wrong = takes && (beyond || image_last != at_end);
     reg  [63:0] waited_for;
     wire [63:0] place = {send_lane, send_row, position, entry};
 
@@ -95,6 +101,9 @@ module controller_proof #(
     };
     wire        host_waits = is_image && !stepped && !image_valid
                           || is_send && !stepped && send_step == 2'd2 && !result_ready;
+    // A beat of an image of the wrong length: the instruction may begin again.
+    wire        host_errs = is_image && !stepped && image_valid && (overrun
+        || image_last != (position == final_position && entry == final_entry));
     reg  [TOP-1:0] progress_before;
     reg            goes_on = 0;
 
@@ -105,11 +114,17 @@ module controller_proof #(
             seen_position <= 16'd0;
             seen_entry <= 16'd0;
             all_seen <= 1'b0;
+            beyond <= 1'b0;
+        end else if (wrong) begin
+            seen_position <= 16'd0;
+            seen_entry <= 16'd0;
+            beyond <= !image_last;
         end else if (passes) begin
             seen_position <= row_ends ? 16'd0 : seen_position + 16'd1;
             if (row_ends) seen_entry <= seen_entry + 16'd1;
-            if (row_ends && seen_entry == entries - 16'd1) all_seen <= 1'b1;
+            if (at_end) all_seen <= 1'b1;
         end
+        dropping <= !reset && wrong && image_last;
         waited <= !reset && result_valid && !result_ready;
         waited_for <= place;
         if (slot_end) begin
@@ -126,7 +141,7 @@ module controller_proof #(
         finished <= !reset && start && next_op == 3'd0;
         ran <= !reset && begins;
         progress_before <= progress;
-        goes_on <= !reset && busy && !start && !host_waits;  // the same instruction or wait
+        goes_on <= !reset && busy && !start && !host_waits && !host_errs;  // the same instruction or wait
         if (reset) {since_tile, since_end, tiles_before} <= 0;
     end
 
@@ -137,6 +152,9 @@ module controller_proof #(
             if (result_valid != (is_send && !stepped && send_step == 2'd2)) ok = 0;
             if (waited && (!result_valid || place != waited_for)) ok = 0;
             if ((image_ready || result_valid) && (all_seen || !is_image && !is_send)) ok = 0;
+            if (is_image && (overrun != beyond || stepped && beyond)) ok = 0;
+            if (is_image && beyond && {seen_position, seen_entry} != 0) ok = 0;
+            if (image_dropped != dropping) ok = 0;
             if (is_image || is_send) begin
                 if (all_seen != stepped || op_ends && !all_seen) ok = 0;
                 if (!stepped && (position != seen_position || entry != seen_entry)) ok = 0;

@@ -1,0 +1,79 @@
+// What of the layer-pipelined accelerator faces the host: start, input and results, joined. The units
+// lie between `arrived` and `position_arrived`.
+//
+// `still` clears every valid in the units: in a reset, and while weights are taken over.
+// Reset: synchronous, active high.
+module pipe_host #(
+    parameter WORD_CYCLES = 8,
+    parameter PHASE_BITS = 3,
+    parameter PREPARE = 16,
+    parameter PREPARE_BITS = 5,
+    parameter IMAGE_WORDS = 784,
+    parameter PERIOD = 784,
+    parameter COUNT_BITS = 11,
+    parameter CREDITS = 4,
+    parameter CREDIT_BITS = 3,
+    parameter ROWS = 10,
+    parameter ROW_BITS = 4,
+    parameter RESULT_BITS = 32,
+    parameter POSITIONS = 1,
+    parameter ENTRIES = 4,
+    parameter ENTRY_BITS = 2,
+    parameter ENTRY_COUNT_BITS = 3
+) (
+    input  wire                        clk,
+    input  wire                        reset,
+    input  wire                        go,
+    output wire                        started,        // `go` is obeyed
+    output wire                        busy,           // an image is under way, or a start
+    output wire                        idle,           // no image is under way, or none may be
+    output wire [31:0]                 cycles,
+    input  wire                        image_valid,
+    input  wire                        image_last,
+    output wire                        image_ready,
+    output reg                         image_dropped,  // one of the wrong length has ended
+    output wire                        result_valid,
+    input  wire                        result_ready,
+    output wire [31:0]                 result_word,
+    output wire                        result_last,
+    // The units.
+    output wire [PHASE_BITS-1:0]       phase,
+    output wire                        slot,
+    output wire                        take,
+    output wire                        still,
+    output wire                        arrived,
+    input  wire                        position_arrived,
+    input  wire [ROWS*RESULT_BITS-1:0] position_words
+);
+    wire slot_end, preparing, running, under_way, finished, judged, good;
+    assign still = reset || !running;
+    assign busy = under_way || preparing;
+    assign idle = !under_way || !running;
+    always @(posedge clk) image_dropped <= judged && !good && !reset;
+    pipe_control #(
+        .WORD_CYCLES(WORD_CYCLES), .PHASE_BITS(PHASE_BITS), .PREPARE(PREPARE),
+        .PREPARE_BITS(PREPARE_BITS)
+    ) control (
+        .clk(clk), .reset(reset), .go(go), .busy(under_way), .phase(phase), .slot(slot),
+        .slot_end(slot_end), .started(started), .preparing(preparing), .take(take),
+        .running(running)
+    );
+    pipe_source #(
+        .IMAGE_WORDS(IMAGE_WORDS), .PERIOD(PERIOD), .CREDITS(CREDITS), .COUNT_BITS(COUNT_BITS),
+        .CREDIT_BITS(CREDIT_BITS)
+    ) source (
+        .clk(clk), .reset(reset), .running(running), .hold(go), .slot_end(slot_end),
+        .image_valid(image_valid), .image_last(image_last), .image_ready(image_ready),
+        .arrived(arrived), .judged(judged), .good(good), .finished(finished), .busy(under_way),
+        .cycles(cycles)
+    );
+    pipe_results #(
+        .ROWS(ROWS), .ROW_BITS(ROW_BITS), .WORD_BITS(RESULT_BITS), .POSITIONS(POSITIONS),
+        .ENTRIES(ENTRIES), .ENTRY_BITS(ENTRY_BITS), .COUNT_BITS(ENTRY_COUNT_BITS),
+        .CREDITS(CREDITS), .CREDIT_BITS(CREDIT_BITS)
+    ) results (
+        .clk(clk), .reset(still), .arrived(position_arrived), .words(position_words),
+        .judged(judged), .good(good), .result_valid(result_valid), .result_ready(result_ready),
+        .result_word(result_word), .result_last(result_last), .finished(finished)
+    );
+endmodule

@@ -1,0 +1,114 @@
+"""What one cycle of reset must do to a whole accelerator, proven from any state it can be in.
+
+The proof is of the accelerator of one network with all its connections, not of blocks.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from systopack.rtl.parameters import PIPELINED_SOURCES, TILED_SOURCES, VERILOG
+from systopack.rtl.pipelined.program import PipelinedProgram
+from systopack.rtl.pipelined.top import top_module
+from systopack.rtl.program import TiledProgram
+from systopack.verify.formal import Claim
+
+_SLACK_CYCLES = 4  # from a valid that would come out last to what it would do
+
+
+def reset_claim(
+    program: TiledProgram | PipelinedProgram, *, folder: Path, verilog: Path = VERILOG
+) -> Claim:
+    """After one cycle of reset nothing of what went on before is left, whatever it was.
+
+    Tiled, as long as no run is started: no word is captured, no memory or weight is written, no
+    result offered and no byte taken. Layer-pipelined, as long as no image comes, whatever starts
+    there are: no unit gives a word and no result is offered.
+
+    Args:
+        program: a small one; the proof unrolls its longest delay.
+        folder: where the proof's module is written.
+        verilog: folder of the Verilog files.
+    """
+    if isinstance(program, PipelinedProgram):
+        return _pipelined(program, folder, verilog)
+    return _tiled(program, folder, verilog)
+
+
+def _tiled(program: TiledProgram, folder: Path, verilog: Path) -> Claim:
+    sizes = program.parameters
+    parameters = ", ".join(f".{name}({value})" for name, value in sizes.items())
+    lanes = [f"core.g_lane[{lane}].lane.turn_6" for lane in range(sizes["LANES"])]
+    inner = {"turns": ",".join(f"\\{lane}" for lane in reversed(lanes))}
+    inner |= {"load": "\\core.load", "take": "\\core.take", "fed": "\\core.feed_3"}
+    banks = sizes["COLUMNS"] * sizes["BANKS_PER_COLUMN"] + sizes["RESIDUALS"] * sizes["LANES"]
+    text = f"""
+module reset_proof (input wire clk, input wire image_valid, input wire image_last,
+                    input wire [7:0] image_byte, input wire result_ready, output wire holds);
+    reg reset = 1;
+    wire busy, started, image_ready, image_dropped, result_valid, op_start, words_captured;
+    wire [{banks * sizes["PARTS"] - 1}:0] written;
+    wire [{sizes["LANES"] - 1}:0] turns;
+    wire load, take, fed;
+    tiled_accelerator #({parameters}) core (
+        .clk(clk), .reset(reset), .go(1'b0), .busy(busy), .started(started), .config_write(1'b0),
+        .config_memory(3'd0), .config_bank(0), .config_address(20'd0), .config_data(0),
+        .image_valid(image_valid), .image_last(image_last), .image_ready(image_ready),
+        .image_byte(image_byte), .image_dropped(image_dropped), .result_valid(result_valid),
+        .result_ready(result_ready), .op_start(op_start), .words_captured(words_captured),
+        .written(written));
+    wire noise = !reset && (busy || started || image_ready || image_dropped || result_valid
+        || op_start || words_captured || (|written) || (|turns) || load || take || fed);
+    reg heard = 0;
+    always @(posedge clk) {{reset, heard}} <= {{1'b0, heard || noise}};
+    assign holds = !heard && !noise;
+endmodule
+"""
+    longest = max(sizes["OUT"], sizes["LOAD_WAIT"]) + sizes["LANE_ROWS"] + 6
+    return Claim(
+        name=f"one cycle of reset, {program.network.name} on {program.array.name}, tiled",
+        top="reset_proof",
+        files=(*(verilog / name for name in TILED_SOURCES), _written(folder, text)),
+        parameters=(),
+        cycles=longest + _SLACK_CYCLES,
+        any_memory=True,
+        wires=tuple(inner.items()),
+    )
+
+
+def _pipelined(program: PipelinedProgram, folder: Path, verilog: Path) -> Claim:
+    sizes = program.parameters
+    top = folder / "pipelined_accelerator.v"
+    top.write_text(top_module(program))
+    text = f"""
+module reset_proof (input wire clk, input wire go, input wire result_ready, output wire holds);
+    reg reset = 1;
+    wire result_valid, image_dropped;
+    wire [{len(program.units) - 1}:0] observed;
+    pipelined_accelerator #(.GATED(0)) core (
+        .clk(clk), .reset(reset), .go(go), .config_write(1'b0), .config_memory(3'd0),
+        .config_bank(0), .config_address(20'd0), .config_data({sizes["CONFIG_BITS"]}'d0),
+        .image_valid(1'b0), .image_last(1'b0), .image_word({sizes["IMAGE_BITS"]}'d0),
+        .image_dropped(image_dropped), .result_valid(result_valid), .result_ready(result_ready),
+        .observed(observed));
+    wire noise = !reset && (result_valid || image_dropped || (|observed));
+    reg heard = 0;
+    always @(posedge clk) {{reset, heard}} <= {{1'b0, heard || noise}};
+    assign holds = !heard && !noise;
+endmodule
+"""
+    longest = max(unit.valid_cycles for unit in program.units)
+    return Claim(
+        name=f"one cycle of reset, {program.network.name} on {program.array.name}, pipelined",
+        top="reset_proof",
+        files=(*(verilog / name for name in PIPELINED_SOURCES), top, _written(folder, text)),
+        parameters=(),
+        cycles=longest + _SLACK_CYCLES,
+        any_memory=True,
+    )
+
+
+def _written(folder: Path, text: str) -> Path:
+    path = folder / "reset_proof.v"
+    path.write_text(text)
+    return path
