@@ -15,6 +15,8 @@ from systopack.fields import shown
 from systopack.files import read_file
 from systopack.training.settings import checked
 
+_SETTINGS_BYTES = 1 << 14
+
 Settings = TypeVar("Settings", bound=BaseModel)
 
 DataOption = Annotated[
@@ -96,8 +98,14 @@ def read_settings(kind: type[BaseModel], config: Path | None) -> dict[str, Any]:
     """
     if config is None:
         return {}
+    text = read_file(config, what="a TOML file of settings")
+    if len(text) > _SETTINGS_BYTES:  # a parser takes the square of a key's length
+        raise InvalidOptionError(
+            f"'{config}' has {len(text):,} bytes, but a file of settings has at most "
+            f"{_SETTINGS_BYTES:,}; keep only settings in it."
+        )
     try:
-        content = tomllib.loads(read_file(config, what="a TOML file of settings").decode())
+        content = tomllib.loads(text.decode())
     except (ValueError, RecursionError) as error:  # also numbers of too many digits
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise InvalidOptionError(f"'{config}' is not valid TOML: {reason}.") from error

@@ -151,6 +151,11 @@ def _npy(path: Path) -> NDArray[Any]:
         )
         shape, fortran, dtype = read_header(stream)
         sizes = [size for size in shape if type(size) is int and size >= 0]
+        if dtype.kind in "cSUMmV":
+            raise InvalidFileError(
+                f"'{path}' holds values of the type {dtype}; a filter matrix has real numbers, "
+                "so convert it, for instance by .astype(numpy.float32)."
+            )
         if dtype.kind not in "fiub" or len(sizes) != len(shape):
             raise ValueError(f"shape {shape} of {dtype}")
         cells = math.prod(sizes)
@@ -158,6 +163,8 @@ def _npy(path: Path) -> NDArray[Any]:
             raise ValueError(f"{cells} numbers in {len(content) - stream.tell()} bytes")
         flat = np.frombuffer(content, dtype=dtype, offset=stream.tell())
         return flat.reshape(shape, order="F" if fortran else "C").copy()
+    except InvalidFileError:
+        raise
     # The header is Python text, which numpy parses; what it raises there depends on the text.
     except Exception as error:
         raise _no_npy(path) from error
