@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from systopack.network.nodes import MatrixLayer
+
 PROGRAM, OUTPUT_PROGRAM, WEIGHTS, DESCRIPTORS, ROUTES, BIASES, PARAMETERS = range(7)
 
 
@@ -26,12 +28,20 @@ class MemoryImage:
     words: NDArray[np.uint32]
 
 
-def pack_fields(fields: Sequence[tuple[int, int]]) -> int:
-    """One word from (value, bits) pairs, the most significant first; values wrap."""
-    word = 0
-    for value, bits in fields:
-        word = (word << bits) | (value & ((1 << bits) - 1))
-    return word
+def clip_limits(layer: MatrixLayer, bits: int) -> NDArray[np.int64]:
+    """The limits between which a row's accumulator is held: shape (N, 2), lowest and highest.
+
+    A limit beyond what an accumulator of `bits` bits holds limits nothing and becomes its end; one
+    that no accumulator can reach stays as it is, and does not fit its field.
+    """
+    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+    limits = np.tile(np.array([[low, high]], dtype=np.int64), (layer.matrix.rows, 1))
+    if layer.activation == "relu":
+        limits[:, 0] = 0
+    elif layer.clip is not None:
+        limits[:, 0] = np.maximum(layer.clip[:, 0], low)
+        limits[:, 1] = np.minimum(layer.clip[:, 1], high)
+    return limits
 
 
 def image_of_words(memory: int, bits: int, banks: Sequence[Sequence[int]]) -> MemoryImage:

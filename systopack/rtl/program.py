@@ -7,12 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from systopack.errors import InvalidOptionError
 from systopack.hardware.array import Array, check_fits
 from systopack.hardware.placement import Placement, RowTile, place, row_tiles, stream_places
 from systopack.hardware.timing import TiledTiming
 from systopack.network.network import PackedNetwork
-from systopack.network.nodes import ConcatLayer, InputNode, MatrixLayer, PoolLayer
+from systopack.network.nodes import InputNode, MatrixLayer, PoolLayer
+from systopack.rtl.fields import (
+    INSTRUCTION,
+    OUTPUT_INSTRUCTION,
+    Field,
+    bits_of,
+    descriptor_layout,
+    pack_fields,
+    route_layout,
+    row_layout,
+)
 from systopack.rtl.images import (
     BIASES,
     DESCRIPTORS,
@@ -22,15 +31,20 @@ from systopack.rtl.images import (
     ROUTES,
     WEIGHTS,
     MemoryImage,
+    clip_limits,
     image_of_bits,
     image_of_words,
-    pack_fields,
+)
+from systopack.rtl.limits import (
+    ADDRESS_LIMIT,
+    TABLE_LIMIT,
+    check_placement,
+    check_tables,
+    check_tiled_network,
 )
 from systopack.rtl.parameters import array_parameters, bits_for, index_bits
 
 END, TILE, POOL, IMAGE, SEND = range(5)
-_ADDRESS_LIMIT = 1 << 20
-_TABLE_LIMIT = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,9 +91,11 @@ def compile_tiled(network: PackedNetwork, *, array: Array) -> TiledProgram:
         InvalidOptionError: the network does not fit; the message names the layer and the limit.
     """
     check_fits(network, array)
-    _check_limits(network)
+    check_tiled_network(network)
     timing = TiledTiming(array=array)
-    compiler = _Compiler(network, timing, place(network, timing))
+    placement = place(network, timing)
+    check_placement(network, placement)
+    compiler = _Compiler(network, timing, placement)
     for node in network.nodes:
         if isinstance(node, InputNode):
             compiler.add_image(node)
@@ -102,6 +118,10 @@ class _Compiler:
         self.residual_banks = any(layer.residual is not None for layer in network.layers)
         self.banks = timing.banks + (timing.lanes if self.residual_banks else 0)
         self.sources = timing.lanes * timing.lane_rows
+        self.routed = route_layout(bits_for(self.sources), placement.place_bits)
+        self.described = descriptor_layout(placement.displacement_bits, placement.address_bits)
+        self.row = row_layout(timing.array.accumulator_bits)
+        self.bias = (Field("bias", timing.array.accumulator_bits, signed=True),)
         self.operations: list[Operation] = []
         self.program: list[int] = []
         self.output_program: list[int] = []
@@ -118,7 +138,7 @@ class _Compiler:
         channels, height, width = node.shape
         route = len(self.routes[0])
         for bank in range(self.banks):
-            self._add_bytes(bank, self.placement.addresses[node.name][bank], channels)
+            self._add_bytes(node.name, bank, self.placement.addresses[node.name][bank], channels)
         self._instruct(
             Operation(kind=IMAGE, node=node.name),
             positions=height * width,
@@ -138,11 +158,11 @@ class _Compiler:
         for bank in range(self.banks):
             channels = np.flatnonzero(target[bank] >= 0)
             rows = [
-                self._descriptor(int(source[bank, channel]), -top, -left, width)
+                self._descriptor(node.name, int(source[bank, channel]), -top, -left, width)
                 for channel in channels
             ]
             self.descriptors[bank] += rows + [0] * (entries - len(rows))
-            self._add_bytes(bank, target[bank, channels], entries)
+            self._add_bytes(node.name, bank, target[bank, channels], entries)
         self._instruct(
             Operation(kind=POOL, node=node.name),
             positions=node.output_size[0] * node.output_size[1],
@@ -199,29 +219,26 @@ class _Compiler:
         """All tables as memory images."""
         self._instruct(Operation(kind=END, node=""))
         array, timing = self.timing.array, self.timing
-        accumulator = array.accumulator_bits
         place_bits = self.placement.place_bits
         images = (
-            image_of_words(PROGRAM, 211, [self.program]),
-            image_of_words(OUTPUT_PROGRAM, 119, [self.output_program]),
+            image_of_words(PROGRAM, bits_of(INSTRUCTION), [self.program]),
+            image_of_words(OUTPUT_PROGRAM, bits_of(OUTPUT_INSTRUCTION), [self.output_program]),
             image_of_bits(WEIGHTS, np.concatenate(self.weights)[None]),
-            image_of_words(DESCRIPTORS, self.placement.descriptor_bits, self.descriptors),
-            image_of_words(ROUTES, 1 + bits_for(self.sources) + place_bits, self.routes),
-            image_of_words(BIASES, accumulator, self.biases),
-            image_of_words(PARAMETERS, 11 + 2 * accumulator, self.parameters),
+            image_of_words(DESCRIPTORS, bits_of(self.described), self.descriptors),
+            image_of_words(ROUTES, bits_of(self.routed), self.routes),
+            image_of_words(BIASES, bits_of(self.bias), self.biases),
+            image_of_words(PARAMETERS, bits_of(self.row), self.parameters),
         )
-        for image, what in ((images[3], "stream descriptors"), (images[4], "routes")):
-            if image.words.shape[1] > _TABLE_LIMIT:
-                raise InvalidOptionError(
-                    f"Network '{self.network.name}' needs {image.words.shape[1]} {what} a bank, "
-                    f"but the accelerator addresses {_TABLE_LIMIT}; choose a larger array."
-                )
-        if self.placement.depth > _ADDRESS_LIMIT:
-            raise InvalidOptionError(
-                f"Network '{self.network.name}' needs {self.placement.depth} words in a part of "
-                "a bank, but "
-                f"the accelerator addresses {_ADDRESS_LIMIT}; choose an array with more columns."
-            )
+        check_tables(
+            self.network,
+            {
+                "instructions": (images[PROGRAM], ADDRESS_LIMIT),
+                "words of weights": (images[WEIGHTS], ADDRESS_LIMIT),
+                "stream descriptors a bank": (images[DESCRIPTORS], TABLE_LIMIT),
+                "routes a bank": (images[ROUTES], TABLE_LIMIT),
+                "rows of output parameters a lane": (images[PARAMETERS], ADDRESS_LIMIT),
+            },
+        )
         row_bits = bits_for(timing.lane_rows)
         depths = [image.words.shape[1] for image in images]
         parameters = {
@@ -288,31 +305,31 @@ class _Compiler:
         pool: tuple[int, int, int] = (0, 1, 0),
     ) -> None:
         height, width = size
-        fields = [
-            (operation.kind, 3),
-            (int(barrier), 1),
-            (int(first), 1),
-            (int(returns), 1),
-            (spacing, 8),
-            (positions, 16),
-            (out_width, 12),
-            (stride[0], 8),
-            (stride[1], 8),
-            (width, 12),
-            (height, 12),
-            (stride[0] * width, 20),
-            (window[0], 12),
-            (window[1], 12),
-            (descriptor, 16),
-            (route, 16),
-            (row_tile, 16),
-            (entries, 16),
-            (pool[0], 1),
-            (pool[1], 15),
-            (pool[2], 5),
-        ]
+        values = {
+            "op": operation.kind,
+            "barrier": int(barrier),
+            "first": int(first),
+            "returns": int(returns),
+            "spacing": spacing,
+            "positions": positions,
+            "out_width": out_width,
+            "stride_y": stride[0],
+            "stride_x": stride[1],
+            "width": width,
+            "height": height,
+            "stride_pitch": stride[0] * width,
+            "window_height": window[0],
+            "window_width": window[1],
+            "descriptor": descriptor,
+            "route": route,
+            "row_tile": row_tile,
+            "entries": entries,
+            "maximum": pool[0],
+            "multiplier": pool[1],
+            "pool_shift": pool[2],
+        }
         self.operations.append(operation)
-        self.program.append(pack_fields(fields))
+        self.program.append(pack_fields(INSTRUCTION, values, where=f"Layer '{operation.node}'"))
 
     def _follow(
         self, layer: MatrixLayer, *, last: bool, residual: int, route: int, writes: int
@@ -322,20 +339,22 @@ class _Compiler:
         if layer.residual is not None:
             stride = layer.residual.stride
             width = self.network.shapes[layer.residual.source][2]
-        fields = [
-            (layer.positions, 16),
-            (int(last), 1),
-            (int(not last or layer is self.network.output), 1),
-            (int(layer.shift is not None), 1),
-            (self.row_tile, 16),
-            (residual, 16),
-            (route, 16),
-            (writes, 12),
-            (layer.output_size[1], 12),
-            (stride[1], 8),
-            (stride[0] * width, 20),
-        ]
-        self.output_program.append(pack_fields(fields))
+        values = {
+            "positions": layer.positions,
+            "last": int(last),
+            "keep": int(not last or layer is self.network.output),
+            "requantized": int(layer.shift is not None),
+            "row_tile": self.row_tile,
+            "residual": residual,
+            "route": route,
+            "writes": writes,
+            "out_width": layer.output_size[1],
+            "stride_x": stride[1],
+            "stride_pitch": stride[0] * width,
+        }
+        self.output_program.append(
+            pack_fields(OUTPUT_INSTRUCTION, values, where=f"Layer '{layer.name}'")
+        )
 
     def _add_streams(self, layer: MatrixLayer, band: int) -> int:
         """Descriptors of a band's column tiles; the address of the first."""
@@ -351,7 +370,7 @@ class _Compiler:
             channel, dy, dx = layer.columns[column].tolist()
             place_in_table = group // timing.array.columns * timing.reads + index % timing.reads
             self.descriptors[bank][start + place_in_table] = self._descriptor(
-                int(addresses[bank, channel]), dy, dx, width
+                layer.name, int(addresses[bank, channel]), dy, dx, width
             )
         return start
 
@@ -364,25 +383,27 @@ class _Compiler:
             held = self.placement.held(layer.name, part)[:, inside]
             for bank in range(self.banks):
                 rows = np.flatnonzero(held[bank])
-                entries = [self._route(int(row), int(addresses[bank, row])) for row in rows]
+                entries = [
+                    self._route(layer.name, int(row), int(addresses[bank, row])) for row in rows
+                ]
                 table = self.routes[bank * self.parts + part]
                 table += entries + [0] * (writes - len(entries))
         return start
 
-    def _add_bytes(self, bank: int, addresses: NDArray[np.int64], entries: int) -> None:
+    def _add_bytes(self, node: str, bank: int, addresses: NDArray[np.int64], entries: int) -> None:
         """Routes of bytes that come one after another: each goes to one part."""
         for part in range(self.parts):
             table = self.routes[bank * self.parts + part]
             table += [
-                self._route(0, int(address) if address >> self.placement.place_bits == part else -1)
-                for address in addresses
+                self._route(node, 0, int(a) if a >> self.placement.place_bits == part else -1)
+                for a in addresses
             ]
             table += [0] * (entries - len(addresses))
 
     def _add_rows(self, layer: MatrixLayer, tile: RowTile) -> int:
         """Bias and parameters of a row tile; the address of its residual descriptors."""
-        timing, bits = self.timing, self.timing.array.accumulator_bits
-        low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+        timing, where = self.timing, f"Layer '{layer.name}'"
+        clip = clip_limits(layer, timing.array.accumulator_bits)
         residual = layer.residual
         padding = (1 << bits_for(timing.lane_rows)) - timing.lane_rows
         start = len(self.descriptors[0])
@@ -396,23 +417,19 @@ class _Compiler:
                     self.biases[lane].append(0)
                     self.parameters[lane].append(0)
                     continue
-                lowest, highest = low, high
-                if layer.activation == "relu":
-                    lowest = 0
-                elif layer.clip is not None:
-                    lowest, highest = (min(max(int(c), low), high) for c in layer.clip[row])
                 channel = -1 if residual is None else int(residual.channels[row])
                 amount = 0 if residual is None else int(residual.shift[row])
                 shift = 0 if layer.shift is None else int(layer.shift[row])
-                self.biases[lane].append(int(layer.bias[row]) & ((1 << bits) - 1))
-                fields = [(int(channel >= 0), 1), (amount, 5), (shift, 5)]
-                self.parameters[lane].append(
-                    pack_fields([*fields, (highest, bits), (lowest, bits)])
+                lowest, highest = clip[row].tolist()
+                fields = [int(channel >= 0), amount, shift, highest, lowest]
+                self.biases[lane].append(
+                    pack_fields(self.bias, [int(layer.bias[row])], where=where)
                 )
+                self.parameters[lane].append(pack_fields(self.row, fields, where=where))
                 if residual is not None and channel >= 0:
                     bank = timing.banks + lane
                     address = int(self.placement.addresses[residual.source][bank, channel])
-                    entry = self._descriptor(address, 0, 0, 0)
+                    entry = self._descriptor(layer.name, address, 0, 0, 0)
                     self.descriptors[bank][start + place_in_lane] = entry
             self.biases[lane] += [0] * padding
             self.parameters[lane] += [0] * padding
@@ -439,43 +456,13 @@ class _Compiler:
         ordered = blocks.transpose(0, 2, 3, 1).reshape(array.load_cycles, together * block * width)
         self.weights.append(np.ascontiguousarray(ordered))
 
-    def _descriptor(self, address: int, dy: int, dx: int, width: int) -> int:
-        base = address + dy * width + dx
-        move = self.placement.displacement_bits
-        return pack_fields([(1, 1), (dy, move), (dx, move), (base, self.placement.address_bits)])
+    def _descriptor(self, layer: str, address: int, dy: int, dx: int, width: int) -> int:
+        # Addresses count round: where a displacement leads out of the image, nothing is read.
+        base = (address + dy * width + dx) % (1 << self.placement.address_bits)
+        return pack_fields(self.described, [1, dy, dx, base], where=f"Layer '{layer}'")
 
-    def _route(self, row: int, address: int) -> int:
+    def _route(self, layer: str, row: int, address: int) -> int:
         if address < 0:
             return 0
-        bits = bits_for(self.sources)
-        return pack_fields([(1, 1), (row, bits), (address, self.placement.place_bits)])
-
-
-def _check_limits(network: PackedNetwork) -> None:
-    """Refuse, by name, what the instruction fields cannot hold."""
-    if not isinstance(network.output, MatrixLayer):
-        raise InvalidOptionError(
-            f"Layer '{network.output.name}' ends the network with a pooling, but the accelerator "
-            "sends the output of a convolution or linear layer; add one after it."
-        )
-    for node in network.nodes:
-        _, height, width = network.shapes[node.name]
-        limits = [("output positions", height * width, 65535), ("rows or columns", height, 2047)]
-        limits.append(("rows or columns", width, 2047))
-        if isinstance(node, ConcatLayer) and (node.channels < 0).any():
-            raise InvalidOptionError(
-                f"Layer '{node.name}' puts channels of zeros between others, which the tiled "
-                "accelerator has no memory for; leave them out of the model."
-            )
-        if isinstance(node, MatrixLayer | PoolLayer):
-            limits.append(("a stride", max(node.stride), 255))
-        if isinstance(node, PoolLayer):
-            limits.append(("words in a window", node.kernel[0] * node.kernel[1], 65535))
-        if isinstance(node, MatrixLayer) and node.residual is not None:
-            limits.append(("a residual stride", max(node.residual.stride), 255))
-        for what, value, limit in limits:
-            if value > limit:
-                raise InvalidOptionError(
-                    f"Layer '{node.name}' has {what} of {value}, but the accelerator's "
-                    f"instructions hold at most {limit}; use a smaller layer."
-                )
+        inside = address % (1 << self.placement.place_bits)  # the table is that of its part
+        return pack_fields(self.routed, [1, row, inside], where=f"Layer '{layer}'")

@@ -16,6 +16,14 @@ from systopack.network.network import PackedNetwork
 from systopack.network.reference import run
 from systopack.rtl.host import CONTROL, START, TILED_IDENTITY, configuration_writes
 from systopack.rtl.identity import axi_parameters, build_digest
+from systopack.rtl.images import (
+    BIASES,
+    DESCRIPTORS,
+    OUTPUT_PROGRAM,
+    PARAMETERS,
+    PROGRAM,
+    ROUTES,
+)
 from systopack.rtl.parameters import AXI_TILED_SOURCES, VERILOG
 from systopack.rtl.pipelined.write import pipelined_contents
 from systopack.rtl.program import TiledProgram, compile_tiled
@@ -109,17 +117,16 @@ def memory_bits(program: TiledProgram) -> int:
     """Bits of all memories: tables rounded up to powers of two, as they are built."""
     sizes = program.parameters
     banks = sizes["COLUMNS"] * sizes["BANKS_PER_COLUMN"] + sizes["RESIDUALS"] * sizes["LANES"]
-    table = program.placement.descriptor_bits
-    route = 1 + sizes["SOURCE_BITS"] + program.placement.place_bits
+    widths = {image.memory: image.bits for image in program.images}
     accumulator = sizes["ACCUMULATOR_BITS"]
-    per_bank = sizes["PARTS"] * (8 * sizes["PART_WORDS"] + (route << sizes["ROUTE_BITS"]))
-    per_bank += table << sizes["DESCRIPTOR_BITS"]
+    per_bank = sizes["PARTS"] * (8 * sizes["PART_WORDS"] + (widths[ROUTES] << sizes["ROUTE_BITS"]))
+    per_bank += widths[DESCRIPTORS] << sizes["DESCRIPTOR_BITS"]
     per_lane = (accumulator << sizes["SUM_ADDRESS_BITS"]) + (
-        (3 * accumulator + 11) << sizes["PARAMETER_BITS"]
+        (widths[BIASES] + widths[PARAMETERS]) << sizes["PARAMETER_BITS"]
     )
     weights = sizes["LOAD_ROWS"] * (sizes["CELL_WEIGHT_BITS"] + sizes["INDEX_BITS"])
     weights *= sizes["LOAD_COLUMNS"] * sizes["WEIGHT_WORDS"]
-    program_bits = (211 + 119) << sizes["PROGRAM_BITS"]
+    program_bits = (widths[PROGRAM] + widths[OUTPUT_PROGRAM]) << sizes["PROGRAM_BITS"]
     return banks * per_bank + sizes["LANES"] * per_lane + weights + program_bits
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from systopack.hardware.array import ALPHA_RANGE, WEIGHT_BITS_RANGE, Array
+from systopack.rtl.fields import INSTRUCTION, bits_of
 from systopack.rtl.parameters import VERILOG, array_parameters, bits_for
 from systopack.verify.formal import Claim
 
@@ -280,7 +281,7 @@ def handshake_claims() -> Iterator[Claim]:
         for part in range(3):
             yield controller_claim(part, word_cycles=word_cycles)
     yield registers_claim(70)
-    yield registers_claim(211)
+    yield registers_claim(bits_of(INSTRUCTION))
     yield source_claim(period=7, credits=3)
     yield source_claim(period=5, credits=1)
     yield results_claim(positions=2, entries=3)

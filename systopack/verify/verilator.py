@@ -34,6 +34,7 @@ _VERILATOR_FLAGS = (
     "4",
     "--unroll-count",  # generate loops over the columns of a large layer
     "65536",
+    "-Wno-WIDTHCONCAT",  # masks over all sums of an array with many rows
 )
 _COMPILER_FLAGS = ("-O3", "-march=native", "-std=c++17", "-fPIC", "-DVL_TIME_CONTEXT", "-w")
 

@@ -33,9 +33,9 @@ MUTANTS = [
     ("the smaller of two pooled words", "stream_bank.v", "member > reduced", "member < reduced"),
     ("banks reduce while words stream, not in pooling", "tiled_accelerator.v", ".in(is_pool), .out(pooling_3)", ".in(is_tile), .out(pooling_3)"),
     ("the average's window never restarted", "stream_bank.v", "if (window_first) reduced", "if (window_first && maximum) reduced"),
-    ("partial sums not waited for", "controller.v", "{16'd0, since_now} >= MIN_RETURN", "1'b1"),
-    ("a layer started one word too late", "controller.v", "{16'd0, idle_now} >= MIN_DRAIN", "{16'd0, idle_now} > MIN_DRAIN"),
-    ("a layer started before the words are written", "controller.v", "{16'd0, idle_now} >= MIN_DRAIN", "1'b1"),
+    ("partial sums not waited for", "controller.v", "since_words >= MIN_RETURN", "1'b1"),
+    ("a layer started one word too late", "controller.v", "idle_words >= MIN_DRAIN", "idle_words > MIN_DRAIN"),
+    ("a layer started before the words are written", "controller.v", "idle_words >= MIN_DRAIN", "1'b1"),
     ("stalls counted where there is none", "controller.v", "next_up && clear && !fed", "next_up && clear && fed"),
     ("partial sums of another position", "output_lane.v", ".write_address(keep_address_6)", ".write_address(keep_address_6 ^ 1)"),
 ]  # fmt: skip

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from systopack.errors import InvalidOptionError
+
 
 def delay(name: str, cycles: int, start: str, end: str) -> Iterator[str]:
     """A valid that follows another so many cycles later, unless `still` clears it on the way."""
@@ -54,7 +56,17 @@ def _wrapped(items: Sequence[str], width: int = 96) -> Iterator[str]:
 
 
 def table(values: Sequence[int]) -> str:
-    """A constant of 16 bits a value, the first one lowest."""
+    """A constant of 16 bits a value, the first one lowest.
+
+    Raises:
+        InvalidOptionError: a value needs more.
+    """
+    for value in values:
+        if not -0x8000 <= value <= 0xFFFF:
+            raise InvalidOptionError(
+                f"A table of the layer-pipelined accelerator needs the value {value}, but its "
+                "entries have 16 bits; use a smaller layer."
+            )
     digits = "".join(f"{value & 0xFFFF:04x}" for value in reversed(values))
     return f"{16 * len(values)}'h{digits}"
 

@@ -8,26 +8,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from systopack.errors import InvalidOptionError
 from systopack.hardware.array import Array, check_pipelined
 from systopack.hardware.pipelined.cycles import PipelinedCycles, count_pipelined
 from systopack.hardware.pipelined.schedule import image_period, window_depths
 from systopack.hardware.pipelined.units import BandCells, LayerUnit, PoolUnit, build_units
 from systopack.network.network import PackedNetwork
-from systopack.network.nodes import MatrixLayer, PoolLayer
+from systopack.rtl.fields import bits_of, pack_fields, pipelined_row_layout
 from systopack.rtl.images import (
     PARAMETERS,
     WEIGHTS,
     MemoryImage,
+    clip_limits,
     image_of_bits,
     image_of_words,
-    pack_fields,
 )
+from systopack.rtl.limits import check_depths, check_units
 from systopack.rtl.parameters import bits_for
-
-_WORDS_LIMIT = 1 << 16
-_DISPLACEMENT_LIMIT = 1 << 15
-_INTERVAL_LIMIT = 255
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,14 +70,9 @@ def compile_pipelined(network: PackedNetwork, *, array: Array) -> PipelinedProgr
     """
     check_pipelined(network, array)
     units = build_units(network, array)
-    _check_limits(network, units)
+    check_units(network, units)
     depths = window_depths(network, units)
-    for unit in units:
-        if max(depths[unit.name]) >= _WORDS_LIMIT:
-            raise InvalidOptionError(
-                f"Layer '{unit.name}' needs a line buffer of {max(depths[unit.name])} words, but "
-                f"the accelerator addresses {_WORDS_LIMIT - 1}; use smaller images."
-            )
+    check_depths(depths)
     cycles = count_pipelined(network, array=array)
     images = (_weights(units, array.weight_bits), _parameters(network, units))
     longest = max(unit.valid_cycles for unit in units)
@@ -136,64 +127,28 @@ def _band_bits(
 def _parameters(network: PackedNetwork, units: tuple[LayerUnit | PoolUnit, ...]) -> MemoryImage:
     """Bias, residual, clip and requantization of every row: one bank a lane, one word a row."""
     bits = network.accumulator_bits
-    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+    layout = pipelined_row_layout(bits)
     banks: list[list[int]] = []
     for unit in units:
         if not isinstance(unit, LayerUnit):
             continue
         layer = unit.layer
-        clip = _clip(layer, low, high)
+        clip = clip_limits(layer, bits)
         for first in range(0, layer.matrix.rows, unit.lane_rows):
             words = []
             for row in range(first, min(first + unit.lane_rows, layer.matrix.rows)):
                 used = layer.residual is not None and int(layer.residual.channels[row]) >= 0
                 residual_shift = int(layer.residual.shift[row]) if layer.residual else 0
-                words.append(
-                    pack_fields(
-                        [
-                            (int(used), 1),
-                            (residual_shift, 5),
-                            (int(layer.shift is not None), 1),
-                            (int(layer.shift[row]) if layer.shift is not None else 0, 5),
-                            (int(clip[row, 1]), bits),
-                            (int(clip[row, 0]), bits),
-                            (int(layer.bias[row]), bits),
-                        ]
-                    )
-                )
+                lowest, highest = clip[row].tolist()
+                fields = [
+                    int(used),
+                    residual_shift,
+                    int(layer.shift is not None),
+                    int(layer.shift[row]) if layer.shift is not None else 0,
+                    highest,
+                    lowest,
+                    int(layer.bias[row]),
+                ]
+                words.append(pack_fields(layout, fields, where=f"Layer '{layer.name}'"))
             banks.append(words)
-    return image_of_words(PARAMETERS, 12 + 3 * bits, banks or [[0]])
-
-
-def _clip(layer: MatrixLayer, low: int, high: int) -> NDArray[np.int64]:
-    if layer.clip is not None:
-        return layer.clip.astype(np.int64)
-    floor = 0 if layer.activation == "relu" else low
-    return np.tile(np.array([[floor, high]], dtype=np.int64), (layer.matrix.rows, 1))
-
-
-def _check_limits(network: PackedNetwork, units: tuple[LayerUnit | PoolUnit, ...]) -> None:
-    """Refuse, by name, what the tables of the units cannot hold."""
-    if not units:
-        raise InvalidOptionError(
-            f"Network '{network.name}' has no layer, so there is nothing to build; give a network "
-            "with at least one."
-        )
-    for unit in units:
-        _, height, width = network.shapes[unit.name]
-        places = [abs(v) for w in unit.windows for place in w.displacements for v in place]
-        limits = [
-            ("output positions", height * width, _WORDS_LIMIT - 1),
-            ("a displacement", max(places), _DISPLACEMENT_LIMIT - 1),
-            ("word times for one position", unit.interval, _INTERVAL_LIMIT),
-        ]
-        if isinstance(unit.layer, PoolLayer):
-            limits.append(("words in a window", unit.reads, _WORDS_LIMIT - 1))
-        else:
-            limits.append(("used columns", len(unit.streams), _WORDS_LIMIT - 1))
-        for what, value, limit in limits:
-            if value > limit:
-                raise InvalidOptionError(
-                    f"Layer '{unit.name}' has {what} of {value}, but a unit of the "
-                    f"layer-pipelined accelerator holds at most {limit}; use a smaller layer."
-                )
+    return image_of_words(PARAMETERS, bits_of(layout), banks or [[0]])

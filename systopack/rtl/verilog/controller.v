@@ -25,7 +25,7 @@ module controller #(
     output reg  [31:0]             entered,        // word times in which words entered the array
     output reg  [31:0]             stalled,        // word times lost to weights or partial sums
     output wire [PROGRAM_BITS-1:0] program_address,
-    input  wire [210:0]            program_word,   // one cycle after program_address
+    input  wire [213:0]            program_word,   // one cycle after program_address
     output reg  [PHASE_BITS-1:0]   phase,          // cycle in the word time
     output reg                     run_start,      // first cycle of a run
     output reg                     op_start,       // first cycle of an instruction
@@ -71,13 +71,16 @@ module controller #(
     // With some cycles in a word time the program memory's word waits in a register, and its
     // address comes from one: neither takes part in long paths.
     localparam LATE = WORD_CYCLES > 3 ? 1 : 0;
-    reg  [210:0] waiting, present;
+    reg  [213:0] waiting, present;
     always @(posedge clk) waiting <= program_word;
-    wire [210:0] next_word = LATE != 0 ? waiting : program_word;
+    wire [213:0] next_word = LATE != 0 ? waiting : program_word;
     reg  [15:0]  final_position, final_entry;
     reg          active, drained;
-    reg  [15:0]  since, idle;
-    reg  [7:0]   space;
+    // Word times that a counter can reach; large arrays that load row by row wait for long.
+    localparam WAIT_BITS = MIN_LOAD > 65535 || MIN_RETURN > 65535 || MIN_DRAIN > 65535 ? 24 : 16;
+    localparam [WAIT_BITS-1:0] LONGEST = {{(WAIT_BITS - 1) {1'b1}}, 1'b0};
+    reg  [WAIT_BITS-1:0] since, idle;
+    reg  [10:0]  space;
     reg          stepped;
     reg          overrun;  // the image goes on beyond its last byte
     reg  [2:0]   tail;
@@ -85,16 +88,17 @@ module controller #(
 
     wire [2:0]  op, next_op;
     wire        barrier, returns;
-    wire [7:0]  spacing, stride_y, stride_x;
+    wire [10:0] spacing;
+    wire [7:0]  stride_y, stride_x;
     wire [15:0] positions, entries;
     wire [11:0] out_width, window_height, window_width;
     wire [19:0] stride_pitch;
     assign {op, barrier, first, returns, spacing, positions, out_width, stride_y, stride_x, width,
             height, stride_pitch, window_height, window_width, descriptor, route, row_tile, entries,
             maximum, multiplier, pool_shift} = present;
-    assign next_op = next_word[210:208];
-    wire next_barrier = next_word[207];
-    wire next_returns = next_word[205];
+    assign next_op = next_word[213:211];
+    wire next_barrier = next_word[210];
+    wire next_returns = next_word[208];
     assign is_tile = active && op == TILE;
     assign is_pool = active && op == POOL;
     assign is_image = active && op == IMAGE;
@@ -104,17 +108,19 @@ module controller #(
     wire slot_end = {{(32 - PHASE_BITS) {1'b0}}, phase} == WORD_CYCLES - 1;
     wire last_position = position == final_position;
     wire last_entry = entry == final_entry;
-    wire position_ends = is_tile && slot_end && space == spacing - 8'd1;
+    wire position_ends = is_tile && slot_end && space == spacing - 11'd1;
     wire tile_ends = position_ends && last_position;
     wire other_ends = slot_end && stepped && (!is_pool || tail >= 3'd5);
     wire op_ends = tile_ends || other_ends;
 
-    wire [15:0] since_now = since + 16'd1;
-    wire [15:0] idle_now = tile_ends ? 16'd0 : idle + 16'd1;
-    wire drained_now = drained || {16'd0, idle_now} >= MIN_DRAIN;
+    wire [WAIT_BITS-1:0] since_now = since + 1'b1;
+    wire [WAIT_BITS-1:0] idle_now = tile_ends ? {WAIT_BITS{1'b0}} : idle + 1'b1;
+    wire [31:0] since_words = {{(32 - WAIT_BITS) {1'b0}}, since_now};
+    wire [31:0] idle_words = {{(32 - WAIT_BITS) {1'b0}}, idle_now};
+    wire drained_now = drained || idle_words >= MIN_DRAIN;
     wire drains = next_op != TILE || next_barrier;  // the next one needs all earlier words
-    wire fed = next_op != TILE || ({16'd0, since_now} >= MIN_LOAD
-                                   && (!next_returns || {16'd0, since_now} >= MIN_RETURN));
+    wire fed = next_op != TILE || (since_words >= MIN_LOAD
+                                   && (!next_returns || since_words >= MIN_RETURN));
     wire clear = !drains || drained_now;
     wire next_up = busy && slot_end && (!active || op_ends);
     wire start = next_up && clear && fed;
@@ -124,7 +130,7 @@ module controller #(
                            : start_run || !busy ? {PROGRAM_BITS{1'b0}}
                            : start ? counter + 1'b1 : counter;
 
-    assign issue = is_tile && space == 8'd0;
+    assign issue = is_tile && space == 11'd0;
     assign stepping = is_pool && !stepped;
     assign image_ready = is_image && !stepped;
     wire took = image_ready && image_valid;
@@ -154,15 +160,15 @@ module controller #(
             cycles <= 32'd0;
             entered <= 32'd0;
             stalled <= 32'd0;
-            since <= 16'd0;
-        end else if (slot_end && since != 16'hfffe) begin
+            since <= {WAIT_BITS{1'b0}};
+        end else if (slot_end && since != LONGEST) begin
             since <= since_now;
         end
-        if (slot_end && !is_tile && idle != 16'hfffe) idle <= idle + 16'd1;
-        if (tile_ends) idle <= 16'd0;
+        if (slot_end && !is_tile && idle != LONGEST) idle <= idle + 1'b1;
+        if (tile_ends) idle <= {WAIT_BITS{1'b0}};
 
         // Steps within an instruction.
-        if (is_tile && slot_end) space <= position_ends ? 8'd0 : space + 8'd1;
+        if (is_tile && slot_end) space <= position_ends ? 11'd0 : space + 11'd1;
         if (position_ends || (took && !overrun) || (stepping && window_last)
             || (sent && !stepped)) begin
             position <= last_position ? 16'd0 : position + 16'd1;
@@ -195,7 +201,7 @@ module controller #(
             active <= !finish;
             op_number <= counter;
             counter <= counter + 1'b1;
-            space <= 8'd0;
+            space <= 11'd0;
             position <= 16'd0;
             entry <= 16'd0;
             send_row <= 16'd0;
@@ -205,7 +211,7 @@ module controller #(
             overrun <= 1'b0;
             tail <= 3'd0;
             drained <= next_op != TILE;
-            if (next_op == TILE) since <= 16'd0;
+            if (next_op == TILE) since <= {WAIT_BITS{1'b0}};
             if (finish) busy <= 1'b0;
         end
         if (reset) begin

@@ -81,8 +81,10 @@ module pipe_issue #(
         end
     endgenerate
 
-    reg [7:0] waiting;  // word times until the next position may be taken
-    assign issue = slot && !reset && waiting == 8'd0 && count_now >= need && residual_there;
+    // Word times until the next position may be taken.
+    localparam WAIT_BITS = INTERVAL > 256 ? 16 : 8;
+    reg [WAIT_BITS-1:0] waiting;
+    assign issue = slot && !reset && waiting == {WAIT_BITS{1'b0}} && count_now >= need && residual_there;
 
     localparam [31:0] STEP_Y = STRIDE_Y;
     localparam [31:0] STEP_X = STRIDE_X;
@@ -92,16 +94,16 @@ module pipe_issue #(
     always @(posedge clk) begin
         count <= count_next[COUNT_BITS-1:0];
         if (issue) begin
-            waiting <= PAUSE[7:0];
+            waiting <= PAUSE[WAIT_BITS-1:0];
             place_x <= last_x ? {PLACE_BITS{1'b0}} : place_x + STEP_X[PLACE_BITS-1:0];
             if (last) place_y <= {PLACE_BITS{1'b0}};
             else if (last_x) place_y <= place_y + STEP_Y[PLACE_BITS-1:0];
-        end else if (slot && waiting != 8'd0) begin
-            waiting <= waiting - 8'd1;
+        end else if (slot && waiting != {WAIT_BITS{1'b0}}) begin
+            waiting <= waiting - 1'b1;
         end
         if (reset) begin
             count <= {COUNT_BITS{1'b0}};
-            waiting <= 8'd0;
+            waiting <= {WAIT_BITS{1'b0}};
             place_y <= {PLACE_BITS{1'b0}};
             place_x <= {PLACE_BITS{1'b0}};
         end

@@ -3,6 +3,7 @@
 // Sums that enter together (LEAVING 0) are delayed by D(r). Sums that leave (LEAVING 1) wait for the
 // last row, which makes them come together again. No reset.
 /* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
+/* verilator lint_off WIDTHCONCAT */  // masks over all sums of an array with many rows
 module row_skew #(
     parameter ROWS = 4,
     parameter TILE_ROWS = ROWS,

@@ -110,12 +110,12 @@ module tiled_accelerator #(
     wire [23:0]             linear;
     wire [1:0]              send_step;
     wire [PROGRAM_BITS-1:0] program_address, output_address;
-    wire [210:0]            program_word;
+    wire [213:0]            program_word;
     wire [118:0]            output_word;
 
-    memory #(.WIDTH(211), .ADDRESS_BITS(PROGRAM_BITS)) instructions (
+    memory #(.WIDTH(214), .ADDRESS_BITS(PROGRAM_BITS)) instructions (
         .clk(clk), .write(config_write && config_memory == 3'd0),
-        .write_address(config_address[PROGRAM_BITS-1:0]), .write_data(config_data[210:0]),
+        .write_address(config_address[PROGRAM_BITS-1:0]), .write_data(config_data[213:0]),
         .read_address(program_address), .read_data(program_word)
     );
     controller #(
@@ -249,7 +249,7 @@ module tiled_accelerator #(
     end
     wire [15:0] route_now = is_image ? route + entry : is_pool ? pool_entry_5 : row_route;
     wire        store = image_1 || pooled_6 || store_rows;
-    wire [15:0] store_offset = image_1 ? image_offset_1 : pooled_6 ? pool_position_6 : row_offset;
+    wire [19:0] store_offset = {4'd0, image_1 ? image_offset_1 : pooled_6 ? pool_position_6 : row_offset};
 
     reg  [8*SOURCES-1:0] row_bytes;
     wire [8*SOURCES-1:0] bytes;

@@ -20,7 +20,7 @@ module controller_proof #(
 ) (
     input  wire         clk,
     input  wire         go,
-    input  wire [210:0] program_word,
+    input  wire [213:0] program_word,
     input  wire         image_valid,
     input  wire         image_last,
     input  wire         result_ready,
@@ -47,18 +47,18 @@ module controller_proof #(
 
     // Inside the controller and its walker.
     wire         active, stepped, drained, op_ends, start, next_up;
-    wire [210:0] present, next_word;
+    wire [213:0] present, next_word;
     wire [15:0]  since, idle, final_position, final_entry;
     wire [11:0]  inner_y, inner_x;
-    wire [7:0]   space;
+    wire [10:0]  space;
     wire [2:0]   tail;
     wire [PROGRAM_BITS-1:0] counter;
 
     // No instruction has nothing to do.
-    wire [7:0]  spacing = present[204:197];
+    wire [10:0] spacing = present[207:197];
     wire [15:0] positions = present[196:181], entries = present[36:21];
     wire [11:0] window_height = present[108:97], window_width = present[96:85];
-    wire [2:0]  op = present[210:208], next_op = next_word[210:208];
+    wire [2:0]  op = present[213:211], next_op = next_word[213:211];
     wire        sane = positions != 0 && entries != 0 && spacing != 0 && window_height != 0
                     && window_width != 0 && op >= 3'd1 && op <= 3'd4;
     reg         insane = 0;
@@ -85,18 +85,18 @@ module controller_proof #(
     wire        tile_ends = is_tile && op_ends;
     wire [6:0]  since_tile_now = since_tile == 7'd64 ? 7'd64 : since_tile + 7'd1;
     wire [6:0]  since_end_now = tile_ends ? 7'd0 : since_end == 7'd64 ? 7'd64 : since_end + 7'd1;
-    wire        needs = next_op != 3'd1 || next_word[207];
+    wire        needs = next_op != 3'd1 || next_word[210];
     wire        begins = go && !busy && slot_end;
 
     // How far an instruction is, or the wait for the next one.
     localparam [15:0] LONGEST = MIN_LOAD > MIN_RETURN ? MIN_LOAD : MIN_RETURN;
     wire [15:0] loads = since < LONGEST ? since : LONGEST;
     wire [15:0] drains = drained || idle >= MIN_DRAIN ? MIN_DRAIN : idle;
-    localparam  TOP = 2 + 32 + 24 + 8 + 2 + 3 + PHASE_BITS;
+    localparam  TOP = 2 + 32 + 24 + 11 + 2 + 3 + PHASE_BITS;
     wire [TOP-1:0] progress = {
         !active, active && stepped,
         !active ? {loads, drains} : stepped ? 32'd0 : {is_tile ? 16'd0 : entry, position},
-        is_pool && !stepped ? {inner_y, inner_x} : 24'd0, is_tile ? space : 8'd0,
+        is_pool && !stepped ? {inner_y, inner_x} : 24'd0, is_tile ? space : 11'd0,
         is_send ? send_step : 2'd0, active && !is_tile ? tail : 3'd0, phase
     };
     wire        host_waits = is_image && !stepped && !image_valid
