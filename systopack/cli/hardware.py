@@ -25,6 +25,9 @@ from systopack.cli.options import (
 from systopack.cli.outputs import claim
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from systopack.hardware.array import Array
     from systopack.network.network import PackedNetwork
 
@@ -64,6 +67,13 @@ def rtl(
     weight_buffers: WeightBuffersOption = 2,
     bank_parts: BankPartsOption = 1,
     organisation: OrganisationOption = "tiled",
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="Images for the test bench: 'sample' (bundled digits), a folder of parquet "
+            "files, or a Hugging Face hub id. [default: sample where it fits, else noise]"
+        ),
+    ] = None,
 ) -> None:
     """Write Verilog, memory contents, a self-checking test bench and a README of its ports.
 
@@ -91,7 +101,13 @@ def rtl(
         weight_buffers=weight_buffers,
         bank_parts=_checked_parts(bank_parts, organisation),
     )
-    written = write_rtl(loaded, array=design, out=out, organisation=organisation)
+    written = write_rtl(
+        loaded,
+        array=design,
+        out=out,
+        organisation=organisation,
+        images=_bench_images(loaded, data),
+    )
     console.say(
         f"wrote {len(written.files)} files to {out}: {design.name}, {written.cycles:,} cycles an "
         f"image, {written.memory_bits:,} bits of memory"
@@ -189,6 +205,18 @@ def _check_organisation(load_rows: int | None, organisation: str) -> None:
         refuse_idle(
             ("load_rows",), ("load_rows",), "layer-pipelined cells get their weights one by one"
         )
+
+
+def _bench_images(network: PackedNetwork, data: str | None) -> NDArray[np.int8] | None:
+    """Real images for a test bench; None where no set is named and the sample does not fit."""
+    from systopack.data.open import open_data
+    from systopack.network.reference import quantize_images
+    from systopack.rtl.texts import BENCH_IMAGES
+
+    pixels = open_data(data or "sample").test_images[:BENCH_IMAGES]
+    if data is None and pixels.shape[1:] != network.input.shape:
+        return None
+    return quantize_images(network, pixels)
 
 
 def _checked_parts(parts: int, organisation: str) -> int:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from systopack.network.network import PackedNetwork
 from systopack.rtl.parameters import VERILOG
+
+BENCH_IMAGES = 3
 
 # Both organisations have the same ports and registers.
 PORTS = """\
@@ -63,15 +66,43 @@ def hex_lines(values: NDArray[np.integer], bits: int) -> str:
     )
 
 
-def test_bench(*, writes: int, beats: int, beat_bits: int, results: int, cycles: int) -> str:
-    """The self-checking test bench, its sizes set."""
+def bench_images(network: PackedNetwork) -> NDArray[np.int8]:
+    """Images for a test bench where no real ones are given: noise over all pixel values."""
+    shape = (BENCH_IMAGES, *network.input.shape)
+    return np.random.default_rng(0).integers(-128, 128, shape).astype(np.int8)
+
+
+def bench_files(
+    beats: NDArray[np.integer],
+    words: NDArray[np.integer],
+    *,
+    writes: Sequence[tuple[int, int]],
+    cycles: int,
+    starts: bool,
+) -> dict[str, str]:
+    """The self-checking test bench, its sizes set, and what it reads.
+
+    Args:
+        beats: shape (images, beats, channels), int8: the image stream.
+        words: shape (images, words), int32: what it must give.
+        writes: to the registers, in order.
+        cycles: of one image.
+        starts: whether every image wants a start of its own.
+    """
     text = (VERILOG / "testbench.v").read_text()
     for name, before, value in (
-        ("WRITES", 1, writes),
-        ("IMAGE_BITS", 8, beat_bits),
-        ("BEATS", 1, beats),
-        ("RESULTS", 1, results),
+        ("WRITES", 1, len(writes)),
+        ("IMAGE_BITS", 8, 8 * beats.shape[2]),
+        ("BEATS", 1, beats.shape[1]),
+        ("RESULTS", 1, words.shape[1]),
+        ("IMAGES", 1, len(beats)),
         ("CYCLES", 1, cycles),
+        ("STARTS", 0, int(starts)),
     ):
         text = text.replace(f"parameter {name} = {before};", f"parameter {name} = {value};")
-    return text
+    return {
+        "testbench.v": text,
+        "configuration.hex": configuration_text(writes),
+        "image.hex": hex_lines(beats.reshape(-1, beats.shape[2]), 8),
+        "results.hex": hex_lines(words.reshape(-1), 32),
+    }

@@ -27,7 +27,7 @@ from systopack.rtl.images import (
 from systopack.rtl.parameters import AXI_TILED_SOURCES, VERILOG
 from systopack.rtl.pipelined.write import pipelined_contents
 from systopack.rtl.program import TiledProgram, compile_tiled
-from systopack.rtl.texts import PORTS, REGISTERS, configuration_text, hex_lines, test_bench
+from systopack.rtl.texts import PORTS, REGISTERS, bench_files, bench_images
 
 ORGANISATIONS = ("tiled", "pipelined")
 
@@ -53,7 +53,7 @@ def write_rtl(
     array: Array,
     out: Path | str,
     organisation: str = "tiled",
-    image: NDArray[np.int8] | None = None,
+    images: NDArray[np.int8] | None = None,
 ) -> WrittenRtl:
     """Write Verilog, memory contents, a self-checking test bench and a README.
 
@@ -62,7 +62,7 @@ def write_rtl(
         array: the array to build.
         out: the folder; made where missing.
         organisation: "tiled" or "pipelined" (one set of cells for each layer).
-        image: shape (C, H, W), int8, for the test bench; None: zeros.
+        images: shape (B, C, H, W), int8, for the test bench, B at least 1; None: three of noise.
 
     Raises:
         InvalidOptionError: the network does not fit; raised before any file is written.
@@ -72,11 +72,16 @@ def write_rtl(
         raise InvalidOptionError(
             f"organisation is '{organisation}', but it must be one of {', '.join(ORGANISATIONS)}."
         )
-    if image is None:
-        image = np.zeros(network.input.shape, dtype=np.int8)
-    results = run(network, image[None])[network.output.name][0]
+    if images is None:
+        images = bench_images(network)
+    if len(images) == 0 or images.shape[1:] != network.input.shape:
+        raise InvalidOptionError(
+            f"Images for the test bench have shape {images.shape}, but network '{network.name}' "
+            f"takes {network.input.shape}; give at least one of that shape."
+        )
+    results = run(network, images)[network.output.name]
     build = pipelined_contents if organisation == "pipelined" else _tiled_contents
-    contents, cycles, bits = build(network, array, image, results)
+    contents, cycles, bits = build(network, array, images, results)
     folder = Path(out)
     for name, text in contents.items():
         write_atomically(folder / name, text)
@@ -88,7 +93,7 @@ def write_rtl(
 
 
 def _tiled_contents(
-    network: PackedNetwork, array: Array, image: NDArray[np.int8], results: NDArray[np.int32]
+    network: PackedNetwork, array: Array, images: NDArray[np.int8], results: NDArray[np.int32]
 ) -> tuple[dict[str, str], int, int]:
     """Files by name, cycles of an image, bits of memory."""
     program = compile_tiled(network, array=array)
@@ -97,16 +102,13 @@ def _tiled_contents(
     contents = {
         **{name: (VERILOG / name).read_text() for name in AXI_TILED_SOURCES},
         "accelerator.v": _top(program),
-        "testbench.v": test_bench(
-            writes=len(writes),
-            beats=image.size,
-            beat_bits=8,
-            results=results.size,
+        **bench_files(
+            images.reshape(len(images), -1, 1),
+            results.reshape(len(results), -1),
+            writes=writes,
             cycles=counted.cycles,
+            starts=True,
         ),
-        "configuration.hex": configuration_text(writes),
-        "image.hex": hex_lines(image.reshape(-1), 8),
-        "results.hex": hex_lines(results.reshape(-1), 32),
         "sources.f": "".join(f"{name}\n" for name in (*AXI_TILED_SOURCES, "accelerator.v")),
         "README.md": _readme(program, counted, len(writes)),
     }
@@ -167,7 +169,8 @@ Array: {array.name}, {array.accumulator_bits}-bit accumulators. One image takes
 - `accelerator.v`: the top module, without parameters; `sources.f` lists all files it needs.
 - `configuration.hex`: {writes:,} register writes, in order, a line each: register (2 digits),
   value (8 digits). They fill the memories; the last one starts a run.
-- `testbench.v` with `image.hex` and `results.hex`: prints PASS or FAIL.
+- `testbench.v` with `image.hex` and `results.hex`: several images, the first without a wait, the
+  others with random pauses on both streams; prints PASS or FAIL.
   `iverilog -g2005 -o bench $(cat sources.f) testbench.v && ./bench`
 
 ## Ports

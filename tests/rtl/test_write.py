@@ -14,11 +14,13 @@ from systopack.rtl.write import write_rtl
 from systopack.verify.verilator import find_tools
 from tests.networks import random_images, random_network
 
+SEED = 42  # its results tell its images apart
 
-def network_and_image(seed: int):
+
+def network_and_images(seed: int):
     rng = np.random.default_rng(seed)
     network = random_network(rng, layers=3)
-    return network, random_images(rng, network, 1)[0]
+    return network, random_images(rng, network, 3)
 
 
 def run(command, folder, **environment):
@@ -34,15 +36,15 @@ def run(command, folder, **environment):
 
 @pytest.fixture(scope="module", params=["tiled", "tiled in parts", "tiled in pairs", "pipelined"])
 def folder(request, tmp_path_factory):
-    out = tmp_path_factory.mktemp("rtl")
-    network, image = network_and_image(3)
+    out = tmp_path_factory.mktemp("variant" if " in " in request.param else "rtl")
+    network, images = network_and_images(SEED)
     organisation, *parts = request.param.split(" in ")
     array = Array(rows=3, columns=2, bank_parts=2 if parts == ["parts"] else 1)
     if parts == ["pairs"]:  # the last pair lacks a column
         array = Array(
             rows=3, columns=5, lean=True, columns_per_register=2, columns_per_accumulator=2
         )
-    write_rtl(network, array=array, out=out, image=image, organisation=organisation)
+    write_rtl(network, array=array, out=out, images=images, organisation=organisation)
     return out
 
 
@@ -69,11 +71,47 @@ def test_the_test_bench_sees_a_wrong_result(folder, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     lines = (copy / "results.hex").read_text().split()
-    lines[0] = f"{int(lines[0], 16) ^ 1:08x}"
+    lines[-1] = f"{int(lines[-1], 16) ^ 1:08x}"
     (copy / "results.hex").write_text("\n".join(lines) + "\n")
     names = (copy / "sources.f").read_text().split()
     run(["iverilog", "-g2005", "-o", "bench", *names, "testbench.v"], copy)
     assert "FAIL" in run(["./bench"], copy).stdout
+
+
+# What a copy of the design may do wrong at its borders: (file, text, text of the mutant).
+BORDER_MUTANTS = [
+    ("all pixels thrown away", "stream_bank.v", "store_image ? image_byte", "store_image ? 8'd0"),
+    ("all pixels thrown away", "pipe_window.v", "words[write_address] <= data", "words[write_address] <= 0"),
+    ("a pause of the source not seen", "axi_streams.v", "image_valid = s_axis_image_tvalid &&", "image_valid = midway_now !== 1'bx &&"),
+    ("a pause of the sink not seen", "axi_streams.v", "result_ready = m_axis_result_tready &&", "result_ready ="),
+    ("TLAST a word early", "axi_streams.v", "m_axis_result_tlast = closes || result_last", "m_axis_result_tlast = closes || !open"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("mutant", BORDER_MUTANTS, ids=lambda mutant: f"{mutant[0]}, {mutant[1]}")
+def test_the_test_bench_sees_faults_at_the_borders(folder, tmp_path, mutant):
+    """The delivered bench alone has to see them, whatever else is compared elsewhere."""
+    if shutil.which("iverilog") is None:
+        pytest.skip("needs iverilog")
+    _, name, old, new = mutant
+    if not (folder / name).exists() or folder.name.startswith("variant"):
+        pytest.skip("a file of the other organisation, or a variant of this one")
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    text = (copy / name).read_text()
+    assert text.count(old) == 1
+    (copy / name).write_text(text.replace(old, new))
+    names = (copy / "sources.f").read_text().split()
+    built = run(["iverilog", "-g2005", "-o", "bench", *names, "testbench.v"], copy)
+    assert built.returncode == 0, built.stderr
+    assert "FAIL" in run(["./bench"], copy).stdout
+
+
+def test_images_of_another_shape_are_refused(tmp_path):
+    network, images = network_and_images(SEED)
+    for wrong in (images[:0], images[:, :, :-1] if images.shape[2] > 1 else images[..., :-1]):
+        with pytest.raises(InvalidOptionError, match="give at least one of that shape"):
+            write_rtl(network, array=Array(rows=2, columns=2), out=tmp_path / "x", images=wrong)
 
 
 def test_yosys_elaborates_it(folder):
@@ -92,7 +130,7 @@ def test_yosys_elaborates_it(folder):
 
 
 def test_a_network_that_does_not_fit_leaves_no_file(tmp_path):
-    network, _ = network_and_image(3)
+    network, _ = network_and_images(SEED)
     with pytest.raises(InvalidOptionError, match="accumulates in 32 bits"):
         write_rtl(network, array=Array(accumulator_bits=16), out=tmp_path / "rtl")
     with pytest.raises(InvalidOptionError, match="organisation is 'ring'"):

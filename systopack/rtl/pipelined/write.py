@@ -14,41 +14,38 @@ from systopack.rtl.identity import axi_parameters, build_digest
 from systopack.rtl.parameters import AXI_PIPELINED_SOURCES, VERILOG
 from systopack.rtl.pipelined.program import PipelinedProgram, compile_pipelined
 from systopack.rtl.pipelined.top import top_module
-from systopack.rtl.texts import PORTS, REGISTERS, configuration_text, hex_lines, test_bench
+from systopack.rtl.texts import PORTS, REGISTERS, bench_files
 
 _TOPS = ("pipelined_accelerator.v", "accelerator.v")
 
 
 def pipelined_contents(
-    network: PackedNetwork, array: Array, image: NDArray[np.int8], results: NDArray[np.int32]
+    network: PackedNetwork, array: Array, images: NDArray[np.int8], results: NDArray[np.int32]
 ) -> tuple[dict[str, str], int, int]:
     """Files by name, latency of an image in cycles, bits of memory.
 
     Args:
-        image: shape (C, H, W), int8, for the test bench.
-        results: shape (rows, H, W): what it must give.
+        images: shape (B, C, H, W), int8, for the test bench.
+        results: shape (B, rows, H, W): what they must give.
 
     Raises:
         InvalidOptionError: the network does not fit.
     """
     program = compile_pipelined(network, array=array)
     writes = [*configuration_writes(program.images), (CONTROL, START)]
-    beats = image.reshape(image.shape[0], -1).T
-    words = results.reshape(results.shape[0], -1).T.reshape(-1)
+    beats = images.reshape(*images.shape[:2], -1).swapaxes(1, 2)
+    words = results.reshape(*results.shape[:2], -1).swapaxes(1, 2).reshape(len(results), -1)
     contents = {
         **{name: (VERILOG / name).read_text() for name in AXI_PIPELINED_SOURCES},
         "pipelined_accelerator.v": top_module(program),
         "accelerator.v": _top(program),
-        "testbench.v": test_bench(
-            writes=len(writes),
-            beats=len(beats),
-            beat_bits=8 * beats.shape[1],
-            results=words.size,
+        **bench_files(
+            beats,
+            words,
+            writes=writes,
             cycles=program.cycles.latency_cycles,
+            starts=False,
         ),
-        "configuration.hex": configuration_text(writes),
-        "image.hex": hex_lines(beats, 8),
-        "results.hex": hex_lines(words, 32),
         "sources.f": "".join(f"{name}\n" for name in (*AXI_PIPELINED_SOURCES, *_TOPS)),
         "README.md": _readme(program, len(writes)),
     }
@@ -114,7 +111,8 @@ other every {cycles.period_cycles:,} cycles. The memories hold {memory_bits(prog
 - `accelerator.v`: the top module, without parameters; `sources.f` lists all files it needs.
 - `configuration.hex`: {writes:,} register writes, in order, a line each: register (2 digits),
   value (8 digits). They load weights and output parameters; the last one starts.
-- `testbench.v` with `image.hex` and `results.hex`: prints PASS or FAIL.
+- `testbench.v` with `image.hex` and `results.hex`: several images, the first without a wait, the
+  others with random pauses on both streams; prints PASS or FAIL.
   `iverilog -g2005 -o bench $(cat sources.f) testbench.v && ./bench`
 - Verilator unrolls generate loops over a layer's columns: give it `--unroll-count 65536`.
 
