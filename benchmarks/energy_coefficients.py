@@ -46,7 +46,7 @@ from systopack.synthesis.delays import Delays, propagate
 from systopack.synthesis.gate_simulation import GateSimulation
 from systopack.synthesis.liberty import BUNDLED, Library, read_library
 from systopack.synthesis.power import energy
-from systopack.synthesis.workload import Workload, record_runs, workload
+from systopack.synthesis.workload import Workload, record_runs, simulate_workload, workload
 from systopack.verify.array_bench import ArrayTile, start_times
 
 RECORDS = Path(__file__).resolve().parent / "records"
@@ -66,12 +66,12 @@ IDLE = "idle"
 def measured(
     work: Workload, name: str, simulation: GateSimulation, delays: Delays, period_ns: float
 ) -> MeasuredRun:
-    """Run it at gate level and count its events.
+    """Run it at gate level, compare every sum that leaves, and count its events.
 
     A first load that is over before the first word is counted in neither; one that comes with the
     words is counted in both, but for its first cycle.
     """
-    activity = simulation.run(work.inputs, warm_up=work.first_cycle)
+    activity, _ = simulate_workload(work, simulation)
     found = energy(simulation.netlist, activity, delays, period_ns=period_ns)
     cells = work.array.rows * work.array.columns
     events = ArrayEvents(

@@ -8,17 +8,15 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from systopack.errors import InvalidFileError
 from systopack.hardware.array import Array
 from systopack.network.network import PackedNetwork
 from systopack.synthesis.asic import Options, map_array
 from systopack.synthesis.delays import propagate
-from systopack.synthesis.gate_simulation import GateSimulation, unpack_runs
+from systopack.synthesis.gate_simulation import GateSimulation
 from systopack.synthesis.liberty import Library
 from systopack.synthesis.power import Energy, energy
 from systopack.synthesis.sta import find_opensta, opensta_critical_ns
-from systopack.synthesis.workload import Workload, workload
-from systopack.verify.array_bench import start_times, sums_at
+from systopack.synthesis.workload import simulate_workload, workload
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +78,7 @@ def measure_array(
     found, checked = None, 0
     if network is not None and images is not None:
         work = workload(network, images, array=array, words=words, fold=fold)
-        activity = GateSimulation(netlist).run(work.inputs, warm_up=work.first_cycle)
-        checked = _check(work, unpack_runs(activity.outputs["sum_out"]))
+        activity, checked = simulate_workload(work, GateSimulation(netlist))
         whole = energy(netlist, activity, delays, period_ns=options.clock_ns)
         found = Energy(**{name: value / cells for name, value in asdict(whole).items()})
     return ArrayMeasurement(
@@ -94,18 +91,3 @@ def measure_array(
         energy=found,
         sums_checked=checked,
     )
-
-
-def _check(work: Workload, out: NDArray[np.uint8]) -> int:
-    array, checked = work.array, 0
-    for record, tiles in zip(out, work.runs, strict=True):
-        for start, tile in zip(start_times(array, tiles), tiles, strict=True):
-            for position, sums in enumerate(tile.expected(array.accumulator_bits)):
-                at = start + position * array.word_cycles + array.latency_cycles
-                if not np.array_equal(sums_at(record, array, at), sums):
-                    raise InvalidFileError(
-                        f"The netlist of {array.name} gives wrong sums in cycle {at}; the library "
-                        "or the tools misread the design."
-                    )
-                checked += sums.size
-    return checked

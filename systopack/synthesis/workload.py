@@ -9,14 +9,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from systopack.errors import InvalidOptionError
+from systopack.errors import InvalidFileError, InvalidOptionError
 from systopack.hardware.array import Array
 from systopack.hardware.placement import row_tiles
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import MatrixLayer
 from systopack.network.reference import column_words, run, wrap
-from systopack.synthesis.gate_simulation import RUNS, Lanes, pack_runs
-from systopack.verify.array_bench import ArrayTile, start_times, stimulus
+from systopack.synthesis.gate_simulation import (
+    RUNS,
+    Activity,
+    GateSimulation,
+    Lanes,
+    pack_runs,
+    unpack_runs,
+)
+from systopack.verify.array_bench import ArrayTile, start_times, stimulus, sums_at
 
 Integers = NDArray[np.int64]
 
@@ -101,6 +108,31 @@ def workload(
         runs=runs,
         first_cycle=start_times(array, runs[0])[0],
     )
+
+
+def simulate_workload(work: Workload, simulation: GateSimulation) -> tuple[Activity, int]:
+    """Run it on a netlist and compare every sum that leaves with plain integer sums.
+
+    Returns:
+        What its nets did from the first word on, and the number of sums compared.
+
+    Raises:
+        InvalidFileError: a sum is wrong; what the netlist did is then worth nothing.
+    """
+    activity = simulation.run(work.inputs, warm_up=work.first_cycle)
+    array, checked = work.array, 0
+    out = unpack_runs(activity.outputs["sum_out"])
+    for record, tiles in zip(out, work.runs, strict=True):
+        for start, tile in zip(start_times(array, tiles), tiles, strict=True):
+            for position, sums in enumerate(tile.expected(array.accumulator_bits)):
+                at = start + position * array.word_cycles + array.latency_cycles
+                if not np.array_equal(sums_at(record, array, at), sums):
+                    raise InvalidFileError(
+                        f"The netlist of {array.name} gives wrong sums in cycle {at}; the library "
+                        "or the tools misread the design."
+                    )
+                checked += sums.size
+    return activity, checked
 
 
 def record_runs(array: Array, runs: Sequence[Sequence[ArrayTile]]) -> dict[str, Lanes]:

@@ -78,9 +78,23 @@ ARRAYS = [
         columns_per_register=4,
         columns_per_accumulator=2,
     ),
+    # The dense baseline of the ratios: no multiplexer, one input register for all rows.
+    Array(rows=4, columns=4, alpha=1, lean=True, rows_per_register=4),
+    Array(rows=4, columns=4, alpha=1, lean=True, rows_per_register=4, columns_per_register=2),
+    Array(
+        rows=4,
+        columns=5,
+        alpha=1,
+        lean=True,
+        rows_per_register=4,
+        columns_per_register=4,
+        columns_per_accumulator=2,
+        weight_buffers=1,
+    ),
+    Array(rows=5, columns=3, alpha=1, cell="il", lean=True, rows_per_register=2, load_rows=2),
 ]
 
-FAST = (1, 7, 10, 13, 21, 27, 32)  # each is built from Verilog, which takes seconds
+FAST = (1, 7, 10, 13, 21, 27, 32, 38)  # each is built from Verilog, which takes seconds
 
 
 def random_tile(rng: np.random.Generator, array: Array, positions: int) -> ArrayTile:

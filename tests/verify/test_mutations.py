@@ -1,11 +1,13 @@
 """Mutants: every deliberate fault in the hardware must turn the comparison red."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from systopack.hardware.array import Array
+from systopack.packing.pack import dense
 from systopack.rtl.parameters import VERILOG
 from systopack.verify.pipelined_check import verify_pipelined
 from systopack.verify.verify import verify
@@ -47,6 +49,12 @@ LEAN_MUTANTS = [
     ("the next weight taken a cycle too late", "lean_array.v", ".take(taken[STAGE+GROUP])", ".take(taken[STAGE+GROUP+(c==0)])"),
     ("a register between columns that share one", "lean_array.v", ".REGISTERED(ENDS ? 1 : 0)", ".REGISTERED(1)"),
 ]  # fmt: skip
+DENSE_MUTANTS = [
+    ("the last bit added, not subtracted", "lean_cell.v", "minus[c] = word & last;", "minus[c] = 1'b0;"),
+    ("a shared input register not passed", "lean_array.v", "held <= g_group[g-1].words", "held <= skewed"),
+    ("a column's input of another column", "lean_array.v", "words[(c+k)*ALPHA+:ALPHA]", "words[(c+k)/2*2*ALPHA+:ALPHA]"),
+    ("weights of another row", "lean_array.v", "load_data[k*ROWS+r]", "load_data[k*ROWS+r/2*2]"),
+]  # fmt: skip
 WAVE_MUTANTS = [
     ("weights of lower rows in the upper rows", "load_skew.v", "bits[j*BEFORE+ROWS_PER_REGISTER+:HERE]", "bits[j*BEFORE+:HERE]"),
     ("weights a cycle too early for the multiplexer", "systolic_array.v", ".LATE(MULTIPLEXER)", ".LATE(0)"),
@@ -83,6 +91,24 @@ def lean_outcome(verilog):
     return verify(network, images, array=array, verilog=verilog)
 
 
+def as_dense(network):
+    """The same network, its matrices packed with one column a group."""
+    nodes = [
+        replace(node, matrix=dense(node.matrix.to_dense())) if hasattr(node, "matrix") else node
+        for node in network.nodes
+    ]
+    return replace(network, nodes=tuple(nodes))
+
+
+def dense_outcome(verilog):
+    """Lean cells without a multiplexer that share input registers: the baseline of the ratios."""
+    rng = np.random.default_rng(LEAN_SEED)
+    network = as_dense(random_network(rng, layers=5))
+    images = random_images(rng, network, 2)
+    array = Array(rows=4, columns=3, alpha=1, lean=True, rows_per_register=2)
+    return verify(network, images, array=array, verilog=verilog)
+
+
 def wave_outcome(verilog):
     rng = np.random.default_rng(SEED)
     network = random_network(rng, layers=5)
@@ -101,7 +127,9 @@ def pipelined_outcome(verilog):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("run", [outcome, lean_outcome, wave_outcome, pipelined_outcome])
+@pytest.mark.parametrize(
+    "run", [outcome, lean_outcome, dense_outcome, wave_outcome, pipelined_outcome]
+)
 def test_the_hardware_itself_is_green(run):
     assert run(VERILOG).passed
 
@@ -127,6 +155,12 @@ def test_every_mutant_is_killed(tmp_path, mutant):
 @pytest.mark.parametrize("mutant", LEAN_MUTANTS, ids=lambda mutant: mutant[0])
 def test_every_mutant_of_lean_cells_is_killed(tmp_path, mutant):
     assert_killed(tmp_path, lean_outcome, *mutant[1:])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", DENSE_MUTANTS, ids=lambda mutant: mutant[0])
+def test_every_mutant_of_dense_lean_cells_is_killed(tmp_path, mutant):
+    assert_killed(tmp_path, dense_outcome, *mutant[1:])
 
 
 @pytest.mark.slow
