@@ -8,11 +8,9 @@ table (`hardware/energy/technology.toml`).
 from __future__ import annotations
 
 import json
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from systopack.errors import InvalidFileError
@@ -22,6 +20,7 @@ from systopack.rtl.program import TiledProgram
 from systopack.synthesis.asic import TOP, MappingFiles, Options
 from systopack.synthesis.liberty import Library
 from systopack.synthesis.yosys import YosysRun, run_yosys
+from systopack.working import WorkingFolder
 
 _BLOCKS: Mapping[str, str] = {
     "systolic_array": "array",
@@ -138,10 +137,10 @@ def run_mapping(
         plain_flip_flops: see `MappingFiles.commands`.
     """
     with (
-        tempfile.TemporaryDirectory(prefix="systopack-memory-") as name,
+        WorkingFolder("memory") as folder,
         MappingFiles(library, options) as made,
     ):
-        stub = Path(name) / "memory.v"
+        stub = folder / "memory.v"
         stub.write_text(_MEMORY)
         return run_yosys(
             top="tiled_accelerator",

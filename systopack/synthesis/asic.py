@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from systopack.synthesis.boolean import variable_table
 from systopack.synthesis.liberty import Library, LibraryCell
 from systopack.synthesis.netlist import Netlist, parse_netlist
 from systopack.synthesis.yosys import run_yosys
+from systopack.working import WorkingFolder
 
 Piece = Literal["cell", "row", "array"]
 TOP = "design"
@@ -130,8 +130,8 @@ class MappingFiles:
         self.paths: list[Path] = [library.path]
 
     def __enter__(self) -> MappingFiles:
-        self._folder = tempfile.TemporaryDirectory(prefix="systopack-asic-")
-        folder = Path(self._folder.name)
+        self._folder = WorkingFolder("asic")
+        folder = self._folder.path
         driver = next((name for name in _DRIVE if name in self._library.cells), None)
         if driver is not None:
             limits = folder / "abc.constr"

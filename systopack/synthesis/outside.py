@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ from systopack.synthesis.power import energy
 from systopack.verify.bench import Port
 from systopack.verify.tiled import run_tiled
 from systopack.verify.tracing import Probe
+from systopack.working import WorkingFolder
 
 _CLOCK, _PHASE = "clk", "phase"
 _PARTS = ("stream_bank", "output_lane", "sum_serializer", "sum_deserializer")
@@ -187,8 +187,8 @@ def measure_outside(
     blocks: defaultdict[str, float] = defaultdict(float)
     clock_fj = tree_fj = wires_fj = area_um2 = critical_ns = 0.0
     flip_flops = checked = cycles = 0
-    with tempfile.TemporaryDirectory(prefix="systopack-outside-") as folder:
-        recording = _record(program, image, parts, Path(folder) / "probe.bin")
+    with WorkingFolder("outside") as folder:
+        recording = _record(program, image, parts, folder / "probe.bin")
         for number, part in enumerate(parts):
             count = len(part.instances)
             activity, bits = _replay(part, recording)

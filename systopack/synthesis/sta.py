@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 from systopack.errors import InvalidFileError
@@ -19,6 +18,7 @@ from systopack.synthesis.delays import CLOCK_TRANSITION_NS, INPUT_TRANSITION_NS
 from systopack.synthesis.liberty import UNPACKED_LIMIT
 from systopack.synthesis.netlist import Netlist
 from systopack.synthesis.structural import MODULE, verilog_lines
+from systopack.working import WorkingFolder
 
 _TIMEOUT_S = 1800.0
 _WIRE_LOAD = re.compile(rb"default_wire_load\w*\s*:[^;]*;")
@@ -47,8 +47,7 @@ def opensta_critical_ns(netlist: Netlist, *, period_ns: float = 1.5) -> float:
             "There is no OpenSTA ('sta') to time the netlist with; install it, on Debian with "
             "'apt-get install opensta'."
         )
-    with tempfile.TemporaryDirectory(prefix="systopack-sta-") as name:
-        folder = Path(name)
+    with WorkingFolder("sta") as folder:
         (folder / "library.lib").write_bytes(_unpacked(netlist.library.path))
         (folder / "design.v").write_text("".join(verilog_lines(netlist)))
         (folder / "run.tcl").write_text(_script(netlist, period_ns))

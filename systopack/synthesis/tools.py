@@ -1,18 +1,14 @@
-"""Run a synthesis tool in a process and a folder of its own, and keep what it made.
+"""Run a synthesis tool in a process and a folder of its own.
 
-A fault of the tool cannot take the caller along, and what it starts ends with it. Results are kept
-in the tool's `cache_folder` under a name that the caller makes of
-everything that goes in.
+A fault of the tool cannot take the caller along, and what it starts ends with it.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -89,17 +85,6 @@ def run_python(
             timer.cancel()
         _end(process)
     return ToolRun(status=status, log="".join(lines), expired=expired.is_set())
-
-
-def keep(folder: Path, names: Sequence[str], place: Path) -> None:
-    """Put files of a folder into the cache as one new folder, in one step."""
-    staged = Path(tempfile.mkdtemp(prefix=".staged-", dir=place.parent))
-    for name in names:
-        shutil.copyfile(folder / name, staged / name)
-    try:
-        os.rename(staged, place)
-    except OSError:  # another process was first, with the same content
-        shutil.rmtree(staged, ignore_errors=True)
 
 
 def _end(process: subprocess.Popen[str]) -> None:

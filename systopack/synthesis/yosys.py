@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from systopack.cache import keep_entry, private_folder, read_entry
 from systopack.errors import InvalidFileError
-from systopack.files import cache_folder
-from systopack.synthesis.tools import keep, run_python
+from systopack.synthesis.tools import run_python
+from systopack.working import WorkingFolder
 
 _RUN = """
 import sys
@@ -103,23 +103,26 @@ def run_yosys(
         digest.update(part.encode() + b"\0")
     for name, path in files.items():
         digest.update(name.encode() + b"\0" + _content(path) + b"\0")
-    kept = cache_folder("yosys") / f"{top}-{digest.hexdigest()[:32]}"
-    if not kept.exists():
-        with tempfile.TemporaryDirectory(prefix="systopack-yosys-") as name:
-            folder = Path(name)
+    entry = private_folder("yosys") / f"{top}-{digest.hexdigest()[:32]}"
+    names = [*outputs, _LOG]
+    found = read_entry(entry, names)
+    cached = found is not None
+    if found is None:
+        with WorkingFolder("yosys") as folder:
             for file_name, path in files.items():
                 shutil.copyfile(path, folder / file_name)
-            log = _call(script, folder, top=top, timeout_s=timeout_s, on_line=on_line)
+            printed = _call(script, folder, top=top, timeout_s=timeout_s, on_line=on_line)
             missing = [output for output in outputs if not (folder / output).is_file()]
             if missing:
                 raise InvalidFileError(
                     f"yosys ended without writing '{missing[0]}' for '{top}'; its last line was: "
-                    f"{_last_line(log)}"
+                    f"{_last_line(printed)}"
                 )
-            (folder / _LOG).write_text(log)
-            keep(folder, [*outputs, _LOG], kept)
-        return _read(kept, outputs, cached=False)
-    return _read(kept, outputs, cached=True)
+            (folder / _LOG).write_text(printed)
+            found = {name: _content(folder / name) for name in names}
+            keep_entry(entry, {name: folder / name for name in names})
+    log = found.pop(_LOG).decode(errors="replace")
+    return YosysRun(log=log, files=found, cached=cached)
 
 
 def _call(
@@ -175,11 +178,3 @@ def _content(path: Path) -> bytes:
 def _last_line(log: str) -> str:
     lines = [line.strip() for line in log.splitlines() if line.strip()]
     return lines[-1] if lines else "none"
-
-
-def _read(place: Path, outputs: Sequence[str], *, cached: bool) -> YosysRun:
-    return YosysRun(
-        log=_content(place / _LOG).decode(errors="replace"),
-        files={output: _content(place / output) for output in outputs},
-        cached=cached,
-    )

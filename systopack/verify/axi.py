@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from systopack.rtl.pipelined.top import top_module
 from systopack.rtl.program import TiledProgram
 from systopack.verify.board import harness
 from systopack.verify.verilator import build
+from systopack.working import WorkingFolder
 
 OKAY, SLVERR = 0, 2
 _ANSWER_CYCLES = 10_000  # a register answers within a few; pauses make it longer
@@ -48,10 +48,10 @@ class SimulatedBoard:
         names = AXI_PIPELINED_SOURCES if self._pipelined else AXI_TILED_SOURCES
         files = [verilog / name for name in names]
         image_bits = 8
-        with tempfile.TemporaryDirectory(prefix="systopack-") as folder:
+        with WorkingFolder("axi") as folder:
             if isinstance(program, PipelinedProgram):
                 image_bits = program.parameters["IMAGE_BITS"]
-                files.append(Path(folder) / "pipelined_accelerator.v")
+                files.append(folder / "pipelined_accelerator.v")
                 files[-1].write_text(top_module(program))
             self._library = build(
                 top="axi_pipelined" if self._pipelined else "axi_tiled",

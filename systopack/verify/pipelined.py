@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from systopack.verify.bench import Port, copy_port
 from systopack.verify.memories import memory_rows
 from systopack.verify.tracing import trace_code
 from systopack.verify.verilator import build
+from systopack.working import WorkingFolder
 
 TOP = "pipelined_accelerator"
 
@@ -69,8 +69,8 @@ class PipelinedModel:
     ) -> None:
         self._program = program
         self._sizes = [_unit_bytes(program, index) for index in range(len(program.units))]
-        with tempfile.TemporaryDirectory(prefix="systopack-") as folder:
-            top = Path(folder) / f"{TOP}.v"
+        with WorkingFolder("pipelined") as folder:
+            top = folder / f"{TOP}.v"
             top.write_text(top_module(program))
             self._library = build(
                 top=TOP,

