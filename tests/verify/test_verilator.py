@@ -35,7 +35,7 @@ def adder(tmp_path, monkeypatch):
     source = tmp_path / "adder.v"
     source.write_text(ADDER)
     run_adder(source)  # Verilator's own objects, which take long, are kept from now on
-    known = list(private_folder("verilator").glob("verilated*"))
+    known = [path for path in private_folder("verilator").glob("verilated*") if path.is_dir()]
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for entry in known:
         shutil.copytree(entry, private_folder("verilator") / entry.name)
