@@ -24,6 +24,7 @@ from systopack.rtl.images import (
     PROGRAM,
     ROUTES,
 )
+from systopack.rtl.names import comment, markdown
 from systopack.rtl.parameters import AXI_TILED_SOURCES, VERILOG
 from systopack.rtl.pipelined.write import pipelined_contents
 from systopack.rtl.program import TiledProgram, compile_tiled
@@ -146,7 +147,8 @@ def _top(program: TiledProgram) -> str:
     )
     connections = ",\n".join(f"        .{name}({name})" for name in names)
     return (
-        f"// {program.network.name} on a tiled accelerator: {program.array.name}.\n"
+        f"// Network {comment(program.network.name)} on a tiled accelerator:\n"
+        f"// {program.array.name}.\n"
         f"module accelerator (\n{ports});\n    axi_tiled #(\n{parameters}\n    ) axi (\n"
         f"{connections}\n    );\nendmodule\n"
     )
@@ -155,10 +157,11 @@ def _top(program: TiledProgram) -> str:
 def _readme(program: TiledProgram, counted: TiledCycles, writes: int) -> str:
     network, array = program.network, program.array
     steps = "\n".join(
-        f"| {step.name} | {step.kind} | {step.tiles} | {step.start_cycle:,} | {step.cycles:,} |"
+        f"| {markdown(step.name)} | {step.kind} | {step.tiles} | {step.start_cycle:,} | "
+        f"{step.cycles:,} |"
         for step in counted.steps
     )
-    return f"""# {network.name} on a tiled accelerator
+    return f"""# {markdown(network.name)} on a tiled accelerator
 
 Array: {array.name}, {array.accumulator_bits}-bit accumulators. One image takes
 {counted.cycles:,} clock cycles with a host that never waits; the memories hold

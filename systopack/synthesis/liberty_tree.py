@@ -25,6 +25,8 @@ from systopack.synthesis.liberty import (
 _TIME = {"1ns": 1.0, "100ps": 0.1, "10ps": 0.01, "1ps": 0.001}
 _LEAKAGE = {"1mW": 1e6, "100uW": 1e5, "10uW": 1e4, "1uW": 1e3, "1nW": 1.0, "1pW": 1e-3}
 _FARAD = {"ff": 1.0, "pf": 1000.0}
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*(\[[0-9]+\])?")
+_NAMED = ("pin", "bus", "bundle", "ff", "latch", "statetable")
 _NONE = LookupTable(transition_ns=np.zeros(1), load=np.zeros(1), values=np.zeros((1, 1)))
 
 
@@ -77,6 +79,7 @@ def library_of(tree: Any, path: Path) -> Library:
         KeyError, ValueError, IndexError: something necessary is missing.
     """
     root = _Group(tree)
+    _check_names(root.all("cell"), path)
     units = _Units(root)
     templates = {
         group.names[0]: group
@@ -115,6 +118,18 @@ def library_of(tree: Any, path: Path) -> Library:
         ),
         wire_load=_wire_load(root, units),
     )
+
+
+def _check_names(groups: list[_Group], path: Path) -> None:
+    """Names of cells and pins go into commands of yosys and into Verilog, as they are."""
+    for group in groups:
+        for name in group.names:
+            if _NAME.fullmatch(name) is None:
+                raise InvalidFileError(
+                    f"'{path}' names a {group.kind} {name!a}, but names are made of letters, "
+                    "digits, '_' and '$', with a bit's number in brackets; take another file."
+                )
+        _check_names([inner for inner in group.groups if inner.kind in _NAMED], path)
 
 
 def _wire_load(root: _Group, units: _Units) -> WireLoad | None:

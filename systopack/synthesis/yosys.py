@@ -8,6 +8,7 @@ everything that goes into it.
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ for command in sys.argv[1:]:
     libyosys.run_pass(command, design)
 """
 _LOG = "yosys.log"
+# A command of yosys ends at a semicolon, and some commands run a shell.
+_FILE_NAME = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,9 +161,10 @@ def _by_name(paths: Sequence[Path]) -> dict[str, Path]:
                 f"'{files[path.name]}' and '{path}' have the same name, but yosys reads both from "
                 "one folder; rename one."
             )
-        if not path.name.isascii() or not path.name.isprintable() or " " in path.name:
+        if _FILE_NAME.fullmatch(path.name) is None:
             raise InvalidFileError(
-                f"'{path}' has a name that yosys cannot read; use letters, digits, '-', '_', '.'."
+                f"'{path}' has a name that yosys cannot read; use letters, digits, '-', '_', '.', "
+                "and no '-' in front."
             )
         files[path.name] = path
     return files

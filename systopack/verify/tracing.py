@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +40,7 @@ def trace_code(trace: Path | None) -> TraceCode:
     """The lines that trace to a file; None: none."""
     if trace is None:
         return TraceCode()
-    name = json.dumps(str(trace))
+    name = c_string(os.fsencode(trace))
     return TraceCode(
         header=_HEADER,
         start=f"context->traceEverOn(true); top->trace(&vcd, 99); vcd.open({name});",
@@ -48,6 +48,11 @@ def trace_code(trace: Path | None) -> TraceCode:
         settled="vcd.dump(++moment);",
         flush="vcd.flush();",
     )
+
+
+def c_string(text: bytes) -> str:
+    """A string of C++ with any bytes in it but zero."""
+    return '"' + "".join(f"\\{byte:03o}" for byte in text) + '"'
 
 
 @dataclass(frozen=True, kw_only=True)

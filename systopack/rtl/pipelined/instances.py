@@ -1,4 +1,4 @@
-"""Pieces of Verilog text: instances, constants, comments."""
+"""Pieces of Verilog text: instances and constants."""
 
 from __future__ import annotations
 
@@ -69,8 +69,3 @@ def table(values: Sequence[int]) -> str:
             )
     digits = "".join(f"{value & 0xFFFF:04x}" for value in reversed(values))
     return f"{16 * len(values)}'h{digits}"
-
-
-def comment(text: str) -> str:
-    """A name as it may stand in a comment."""
-    return "".join(c if c.isprintable() and c != "\\" else "?" for c in text)[:80]

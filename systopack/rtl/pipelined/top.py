@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from systopack.hardware.pipelined.schedule import reach
 from systopack.hardware.pipelined.units import LayerUnit, PoolUnit, Window
 from systopack.network.network import PackedNetwork
+from systopack.rtl.names import comment
 from systopack.rtl.parameters import CELL_NUMBERS, bits_for, stream_bits, sum_bits
-from systopack.rtl.pipelined.instances import comment, delay, instance, position, same, table
+from systopack.rtl.pipelined.instances import delay, instance, position, same, table
 from systopack.rtl.pipelined.program import PipelinedProgram
 
 _PORTS = """\
@@ -68,8 +69,8 @@ class _Top:
             words=sum(sizes) - 1,
         )
         yield "/* verilator lint_off UNUSEDSIGNAL */  // channels that nothing reads"
-        yield f"// {comment(self.network.name)} as a layer-pipelined accelerator, tiles: "
-        yield f"// {comment(self.array.name)}. Written for this network; the blocks are not."
+        yield f"// Network {comment(self.network.name)} as a layer-pipelined accelerator, tiles:"
+        yield f"// {self.array.name}. Written for this network; the blocks are not."
         yield f"module pipelined_accelerator #(\n    parameter GATED = 1\n) (\n{ports});"
         yield from self._host(f"u{len(program.units) - 1}")
         for number, unit in enumerate(program.units):
@@ -168,7 +169,7 @@ class _Top:
         most += max(self.program.depths[unit.name])
         parameters["PLACE_BITS"] = self._place_bits(unit)
         parameters["COUNT_BITS"] = bits_for(2 * most) + 1
-        yield f"    // {comment(unit.name)}"
+        yield f"    // Layer {comment(unit.name)}"
         yield f"    wire {name}_issue, {name}_last_x, {name}_last;"
         yield f"    wire [{parameters['PLACE_BITS'] - 1}:0] {name}_y, {name}_x;"
         if unit is not self.program.units[-1]:

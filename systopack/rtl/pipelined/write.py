@@ -11,6 +11,7 @@ from systopack.hardware.pipelined.units import LayerUnit
 from systopack.network.network import PackedNetwork
 from systopack.rtl.host import CONTROL, PIPELINED_IDENTITY, START, configuration_writes
 from systopack.rtl.identity import axi_parameters, build_digest
+from systopack.rtl.names import markdown
 from systopack.rtl.parameters import AXI_PIPELINED_SOURCES, VERILOG
 from systopack.rtl.pipelined.program import PipelinedProgram, compile_pipelined
 from systopack.rtl.pipelined.top import top_module
@@ -89,17 +90,17 @@ def _readme(program: PipelinedProgram, writes: int) -> str:
     network, array, cycles = program.network, program.array, program.cycles
     image_bits = program.parameters["IMAGE_BITS"]
     rows = "\n".join(
-        f"| {unit.name} | {unit.kind} | {unit.cells:,} | {unit.tiles} | {unit.start_cycle:,} | "
-        f"{unit.first_word_cycle:,} | {unit.end_cycle:,} |"
+        f"| {markdown(unit.name)} | {unit.kind} | {unit.cells:,} | {unit.tiles} | "
+        f"{unit.start_cycle:,} | {unit.first_word_cycle:,} | {unit.end_cycle:,} |"
         for unit in cycles.units
     )
     before, after = routing(network)
     wires = "\n".join(
-        f"| {now.name} | {now.streams} | {now.out_of_place} | {then.out_of_place} | "
+        f"| {markdown(now.name)} | {now.streams} | {now.out_of_place} | {then.out_of_place} | "
         f"{now.crossed_rows} | {then.crossed_rows} |"
         for now, then in zip(before, after, strict=True)
     )
-    return f"""# {network.name} as a layer-pipelined accelerator
+    return f"""# {markdown(network.name)} as a layer-pipelined accelerator
 
 Every layer has its own cells, {cycles.cells:,} in all, in tiles of at most {array.rows} x
 {array.columns}: {array.cell}, {array.accumulator_bits}-bit accumulators. An image takes

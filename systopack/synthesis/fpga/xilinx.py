@@ -7,6 +7,7 @@ CARRY8 are counted as CARRY4, and it packs nothing. Vivado's own figures come fr
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -117,7 +118,7 @@ def vivado_script(sources: Sequence[str], *, top: str, part: str, clock_mhz: flo
     """
     if not clock_mhz > 0:
         raise InvalidOptionError(f"The clock is {clock_mhz} MHz; give a number above 0.")
-    if not part.replace("-", "").isalnum():
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]*", part) is None:
         raise InvalidOptionError(
             f"The part is '{part}'; give Vivado's name of a device, for instance "
             "xcku035-fbva676-2-e."
