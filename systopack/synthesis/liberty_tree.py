@@ -26,7 +26,7 @@ _TIME = {"1ns": 1.0, "100ps": 0.1, "10ps": 0.01, "1ps": 0.001}
 _LEAKAGE = {"1mW": 1e6, "100uW": 1e5, "10uW": 1e4, "1uW": 1e3, "1nW": 1.0, "1pW": 1e-3}
 _FARAD = {"ff": 1.0, "pf": 1000.0}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*(\[[0-9]+\])?")
-_NAMED = ("pin", "bus", "bundle", "ff", "latch", "statetable")
+_NAMED = ("pin", "bus", "bundle")
 _NONE = LookupTable(transition_ns=np.zeros(1), load=np.zeros(1), values=np.zeros((1, 1)))
 
 
