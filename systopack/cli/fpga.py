@@ -22,7 +22,7 @@ def synthesize_ecp5(
     inputs: dict[str, str],
 ) -> None:
     """Build a bitstream, print what it uses and how fast it is, and write both to a folder."""
-    from systopack.files import write_atomically
+    from systopack.folder import write_folder
     from systopack.records import Record
     from systopack.synthesis.fpga.design import tiled_design
     from systopack.synthesis.fpga.devices import device_named
@@ -37,9 +37,7 @@ def synthesize_ecp5(
             design, device=chosen, target_mhz=clock_mhz, seeds=range(1, seeds + 1)
         )
     best, use = result.best, result.netlist.use
-    write_atomically(out / "design.bit", best.bitstream)
-    write_atomically(out / "netlist.v", result.netlist.verilog)
-    Record(
+    record = Record(
         kind="synthesize-ecp5",
         figures={
             "use": asdict(use),
@@ -51,7 +49,15 @@ def synthesize_ecp5(
         },
         configuration={"device": device, "clock_mhz": clock_mhz, "array": asdict(array)},
         inputs=inputs,
-    ).write(out / "synthesize.json")
+    )
+    write_folder(
+        out,
+        {
+            "design.bit": best.bitstream,
+            "netlist.v": result.netlist.verilog,
+            "synthesize.json": record.to_json(),
+        },
+    )
     rows = [(name, *_cells(asdict(part))) for name, part in sorted(result.netlist.blocks.items())]
     rows.append(("all", *_cells(asdict(use))))
     rows.append((chosen.name, *map(_number, (chosen.luts, chosen.luts))))
@@ -69,16 +75,16 @@ def synthesize_xilinx(
     network: PackedNetwork, *, array: Array, out: Path, part: str, clock_mhz: float
 ) -> None:
     """Count resources with yosys and write the RTL with a Vivado project script."""
-    from systopack.files import write_atomically
     from systopack.rtl.write import write_rtl
     from systopack.synthesis.fpga.design import tiled_design
     from systopack.synthesis.fpga.xilinx import FAMILIES, count_xilinx, vivado_script
 
-    written = write_rtl(network, array=array, out=out)
-    names = [file.name for file in written.files if file.suffix == ".v"]
-    names.remove("testbench.v")
-    script = vivado_script(names, top="accelerator", part=part, clock_mhz=clock_mhz)
-    write_atomically(out / "vivado.tcl", script)
+    def project(names: list[str]) -> dict[str, str]:
+        names = [name for name in names if name != "testbench.v"]
+        script = vivado_script(names, top="accelerator", part=part, clock_mhz=clock_mhz)
+        return {"vivado.tcl": script}
+
+    write_rtl(network, array=array, out=out, extra=project)
     design = tiled_design(network, array=array)
     rows = []
     with console.console.status("counting with yosys"):

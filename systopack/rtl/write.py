@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from systopack.errors import InvalidOptionError
-from systopack.files import write_atomically
+from systopack.folder import write_folder
 from systopack.hardware.array import Array
 from systopack.hardware.tiled import TiledCycles, count_tiled
 from systopack.network.network import PackedNetwork
@@ -55,6 +56,7 @@ def write_rtl(
     out: Path | str,
     organisation: str = "tiled",
     images: NDArray[np.int8] | None = None,
+    extra: Callable[[list[str]], dict[str, str]] | None = None,
 ) -> WrittenRtl:
     """Write Verilog, memory contents, a self-checking test bench and a README.
 
@@ -64,6 +66,7 @@ def write_rtl(
         out: the folder; made where missing.
         organisation: "tiled" or "pipelined" (one set of cells for each layer).
         images: shape (B, C, H, W), int8, for the test bench, B at least 1; None: three of noise.
+        extra: makes further files from the names of the Verilog files.
 
     Raises:
         InvalidOptionError: the network does not fit; raised before any file is written.
@@ -83,11 +86,10 @@ def write_rtl(
     results = run(network, images)[network.output.name]
     build = pipelined_contents if organisation == "pipelined" else _tiled_contents
     contents, cycles, bits = build(network, array, images, results)
-    folder = Path(out)
-    for name, text in contents.items():
-        write_atomically(folder / name, text)
+    if extra is not None:
+        contents |= extra([name for name in contents if name.endswith(".v")])
     return WrittenRtl(
-        files=tuple(folder / name for name in contents),
+        files=write_folder(out, contents),
         cycles=cycles,
         memory_bits=bits,
     )

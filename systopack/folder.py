@@ -1,0 +1,154 @@
+"""Write a folder of files as a whole: a reader sees all old files or all new ones, never a mixture.
+
+All files are written and flushed in a folder beside the target, which then takes its place. A list
+of their digests, `MANIFEST.sha256`, goes with them (`sha256sum -c MANIFEST.sha256`); by it a later
+writing knows which files are its own to replace. Whatever else lies in the folder is kept.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from systopack.errors import InvalidFileError
+
+MANIFEST = "MANIFEST.sha256"
+
+
+def write_folder(folder: Path | str, contents: Mapping[str, bytes | str]) -> tuple[Path, ...]:
+    """Replace the files that were written to a folder before by new ones, in one step.
+
+    Args:
+        folder: made where it is missing, with its parents.
+        contents: file name -> content; a name may lead into folders inside.
+
+    Returns:
+        The files, in the order given.
+
+    Raises:
+        InvalidFileError: the folder is a file, cannot be written, or the disk is full; the folder
+            is then as it was before.
+    """
+    target = Path(folder).resolve()
+    staged: Path | None = None
+    try:
+        if target.exists() and not target.is_dir():
+            raise InvalidFileError(f"'{folder}' is a file already; choose another name with --out.")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        fixed = target.exists() and _is_fixed(target)
+        place = target if fixed else target.parent
+        staged = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=place))
+        _fill(staged, contents)
+        os.chmod(staged, 0o777 & ~_current_umask())
+        if fixed:
+            _move_in(staged, target, contents)
+        elif target.exists():
+            _exchange(staged, target, contents)
+        else:
+            os.rename(staged, target)
+            staged = None
+    except OSError as error:
+        raise InvalidFileError(_explain(folder, error)) from error
+    finally:
+        if staged is not None:
+            shutil.rmtree(staged, ignore_errors=True)
+    return tuple(Path(folder) / name for name in contents)
+
+
+def _fill(staged: Path, contents: Mapping[str, bytes | str]) -> None:
+    lines = []
+    for name, content in contents.items():
+        data = content.encode() if isinstance(content, str) else content
+        lines.append(f"{hashlib.sha256(data).hexdigest()}  {name}\n")
+        _write(staged / name, data)
+    _write(staged / MANIFEST, "".join(lines).encode())
+    for place, _, _ in os.walk(staged):
+        _flush(Path(place))
+
+
+def _is_fixed(target: Path) -> bool:
+    """Whether a folder cannot give its place to another: a mount, or where somebody works."""
+    return (
+        os.path.ismount(target)
+        or not os.access(target.parent, os.W_OK)
+        or Path.cwd().is_relative_to(target)
+    )
+
+
+def _move_in(staged: Path, target: Path, contents: Mapping[str, bytes | str]) -> None:
+    """File by file, all of them on the disk already, so that no write can fail on the way."""
+    old = _listed(target) - set(contents)
+    for name in (*contents, MANIFEST):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(staged / name, target / name)
+    for name in old:
+        (target / name).unlink(missing_ok=True)
+
+
+def _exchange(staged: Path, target: Path, contents: Mapping[str, bytes | str]) -> None:
+    """Put a full folder in the place of an older one; files of others move into it."""
+    own = {MANIFEST, *contents, *_listed(target)}
+    foreign = [
+        path.relative_to(target)
+        for path in sorted(target.rglob("*"))
+        if not path.is_dir() or path.is_symlink()
+        if str(path.relative_to(target)) not in own
+    ]
+    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.old-", dir=target.parent))
+    os.rename(target, aside / "folder")
+    try:
+        os.rename(staged, target)
+    except OSError:
+        os.rename(aside / "folder", target)
+        aside.rmdir()
+        raise
+    for path in foreign:
+        (target / path).parent.mkdir(parents=True, exist_ok=True)
+        os.rename(aside / "folder" / path, target / path)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _listed(folder: Path) -> set[str]:
+    """The files that an earlier writing left in a folder."""
+    try:
+        lines = (folder / MANIFEST).read_text().splitlines()
+    except (OSError, ValueError):
+        return set()
+    return {line.partition("  ")[2] for line in lines}
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _flush(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _current_umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _explain(folder: Path | str, error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return (
+            f"The disk is full, so nothing was written to '{folder}'; free some space and run "
+            "again."
+        )
+    reason = error.strerror or str(error)
+    return f"'{folder}' cannot be written: {reason}; choose another place with --out."
