@@ -7,6 +7,8 @@ from pathlib import Path
 from systopack.hardware.array import INPUT_BITS, Array
 
 VERILOG = Path(__file__).parent / "verilog"
+LICENSE = Path(__file__).parent / "LICENSE.txt"
+LICENSE_LINE = "// SPDX-License-Identifier: Apache-2.0\n"
 ARRAY_SOURCES = (
     "delay_line.v",
     "skew.v",
@@ -47,6 +49,7 @@ PIPELINED_SOURCES = (
     "sum_deserializer.v",
     "sum_adder.v",
     "hold_register.v",
+    "clock_gate.v",
     "pipe_clock.v",
     "pipe_control.v",
     "pipe_source.v",

@@ -26,7 +26,7 @@ from systopack.rtl.images import (
     ROUTES,
 )
 from systopack.rtl.names import comment, markdown
-from systopack.rtl.parameters import AXI_TILED_SOURCES, VERILOG
+from systopack.rtl.parameters import AXI_TILED_SOURCES, LICENSE, LICENSE_LINE, VERILOG
 from systopack.rtl.pipelined.write import pipelined_contents
 from systopack.rtl.program import TiledProgram, compile_tiled
 from systopack.rtl.texts import PORTS, REGISTERS, bench_files, bench_images
@@ -104,6 +104,7 @@ def _tiled_contents(
     writes = [*configuration_writes(program.images), (CONTROL, START)]
     contents = {
         **{name: (VERILOG / name).read_text() for name in AXI_TILED_SOURCES},
+        "LICENSE": LICENSE.read_text(),
         "accelerator.v": _top(program),
         **bench_files(
             images.reshape(len(images), -1, 1),
@@ -149,7 +150,7 @@ def _top(program: TiledProgram) -> str:
     )
     connections = ",\n".join(f"        .{name}({name})" for name in names)
     return (
-        f"// Network {comment(program.network.name)} on a tiled accelerator:\n"
+        f"{LICENSE_LINE}// Network {comment(program.network.name)} on a tiled accelerator:\n"
         f"// {program.array.name}.\n"
         f"module accelerator (\n{ports});\n    axi_tiled #(\n{parameters}\n    ) axi (\n"
         f"{connections}\n    );\nendmodule\n"

@@ -63,7 +63,7 @@ class PipelinedModel:
         self,
         program: PipelinedProgram,
         *,
-        gated: bool = True,
+        gated: bool = False,
         verilog: Path = VERILOG,
         trace: Path | None = None,
     ) -> None:

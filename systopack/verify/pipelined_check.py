@@ -26,7 +26,7 @@ def verify_pipelined(
     pauses: int = 0,
     verilog: Path = VERILOG,
     trace: Path | None = None,
-    gated: bool = True,
+    gated: bool = False,
 ) -> Verification:
     """Run the first image alone, then all images without a gap, and compare all that can be seen.
 

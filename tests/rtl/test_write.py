@@ -4,16 +4,19 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from systopack.errors import InvalidOptionError
 from systopack.hardware.array import Array
+from systopack.rtl.parameters import VERILOG
 from systopack.rtl.write import write_rtl
 from systopack.verify.verilator import find_tools
 from tests.networks import random_images, random_network
 
+PROOFS = VERILOG.parents[1] / "verify" / "proofs"
 SEED = 42  # its results tell its images apart
 
 
@@ -136,3 +139,27 @@ def test_a_network_that_does_not_fit_leaves_no_file(tmp_path):
     with pytest.raises(InvalidOptionError, match="organisation is 'ring'"):
         write_rtl(network, array=Array(), out=tmp_path / "rtl", organisation="ring")
     assert not (tmp_path / "rtl").exists()
+
+
+def test_every_file_of_verilog_says_its_licence(folder):
+    """The licence itself lies beside them."""
+    for path in (*folder.glob("*.v"), *VERILOG.glob("*.v"), *PROOFS.glob("*.v")):
+        assert path.read_text().startswith("// SPDX-License-Identifier: Apache-2.0\n"), path
+    own = Path(__file__).parents[2] / "LICENSE"
+    assert (folder / "LICENSE").read_text() == own.read_text()
+
+
+@pytest.mark.parametrize("test_enable", [0, 1])
+def test_gated_clocks_are_there_for_silicon_and_change_no_result(folder, tmp_path, test_enable):
+    if shutil.which("iverilog") is None or not (folder / "clock_gate.v").exists():
+        pytest.skip("needs iverilog and the layer-pipelined accelerator")
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    bench = (copy / "testbench.v").read_text()
+    ports = f"accelerator #(.GATED(1)) subject (.test_enable(1'b{test_enable}),"
+    assert bench.count("accelerator subject (") == 1
+    (copy / "testbench.v").write_text(bench.replace("accelerator subject (", ports))
+    names = (copy / "sources.f").read_text().split()
+    built = run(["iverilog", "-g2005", "-o", "bench", *names, "testbench.v"], copy)
+    assert built.returncode == 0, built.stderr
+    assert run(["./bench"], copy).stdout.strip().endswith("PASS")

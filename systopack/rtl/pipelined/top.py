@@ -8,7 +8,7 @@ from systopack.hardware.pipelined.schedule import reach
 from systopack.hardware.pipelined.units import LayerUnit, PoolUnit, Window
 from systopack.network.network import PackedNetwork
 from systopack.rtl.names import comment
-from systopack.rtl.parameters import CELL_NUMBERS, bits_for, stream_bits, sum_bits
+from systopack.rtl.parameters import CELL_NUMBERS, LICENSE_LINE, bits_for, stream_bits, sum_bits
 from systopack.rtl.pipelined.instances import delay, instance, position, same, table
 from systopack.rtl.pipelined.program import PipelinedProgram
 
@@ -19,6 +19,7 @@ _PORTS = """\
     output wire        started,
     output wire        busy,
     output wire [31:0] cycles,
+    input  wire        test_enable,
     // 2 weights: bank of a row block, word of a column. 6 output parameters: lane, row.
     input  wire        config_write,
     input  wire [2:0]  config_memory,
@@ -68,10 +69,11 @@ class _Top:
             units=len(program.units) - 1,
             words=sum(sizes) - 1,
         )
+        yield LICENSE_LINE.rstrip()
         yield "/* verilator lint_off UNUSEDSIGNAL */  // channels that nothing reads"
         yield f"// Network {comment(self.network.name)} as a layer-pipelined accelerator, tiles:"
         yield f"// {self.array.name}. Written for this network; the blocks are not."
-        yield f"module pipelined_accelerator #(\n    parameter GATED = 1\n) (\n{ports});"
+        yield f"module pipelined_accelerator #(\n    parameter GATED = 0\n) (\n{ports});"
         yield from self._host(f"u{len(program.units) - 1}")
         for number, unit in enumerate(program.units):
             yield ""
@@ -339,6 +341,7 @@ class _Top:
                 "slot": "slot",
                 "issue": f"{name}_issue",
                 "run": "idle",
+                "test_enable": "test_enable",
                 "gated": f"{name}_clock",
             },
         )

@@ -12,7 +12,7 @@ from systopack.network.network import PackedNetwork
 from systopack.rtl.host import CONTROL, PIPELINED_IDENTITY, START, configuration_writes
 from systopack.rtl.identity import axi_parameters, build_digest
 from systopack.rtl.names import markdown
-from systopack.rtl.parameters import AXI_PIPELINED_SOURCES, VERILOG
+from systopack.rtl.parameters import AXI_PIPELINED_SOURCES, LICENSE, LICENSE_LINE, VERILOG
 from systopack.rtl.pipelined.program import PipelinedProgram, compile_pipelined
 from systopack.rtl.pipelined.top import top_module
 from systopack.rtl.texts import PORTS, REGISTERS, bench_files
@@ -38,6 +38,7 @@ def pipelined_contents(
     words = results.reshape(*results.shape[:2], -1).swapaxes(1, 2).reshape(len(results), -1)
     contents = {
         **{name: (VERILOG / name).read_text() for name in AXI_PIPELINED_SOURCES},
+        "LICENSE": LICENSE.read_text(),
         "pipelined_accelerator.v": top_module(program),
         "accelerator.v": _top(program),
         **bench_files(
@@ -77,12 +78,13 @@ def _top(program: PipelinedProgram) -> str:
     ]
     ports = ports.replace("IMAGE_BITS-1", str(program.parameters["IMAGE_BITS"] - 1))
     parameters = ",\n".join(
-        f"        .{name}({value})" for name, value in axi_parameters(program).items()
+        f"        .{n}({value})"
+        for n, value in {"GATED": "GATED", **axi_parameters(program)}.items()
     )
     connections = ",\n".join(f"        .{name}({name})" for name in names)
     return (
-        f"module accelerator (\n{ports});\n    axi_pipelined #(\n{parameters}\n    ) axi (\n"
-        f"{connections}\n    );\nendmodule\n"
+        f"{LICENSE_LINE}module accelerator #(\n    parameter GATED = 0\n) (\n{ports});\n"
+        f"    axi_pipelined #(\n{parameters}\n    ) axi (\n{connections}\n    );\nendmodule\n"
     )
 
 
@@ -115,6 +117,8 @@ other every {cycles.period_cycles:,} cycles. The memories hold {memory_bits(prog
 - `testbench.v` with `image.hex` and `results.hex`: several images, the first without a wait, the
   others with random pauses on both streams; prints PASS or FAIL.
   `iverilog -g2005 -o bench $(cat sources.f) testbench.v && ./bench`
+- `clock_gate.v`: with `GATED` 1 the clocks of idle cells stop; silicon puts its own cell there, and
+  drives `test_enable` in a scan test. With `GATED` 0, the default, tie it low.
 - Verilator unrolls generate loops over a layer's columns: give it `--unroll-count 65536`.
 
 ## Ports

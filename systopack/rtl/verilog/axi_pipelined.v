@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* verilator lint_off UNUSEDSIGNAL */  // upper bits of bank and address
 // The layer-pipelined accelerator behind AXI: AXI4-Lite registers (see `axi_registers`),
 // AXI4-Stream for images and results.
@@ -8,7 +9,7 @@
 // beat of the next image waits for it. CYCLES counts from the first beat of an image to its last
 // result, or on through images that overlap. `aresetn`: synchronous to `clk`, active low.
 module axi_pipelined #(
-    parameter GATED = 1,
+    parameter GATED = 0,  // 1: the clocks of idle cells stop
     parameter BANK_BITS = 8,
     parameter CONFIG_BITS = 352,
     parameter IMAGE_BITS = 8,
@@ -42,7 +43,9 @@ module axi_pipelined #(
     output wire [31:0] m_axis_result_tdata,
     output wire        m_axis_result_tvalid,
     input  wire        m_axis_result_tready,
-    output wire        m_axis_result_tlast
+    output wire        m_axis_result_tlast,
+    // With GATED: keeps all clocks running in a scan test.
+    input  wire        test_enable
 );
     wire                   reset = !aresetn;
     wire                   go, started, aborting, cut, closing, commit, busy, dropped;
@@ -76,7 +79,7 @@ module axi_pipelined #(
     /* verilator lint_off PINCONNECTEMPTY */
     pipelined_accelerator #(.GATED(GATED)) core (
         .clk(clk), .reset(reset || cut), .go(go && !aborting), .started(started), .busy(busy),
-        .cycles(cycles),
+        .cycles(cycles), .test_enable(test_enable),
         .config_write(commit), .config_memory(memory[2:0]), .config_bank(memory[8+:BANK_BITS]),
         .config_address(address[19:0]), .config_data(data), .image_valid(image_valid),
         .image_last(s_axis_image_tlast), .image_ready(image_ready),

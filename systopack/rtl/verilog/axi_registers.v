@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* verilator lint_off UNUSEDSIGNAL */  // AxPROT, the low address bits, upper data bits
 // The AXI4-Lite registers of an accelerator.
 //

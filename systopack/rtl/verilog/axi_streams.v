@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The AXI4-Streams of an accelerator, through which an abort cuts cleanly.
 //
 // `cut` resets the accelerator behind: it comes as soon as no result word waits for the other side,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* verilator lint_off UNUSEDSIGNAL */  // upper bits of bank and address
 // The tiled accelerator behind AXI: AXI4-Lite registers, AXI4-Stream for images and results.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One row of balanced bit-serial cells (BL): word time = ACCUMULATOR_BITS, one sum at a time.
 //
 // Input words are sign-extended to ACCUMULATOR_BITS bits. Otherwise as mx_row, which see:

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The input side that all cells share: channel index, multiplexer, markers.
 //
 // Cell (row r, column c) is number c * ROWS + r in every vector, so that what moves to the next

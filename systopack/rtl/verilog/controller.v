@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* verilator lint_off UNUSEDSIGNAL */  // some fields are only looked at ahead of time
 // Runs the program: one instruction after another, each starting with a word time.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Delay a signal by a fixed number of cycles, 0 included. No reset.
 /* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
 /* verilator lint_off UNUSEDPARAM */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Keep a value from the cycle after `store` until the next one. No reset.
 module hold_register #(
     parameter WIDTH = 8

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An array of lean cells: COLUMNS_PER_REGISTER columns add to a sum in one cycle.
 //
 // Columns of one stage (COLUMNS_PER_REGISTER neighbours) work in step; stage s runs s cycles behind

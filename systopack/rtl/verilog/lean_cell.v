@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // MX cells (IL for ALPHA = 1) with as few flip-flops as possible, for silicon.
 //
 // COLUMNS neighbouring cells of a row add up their products in one accumulator. They do in every

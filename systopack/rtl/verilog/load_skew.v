@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Brings weights to their rows in step with the wave in which cells take them.
 //
 // Row r, which works r / ROWS_PER_REGISTER cycles behind row 0, gets its bits so much later; the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Keep each bit, or take a new one where its bit of `mask` is set. No reset.
 //
 // `any` is set wherever a bit of `mask` may be. Synthesis tools get it bit by bit, for flip-flops

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One write port, one read port, registered read: maps to block memory. No reset.
 //
 // What is read in the cycle in which the same word is written is of no use to anybody, so that

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows of interleaved bit-serial cells: IL for ALPHA = 1, MX above.
 //
 // All cells are a few vectors with one bit per cell: (row r, column c) is number c * ROWS + r,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
 // What LANE_ROWS rows of the array share: partial-sum memory, biases, and the way from an
 // accumulator to an int8. It serves one row a cycle, all of them within a word time.

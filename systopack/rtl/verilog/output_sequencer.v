@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* verilator lint_off UNUSEDSIGNAL */  // the walker's rows and windows are not needed here
 // Follows the words that leave the array: which tile, which position, and what becomes of them.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One row of bit-parallel cells: a word a cycle, behind the interface of the bit-serial rows.
 //
 // Cell c adds weight * word to the passing partial sum and registers it: one cycle a cell, plus

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
 // All cells of a band of a packed filter matrix: tiles that run in step, the sums of the blocks of
 // columns added by a tree.

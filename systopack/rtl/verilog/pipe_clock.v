@@ -1,18 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
 /* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
 // The clock of a unit's array: it runs while words are in the array, and holds still otherwise.
 //
 // It starts with the word time after `issue` and stops WORDS word times later, always at the same
-// phase, so that markers inside the array keep their distance from later words. The enable
-// changes while the clock is low: in an ASIC flow this becomes a clock-gating cell. With GATED 0
-// the clock always runs, for devices whose clock networks have no gates; no word changes by it.
+// phase, so that markers inside the array keep their distance from later words. With GATED 0 the
+// clock always runs, for devices whose clock networks have no gates; no word changes by it.
+// Silicon takes GATED 1 and its own cell in the place of `clock_gate`.
 module pipe_clock #(
-    parameter GATED = 1,
+    parameter GATED = 0,
     parameter WORDS = 16  // word times that a word stays in the array
 ) (
     input  wire clk,
     input  wire slot,     // first cycle of every word time
     input  wire issue,    // in the cycle of `slot`
     input  wire run,      // keep it running
+    input  wire test_enable,
     output wire gated
 );
     generate
@@ -20,14 +22,15 @@ module pipe_clock #(
             assign gated = clk;
         end else begin : g_gate
             reg [WORDS-1:0] history;
-            reg             enable, enable_low;
+            reg             enable;
             always @(posedge clk)
                 if (slot) begin
                     history <= {history[WORDS-2:0], issue};
                     enable  <= run || issue || (|history);
                 end
-            always @(negedge clk) enable_low <= enable;
-            assign gated = clk & enable_low;
+            clock_gate gate (
+                .clk(clk), .enable(enable), .test_enable(test_enable), .gated(gated)
+            );
         end
     endgenerate
 endmodule

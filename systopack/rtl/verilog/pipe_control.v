@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Word times for all units, and the start: `go` makes the loaded weights the present ones.
 //
 // `go` is obeyed (`started`) at the end of a word time in which no image is under way; the source

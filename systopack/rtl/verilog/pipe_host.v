@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What of the layer-pipelined accelerator faces the host: start, input and results, joined. The units
 // lie between `arrived` and `position_arrived`.
 //

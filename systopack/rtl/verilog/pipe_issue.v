@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
 // Decides when a unit of the layer-pipelined accelerator takes its next output position.
 //

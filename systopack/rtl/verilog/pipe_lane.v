@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
 // From the sums of ROWS rows to their output words, one row a cycle: bias, residual, clip,
 // requantization.

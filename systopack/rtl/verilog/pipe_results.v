@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Keeps finished positions of the network's output and sends them as 32-bit words, row by row,
 // position after position, sign-extended.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Lets images in: one word of all channels in a word time, one image every PERIOD word times, at
 // most CREDITS images whose results are not all sent. So nothing behind it ever has to stop.
 //

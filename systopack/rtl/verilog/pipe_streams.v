@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
 // Words read from a window, gathered and sent serially: one stream for each column of the filter
 // matrix that is used.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
 // A line buffer: the last DEPTH words of a tensor (all CHANNELS in a word), and the READS
 // displaced words that an output position needs, one a cycle.

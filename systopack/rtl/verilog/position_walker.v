@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Walk over output positions, row by row, and over the window of each (1 x 1 unless pooling).
 //
 // Registered outputs stand for the present step; `step` moves on, `start` returns to the first.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // round(value / 2**shift) to nearest, ties to even, saturated to int8; combinational.
 //
 // Exactly METHOD's requantization, for any value and any shift 0..31.

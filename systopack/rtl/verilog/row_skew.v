@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Skew of the rows' sums. Row r runs D(r) = r % TILE_ROWS / ROWS_PER_REGISTER cycles behind row 0.
 //
 // Sums that enter together (LEAVING 0) are delayed by D(r). Sums that leave (LEAVING 1) wait for the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Skew of the columns: what belongs to place p leaves p cycles after it entered. No reset.
 /* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
 module skew #(

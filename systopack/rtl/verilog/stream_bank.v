@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
 // A memory of int8 activations and the READS streams that it feeds, with shift, stride, padding.
 //

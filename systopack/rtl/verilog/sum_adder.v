@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
 // Add the partial sums of two blocks of columns, row by row, on the wires of the cells' format.
 //

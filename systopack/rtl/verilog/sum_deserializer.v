@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
 // Gather the wires of one array row into whole sums.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Systolic arrays: ROWS x COLUMNS cells, weight-stationary, with their own skew.
 //
 // Words of all columns enter together, sums of all rows enter together and leave together. Inside,

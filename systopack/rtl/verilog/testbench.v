@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Self-checking test bench: fills the memories through AXI4-Lite, streams IMAGES images in and
 // compares every result word, and the cycles of the first image, whose host never waits. All others
 // come and go with random pauses on both streams. Prints PASS or FAIL and stops.

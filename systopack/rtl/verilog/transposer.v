@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Turns 8 words, which enter one a cycle with all their bits, into 8 streams of bits.
 //
 // 8 x 8 registers that shift every cycle, down or to the right; `down` changes after every 8 words.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Delay a valid or an enable by a fixed number of cycles, 0 included.
 //
 // Reset: synchronous, active high; what is on its way is cleared, so that nothing of an earlier run

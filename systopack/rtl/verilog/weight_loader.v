@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Writes the weights of the next tile into the array, column after column, block after block.
 //
 // `start` is the first cycle of a tile (or of a run); WAIT cycles later the first address is

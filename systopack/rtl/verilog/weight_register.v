@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The weights (or indices) of a set of cells, one bit of each.
 //
 // With BUFFERS 2 `load` writes the next bits, of the cells in `loaded`, and `take` makes them the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One cell against `sum + weight * chosen word`, for every weight, index, word and partial sum; or
 // two lean cells with one accumulator against the sum with both products.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The input side of a row, for any traffic: the word that leaves is the word of the channel whose
 // index was loaded before the last take, and the markers follow it.
 //

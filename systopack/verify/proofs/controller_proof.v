@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The controller of the tiled accelerator, for any program and any host, from the first reset on.
 //
 // PART 0: a result that is offered stays until it is taken; an image instruction takes exactly its

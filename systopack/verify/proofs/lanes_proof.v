@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The adders of a bit-serial cell: whatever is added in the two bytes of a product (or, in BL, in
 // the bits of a whole word) reaches the passing sum with its sign, modulo its width, and nothing
 // that was in the cell before does.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A bit-parallel cell, for any loads and takes: a cycle after a word the sum has grown by weight
 // times word. The weight is the one loaded before the last take.
 //

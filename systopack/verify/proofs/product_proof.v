@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The multiplier of a bit-serial cell, for any endless stream of words and any loads and takes:
 // what is added to the passing sums is, bit for bit, the weight times the word.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The AXI4-Lite registers, for any host, from the first reset on: every write and every read is
 // answered once, an answer stays until it is taken, ready never follows valid in the same cycle, and
 // what is read, refused, committed or asked for is what a naive list of registers says.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The output of the layer-pipelined accelerator, for any host, from the first reset on: the words of
 // every position of an image that was good leave once, in the order of a plain queue, those of others
 // never; a word that is offered stays until it is taken, the last word of an image is marked, and a

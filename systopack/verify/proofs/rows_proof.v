@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The rows of product_proof.v are the product: 8 rows from the word's lowest bit up, each giving
 // its lowest bit away, the last one negative, and the rest is what is left of weight * word.
 module rows_proof #(

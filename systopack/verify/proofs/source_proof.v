@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The input of the layer-pipelined accelerator, for any host, from the first reset on: a word is
 // let in exactly when the rule says so, at most CREDITS images are under way, and their first words
 // are PERIOD word times apart. The rest of an image is never refused, whatever `hold` does.
