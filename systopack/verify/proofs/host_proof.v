@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What of the layer-pipelined accelerator faces the host, joined as the accelerator joins it: for any
 // host, any `go` and any units, from the first reset on. No assumption is made of what the blocks
 // drive each other with.

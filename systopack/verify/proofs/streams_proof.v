@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The streams of an accelerator, for any host and any accelerator behind: a result word that is
 // offered stays until it is taken, also while an abort waits and after it; a packet that had begun
 // before an abort is ended by one word 0; after an abort the accelerator sees no beat until the one
