@@ -101,6 +101,57 @@ module tiled_accelerator #(
     localparam LOAD_BITS = LOAD_COLUMNS * LOAD_ROWS * (CELL_WEIGHT_BITS + INDEX_BITS);
     localparam LOADS = (COLUMNS - 1) / LOAD_COLUMNS + 1;  // of a block of rows
 
+    // Parameters that contradict each other stop elaboration: the module that is asked for then is
+    // not there, and its name is the message.
+    generate
+        if (ROWS < 1 || COLUMNS < 1 || ALPHA < 1 || WORD_CYCLES < 1) begin : g_wrong_size
+            wrong_parameters_ROWS_COLUMNS_ALPHA_and_WORD_CYCLES_must_be_1_or_more stop ();
+        end
+        if ((CELL == 2 && (WORD_CYCLES != 1 || WORD_BITS != 8 || SUM_BITS != ACC))
+            || (CELL == 1 && (WORD_CYCLES != ACC || WORD_BITS != 1 || SUM_BITS != 1))
+            || (CELL == 0 && (WORD_CYCLES != 8 || WORD_BITS != 1 || 8 * SUM_BITS != ACC))
+            || CELL < 0 || CELL > 2) begin : g_wrong_cell
+            wrong_parameters_CELL_does_not_fit_WORD_CYCLES_WORD_BITS_SUM_BITS_ACCUMULATOR_BITS stop ();
+        end
+        if (READS != (ALPHA < WORD_CYCLES ? ALPHA : WORD_CYCLES)
+            || BANKS_PER_COLUMN != (ALPHA + READS - 1) / READS) begin : g_wrong_reads
+            wrong_parameters_READS_and_BANKS_PER_COLUMN_do_not_follow_from_ALPHA_and_WORD_CYCLES stop ();
+        end
+        if (LANE_ROWS != (ROWS < WORD_CYCLES ? ROWS : WORD_CYCLES)
+            || LANES != (ROWS + LANE_ROWS - 1) / LANE_ROWS) begin : g_wrong_lanes
+            wrong_parameters_LANE_ROWS_and_LANES_do_not_follow_from_ROWS_and_WORD_CYCLES stop ();
+        end
+        if (LOAD_ROWS < 1 || BLOCKS != (ROWS + LOAD_ROWS - 1) / LOAD_ROWS) begin : g_wrong_blocks
+            wrong_parameters_BLOCKS_does_not_follow_from_ROWS_and_LOAD_ROWS stop ();
+        end
+        if ((1 << INDEX_BITS) < ALPHA || (1 << COLUMN_BITS) < COLUMNS || (1 << BLOCK_BITS) < BLOCKS
+            || (1 << PHASE_BITS) < WORD_CYCLES || (1 << READ_BITS) < READS
+            || (1 << ROW_BITS) < LANE_ROWS || (1 << SOURCE_BITS) < SOURCES) begin : g_wrong_bits
+            wrong_parameters_a_number_of_bits_is_too_small_for_what_it_counts stop ();
+        end
+        if (PARTS != 1 << PART_BITS || ADDRESS_BITS <= PART_BITS
+            || PART_WORDS > 1 << PLACE_BITS || WEIGHT_WORDS > 1 << WEIGHT_BITS
+            || PLACE_BITS > 20 || WEIGHT_BITS > 20 || PROGRAM_BITS > 20 || PARAMETER_BITS > 20
+            || DESCRIPTOR_BITS > 16 || ROUTE_BITS > 16) begin : g_wrong_memory
+            wrong_parameters_a_memory_has_more_words_than_its_address_reaches stop ();
+        end
+        if (CONFIG_BITS < 214 || CONFIG_BITS < LOAD_BITS || CONFIG_BITS < TABLE_BITS
+            || CONFIG_BITS < 11 + 2 * ACC) begin : g_wrong_port
+            wrong_parameters_CONFIG_BITS_is_less_than_the_widest_memory_word stop ();
+        end
+        if (FEED != (READS > LANE_ROWS ? READS : LANE_ROWS) + 3 || OUT <= FEED) begin : g_wrong_delay
+            wrong_parameters_FEED_or_OUT_does_not_follow_from_READS_and_LANE_ROWS stop ();
+        end
+        if ((LEAN == 0 && (COLUMNS_PER_REGISTER != 1 || COLUMNS_PER_ACCUMULATOR != 1))
+            || COLUMNS_PER_REGISTER % COLUMNS_PER_ACCUMULATOR != 0
+            || (LEAN != 0 && CELL != 0)) begin : g_wrong_lean
+            wrong_parameters_columns_that_share_a_register_do_not_fit_LEAN_and_CELL stop ();
+        end
+        if (LOAD_COLUMNS != (WEIGHT_BUFFERS == 1 ? COLUMNS_PER_REGISTER : 1)) begin : g_wrong_load
+            wrong_parameters_LOAD_COLUMNS_does_not_follow_from_WEIGHT_BUFFERS stop ();
+        end
+    endgenerate
+
     wire [PHASE_BITS-1:0]   phase;
     wire                    run_start, is_tile, is_pool, is_image, is_send, first, maximum;
     wire                    issue, stepping, window_first, window_last;
