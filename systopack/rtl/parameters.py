@@ -40,7 +40,13 @@ TILED_SOURCES = (
     "weight_loader.v",
     "tiled_accelerator.v",
 )
-AXI_TILED_SOURCES = (*TILED_SOURCES, "axi_registers.v", "axi_streams.v", "axi_tiled.v")
+AXI_TILED_SOURCES = (
+    *TILED_SOURCES,
+    "stream_rules.v",
+    "axi_registers.v",
+    "axi_streams.v",
+    "axi_tiled.v",
+)
 PIPELINED_SOURCES = (
     *ARRAY_SOURCES,
     "valid_line.v",
@@ -64,6 +70,7 @@ PIPELINED_SOURCES = (
 )
 AXI_PIPELINED_SOURCES = (
     *PIPELINED_SOURCES,
+    "stream_rules.v",
     "axi_registers.v",
     "axi_streams.v",
     "axi_pipelined.v",

@@ -156,8 +156,10 @@ class SimulatedBoard:
 
     def violations(self) -> int:
         """Times that an AXI rule was broken: an offered word that changed or went away, a VALID in
-        reset, or an output that follows an input in the same cycle."""
-        return int(self._library.violations())
+        reset, or an output that follows an input in the same cycle; and the times that an assertion
+        of the design itself failed."""
+        self._library.assertions_failed.restype = ctypes.c_long
+        return int(self._library.violations()) + int(self._library.assertions_failed())
 
     def _wait(self, pending: ctypes._CFuncPtr) -> None:  # type: ignore[name-defined]
         for _ in range(_ANSWER_CYCLES):

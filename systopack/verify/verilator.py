@@ -32,13 +32,29 @@ _VERILATOR_FLAGS = (
     "--x-initial",
     "fast",
     "--no-assert",
+    "-DSYSTOPACK_ASSERTIONS",  # of the design itself; a violation calls vl_finish
     "--expand-limit",  # wide vectors as loops: a tenth of the code, and faster
     "4",
     "--unroll-count",  # generate loops over the columns of a large layer
     "65536",
     "-Wno-WIDTHCONCAT",  # masks over all sums of an array with many rows
 )
-_COMPILER_FLAGS = ("-O3", "-march=native", "-std=c++17", "-fPIC", "-DVL_TIME_CONTEXT", "-w")
+_COMPILER_FLAGS = (
+    "-O3",
+    "-march=native",
+    "-std=c++17",
+    "-fPIC",
+    "-DVL_TIME_CONTEXT",
+    "-DVL_USER_FINISH",
+    "-w",
+)
+# Instead of the runtime's own, which ends the process.
+_FINISH = """
+#include "verilated.h"
+static long finishes = 0;
+void vl_finish(const char*, int, const char*) { ++finishes; }
+extern "C" long assertions_failed() { return finishes; }
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +137,7 @@ def build(
         top,
         harness,
         repr(sorted(parameters.items())),
-        repr((trace, _VERILATOR_FLAGS, _COMPILER_FLAGS)),
+        repr((trace, _VERILATOR_FLAGS, _COMPILER_FLAGS, _FINISH)),
         *(source.read_text() for source in sources),
     ):
         digest.update(part.encode() + b"\0")
@@ -174,7 +190,7 @@ def _compile(
         *(str(source) for source in sources),
     ]
     _call([tools.verilator, *arguments], folder, tools.root)
-    (folder / "harness.cpp").write_text(harness)
+    (folder / "harness.cpp").write_text(harness + _FINISH)
     objects = _objects(tools, sorted(folder.glob("*.cpp")), folder, trace=trace)
     objects += _runtime(tools, folder, trace=trace)
     library = folder / "model.so"

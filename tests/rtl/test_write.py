@@ -141,6 +141,37 @@ def test_a_network_that_does_not_fit_leaves_no_file(tmp_path):
     assert not (tmp_path / "rtl").exists()
 
 
+# Broken handshakes that the assertions of the design itself see.
+RULE_MUTANTS = [
+    ("axi_streams.v", "m_axis_result_tdata = closes ? 32'd0 : result_word", "m_axis_result_tdata = result_word ^ {32{m_axis_result_tready}}"),
+    ("axi_streams.v", "m_axis_result_tvalid = closes || result_valid", "m_axis_result_tvalid = closes || result_valid || reset"),
+    ("axi_registers.v", "s_axi_bvalid <= write || (s_axi_bvalid && !s_axi_bready)", "s_axi_bvalid <= write || reset"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("mutant", [None, *RULE_MUTANTS], ids=str)
+def test_the_designs_own_assertions_hold_and_see_broken_handshakes(folder, tmp_path, mutant):
+    if shutil.which("iverilog") is None or folder.name.startswith("variant"):
+        pytest.skip("needs iverilog; a variant has the same borders")
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    if mutant is not None:
+        name, old, new = mutant
+        text = (copy / name).read_text()
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+        if "reset" in new and name == "axi_registers.v":
+            text = text.replace("            s_axi_bvalid <= 1'b0;\n", "")
+        (copy / name).write_text(text)
+    names = (copy / "sources.f").read_text().split()
+    define = "-DSYSTOPACK_ASSERTIONS"
+    built = run(["iverilog", "-g2005", define, "-o", "bench", *names, "testbench.v"], copy)
+    assert built.returncode == 0, built.stderr
+    found = run(["./bench"], copy).stdout
+    assert ("ASSERTION" in found) == (mutant is not None), found
+    assert found.strip().endswith("PASS") == (mutant is None)
+
+
 def test_every_file_of_verilog_says_its_licence(folder):
     """The licence itself lies beside them."""
     for path in (*folder.glob("*.v"), *VERILOG.glob("*.v"), *PROOFS.glob("*.v")):

@@ -180,4 +180,14 @@ module axi_registers #(
         end
     end
     assign data = collected[CONFIG_BITS-1:0];
+`ifdef SYSTOPACK_ASSERTIONS
+    stream_rules #(.WIDTH(2)) answer_rules (
+        .clk(clk), .reset(reset), .valid(s_axi_bvalid), .ready(s_axi_bready), .data(s_axi_bresp),
+        .last(1'b0)
+    );
+    stream_rules #(.WIDTH(34)) read_rules (
+        .clk(clk), .reset(reset), .valid(s_axi_rvalid), .ready(s_axi_rready),
+        .data({s_axi_rresp, s_axi_rdata}), .last(1'b0)
+    );
+`endif
 endmodule

@@ -50,4 +50,14 @@ module axi_streams (
         discards <= cut ? midway_now : discards && midway_now;
         if (reset) {open, closes, midway, discards} <= 4'd0;
     end
+`ifdef SYSTOPACK_ASSERTIONS
+    stream_rules #(.WIDTH(32)) result_rules (
+        .clk(clk), .reset(reset), .valid(m_axis_result_tvalid), .ready(m_axis_result_tready),
+        .data(m_axis_result_tdata), .last(m_axis_result_tlast)
+    );
+    stream_rules #(.WIDTH(1), .DRIVEN(0)) image_rules (
+        .clk(clk), .reset(reset), .valid(s_axis_image_tvalid), .ready(s_axis_image_tready),
+        .data(1'b0), .last(s_axis_image_tlast)
+    );
+`endif
 endmodule

@@ -87,5 +87,11 @@ module pipe_results #(
             known <= {CREDIT_BITS{1'b0}};
             result_valid <= 1'b0;
         end
+`ifdef SYSTOPACK_ASSERTIONS
+        if (!reset && arrived && !next && {{(32 - COUNT_BITS) {1'b0}}, held} == ENTRIES) begin
+            $display("ASSERTION: %m: a position came that there is no place for");
+            $finish;
+        end
+`endif
     end
 endmodule
