@@ -64,7 +64,7 @@ def test_memories_of_more_than_256_words_are_collected():
     ports |= {"s_axi_wstrb": 4, "s_axi_wvalid": 1, "s_axi_bready": 1}
     bench = Bench(
         top="axi_registers",
-        sources=sources(("axi_registers.v",)),
+        sources=sources(("axi_registers.v", "stream_rules.v")),
         parameters={"CONFIG_BITS": bits, "IDENTITY": 1},
         inputs=tuple(Port(name=name, bits=wide) for name, wide in ports.items()),
         outputs=(Port(name="data", bits=bits),),
