@@ -23,7 +23,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def kept(folder, name="entry", content=b"result"):
-    source = folder.parent / "made"
+    source = folder.parent / f"made-{threading.get_ident()}"
     source.write_bytes(content)
     keep_entry(folder / name, {"a.txt": source})
     return folder / name

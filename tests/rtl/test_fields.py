@@ -220,11 +220,12 @@ def pool(**changes):
     ("changes", "words"),
     [
         ({"stride": (1, 256), "output_size": (1, 1)}, "a stride of 256"),
-        ({"kernel": (1, 5000), "padding": (0, 0, 4999, 0)}, "a window side of 5000"),
+        ({"kernel": (1, 4096), "padding": (0, 0, 4095, 0)}, "a window side of 4096"),
         ({"kernel": (1, 4090), "padding": (0, 0, 2000, 2100)}, "a last place of 4096"),
     ],
 )
-def test_windows_that_places_cannot_hold_are_refused_by_name(changes, words):
+def test_windows_that_places_cannot_hold_are_refused_by_name(monkeypatch, changes, words):
+    monkeypatch.setattr("systopack.network.limits.PADDING_LIMIT", 5000)
     image = chain(1, (1, 8)).nodes[0]
     node = pool(**changes)
     last = layer("second", "pool", 2, 1, node.output_size, last=True)

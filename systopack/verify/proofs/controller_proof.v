@@ -169,7 +169,7 @@ module controller_proof #(
             if (started && number_known && op_number != number - 1'b1) ok = 0;
             if (busy && number_known && counter != number) ok = 0;
             if (start && next_op == 3'd1 && since_tile_now < MIN_LOAD) ok = 0;
-            if (start && next_op == 3'd1 && next_word[205] && since_tile_now < MIN_RETURN) ok = 0;
+            if (start && next_op == 3'd1 && next_word[208] && since_tile_now < MIN_RETURN) ok = 0;
             if (start && needs && (tiles_before || tile_ends) && since_end_now < MIN_DRAIN) ok = 0;
             if (ran && (!busy || cycles != 0 || active) || finished && busy) ok = 0;
             if (run_start != ran) ok = 0;
