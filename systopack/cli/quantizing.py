@@ -46,7 +46,10 @@ def quantize(
     epochs: Annotated[
         int, typer.Option(help="Epochs of fake-quantized fine-tuning; 0: calibration alone.")
     ] = 0,
-    learning_rate: Annotated[float, typer.Option(help="Of the fine-tuning.")] = 0.002,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(help="Peak of the fine-tuning; measured, at most 0.002, where none is given."),
+    ] = None,
     distill_weight: Annotated[
         float, typer.Option(help="Share of the loss that imitates the float model.")
     ] = 0.0,

@@ -135,7 +135,7 @@ def _finished(reading: Reading, node: Any, input_shape: Shape, ending: Ending) -
     last = ops[-1] if ops else None
     if not isinstance(last, MatrixOp) or last.name != view.tensor or not view.is_plain:
         # Logits are the raw sums of a layer with weights.
-        ended = reading.identity(results[0], results[0], "last operation")
+        ended = reading.identity(results[0], results[0], "last operation", name="logits")
         ops = [*_needed(reading.ops, ended.source), ended]
     return LayerGraph(input_shape=input_shape, ops=tuple(ops), ending=ending)
 

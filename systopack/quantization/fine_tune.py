@@ -16,22 +16,26 @@ from systopack.training.checkpoint import RunState
 from systopack.training.devices import DeviceOptions, launch
 from systopack.training.epoch import half_cosine
 from systopack.training.events import Observer
+from systopack.training.learning_rate import baseline, find_rate
 from systopack.training.model import TrainedModel
 from systopack.training.progress import Run
 from systopack.training.session import Learner
 from systopack.training.settings import OptimizerSettings
+
+_LARGEST_RATE = 0.002  # a trained network needs no more to adapt to 8 bit
 
 
 class QuantizeSettings(OptimizerSettings):
     """How to quantize; the optimizer's options count only with `epochs` above 0.
 
     Args:
+        learning_rate: peak of fine-tuning; None: measured by a range test, at most 0.002.
         epochs: of fake-quantized fine-tuning; 0: calibration alone.
         calibration_images: training images that scales and ranges are chosen on.
         accumulator_bits: 16 or 32.
     """
 
-    learning_rate: float = Field(default=0.002, gt=0, le=100)
+    learning_rate: float | None = Field(default=None, gt=0, le=100)
     weight_decay: float = Field(default=0.0, ge=0, le=1)
     epochs: int = Field(default=0, ge=0, le=10_000)
     calibration_images: int = Field(default=1000, ge=1)
@@ -84,10 +88,8 @@ def fine_tune(
     Raises:
         InvalidFileError: the checkpoint is damaged.
         InvalidOptionError: it belongs to other options, another model or other data.
+        TrainingError: training diverges, or every learning rate makes the loss worse.
     """
-
-    def rate(epoch: float) -> float:
-        return settings.learning_rate * half_cosine(epoch / settings.epochs)
 
     run = Run(
         session=_Tuned(
@@ -107,8 +109,27 @@ def fine_tune(
         observer=observer,
     )
     run.start(progress is not None and progress.resume)
+    peak = _peak_rate(run, settings)
+
+    def rate(epoch: float) -> float:
+        return peak * half_cosine(epoch / settings.epochs)
+
     run.epochs("quantize", settings.epochs, rate)
     model.cpu()
+
+
+def _peak_rate(run: Run[_Tuned], settings: QuantizeSettings) -> float:
+    """The learning rate of the run; measured before its first epoch where none was given."""
+    state = run.state
+    if state.baseline is None:
+        whole = settings.learning_rate is None
+        state.baseline = baseline(run.session, number=state.epoch, whole=whole)
+    if state.learning_rate is None:
+        state.learning_rate = settings.learning_rate or find_rate(
+            run.session, state.baseline, number=state.epoch, largest=2 * _LARGEST_RATE
+        )
+        run.note(f"Learning rate {state.learning_rate:g}; --learning-rate takes another.")
+    return state.learning_rate
 
 
 def _packed_cells(model: QuantizedModel, trained: TrainedModel) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from systopack.data.images import Images, Labels
@@ -21,6 +22,7 @@ from systopack.training.model import TrainedModel
 from systopack.training.session import accuracy_percent
 
 NOISE_FREE_DB = 120.0  # at most this is reported, also where nothing is lost
+_NO_SIGNAL = 1e-9  # of a tensor's squares: the rounding of float32
 _BATCH = 100
 
 
@@ -44,7 +46,8 @@ class QuantizationLoss:
 
     Args:
         snr_db: tensor name -> signal to noise ratio of the 8-bit tensor against the float one, in
-            dB, over calibration images; the noise of all layers before is in it.
+            dB, over training images; the noise of all layers before is in it. Tensors that are
+            the same for all images have no signal and are left out.
         calibration: accuracy on the calibration images.
         held_out: on images that neither calibration nor training has seen; None: there are none.
     """
@@ -69,19 +72,40 @@ class QuantizationLoss:
         return name, reads[name], self.snr_db[name]
 
 
-def layer_snr_db(
-    graph: LayerGraph, weights: Weights, model: QuantizedModel, images: Tensor
-) -> dict[str, float]:
-    """Signal to noise ratio of every tensor of the quantized model, in dB.
+@dataclass(frozen=True, kw_only=True)
+class TensorError:
+    """A quantized tensor against the float one, summed over images and positions.
 
-    The signal is the variance of the float tensor over images and positions, channel by channel.
+    Args:
+        signal: squared distance of the float tensor from its channels' means.
+        power: its squares.
+        noise: squared difference of the two.
+    """
+
+    signal: float
+    power: float
+    noise: float
+
+    @property
+    def snr_db(self) -> float | None:
+        """Signal to noise ratio in dB, at most `NOISE_FREE_DB`; None without signal."""
+        if self.signal <= _NO_SIGNAL * self.power:
+            return None
+        if self.noise <= self.signal * 10 ** (-NOISE_FREE_DB / 10):
+            return NOISE_FREE_DB
+        return float(10 * np.log10(self.signal / self.noise))
+
+
+def tensor_errors(
+    graph: LayerGraph, weights: Weights, model: QuantizedModel, images: Tensor
+) -> dict[str, TensorError]:
+    """The error of every tensor of the quantized model.
 
     Args:
         weights: of the float model, batch norm folded.
         images: normalised, shape (B, C, H, W).
     """
-    signal: dict[str, float] = {}
-    noise: dict[str, float] = {}
+    sums: dict[str, NDArray[np.float64]] = {}  # squares of tensor and error, sum, count; (4, C)
     factors = model.scales.factors
     with torch.inference_mode():
         for batch in torch.split(images, _BATCH):
@@ -92,19 +116,20 @@ def layer_snr_db(
             )
             got = model.tensors(batch)
             for name, expected in exact.items():
-                factor = torch.exp2(torch.from_numpy(factors[name]).to(expected))[:, None, None]
-                held = expected * factor
-                centred = held - held.mean(dim=(0, 2, 3), keepdim=True)
-                signal[name] = signal.get(name, 0.0) + float(centred.double().square().sum())
-                error = (got[name] - held).double().square().sum()
-                noise[name] = noise.get(name, 0.0) + float(error)
-    return {name: _decibel(signal[name], noise[name]) for name in signal}
-
-
-def _decibel(signal: float, noise: float) -> float:
-    if noise <= signal * 10 ** (-NOISE_FREE_DB / 10):
-        return NOISE_FREE_DB
-    return float(10 * np.log10(max(signal, 1e-300) / noise))
+                factor = np.exp2(factors[name].astype(np.float64))[:, None]
+                held = expected.transpose(0, 1).flatten(1).double().numpy() * factor
+                error = got[name].transpose(0, 1).flatten(1).double().numpy() - held
+                count = np.full(len(held), held.shape[1])
+                parts = (np.square(held).sum(1), np.square(error).sum(1), held.sum(1), count)
+                sums[name] = sums.get(name, np.zeros(())) + np.stack(parts)
+    return {
+        name: TensorError(
+            power=float(squares.sum()),
+            noise=float(noise.sum()),
+            signal=float((squares - np.square(total) / count).sum()),
+        )
+        for name, (squares, noise, total, count) in sums.items()
+    }
 
 
 def compare_accuracy(

@@ -27,8 +27,8 @@ class QuantizedModel(nn.Module):
     Args:
         graph: the layers.
         weights: filter matrices and biases, batch norm folded; zeros stay zero.
-        scales: from `choose_scales`. Tensors are held on the equalized scale that they name; the
-            parameters stay on the model's own, so that training does not see the factors.
+        scales: from `choose_scales`. Tensors, and the weights given, are equalized by the factors
+            that they name: so channels of any range train alike.
     """
 
     def __init__(self, graph: LayerGraph, weights: Weights, scales: Scales) -> None:
@@ -43,10 +43,7 @@ class QuantizedModel(nn.Module):
         for index, (op, matrix) in enumerate(zip(graph.matrix_ops, matrices, strict=True)):
             self.register_buffer(f"mask{index}", matrix != 0)
             # Exponents are integers, so that .double() leaves the scales as they are.
-            rows = torch.from_numpy(scales.factors[op.name])
-            columns = torch.from_numpy(scales.factors[op.source][op.columns[:, 0]])
-            self.register_buffer(f"row_factor{index}", rows)
-            self.register_buffer(f"column_factor{index}", columns)
+            self.register_buffer(f"factor{index}", torch.from_numpy(scales.factors[op.name]))
             self.register_buffer(f"weight_exponent{index}", torch.empty(0))
             self.register_buffer(f"sum_exponent{index}", torch.empty(0))
         self.rescale(scales)
@@ -55,7 +52,7 @@ class QuantizedModel(nn.Module):
         """Take other exponents; the factors must be the same."""
         self.scales = scales
         for op, index in ((op, self._index[op.name]) for op in self.graph.matrix_ops):
-            device = self.get_buffer(f"row_factor{index}").device
+            device = self.get_buffer(f"factor{index}").device
             setattr(
                 self,
                 f"weight_exponent{index}",
@@ -66,7 +63,7 @@ class QuantizedModel(nn.Module):
             )
 
     def folded(self) -> Weights:
-        """The real weights and biases by layer, as trained, pruned weights zero."""
+        """The real weights and biases by layer, equalized, pruned weights zero."""
         return {
             op.name: (
                 (self.matrices[index] * self.get_buffer(f"mask{index}")).detach().cpu(),
@@ -94,17 +91,11 @@ class QuantizedModel(nn.Module):
         """Quantized filter matrix (N, M) and bias (N,) of a layer on equalized tensors."""
         index = self._index[op.name]
         row, total = (
-            self.get_buffer(f"weight_exponent{index}"),
-            self.get_buffer(f"sum_exponent{index}"),
+            self.get_buffer(f"{name}{index}") for name in ("weight_exponent", "sum_exponent")
         )
         zero = torch.zeros_like(row, dtype=torch.int32)
-        held = self.matrices[index] * self.get_buffer(f"mask{index}")
-        rows, columns = (
-            self.get_buffer(f"row_factor{index}"),
-            self.get_buffer(f"column_factor{index}"),
-        )
         matrix = torch.fake_quantize_per_channel_affine(
-            held * torch.exp2((rows[:, None] - columns).to(held)),
+            self.matrices[index] * self.get_buffer(f"mask{index}"),
             torch.exp2(row.float()),
             zero,
             0,
@@ -112,11 +103,7 @@ class QuantizedModel(nn.Module):
             127,
         )
         bias = torch.fake_quantize_per_channel_affine(
-            self.biases[index] * torch.exp2(rows.to(held)),
-            torch.exp2(total.float()),
-            zero,
-            0,
-            *_INT32,
+            self.biases[index], torch.exp2(total.float()), zero, 0, *_INT32
         )
         return matrix, bias
 
@@ -148,8 +135,8 @@ class QuantizedModel(nn.Module):
 
     def _limits(self, op: MatrixOp) -> tuple[Tensor, Tensor]:
         assert op.clip is not None
-        rows = self.get_buffer(f"row_factor{self._index[op.name]}")
-        scale = torch.exp2(rows.to(self.matrices[0]))[:, None, None]
+        factors = self.get_buffer(f"factor{self._index[op.name]}")
+        scale = torch.exp2(factors.to(self.matrices[0]))[:, None, None]
         return op.clip[0] * scale, op.clip[1] * scale
 
     def _average_factor(self, op: PoolOp) -> float:

@@ -24,6 +24,7 @@ from systopack.quantization.scales import (
     Scales,
     ScaleTask,
     constant_rows,
+    hopeless_classes,
 )
 from systopack.quantization.sharing import highest_of_shared, scale_holders
 from systopack.quantization.statistics import Reals, TensorStatistics, Weights
@@ -54,8 +55,8 @@ def choose_scales(
         correct_bias: take the mean error of rounded weights off the bias.
 
     Returns:
-        The scales, and the weights on the model's own scale: rows that give one word for every
-        image without their weights, biases corrected where asked for.
+        The scales, and the equalized weights in float32: rows that give one word for every image
+        without their weights, biases corrected where asked for.
 
     Raises:
         InvalidNetworkError: no scales with shifts in 0..31 exist.
@@ -70,6 +71,7 @@ def choose_scales(
     observed = equalized_statistics(statistics, factors)
     activations = task.start(observed)
     task = replace(task, matrices=constant_rows(task, activations))
+    task = replace(task, matrices=hopeless_classes(task, activations))
     wanted = task.wanted()
     scales = task.settle(activations, wanted)
     if _binds(task, scales, wanted):
@@ -78,7 +80,7 @@ def choose_scales(
     if correct_bias:
         task = replace(task, matrices=_corrected(task, observed, scales))
         scales = task.settle(activations, wanted)
-    return scales, _as_tensors(task, weights)
+    return scales, _as_tensors(task.matrices)
 
 
 def refit(
@@ -89,10 +91,14 @@ def refit(
     pixels: Reals,
     accumulator_bits: int,
 ) -> Scales:
-    """The scales of a model whose weights have moved since; exponents only rise."""
+    """The scales of a model whose weights have moved since; exponents only rise.
+
+    Args:
+        weights: equalized.
+    """
     task = ScaleTask(
         graph=graph,
-        matrices=_as_arrays(equalized_weights(graph, weights, scales.factors)),
+        matrices=_as_arrays(weights),
         pixels=pixels,
         factors=scales.factors,
         accumulator_bits=accumulator_bits,
@@ -190,18 +196,16 @@ def _corrected(
 
 
 def _as_arrays(weights: Weights) -> Matrices:
-    return {name: (matrix.numpy(), bias.numpy()) for name, (matrix, bias) in weights.items()}
+    return {
+        name: (matrix.double().numpy(), bias.double().numpy())
+        for name, (matrix, bias) in weights.items()
+    }
 
 
-def _as_tensors(task: ScaleTask, weights: Weights) -> Weights:
-    """The task's matrices and biases on the model's own scale, as float32."""
+def _as_tensors(matrices: Matrices) -> Weights:
     import torch
 
-    result = {}
-    for op in task.graph.matrix_ops:
-        matrix, bias = task.matrices[op.name]
-        kept = torch.from_numpy(matrix.any(axis=1))[:, None]
-        own = torch.from_numpy(bias * np.exp2(-task.factors[op.name].astype(np.float64)))
-        like = weights[op.name][0]
-        result[op.name] = (like * kept.to(like), own.to(like))
-    return result
+    return {
+        name: (torch.from_numpy(matrix).float(), torch.from_numpy(bias).float())
+        for name, (matrix, bias) in matrices.items()
+    }

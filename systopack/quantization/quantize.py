@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,15 +24,16 @@ from systopack.quantization.loss import (
     Accuracy,
     QuantizationLoss,
     compare_accuracy,
-    layer_snr_db,
+    tensor_errors,
 )
 from systopack.quantization.lower import lower
 from systopack.quantization.model import QuantizedModel
 from systopack.quantization.precision import choose_scales, refit
 from systopack.quantization.statistics import Reals, Weights, observe
-from systopack.training.devices import DeviceOptions
+from systopack.training.devices import DeviceOptions, is_main_process
 from systopack.training.events import Observer
 from systopack.training.model import TrainedModel
+from systopack.training.session import accuracy_percent
 
 _CALIBRATION_BATCH = 250
 _TRIAL_IMAGES = 200  # on which ways of choosing scales are compared
@@ -68,6 +70,7 @@ def quantize(
     Raises:
         InvalidFileError, InvalidOptionError: the checkpoint is damaged or of another run.
         InvalidNetworkError: the model cannot be lowered, or an accumulator could overflow.
+        TrainingError: fine-tuning diverges.
     """
     graph = trained.capture()
     weights = _folded(graph, trained)
@@ -77,6 +80,7 @@ def quantize(
         graph, weights, images, pixels=pixels, accumulator_bits=settings.accumulator_bits
     )
     if settings.epochs:
+        calibrated = deepcopy(model)
         fine_tune(
             model,
             trained,
@@ -96,6 +100,7 @@ def quantize(
                 accumulator_bits=settings.accumulator_bits,
             )
         )
+        model = _better(model, calibrated, part, trained, observer)
     network = lower(
         model,
         trained,
@@ -109,6 +114,33 @@ def quantize(
     return Quantized(network=network, model=model)
 
 
+def _better(
+    tuned: QuantizedModel,
+    calibrated: QuantizedModel,
+    part: TrainingPart,
+    trained: TrainedModel,
+    observer: Observer,
+) -> QuantizedModel:
+    """The tuned model, unless held-out images say that tuning has lost accuracy."""
+    if not len(part.held_out_labels):
+        return tuned
+    after, before = (
+        accuracy_percent(
+            model, part.held_out_images, part.held_out_labels, mean=trained.mean, std=trained.std
+        )
+        for model in (tuned, calibrated)
+    )
+    if after >= before:
+        return tuned
+    if is_main_process():
+        observer.on_note(
+            f"Fine-tuning has lost accuracy on the held-out images ({before:.2f} % before, "
+            f"{after:.2f} % after), so the network before it is kept; to gain, give a smaller "
+            "--learning-rate or more --epochs."
+        )
+    return calibrated
+
+
 def measure_loss(
     quantized: Quantized, trained: TrainedModel, part: TrainingPart, settings: QuantizeSettings
 ) -> QuantizationLoss:
@@ -119,14 +151,16 @@ def measure_loss(
     """
     graph = quantized.model.graph
     seen = min(settings.calibration_images, len(part.train_images))
-    images = torch.cat(list(_calibration_images(trained, part, _TRIAL_IMAGES)))[:seen]
+    images = torch.cat(list(_calibration_images(trained, part, _TRIAL_IMAGES)))
+
+    errors = tensor_errors(graph, _folded(graph, trained), quantized.model, images)
 
     def accuracy(images: np.ndarray, labels: np.ndarray) -> Accuracy:
         chosen = slice(_MEASURED_IMAGES)
         return compare_accuracy(trained, quantized.network, images[chosen], labels[chosen])
 
     return QuantizationLoss(
-        snr_db=layer_snr_db(graph, _folded(graph, trained), quantized.model, images),
+        snr_db={name: error.snr_db for name, error in errors.items() if error.snr_db is not None},
         calibration=accuracy(part.train_images[:seen], part.train_labels[:seen]),
         held_out=accuracy(part.held_out_images, part.held_out_labels)
         if len(part.held_out_labels)
@@ -170,7 +204,7 @@ def calibrate(
         InvalidNetworkError: no scales with shifts in 0..31 exist.
     """
     statistics = observe(graph, weights, torch.split(images, _CALIBRATION_BATCH))
-    trials: list[tuple[float, QuantizedModel]] = []
+    trials: list[tuple[float, QuantizedModel]] = []  # noise of the logits, and the model
     impossible: InvalidNetworkError | None = None
     for factors in (no_factors(graph), equalize(graph, weights, statistics)):
         for correct_bias in (False, True):
@@ -188,11 +222,11 @@ def calibrate(
                 impossible = error
                 continue
             model = QuantizedModel(graph, own, scales)
-            ratios = layer_snr_db(graph, weights, model, images[:_TRIAL_IMAGES])
-            trials.append((ratios[graph.ops[-1].name], model))
+            errors = tensor_errors(graph, weights, model, images[:_TRIAL_IMAGES])
+            trials.append((errors[graph.ops[-1].name].noise, model))
     if impossible is not None and not trials:
         raise impossible
-    return max(trials, key=lambda trial: trial[0])[1]
+    return min(trials, key=lambda trial: trial[0])[1]
 
 
 def _calibration_images(trained: TrainedModel, part: TrainingPart, count: int) -> Iterator[Tensor]:

@@ -219,8 +219,9 @@ def _average(op: PoolOp, activations: Mapping[str, int]) -> tuple[int, int]:
 def constant_rows(task: ScaleTask, activations: Mapping[str, int]) -> Matrices:
     """Matrices in which rows that give one word for every image hold no weight.
 
-    Such a row - switched off by its bias, or with weights too small to matter - is its bias
-    alone, and must not bind the scale of the others.
+    Such a row - switched off by its bias, saturated by it, or with weights too small to matter -
+    is its bias alone, which comes no further from the others than that word needs, so that it
+    does not bind their scale.
     """
     reaches = task.reaches(activations)
     result = dict(task.matrices)
@@ -230,20 +231,50 @@ def constant_rows(task: ScaleTask, activations: Mapping[str, int]) -> Matrices:
             continue
         matrix, bias = task.matrices[op.name]
         low, high = _real_bounds(op, matrix, bias, activations, reaches)
-        limits = (0.0, math.inf) if op.activation == "relu" else (-math.inf, math.inf)
-        scale = np.exp2(task.factors[op.name].astype(np.float64))
-        if op.clip is not None:
-            limits = op.clip
-        ends = [np.clip(end, limits[0] * scale, limits[1] * scale) for end in (low, high)]
-        words = [int8(end * 2.0**-exponent) for end in ends]
+        unit, scale = 2.0**exponent, np.exp2(task.factors[op.name].astype(np.float64))
+        floor, ceiling = np.full(len(bias), -128 * unit), np.full(len(bias), 127 * unit)
+        if op.activation == "relu":
+            floor = np.zeros(len(bias))
+        elif op.clip is not None:
+            floor = np.maximum(floor, op.clip[0] * scale)
+            ceiling = np.minimum(ceiling, op.clip[1] * scale)
+        words = [np.rint(np.clip(end, floor, ceiling) / unit) for end in (low, high)]
         constant = words[0] == words[1]
-        if op.residual is not None:
-            constant &= op.residual.channels < 0
-        if constant.any():
-            middle = np.clip((ends[0] + ends[1]) / 2, -129 * 2.0**exponent, 128 * 2.0**exponent)
-            kept = np.where(constant, 0.0, 1.0)
-            result[op.name] = matrix * kept[:, None], np.where(constant, middle, bias)
+        if not constant.any():
+            continue
+        down, up = _operand_bounds(op, activations, reaches)
+        middle = (low - down + high - up) / 2
+        near = np.clip(middle, floor - up - unit, ceiling - down + unit)
+        kept = np.where(constant, 0.0, 1.0)
+        result[op.name] = matrix * kept[:, None], np.where(constant, near, bias)
     return result
+
+
+def hopeless_classes(task: ScaleTask, activations: Mapping[str, int]) -> Matrices:
+    """Matrices in which a class that wins for no image is masked no deeper than that needs.
+
+    All logits share one scale, so a class that is masked by a huge bias would cost the others
+    their bits. Its logit stays below the others' for every image, by as much as they span.
+    """
+    op = task.graph.ops[-1]
+    assert isinstance(op, MatrixOp)
+    matrix, bias = task.matrices[op.name]
+    low, high = _real_bounds(op, matrix, bias, activations, task.reaches(activations))
+    rivals = high >= low.max()  # classes that may win
+    span = float(high[rivals].max() - low[rivals].min())
+    raised = np.maximum(low.max() - span - high, 0)
+    return {**task.matrices, op.name: (matrix, np.where(rivals, bias, bias + raised))}
+
+
+def _operand_bounds(
+    op: MatrixOp, activations: Mapping[str, int], reaches: Mapping[str, Reach]
+) -> tuple[Reals, Reals]:
+    """Lowest and highest residual operand of each row, as real numbers; zeros without one."""
+    if op.residual is None:
+        return np.zeros(op.rows), np.zeros(op.rows)
+    operand = reaches[op.residual.source].of(op.residual.channels)
+    unit = 2.0 ** activations[op.residual.source]
+    return operand.low * unit, operand.high * unit
 
 
 def _real_bounds(
@@ -260,8 +291,5 @@ def _real_bounds(
     positive, negative = np.maximum(matrix, 0), np.minimum(matrix, 0)
     low = bias + (positive @ columns.low + negative @ columns.high) * unit
     high = bias + (positive @ columns.high + negative @ columns.low) * unit
-    if op.residual is not None:
-        operand = reaches[op.residual.source].of(op.residual.channels)
-        unit = 2.0 ** activations[op.residual.source]
-        low, high = low + operand.low * unit, high + operand.high * unit
-    return low, high
+    down, up = _operand_bounds(op, activations, reaches)
+    return low + down, high + up

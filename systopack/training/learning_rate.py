@@ -61,22 +61,31 @@ def baseline(trial: Trial, *, number: int, whole: bool) -> Baseline:
     return Baseline(untrained=_parts(losses), blind=blind)
 
 
-def find_rate(trial: Trial, against: Baseline, *, number: int) -> float:
+def find_rate(trial: Trial, against: Baseline, *, number: int, largest: float = RATES[0]) -> float:
     """Half of the largest rate at which the loss never rises above that without training.
 
     Args:
         trial, number: as in `baseline`.
         against: measured there.
+        largest: no larger one is tried.
 
     Returns:
-        One of `RATES`, halved; the smallest where all of them make it worse.
+        One of `RATES`, halved.
+
+    Raises:
+        TrainingError: every rate makes it worse.
     """
     allowed = [loss + _SLACK * against.blind for loss in against.untrained]
-    for rate in RATES:
+    for rate in (rate for rate in RATES if rate <= largest):
         reached = _parts(trial.try_rate(rate, steps=_STEPS, number=number))
         if all(loss <= limit for loss, limit in zip(reached, allowed, strict=True)):
             return rate / 2
-    return RATES[-1] / 2
+    raise TrainingError(
+        f"Every learning rate from {min(RATES[0], largest):g} down to {RATES[-1]:.2g} makes the "
+        "loss worse in the first steps: the layers of the network differ too much in magnitude, or "
+        "it was pruned too far at once; train it with batch norm or weight decay, prune less, or "
+        "give a smaller --learning-rate."
+    )
 
 
 def check_progress(
@@ -95,15 +104,16 @@ def check_progress(
         TrainingError: the loss rose, or is still that of a network that answers all images alike.
     """
     before = sum(against.untrained) / len(against.untrained)
-    rise = (loss - before) / against.blind
+    # Where a network that answers all images alike has no loss, there is nothing to learn.
+    rise = (loss - before) / against.blind if against.blind > 0 else 0.0
     risen = rise > (_RISE if since_pruning > _FORGIVEN else _HOPELESS)
-    blind = since_pruning >= _PATIENCE and loss > (1 - _SLACK) * against.blind
+    blind = since_pruning >= _PATIENCE and loss > (1 - _SLACK) * against.blind > 0
     if not math.isfinite(loss) or risen or blind:
         raise TrainingError(
             f"Training diverges at --learning-rate {rate:g}: the loss is {loss:.3g} after epoch "
             f"{epoch}, was {before:.3g} before training, and is {against.blind:.3g} for a network "
-            "that answers every image alike; start again with a smaller rate, or without that "
-            "option to have one measured."
+            "that answers every image alike; start again with a smaller --learning-rate, or from a "
+            "model that is trained longer or pruned less."
         )
 
 

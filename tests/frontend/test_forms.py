@@ -228,3 +228,16 @@ def test_each_output_has_its_own_scale():
     assert "output 0" in disagreement(expected, expected + torch.tensor([1e-6, 0]), noise=1e-12)
     assert "NaN" in disagreement(expected, expected * torch.nan, noise=1)
     assert "shape" in disagreement(expected, expected[:, :1], noise=1)
+
+
+def test_a_model_may_end_in_a_mean():
+    class Ends(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.logits = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 4, 1)
+
+        def forward(self, x):
+            return self.logits(torch.relu(self.a(x))).mean((2, 3))
+
+    names = [op.name for op in capture(Ends().eval(), (3, 8, 8)).ops]
+    assert names == ["a", "logits", "mean", "logits_1"]

@@ -201,3 +201,17 @@ def test_without_held_out_images_the_accuracy_is_said_to_be_unknown(
     out = tmp_path / "e.safetensors"
     packed(without_norms, digits, out, observer, held_out=0, fine_tune_epochs=1)
     assert "not known" in observer.notes[-1]
+
+
+def test_a_network_with_nothing_to_learn_does_not_count_as_diverging():
+    nothing = Baseline(untrained=(0.0, 0.0, 0.0), blind=0.0)
+    check_progress(0.0, nothing, rate=0.1, epoch=5, since_pruning=5)
+
+
+def test_where_every_rate_makes_it_worse_the_run_does_not_start():
+    class Worse:
+        def try_rate(self, rate, *, steps, number):
+            return [9.0] * steps
+
+    with pytest.raises(TrainingError, match="Every learning rate"):
+        find_rate(Worse(), Baseline(untrained=(1.0, 1.0, 1.0), blind=2.0), number=0)

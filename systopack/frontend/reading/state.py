@@ -118,6 +118,11 @@ class Reading:
         self.shapes[op.name] = (channels, *op.output_size)
         return View(tensor=op.name, shape=self.shapes[op.name])
 
+    def free_name(self, name: str) -> str:
+        """The name, with a number behind it where a layer has it already."""
+        names = (name, *(f"{name}_{number}" for number in range(1, len(self.ops) + 2)))
+        return next(name for name in names if name not in self.ops)
+
     def open_op(self, value: Any, *, through_pools: bool = False) -> MatrixOp | None:
         """The layer whose finished output a value is, if it can still take something in.
 
@@ -143,8 +148,20 @@ class Reading:
             return self.is_rectified(op.source)
         return op is not None and all(self.is_rectified(source) for source in op.sources)
 
-    def identity(self, node: Any, value: Any, what: str, *, norm: Norm | None = None) -> MatrixOp:
-        """A new layer of one weight of 1 a channel, that takes in what no other layer can."""
+    def identity(
+        self,
+        node: Any,
+        value: Any,
+        what: str,
+        *,
+        norm: Norm | None = None,
+        name: str | None = None,
+    ) -> MatrixOp:
+        """A new layer of one weight of 1 a channel, that takes in what no other layer can.
+
+        Args:
+            name: of the layer, extended where another has it; None: that of the node.
+        """
         view = self.plain_view(node, value, what)
         if view.flat and view.shape[1:] != (1, 1):
             self.refuse(
@@ -155,7 +172,7 @@ class Reading:
         rows = view.shape[0]
         zeros = np.zeros(rows, dtype=np.int32)
         op = MatrixOp(
-            name=str(node.name),
+            name=str(node.name) if name is None else self.free_name(name),
             source=view.tensor,
             kind="convolution",
             weight=None,
