@@ -150,16 +150,42 @@ def _open(path: Path | str, content: bytes) -> tuple[dict[str, Any], TensorSet]:
                 f"'{path}' has format version {version}, but this systopack reads up to "
                 f"{FORMAT_VERSION}; update systopack."
             )
-        if version == 1:
-            raise InvalidFileError(
-                f"'{path}' has format version 1, whose overflow proof rested on calibration "
-                "images; make it anew with 'systopack quantize'."
-            )
         digest = fields.text("sha256")
         blank = content.replace(digest.encode(), _NO_DIGEST.encode(), 1)
-        if version != FORMAT_VERSION or hashlib.sha256(blank).hexdigest() != digest:
+        if version < 1 or hashlib.sha256(blank).hexdigest() != digest:
             raise damaged
         _, tensors = read_tensors(content)
     except MalformedError as error:
         raise damaged from error
+    if version == 1:
+        try:
+            header = _without_ranges(header)
+        except MalformedError as error:
+            raise InvalidFileError(
+                f"'{path}' is not a packed network as it should be ({error}); make it anew with "
+                "'systopack quantize'."
+            ) from error
     return header, TensorSet(tensors)
+
+
+def _without_ranges(header: dict[str, Any]) -> dict[str, Any]:
+    """A header of version 1 as one of version 2.
+
+    Version 1 kept the range that calibration images gave each tensor. Nothing rests on it: the
+    bounds are computed anew, for all images.
+
+    Raises:
+        MalformedError: a node has no such range.
+    """
+    nodes = Fields(header, "the header").items("nodes")
+    kept = []
+    for node in nodes:
+        if not isinstance(node, dict) or "range" not in node:
+            raise MalformedError("a node of version 1 has no 'range'")
+        found = node["range"]
+        if found is not None:
+            whole = isinstance(found, list) and [type(end) for end in found] == [int, int]
+            if not whole or not -128 <= found[0] <= found[1] <= 127:
+                raise MalformedError(f"the range {shown(found)} is not inside -128..127")
+        kept.append({key: value for key, value in node.items() if key != "range"})
+    return {**header, "format_version": FORMAT_VERSION, "nodes": kept}

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from systopack.errors import InvalidFileError
 from systopack.network.file import load, save, to_bytes
 from systopack.network.permute import count_streams_out_of_place, permute_rows
+from systopack.network.ranges import accumulator_bounds
 from systopack.network.reference import run
+from tests.network.spk_files import build, parse
 from tests.networks import networks, random_images, random_network
 
 
@@ -85,3 +87,26 @@ def test_any_safetensors_reader_can_open_it(saved):
     with safe_open(saved, framework="numpy") as reader:
         header = json.loads(reader.metadata()["systopack"])
     assert header["format_version"] == 2
+
+
+def of_version_1(content, ranges):
+    """The file as version 1 wrote it: every node names the range that calibration saw."""
+    header, tensors = parse(content)
+    nodes = [{**node, "range": ranges} for node in header["nodes"]]
+    return build({**header, "format_version": 1, "nodes": nodes}, tensors)
+
+
+@pytest.mark.parametrize("ranges", [None, [-3, 7], [0, 0]])
+def test_version_1_is_read_and_its_ranges_prove_nothing(saved, ranges):
+    network = load(saved)
+    saved.write_bytes(of_version_1(saved.read_bytes(), ranges))
+    again = load(saved)
+    assert to_bytes(again) == to_bytes(network)
+    assert accumulator_bounds(again) == accumulator_bounds(network)
+
+
+@pytest.mark.parametrize("ranges", [[7, -3], [-129, 0], [0.0, 1.0], [True, True], "ab", 3, {}])
+def test_wrong_ranges_of_version_1_are_refused(saved, ranges):
+    saved.write_bytes(of_version_1(saved.read_bytes(), ranges))
+    with pytest.raises(InvalidFileError, match="range"):
+        load(saved)
