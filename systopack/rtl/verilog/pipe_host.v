@@ -77,4 +77,14 @@ module pipe_host #(
         .judged(judged), .good(good), .result_valid(result_valid), .result_ready(result_ready),
         .result_word(result_word), .result_last(result_last), .finished(finished)
     );
+`ifdef SYSTOPACK_ASSERTIONS
+    stream_rules #(.WIDTH(32)) result_rules (
+        .clk(clk), .reset(reset), .valid(result_valid), .ready(result_ready), .data(result_word),
+        .last(result_last)
+    );
+    image_rules image_rules (
+        .clk(clk), .reset(reset), .taken(image_valid && image_ready), .last(image_last),
+        .written(arrived), .dropped(image_dropped), .length(IMAGE_WORDS)
+    );
+`endif
 endmodule
