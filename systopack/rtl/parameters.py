@@ -54,6 +54,7 @@ PIPELINED_SOURCES = (
     "stream_rules.v",
     "image_rules.v",
     "memory.v",
+    "register_memory.v",
     "requantize.v",
     "sum_deserializer.v",
     "sum_adder.v",

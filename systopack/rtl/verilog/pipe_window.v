@@ -45,8 +45,7 @@ module pipe_window #(
     localparam [31:0] LAST_READ = READS - 1;
     localparam [31:0] OUTSIDE = FILL;
 
-    reg [8*CHANNELS-1:0]   words[0:DEPTH-1];
-    reg [8*CHANNELS-1:0]   stored;
+    wire [8*CHANNELS-1:0]  stored;
     reg [ADDRESS_BITS-1:0] write_address, base, reading_base, address;
     reg                    running, running_1, inside_1, inside_2;
     reg [READ_BITS-1:0]    turn, turn_1;
@@ -70,8 +69,12 @@ module pipe_window #(
     wire signed [31:0] y = {{(32 - PLACE_BITS) {1'b0}}, reading_y} + dy;
     wire signed [31:0] x = {{(32 - PLACE_BITS) {1'b0}}, reading_x} + dx;
 
+    // The address holds still while nothing is read.
+    memory #(.WIDTH(8 * CHANNELS), .ADDRESS_BITS(ADDRESS_BITS), .WORDS(DEPTH)) lines (
+        .clk(clk), .write(write), .write_address(write_address), .write_data(data),
+        .read_address(address), .read_data(stored)
+    );
     always @(posedge clk) begin
-        if (write) words[write_address] <= data;
         if (write)
             write_address <= write_address == END[ADDRESS_BITS-1:0] ? {ADDRESS_BITS{1'b0}}
                                                                     : write_address + 1'b1;
@@ -90,7 +93,6 @@ module pipe_window #(
         address <= moved(reading_base, offset[ADDRESS_BITS-1:0]);
         inside_1 <= y >= 0 && y < IN_HEIGHT && x >= 0 && x < IN_WIDTH;
         {running_1, turn_1} <= {running, turn};
-        if (running_1) stored <= words[address];
         inside_2 <= inside_1;
         {reading, index} <= {running_1, turn_1};
         if (reset) begin
