@@ -46,6 +46,13 @@ module pipe_host #(
     input  wire                        position_arrived,
     input  wire [ROWS*RESULT_BITS-1:0] position_words
 );
+    // Parameters that contradict each other stop elaboration with the module's name as the message.
+    generate
+        if (ENTRIES < CREDITS * POSITIONS) begin : g_wrong_0
+            wrong_parameters_ENTRIES_is_less_than_CREDITS_times_POSITIONS stop ();
+        end
+    endgenerate
+
     wire slot_end, preparing, running, under_way, finished, judged, good;
     assign still = reset || !running;
     assign busy = under_way || preparing;

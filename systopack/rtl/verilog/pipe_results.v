@@ -33,6 +33,21 @@ module pipe_results #(
     localparam [31:0] LAST_ROW = ROWS - 1;
     localparam [31:0] LAST_POSITION = POSITIONS - 1;
     localparam [CREDITS-1:0] OLDEST = 1;
+
+    // Parameters that contradict each other stop elaboration with the module's name as the message.
+    generate
+        if (ROWS < 1 || POSITIONS < 1 || ENTRIES < 1 || CREDITS < 1) begin : g_wrong_0
+            wrong_parameters_ROWS_POSITIONS_ENTRIES_and_CREDITS_must_be_1_or_more stop ();
+        end
+        if (WORD_BITS < 2 || WORD_BITS > 32) begin : g_wrong_1
+            wrong_parameters_WORD_BITS_must_be_2_to_32 stop ();
+        end
+        if ((1 << ROW_BITS) < ROWS || (1 << ENTRY_BITS) < ENTRIES || (1 << COUNT_BITS) <= ENTRIES
+            || (1 << COUNT_BITS) <= POSITIONS || (1 << CREDIT_BITS) <= CREDITS) begin : g_wrong_2
+            wrong_parameters_a_number_of_bits_is_too_small_for_what_it_counts stop ();
+        end
+    endgenerate
+
     wire [ROWS*WORD_BITS-1:0] oldest;
     reg  [ROWS*WORD_BITS-1:0] sending;
     reg  [ENTRY_BITS-1:0]     write_entry, read_entry;
