@@ -186,12 +186,13 @@ def verify(
             "words": found.words,
             "cycles": found.cycles,
             "difference": None if found.difference is None else str(found.difference),
+            "assertion": found.assertion,
         },
         configuration={"array": asdict(design), "organisation": organisation, "data": data},
         inputs={str(network): sha256_of_file(file)},
     ).write(record)
-    if found.difference is not None:
-        console.explain_error(f"The RTL differs from its models: {found.difference}.")
+    if found.reason is not None:
+        console.explain_error(found.reason)
         raise typer.Exit(1)
     console.say(
         f"{found.images} images, {found.words:,} words and {found.cycles:,} cycles an image: "

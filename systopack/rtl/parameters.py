@@ -27,6 +27,8 @@ ARRAY_SOURCES = (
 TILED_SOURCES = (
     *ARRAY_SOURCES,
     "valid_line.v",
+    "stream_rules.v",
+    "image_rules.v",
     "memory.v",
     "requantize.v",
     "sum_serializer.v",
@@ -42,7 +44,6 @@ TILED_SOURCES = (
 )
 AXI_TILED_SOURCES = (
     *TILED_SOURCES,
-    "stream_rules.v",
     "axi_registers.v",
     "axi_streams.v",
     "axi_tiled.v",
@@ -50,7 +51,10 @@ AXI_TILED_SOURCES = (
 PIPELINED_SOURCES = (
     *ARRAY_SOURCES,
     "valid_line.v",
+    "stream_rules.v",
+    "image_rules.v",
     "memory.v",
+    "register_memory.v",
     "requantize.v",
     "sum_deserializer.v",
     "sum_adder.v",
@@ -70,7 +74,6 @@ PIPELINED_SOURCES = (
 )
 AXI_PIPELINED_SOURCES = (
     *PIPELINED_SOURCES,
-    "stream_rules.v",
     "axi_registers.v",
     "axi_streams.v",
     "axi_pipelined.v",

@@ -17,14 +17,7 @@ from systopack.network.network import PackedNetwork
 from systopack.network.reference import run
 from systopack.rtl.host import CONTROL, START, TILED_IDENTITY, configuration_writes
 from systopack.rtl.identity import axi_parameters, build_digest
-from systopack.rtl.images import (
-    BIASES,
-    DESCRIPTORS,
-    OUTPUT_PROGRAM,
-    PARAMETERS,
-    PROGRAM,
-    ROUTES,
-)
+from systopack.rtl.memories import memories_text, memory_bits, tiled_memories
 from systopack.rtl.names import comment, markdown
 from systopack.rtl.parameters import AXI_TILED_SOURCES, LICENSE, LICENSE_LINE, VERILOG
 from systopack.rtl.pipelined.write import pipelined_contents
@@ -116,24 +109,7 @@ def _tiled_contents(
         "sources.f": "".join(f"{name}\n" for name in (*AXI_TILED_SOURCES, "accelerator.v")),
         "README.md": _readme(program, counted, len(writes)),
     }
-    return contents, counted.cycles, memory_bits(program)
-
-
-def memory_bits(program: TiledProgram) -> int:
-    """Bits of all memories: tables rounded up to powers of two, as they are built."""
-    sizes = program.parameters
-    banks = sizes["COLUMNS"] * sizes["BANKS_PER_COLUMN"] + sizes["RESIDUALS"] * sizes["LANES"]
-    widths = {image.memory: image.bits for image in program.images}
-    accumulator = sizes["ACCUMULATOR_BITS"]
-    per_bank = sizes["PARTS"] * (8 * sizes["PART_WORDS"] + (widths[ROUTES] << sizes["ROUTE_BITS"]))
-    per_bank += widths[DESCRIPTORS] << sizes["DESCRIPTOR_BITS"]
-    per_lane = (accumulator << sizes["SUM_ADDRESS_BITS"]) + (
-        (widths[BIASES] + widths[PARAMETERS]) << sizes["PARAMETER_BITS"]
-    )
-    weights = sizes["LOAD_ROWS"] * (sizes["CELL_WEIGHT_BITS"] + sizes["INDEX_BITS"])
-    weights *= sizes["LOAD_COLUMNS"] * sizes["WEIGHT_WORDS"]
-    program_bits = (widths[PROGRAM] + widths[OUTPUT_PROGRAM]) << sizes["PROGRAM_BITS"]
-    return banks * per_bank + sizes["LANES"] * per_lane + weights + program_bits
+    return contents, counted.cycles, memory_bits(tiled_memories(program))
 
 
 def _top(program: TiledProgram) -> str:
@@ -159,6 +135,7 @@ def _top(program: TiledProgram) -> str:
 
 def _readme(program: TiledProgram, counted: TiledCycles, writes: int) -> str:
     network, array = program.network, program.array
+    memories = tiled_memories(program)
     steps = "\n".join(
         f"| {markdown(step.name)} | {step.kind} | {step.tiles} | {step.start_cycle:,} | "
         f"{step.cycles:,} |"
@@ -168,7 +145,7 @@ def _readme(program: TiledProgram, counted: TiledCycles, writes: int) -> str:
 
 Array: {array.name}, {array.accumulator_bits}-bit accumulators. One image takes
 {counted.cycles:,} clock cycles with a host that never waits; the memories hold
-{memory_bits(program):,} bits, {counted.bank_words:,} words in each part of an activation bank.
+{memory_bits(memories):,} bits, {counted.bank_words:,} words in each part of an activation bank.
 
 ## Files
 
@@ -197,6 +174,9 @@ the last result has been taken.
 Memories: 0 program, 1 output program, 2 weights, 3 stream descriptors, 4 write routes,
 5 biases, 6 output parameters. Routes count every part of a bank as a bank.
 
+## Memories
+
+{memories_text(memories)}
 ## Latency
 
 | node | kind | tiles | starts in cycle | cycles |

@@ -16,7 +16,7 @@ from systopack.rtl.pipelined.program import PipelinedProgram
 from systopack.rtl.pipelined.top import top_module
 from systopack.rtl.program import TiledProgram
 from systopack.verify.board import harness
-from systopack.verify.verilator import build
+from systopack.verify.verilator import build, take_assertion
 from systopack.working import WorkingFolder
 
 OKAY, SLVERR = 0, 2
@@ -63,6 +63,7 @@ class SimulatedBoard:
         self._library.beat_count.restype = ctypes.c_long
         self._library.violations.restype = ctypes.c_long
         self._library.read_data.restype = ctypes.c_uint32
+        take_assertion(self._library)  # of boards before this one
         self._library.begin(ctypes.c_uint32(pauses))
         self.reset()
         self.host = Host(self._write, self._read)

@@ -232,13 +232,17 @@ def source_claim(*, period: int, credits: int) -> Claim:
 
 def results_claim(*, positions: int, entries: int) -> Claim:
     """The layer-pipelined accelerator's output, for any host."""
-    kept = [f"\\subject.kept[{entry}]" for entry in reversed(range(entries))]
+    kept = [f"\\subject.kept.words[{entry}]" for entry in reversed(range(entries))]
     inner = ["sending", "write_entry", "read_entry", "held", "position", "row"]
     inner += ["last_sending", "verdicts", "known"]
     return Claim(
         name=f"results of {positions} positions, {entries} kept",
         top="results_proof",
-        files=(VERILOG / "pipe_results.v", _PROOFS / "results_proof.v"),
+        files=(
+            VERILOG / "register_memory.v",
+            VERILOG / "pipe_results.v",
+            _PROOFS / "results_proof.v",
+        ),
         parameters=(("POSITIONS", positions), ("ENTRIES", entries)),
         induction=True,
         wires=(*_inner(inner), ("kept", ",".join(kept))),
@@ -256,7 +260,11 @@ def host_claim(*, credits: int, positions: int) -> Claim:
     return Claim(
         name=f"host with {credits} images of {positions} positions",
         top="host_proof",
-        files=(*(VERILOG / f"pipe_{name}.v" for name in names), _PROOFS / "host_proof.v"),
+        files=(
+            VERILOG / "register_memory.v",
+            *(VERILOG / f"pipe_{name}.v" for name in names),
+            _PROOFS / "host_proof.v",
+        ),
         parameters=(("CREDITS", credits), ("POSITIONS", positions)),
         induction=True,
         wires=_inner(inner),

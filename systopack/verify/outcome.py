@@ -46,6 +46,8 @@ class Verification:
             entered the array, and those in which it only waited for weights or partial sums.
         instructions: instructions whose start was compared, over all images.
         difference: the first difference, None where there is none.
+        assertion: the first assertion of the design that failed, by instance and rule, None where
+            all held.
     """
 
     network: str
@@ -58,8 +60,19 @@ class Verification:
     stall_words: int
     instructions: int
     difference: Difference | None
+    assertion: str | None
 
     @property
     def passed(self) -> bool:
-        """Whether every word and every cycle is equal."""
-        return self.difference is None
+        """Whether every word and every cycle is equal, and no assertion failed."""
+        return self.difference is None and self.assertion is None
+
+    @property
+    def reason(self) -> str | None:
+        """Why it did not pass, in whole sentences; None where it did."""
+        sentences = []
+        if self.assertion is not None:
+            sentences.append(f"An assertion of the RTL failed: {self.assertion}.")
+        if self.difference is not None:
+            sentences.append(f"The RTL differs from its models: {self.difference}.")
+        return " ".join(sentences) or None

@@ -19,7 +19,7 @@ from systopack.rtl.pipelined.top import top_module
 from systopack.verify.bench import Port, copy_port
 from systopack.verify.memories import memory_rows
 from systopack.verify.tracing import trace_code
-from systopack.verify.verilator import build
+from systopack.verify.verilator import also_failed, build, take_assertion
 from systopack.working import WorkingFolder
 
 TOP = "pipelined_accelerator"
@@ -37,6 +37,7 @@ class PipelinedRun:
         results: shape (images, rows, positions), int64: the words it sent.
         last_cycle: when the last result word was sent.
         counted: the accelerator's own cycle counter at the end.
+        assertion: see `take_assertion`.
     """
 
     cycles: Mapping[str, NDArray[np.int64]]
@@ -44,6 +45,7 @@ class PipelinedRun:
     results: NDArray[np.int64]
     last_cycle: int
     counted: int
+    assertion: str | None
 
 
 class PipelinedModel:
@@ -99,6 +101,7 @@ class PipelinedModel:
         Raises:
             InvalidNetworkError: the images were not finished within the limit.
         """
+        take_assertion(self._library)  # of runs before this one
         program = self._program
         network, count = program.network, len(images)
         pixels = np.ascontiguousarray(
@@ -118,7 +121,7 @@ class PipelinedModel:
         if not ended:
             raise InvalidNetworkError(
                 f"The layer-pipelined accelerator did not finish {count} images of network "
-                f"'{network.name}' within {cycle_limit} cycles."
+                f"'{network.name}' within {cycle_limit} cycles.{also_failed(self._library)}"
             )
         base = int(numbers[0]) - (program.array.word_cycles - 1)
         cycles, words = {}, {}
@@ -143,6 +146,7 @@ class PipelinedModel:
             results=sent,
             last_cycle=int(numbers[1]) - base,
             counted=int(numbers[2]),
+            assertion=take_assertion(self._library),
         )
 
 

@@ -52,8 +52,10 @@ def verify_pipelined(
     words, compared = 0, 0
     latency = program.cycles.latency_cycles
     difference: Difference | None = None
+    assertion: str | None = None
     for count in sorted({1, len(images)}):
         found = model.run(images[:count], pauses=pauses, cycle_limit=limit + 100_000)
+        assertion = assertion or found.assertion
         number, difference = _compare_words(program, found, images[:count])
         words += number
         if difference is None and not pauses:
@@ -75,6 +77,7 @@ def verify_pipelined(
         stall_words=0,
         instructions=compared,
         difference=difference,
+        assertion=assertion,
     )
 
 

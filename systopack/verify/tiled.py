@@ -17,7 +17,7 @@ from systopack.rtl.program import TiledProgram
 from systopack.verify.bench import Port, copy_port
 from systopack.verify.memories import memory_rows
 from systopack.verify.tracing import Probe, TraceCode, trace_code
-from systopack.verify.verilator import build
+from systopack.verify.verilator import also_failed, build, take_assertion
 from systopack.working import WorkingFolder
 
 
@@ -36,6 +36,7 @@ class TiledRun:
             every word written to a bank, in order.
         words: for each image, shape (words, rows), int8: all rows' bytes of every finished
             position, in order, the network's output layer included.
+        assertion: see `take_assertion`.
     """
 
     cycles: NDArray[np.int64]
@@ -45,6 +46,7 @@ class TiledRun:
     op_starts: NDArray[np.int64]
     writes: tuple[NDArray[np.int64], ...]
     words: tuple[NDArray[np.int8], ...]
+    assertion: str | None
 
 
 def run_tiled(
@@ -74,6 +76,7 @@ def run_tiled(
     library = _build(program, verilog, trace, probe)
     if probe is not None:
         library.probe_to(str(probe.file).encode())
+    take_assertion(library)  # of runs before this one
     count = len(images)
     layer = program.network.output
     results = np.zeros((count, int(np.prod(program.network.shapes[layer.name]))), np.int32)
@@ -108,6 +111,7 @@ def run_tiled(
             raise InvalidNetworkError(
                 f"The accelerator did not finish image {image} of network "
                 f"'{program.network.name}' within {cycle_limit} cycles."
+                f"{also_failed(library)}"
             )
         writes.append(_take(library.write_log(), (int(sizes[0]), 3), np.uint32))
         words.append(_take(library.word_log(), (int(sizes[1]), width), np.uint8).view(np.int8))
@@ -119,6 +123,7 @@ def run_tiled(
         op_starts=op_starts.astype(np.int64),
         writes=tuple(_split(log, program.placement) for log in writes),
         words=tuple(words),
+        assertion=take_assertion(library),
     )
 
 

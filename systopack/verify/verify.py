@@ -89,6 +89,7 @@ def verify(
         stall_words=int(found.stalled[0]),
         instructions=found.op_starts.size,
         difference=difference,
+        assertion=found.assertion,
     )
 
 

@@ -46,14 +46,33 @@ _COMPILER_FLAGS = (
     "-fPIC",
     "-DVL_TIME_CONTEXT",
     "-DVL_USER_FINISH",
+    "-DVL_PRINTF=keep_printed",
+    "-include",
+    "printed.h",  # declares it
     "-w",
 )
-# Instead of the runtime's own, which ends the process.
+_PRINTED = "int keep_printed(const char* format, ...);\n"
+# Instead of the runtime's own, which print to the process' output and end it.
 _FINISH = """
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
 #include "verilated.h"
 static long finishes = 0;
-void vl_finish(const char*, int, const char*) { ++finishes; }
+static char printed[1024] = "", first[1024] = "";
+int keep_printed(const char* format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  int length = vsnprintf(printed, sizeof printed, format, arguments);
+  va_end(arguments);
+  return length;
+}
+void vl_finish(const char*, int, const char*) {
+  if (!finishes++) memcpy(first, printed, sizeof first);
+}
 extern "C" long assertions_failed() { return finishes; }
+extern "C" const char* first_assertion() { return first; }
+extern "C" void forget_assertions() { finishes = 0; }
 """
 
 
@@ -137,7 +156,7 @@ def build(
         top,
         harness,
         repr(sorted(parameters.items())),
-        repr((trace, _VERILATOR_FLAGS, _COMPILER_FLAGS, _FINISH)),
+        repr((trace, _VERILATOR_FLAGS, _COMPILER_FLAGS, _PRINTED, _FINISH)),
         *(source.read_text() for source in sources),
     ):
         digest.update(part.encode() + b"\0")
@@ -155,6 +174,31 @@ def build(
             )
             keep_entry(entry, {_LIBRARY: built})
     return _load(entry)
+
+
+def take_assertion(library: ctypes.CDLL) -> str | None:
+    """The first assertion of the design that failed since the last call, by instance and rule.
+
+    Args:
+        library: what `build` gave; its runs share one count.
+
+    Returns:
+        Such as "pipelined_accelerator.host.results: a position came that there is no place for",
+        None where none failed.
+    """
+    library.assertions_failed.restype = ctypes.c_long
+    library.first_assertion.restype = ctypes.c_char_p
+    if not library.assertions_failed():
+        return None
+    text = library.first_assertion().decode(errors="replace")
+    library.forget_assertions()
+    return str(text).strip().removeprefix("ASSERTION: ")
+
+
+def also_failed(library: ctypes.CDLL) -> str:
+    """A sentence that follows another failure: the assertion that failed; empty where none did."""
+    assertion = take_assertion(library)
+    return "" if assertion is None else f" An assertion of the RTL failed: {assertion}."
 
 
 def _load(entry: Path) -> ctypes.CDLL:
@@ -190,6 +234,7 @@ def _compile(
         *(str(source) for source in sources),
     ]
     _call([tools.verilator, *arguments], folder, tools.root)
+    (folder / "printed.h").write_text(_PRINTED)
     (folder / "harness.cpp").write_text(harness + _FINISH)
     objects = _objects(tools, sorted(folder.glob("*.cpp")), folder, trace=trace)
     objects += _runtime(tools, folder, trace=trace)

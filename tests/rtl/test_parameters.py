@@ -9,7 +9,7 @@ import pytest
 
 from systopack.errors import InvalidFileError
 from systopack.hardware.array import Array
-from systopack.rtl.parameters import TILED_SOURCES, sources
+from systopack.rtl.parameters import PIPELINED_SOURCES, TILED_SOURCES, sources
 from systopack.rtl.program import compile_tiled
 from systopack.synthesis.yosys import run_yosys
 from systopack.verify.verilator import find_tools
@@ -35,6 +35,54 @@ WRONG = [
     ({"LOAD_COLUMNS": 2}, "LOAD_COLUMNS_does_not_follow"),
 ]
 
+PARALLEL = {"CELL": 2, "WORD_CYCLES": 1, "WORD_BITS": 8, "SUM_BITS": 32}
+# Blocks of the layer-pipelined accelerator, changed from their defaults.
+WRONG_BLOCKS = [
+    ("pipe_control", {"PREPARE": 0}, "WORD_CYCLES_and_PREPARE"),
+    ("pipe_control", {"PHASE_BITS": 2}, "PHASE_BITS_or_PREPARE_BITS"),
+    ("pipe_control", {"PREPARE": 40}, "PHASE_BITS_or_PREPARE_BITS"),
+    ("pipe_source", {"IMAGE_WORDS": 0}, "IMAGE_WORDS_PERIOD_and_CREDITS"),
+    ("pipe_source", {"PERIOD": 2048}, "COUNT_BITS_or_CREDIT_BITS"),
+    ("pipe_source", {"CREDITS": 8}, "COUNT_BITS_or_CREDIT_BITS"),
+    ("pipe_results", {"POSITIONS": 0}, "ROWS_POSITIONS_ENTRIES_and_CREDITS"),
+    ("pipe_results", {"WORD_BITS": 33}, "WORD_BITS_must_be_2_to_32"),
+    ("pipe_results", {"ROWS": 17}, "a_number_of_bits"),
+    ("pipe_results", {"ENTRIES": 5}, "a_number_of_bits"),
+    ("pipe_results", {"POSITIONS": 8}, "a_number_of_bits"),
+    ("pipe_host", {"ENTRIES": 3}, "ENTRIES_is_less_than_CREDITS"),
+    ("pipe_host", {"PERIOD": 5000}, "COUNT_BITS_or_CREDIT_BITS"),
+    ("pipe_issue", {"STRIDE_X": 0}, "sides_and_strides_must"),
+    ("pipe_issue", {"RESIDUAL": 1, "RESIDUAL_WIDTH": 0}, "sides_and_strides_of_the_residual"),
+    ("pipe_issue", {"INTERVAL": 0}, "INTERVAL_must_be"),
+    ("pipe_issue", {"PLACE_BITS": 2}, "PLACE_BITS_is_too_small"),
+    ("pipe_issue", {"COUNT_BITS": 7}, "COUNT_BITS_is_too_small"),
+    ("pipe_window", {"READS": 0}, "CHANNELS_DEPTH_and_READS"),
+    ("pipe_window", {"DEPTH": 33}, "ADDRESS_BITS_or_READ_BITS"),
+    ("pipe_window", {"READS": 9}, "ADDRESS_BITS_or_READ_BITS"),
+    ("pipe_window", {"STEP_Y": 20}, "a_step_is_not_below_DEPTH"),
+    ("pipe_window", {"FILL": 256}, "FILL_must_be"),
+    ("pipe_window", {"OFFSETS": 20 << 16}, "an_entry_of_OFFSETS"),
+    ("pipe_streams", {"STREAMS": 0}, "STREAMS_and_CHANNELS"),
+    ("pipe_streams", {"WORD_BITS": 4}, "WORD_BITS_must_be_1_or_8"),
+    ("pipe_streams", {"CHANNEL": 4}, "an_entry_of_CHANNEL_or_TURN"),
+    ("pipe_streams", {"TURN": 8 << 16}, "an_entry_of_CHANNEL_or_TURN"),
+    ("pipe_array", {"TILE_ROWS": 0}, "ROWS_COLUMNS_ALPHA_and_TILE_ROWS"),
+    ("pipe_array", {"BLOCKS": 2}, "BLOCKS_and_OFFSET"),
+    ("pipe_array", {"LEVELS": 1}, "LEVELS_does_not_follow"),
+    ("pipe_array", {"WORD_CYCLES": 16}, "CELL_does_not_fit"),
+    ("pipe_array", PARALLEL | {"TILE_ROWS": 2}, "only_CELL_0"),
+    ("pipe_array", {"INDEX_BITS": 2}, "a_number_of_bits"),
+    ("pipe_array", {"FIRST": 8}, "FIRST_or_EXTRA"),
+    ("pipe_array", {"SLOTS": 5}, "an_entry_of_SLOTS"),
+    ("pipe_lane", {"ROWS": 9}, "ROW_BITS_does_not_fit"),
+    ("pipe_lane", {"OUTPUT_BITS": 16}, "OUTPUT_BITS_must_be"),
+    ("pipe_pool", {"READS": 0}, "CHANNELS_READS_and_LANE_CHANNELS"),
+    ("pipe_pool", {"READS": 5}, "READ_BITS_or_LANE_BITS"),
+    ("pipe_pool", {"MULTIPLIER": 32768}, "MAXIMUM_MULTIPLIER_or_SHIFT"),
+    ("pipe_clock", {"GATED": 2}, "GATED_must_be"),
+]
+BLOCKS = sorted({top for top, _, _ in WRONG_BLOCKS})
+
 
 @pytest.fixture(scope="module")
 def right():
@@ -42,13 +90,13 @@ def right():
     return compile_tiled(network, array=Array(rows=3, columns=2)).parameters
 
 
-def icarus(parameters, folder):
+def icarus(parameters, folder, top=TOP, names=TILED_SOURCES):
     if shutil.which("iverilog") is None:
         pytest.skip("needs iverilog")
-    settings = [f"-P{TOP}.{name}={value}" for name, value in parameters.items()]
-    command = ["iverilog", "-g2005", "-s", TOP, "-o", str(folder / "out"), *settings]
+    settings = [f"-P{top}.{name}={value}" for name, value in parameters.items()]
+    command = ["iverilog", "-g2005", "-s", top, "-o", str(folder / "out"), *settings]
     return subprocess.run(
-        [*command, *map(str, sources(TILED_SOURCES))], capture_output=True, text=True, check=False
+        [*command, *map(str, sources(names))], capture_output=True, text=True, check=False
     )
 
 
@@ -61,6 +109,23 @@ def test_icarus_stops_with_the_message(right, tmp_path, changes, words):
 
 def test_right_parameters_are_elaborated(right, tmp_path):
     assert icarus(right, tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize(("top", "changes", "words"), WRONG_BLOCKS, ids=str)
+def test_a_pipelined_block_stops_with_the_message(tmp_path, top, changes, words):
+    found = icarus(changes, tmp_path, top, PIPELINED_SOURCES)
+    assert found.returncode != 0 and f"wrong_parameters_{words}" in found.stderr, found.stderr
+
+
+@pytest.mark.parametrize("top", BLOCKS)
+def test_a_pipelined_block_of_right_parameters_is_elaborated(tmp_path, top):
+    found = icarus({}, tmp_path, top, PIPELINED_SOURCES)
+    assert found.returncode == 0, found.stderr
+
+
+def test_every_block_of_the_pipelined_accelerator_checks_its_parameters():
+    named = {name.removesuffix(".v") for name in PIPELINED_SOURCES if name.startswith("pipe_")}
+    assert named == set(BLOCKS)
 
 
 @pytest.mark.slow

@@ -5,8 +5,8 @@ import pytest
 
 from systopack.hardware.array import Array
 from systopack.network.network import PackedNetwork
+from systopack.rtl.memories import memory_bits, tiled_memories
 from systopack.rtl.program import compile_tiled
-from systopack.rtl.write import memory_bits
 from systopack.synthesis.accelerator import Block, base_name, map_accelerator
 from systopack.synthesis.asic import map_array
 from systopack.synthesis.liberty import read_library
@@ -30,7 +30,7 @@ def blocks(network) -> dict[str, Block]:
 
 def test_all_memories_are_there(network, blocks):
     program = compile_tiled(network, array=ARRAY)
-    assert sum(block.memory_bits for block in blocks.values()) == memory_bits(program)
+    assert sum(block.memory_bits for block in blocks.values()) == memory_bits(tiled_memories(program))
     banks = 2 + program.parameters["RESIDUALS"] * program.parameters["LANES"]
     assert blocks["activation banks"].memories == banks * (1 + 2 * 2)  # descriptors; two parts
     assert blocks["output lanes"].memories == 3 * program.parameters["LANES"]

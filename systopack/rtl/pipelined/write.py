@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from systopack.hardware.array import Array
 from systopack.hardware.pipelined.routing import routing
-from systopack.hardware.pipelined.units import LayerUnit
 from systopack.network.network import PackedNetwork
 from systopack.rtl.host import CONTROL, PIPELINED_IDENTITY, START, configuration_writes
 from systopack.rtl.identity import axi_parameters, build_digest
+from systopack.rtl.memories import memories_text, memory_bits, pipelined_memories
 from systopack.rtl.names import markdown
 from systopack.rtl.parameters import AXI_PIPELINED_SOURCES, LICENSE, LICENSE_LINE, VERILOG
 from systopack.rtl.pipelined.program import PipelinedProgram, compile_pipelined
@@ -51,20 +51,7 @@ def pipelined_contents(
         "sources.f": "".join(f"{name}\n" for name in (*AXI_PIPELINED_SOURCES, *_TOPS)),
         "README.md": _readme(program, len(writes)),
     }
-    return contents, program.cycles.latency_cycles, memory_bits(program)
-
-
-def memory_bits(program: PipelinedProgram) -> int:
-    """Bits of all line buffers, output parameters and result words."""
-    bits = program.credits * program.result_words * program.array.accumulator_bits
-    for unit in program.units:
-        windows = list(unit.windows)
-        if isinstance(unit, LayerUnit):
-            bits += unit.layer.matrix.rows * (12 + 3 * program.array.accumulator_bits)
-            windows += [unit.residual] if unit.residual is not None else []
-        for window, depth in zip(windows, program.depths[unit.name], strict=True):
-            bits += 8 * len(window.channels) * depth
-    return bits
+    return contents, program.cycles.latency_cycles, memory_bits(pipelined_memories(program))
 
 
 def _top(program: PipelinedProgram) -> str:
@@ -91,6 +78,7 @@ def _top(program: PipelinedProgram) -> str:
 def _readme(program: PipelinedProgram, writes: int) -> str:
     network, array, cycles = program.network, program.array, program.cycles
     image_bits = program.parameters["IMAGE_BITS"]
+    memories = pipelined_memories(program)
     rows = "\n".join(
         f"| {markdown(unit.name)} | {unit.kind} | {unit.cells:,} | {unit.tiles} | "
         f"{unit.start_cycle:,} | {unit.first_word_cycle:,} | {unit.end_cycle:,} |"
@@ -107,7 +95,7 @@ def _readme(program: PipelinedProgram, writes: int) -> str:
 Every layer has its own cells, {cycles.cells:,} in all, in tiles of at most {array.rows} x
 {array.columns}: {array.cell}, {array.accumulator_bits}-bit accumulators. An image takes
 {cycles.latency_cycles:,} clock cycles from its first word to its last result; images follow each
-other every {cycles.period_cycles:,} cycles. The memories hold {memory_bits(program):,} bits.
+other every {cycles.period_cycles:,} cycles. The memories hold {memory_bits(memories):,} bits.
 
 ## Files
 
@@ -138,6 +126,9 @@ results, and the next image waits for it.
 
 Memories: 2 weights (bank: row band, word: column), 6 output parameters (bank: lane, word: row).
 
+## Memories
+
+{memories_text(memories)}
 ## Latency
 
 | node | kind | cells | tiles | first position in cycle | first word in cycle | last word in cycle |

@@ -46,6 +46,37 @@ module pipe_array #(
 );
     localparam SUMS = ROWS * SUM_BITS;
     localparam [SUMS*BLOCKS-1:0] NO_SUMS = 0;
+
+    // Parameters that contradict each other stop elaboration with the module's name as the message.
+    generate
+        if (ROWS < 1 || COLUMNS < 1 || ALPHA < 1 || TILE_ROWS < 1 || ROWS_PER_REGISTER < 1) begin : g_wrong_0
+            wrong_parameters_ROWS_COLUMNS_ALPHA_and_TILE_ROWS_must_be_1_or_more stop ();
+        end
+        if (BLOCKS * BLOCK_COLUMNS != COLUMNS + OFFSET || OFFSET < 0 || OFFSET >= BLOCK_COLUMNS) begin : g_wrong_1
+            wrong_parameters_BLOCKS_and_OFFSET_do_not_follow_from_COLUMNS_and_BLOCK_COLUMNS stop ();
+        end
+        if ((1 << LEVELS) < BLOCKS || (1 << LEVELS) >= 2 * BLOCKS) begin : g_wrong_2
+            wrong_parameters_LEVELS_does_not_follow_from_BLOCKS stop ();
+        end
+        if ((CELL == 2 && (WORD_CYCLES != 1 || WORD_BITS != 8 || SUM_BITS != ACCUMULATOR_BITS))
+            || (CELL == 1 && (WORD_CYCLES != ACCUMULATOR_BITS || WORD_BITS != 1 || SUM_BITS != 1))
+            || (CELL == 0 && (WORD_CYCLES != 8 || WORD_BITS != 1
+                              || 8 * SUM_BITS != ACCUMULATOR_BITS))
+            || CELL < 0 || CELL > 2) begin : g_wrong_3
+            wrong_parameters_CELL_does_not_fit_WORD_CYCLES_WORD_BITS_SUM_BITS_ACCUMULATOR_BITS stop ();
+        end
+        if (CELL != 0 && (BLOCKS != 1 || TILE_ROWS < ROWS)) begin : g_wrong_4
+            wrong_parameters_only_CELL_0_can_be_cut_into_tiles stop ();
+        end
+        if ((1 << INDEX_BITS) < ALPHA || (1 << COLUMN_BITS) < COLUMNS
+            || (1 << PHASE_BITS) < WORD_CYCLES) begin : g_wrong_5
+            wrong_parameters_a_number_of_bits_is_too_small_for_what_it_counts stop ();
+        end
+        if (FIRST < 0 || FIRST >= WORD_CYCLES || EXTRA < 0) begin : g_wrong_6
+            wrong_parameters_FIRST_or_EXTRA_is_no_time_of_a_word stop ();
+        end
+    endgenerate
+
     genvar c, a, l, n, r;
     wire [SUMS*BLOCKS-1:0]              block_sums;
     wire [BLOCK_COLUMNS*BLOCKS*ALPHA*WORD_BITS-1:0] x;
@@ -69,6 +100,9 @@ module pipe_array #(
             localparam PLACE = (c + OFFSET) % BLOCK_COLUMNS * BLOCKS + (c + OFFSET) / BLOCK_COLUMNS;
             for (a = 0; a < ALPHA; a = a + 1) begin : g_channel
                 localparam [15:0] SLOT = SLOTS[16*(c*ALPHA+a)+:16];
+                if (SLOT > STREAMS) begin : g_wrong
+                    wrong_parameters_an_entry_of_SLOTS_is_above_STREAMS stop ();
+                end
                 if (SLOT == 16'd0) begin : g_none
                     assign x[(PLACE*ALPHA+a)*WORD_BITS+:WORD_BITS] = {WORD_BITS{1'b0}};
                 end else begin : g_stream

@@ -17,6 +17,13 @@ module pipe_clock #(
     input  wire test_enable,
     output wire gated
 );
+    // Parameters that contradict each other stop elaboration with the module's name as the message.
+    generate
+        if (GATED < 0 || GATED > 1 || WORDS < 2) begin : g_wrong_0
+            wrong_parameters_GATED_must_be_0_or_1_and_WORDS_2_or_more stop ();
+        end
+    endgenerate
+
     generate
         if (GATED == 0) begin : g_always
             assign gated = clk;

@@ -25,6 +25,17 @@ module pipe_control #(
 );
     localparam [31:0] END = WORD_CYCLES - 1;
     localparam [31:0] LAST = PREPARE - 1;
+
+    // Parameters that contradict each other stop elaboration with the module's name as the message.
+    generate
+        if (WORD_CYCLES < 1 || PREPARE < 1) begin : g_wrong_0
+            wrong_parameters_WORD_CYCLES_and_PREPARE_must_be_1_or_more stop ();
+        end
+        if ((1 << PHASE_BITS) < WORD_CYCLES || (1 << PREPARE_BITS) < PREPARE) begin : g_wrong_1
+            wrong_parameters_PHASE_BITS_or_PREPARE_BITS_is_too_small_for_what_it_counts stop ();
+        end
+    endgenerate
+
     reg [PREPARE_BITS-1:0] prepared;
     assign slot = phase == {PHASE_BITS{1'b0}};
     assign slot_end = phase == END[PHASE_BITS-1:0];

@@ -46,6 +46,13 @@ module pipe_host #(
     input  wire                        position_arrived,
     input  wire [ROWS*RESULT_BITS-1:0] position_words
 );
+    // Parameters that contradict each other stop elaboration with the module's name as the message.
+    generate
+        if (ENTRIES < CREDITS * POSITIONS) begin : g_wrong_0
+            wrong_parameters_ENTRIES_is_less_than_CREDITS_times_POSITIONS stop ();
+        end
+    endgenerate
+
     wire slot_end, preparing, running, under_way, finished, judged, good;
     assign still = reset || !running;
     assign busy = under_way || preparing;
@@ -77,4 +84,14 @@ module pipe_host #(
         .judged(judged), .good(good), .result_valid(result_valid), .result_ready(result_ready),
         .result_word(result_word), .result_last(result_last), .finished(finished)
     );
+`ifdef SYSTOPACK_ASSERTIONS
+    stream_rules #(.WIDTH(32)) result_rules (
+        .clk(clk), .reset(reset), .valid(result_valid), .ready(result_ready), .data(result_word),
+        .last(result_last)
+    );
+    image_rules image_rules (
+        .clk(clk), .reset(reset), .taken(image_valid && image_ready), .last(image_last),
+        .written(arrived), .dropped(image_dropped), .length(IMAGE_WORDS)
+    );
+`endif
 endmodule

@@ -37,6 +37,29 @@ module pipe_issue #(
 );
     localparam signed [31:0] LAST_Y = (OUT_HEIGHT - 1) * STRIDE_Y;
     localparam signed [31:0] LAST_X = (OUT_WIDTH - 1) * STRIDE_X;
+
+    // Parameters that contradict each other stop elaboration with the module's name as the message.
+    generate
+        if (IN_HEIGHT < 1 || IN_WIDTH < 1 || OUT_HEIGHT < 1 || OUT_WIDTH < 1 || STRIDE_Y < 1
+            || STRIDE_X < 1) begin : g_wrong_0
+            wrong_parameters_sides_and_strides_must_be_1_or_more stop ();
+        end
+        if (RESIDUAL != 0 && (RESIDUAL_HEIGHT < 1 || RESIDUAL_WIDTH < 1 || RESIDUAL_STRIDE_Y < 1
+                              || RESIDUAL_STRIDE_X < 1)) begin : g_wrong_1
+            wrong_parameters_sides_and_strides_of_the_residual_must_be_1_or_more stop ();
+        end
+        if (INTERVAL < 1 || INTERVAL > 65536) begin : g_wrong_2
+            wrong_parameters_INTERVAL_must_be_1_to_65536 stop ();
+        end
+        if ((1 << PLACE_BITS) <= LAST_Y || (1 << PLACE_BITS) <= LAST_X) begin : g_wrong_3
+            wrong_parameters_PLACE_BITS_is_too_small_for_the_last_place stop ();
+        end
+        if ((1 << (COUNT_BITS - 1)) <= IN_HEIGHT * IN_WIDTH
+            || (RESIDUAL != 0 && (1 << (COUNT_BITS - 1)) <= RESIDUAL_HEIGHT * RESIDUAL_WIDTH)) begin : g_wrong_4
+            wrong_parameters_COUNT_BITS_is_too_small_for_the_words_of_an_image stop ();
+        end
+    endgenerate
+
     wire signed [31:0] y = {{(32 - PLACE_BITS) {1'b0}}, place_y};
     wire signed [31:0] x = {{(32 - PLACE_BITS) {1'b0}}, place_x};
     assign last_x = x == LAST_X;

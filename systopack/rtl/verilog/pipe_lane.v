@@ -25,6 +25,17 @@ module pipe_lane #(
 );
     localparam ACC = ACCUMULATOR_BITS;
     localparam [31:0] LAST = ROWS - 1;
+
+    // Parameters that contradict each other stop elaboration with the module's name as the message.
+    generate
+        if (ROWS < 1 || (1 << ROW_BITS) < ROWS) begin : g_wrong_0
+            wrong_parameters_ROW_BITS_does_not_fit_ROWS stop ();
+        end
+        if (OUTPUT_BITS != 8 && OUTPUT_BITS != ACCUMULATOR_BITS) begin : g_wrong_1
+            wrong_parameters_OUTPUT_BITS_must_be_8_or_ACCUMULATOR_BITS stop ();
+        end
+    endgenerate
+
     reg  [ROWS*ACC-1:0] waiting;
     reg                 turn;
     reg  [ROW_BITS-1:0] row;
@@ -44,7 +55,7 @@ module pipe_lane #(
     wire                  residual_used_1, requantized_1;
     wire [4:0]            residual_shift_1, shift_1;
     wire signed [ACC-1:0] highest_1, lowest_1, bias_1;
-    memory #(.WIDTH(12 + 3 * ACC), .ADDRESS_BITS(ROW_BITS)) parameters (
+    memory #(.WIDTH(12 + 3 * ACC), .ADDRESS_BITS(ROW_BITS), .WORDS(ROWS)) parameters (
         .clk(clk), .write(write_parameter), .write_address(table_address),
         .write_data(table_data), .read_address(row),
         .read_data({residual_used_1, residual_shift_1, requantized_1, shift_1, highest_1,

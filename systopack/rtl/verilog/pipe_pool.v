@@ -25,6 +25,21 @@ module pipe_pool #(
     output wire [8*CHANNELS-1:0] pooled
 );
     localparam [31:0] LAST = READS - 1;
+
+    // Parameters that contradict each other stop elaboration with the module's name as the message.
+    generate
+        if (CHANNELS < 1 || READS < 1 || LANE_CHANNELS < 1) begin : g_wrong_0
+            wrong_parameters_CHANNELS_READS_and_LANE_CHANNELS_must_be_1_or_more stop ();
+        end
+        if ((1 << READ_BITS) < READS || (1 << LANE_BITS) < LANE_CHANNELS) begin : g_wrong_1
+            wrong_parameters_READ_BITS_or_LANE_BITS_is_too_small_for_what_it_counts stop ();
+        end
+        if (MAXIMUM < 0 || MAXIMUM > 1 || MULTIPLIER < 0 || MULTIPLIER > 32767 || SHIFT < 0
+            || SHIFT > 31) begin : g_wrong_2
+            wrong_parameters_MAXIMUM_MULTIPLIER_or_SHIFT_is_out_of_its_range stop ();
+        end
+    endgenerate
+
     wire first = index == {READ_BITS{1'b0}};
     reg  done;
     always @(posedge clk) done <= reading && index == LAST[READ_BITS-1:0] && !reset;

@@ -33,7 +33,22 @@ module pipe_results #(
     localparam [31:0] LAST_ROW = ROWS - 1;
     localparam [31:0] LAST_POSITION = POSITIONS - 1;
     localparam [CREDITS-1:0] OLDEST = 1;
-    reg  [ROWS*WORD_BITS-1:0] kept[0:ENTRIES-1];
+
+    // Parameters that contradict each other stop elaboration with the module's name as the message.
+    generate
+        if (ROWS < 1 || POSITIONS < 1 || ENTRIES < 1 || CREDITS < 1) begin : g_wrong_0
+            wrong_parameters_ROWS_POSITIONS_ENTRIES_and_CREDITS_must_be_1_or_more stop ();
+        end
+        if (WORD_BITS < 2 || WORD_BITS > 32) begin : g_wrong_1
+            wrong_parameters_WORD_BITS_must_be_2_to_32 stop ();
+        end
+        if ((1 << ROW_BITS) < ROWS || (1 << ENTRY_BITS) < ENTRIES || (1 << COUNT_BITS) <= ENTRIES
+            || (1 << COUNT_BITS) <= POSITIONS || (1 << CREDIT_BITS) <= CREDITS) begin : g_wrong_2
+            wrong_parameters_a_number_of_bits_is_too_small_for_what_it_counts stop ();
+        end
+    endgenerate
+
+    wire [ROWS*WORD_BITS-1:0] oldest;
     reg  [ROWS*WORD_BITS-1:0] sending;
     reg  [ENTRY_BITS-1:0]     write_entry, read_entry;
     reg  [COUNT_BITS-1:0]     held, position;
@@ -56,9 +71,15 @@ module pipe_results #(
     assign finished = (sent && result_last) || (skip && last_position);
     wire [CREDIT_BITS-1:0] left = settled ? known - 1'b1 : known;
     wire [CREDITS-1:0]     older = settled ? verdicts >> 1 : verdicts;
+    // Its word is wanted in the cycle in which the host takes the last one.
+    register_memory #(
+        .WIDTH(ROWS * WORD_BITS), .ADDRESS_BITS(ENTRY_BITS), .WORDS(ENTRIES)
+    ) kept (
+        .clk(clk), .write(arrived), .write_address(write_entry), .write_data(words),
+        .read_address(read_entry), .read_data(oldest)
+    );
     always @(posedge clk) begin
         if (arrived) begin
-            kept[write_entry] <= words;
             write_entry <= write_entry == END[ENTRY_BITS-1:0] ? {ENTRY_BITS{1'b0}}
                                                               : write_entry + 1'b1;
         end
@@ -68,7 +89,7 @@ module pipe_results #(
             position <= last_position ? {COUNT_BITS{1'b0}} : position + 1'b1;
         end
         if (fetch) begin
-            sending <= kept[read_entry];
+            sending <= oldest;
             last_sending <= last_position;
         end
         verdicts <= judged && good ? older | (OLDEST << left) : older;

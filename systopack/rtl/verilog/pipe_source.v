@@ -32,6 +32,18 @@ module pipe_source #(
     localparam [31:0] LAST = IMAGE_WORDS - 1;
     localparam [31:0] PACE = PERIOD - 1;
     localparam [31:0] LIMIT = CREDITS;
+
+    // Parameters that contradict each other stop elaboration with the module's name as the message.
+    generate
+        if (IMAGE_WORDS < 1 || PERIOD < 1 || CREDITS < 1) begin : g_wrong_0
+            wrong_parameters_IMAGE_WORDS_PERIOD_and_CREDITS_must_be_1_or_more stop ();
+        end
+        if ((1 << COUNT_BITS) <= IMAGE_WORDS || (1 << COUNT_BITS) <= PERIOD
+            || (1 << CREDIT_BITS) <= CREDITS) begin : g_wrong_1
+            wrong_parameters_COUNT_BITS_or_CREDIT_BITS_is_too_small_for_what_it_counts stop ();
+        end
+    endgenerate
+
     reg [COUNT_BITS-1:0]  word, since;  // words of this image; word times since its first one
     reg [CREDIT_BITS-1:0] images;
     reg                   begun, filling, overrun;

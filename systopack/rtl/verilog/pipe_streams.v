@@ -22,6 +22,22 @@ module pipe_streams #(
     input  wire                         transfer,
     output wire [STREAMS*WORD_BITS-1:0] stream
 );
+    // Parameters that contradict each other stop elaboration with the module's name as the message.
+    genvar s;
+    generate
+        if (STREAMS < 1 || CHANNELS < 1) begin : g_wrong_0
+            wrong_parameters_STREAMS_and_CHANNELS_must_be_1_or_more stop ();
+        end
+        if (WORD_BITS != 1 && WORD_BITS != 8) begin : g_wrong_1
+            wrong_parameters_WORD_BITS_must_be_1_or_8 stop ();
+        end
+        for (s = 0; s < STREAMS; s = s + 1) begin : g_choice
+            if (CHANNEL[16*s+:16] >= CHANNELS || TURN[16*s+:16] >= 1 << READ_BITS) begin : g_wrong
+                wrong_parameters_an_entry_of_CHANNEL_or_TURN_is_out_of_range stop ();
+            end
+        end
+    endgenerate
+
     // Registers move for the 8 cycles of a word only; the sign stays. Stream s has byte s.
     localparam [8*STREAMS-1:0] SIGNS = {STREAMS{8'h80}};
     reg [2:0]           left;
@@ -34,7 +50,6 @@ module pipe_streams #(
         if (transfer || moving)
             leaving <= transfer ? gathered : (leaving & SIGNS) | ((leaving >> 1) & ~SIGNS);
     end
-    genvar s;
     generate
         for (s = 0; s < STREAMS; s = s + 1) begin : g_stream
             always @(posedge clk)

@@ -45,8 +45,31 @@ module pipe_window #(
     localparam [31:0] LAST_READ = READS - 1;
     localparam [31:0] OUTSIDE = FILL;
 
-    reg [8*CHANNELS-1:0]   words[0:DEPTH-1];
-    reg [8*CHANNELS-1:0]   stored;
+    // Parameters that contradict each other stop elaboration with the module's name as the message.
+    genvar j;
+    generate
+        if (CHANNELS < 1 || DEPTH < 1 || READS < 1) begin : g_wrong_0
+            wrong_parameters_CHANNELS_DEPTH_and_READS_must_be_1_or_more stop ();
+        end
+        if ((1 << ADDRESS_BITS) < DEPTH || ADDRESS_BITS > 16 || (1 << READ_BITS) < READS) begin : g_wrong_1
+            wrong_parameters_ADDRESS_BITS_or_READ_BITS_does_not_fit_DEPTH_and_READS stop ();
+        end
+        if (STEP_X >= DEPTH || STEP_Y >= DEPTH || STEP_IMAGE >= DEPTH || STEP_X < 0 || STEP_Y < 0
+            || STEP_IMAGE < 0) begin : g_wrong_2
+            wrong_parameters_a_step_is_not_below_DEPTH stop ();
+        end
+        if (FILL < 0 || FILL > 255) begin : g_wrong_3
+            wrong_parameters_FILL_must_be_0_to_255 stop ();
+        end
+        for (j = 0; j < READS; j = j + 1) begin : g_offset
+            if (OFFSETS[16*j+:16] >= DEPTH) begin : g_wrong
+                wrong_parameters_an_entry_of_OFFSETS_is_not_below_DEPTH stop ();
+            end
+        end
+    endgenerate
+
+
+    wire [8*CHANNELS-1:0]  stored;
     reg [ADDRESS_BITS-1:0] write_address, base, reading_base, address;
     reg                    running, running_1, inside_1, inside_2;
     reg [READ_BITS-1:0]    turn, turn_1;
@@ -70,8 +93,12 @@ module pipe_window #(
     wire signed [31:0] y = {{(32 - PLACE_BITS) {1'b0}}, reading_y} + dy;
     wire signed [31:0] x = {{(32 - PLACE_BITS) {1'b0}}, reading_x} + dx;
 
+    // The address holds still while nothing is read.
+    memory #(.WIDTH(8 * CHANNELS), .ADDRESS_BITS(ADDRESS_BITS), .WORDS(DEPTH)) lines (
+        .clk(clk), .write(write), .write_address(write_address), .write_data(data),
+        .read_address(address), .read_data(stored)
+    );
     always @(posedge clk) begin
-        if (write) words[write_address] <= data;
         if (write)
             write_address <= write_address == END[ADDRESS_BITS-1:0] ? {ADDRESS_BITS{1'b0}}
                                                                     : write_address + 1'b1;
@@ -90,7 +117,6 @@ module pipe_window #(
         address <= moved(reading_base, offset[ADDRESS_BITS-1:0]);
         inside_1 <= y >= 0 && y < IN_HEIGHT && x >= 0 && x < IN_WIDTH;
         {running_1, turn_1} <= {running, turn};
-        if (running_1) stored <= words[address];
         inside_2 <= inside_1;
         {reading, index} <= {running_1, turn_1};
         if (reset) begin

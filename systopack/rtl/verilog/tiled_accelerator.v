@@ -494,4 +494,15 @@ module tiled_accelerator #(
     always @(posedge clk) begin
         if (send_step == 2'd1) result_word <= {{(32 - ACC) {sent[ACC-1]}}, sent};
     end
+`ifdef SYSTOPACK_ASSERTIONS
+    stream_rules #(.WIDTH(32)) result_rules (
+        .clk(clk), .reset(reset), .valid(result_valid), .ready(result_ready), .data(result_word),
+        .last(1'b0)
+    );
+    image_rules #(.LATE(1)) image_rules (
+        .clk(clk), .reset(reset), .taken(image_valid && image_ready), .last(image_last),
+        .written(image_1 && store), .dropped(image_dropped),
+        .length({16'd0, control.positions} * {16'd0, control.entries})
+    );
+`endif
 endmodule

@@ -1,0 +1,163 @@
+"""Which memories an accelerator is built with: their places, widths and depths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from systopack.hardware.pipelined.units import LayerUnit
+from systopack.rtl.images import (
+    BIASES,
+    DESCRIPTORS,
+    OUTPUT_PROGRAM,
+    PARAMETERS,
+    PROGRAM,
+    ROUTES,
+)
+from systopack.rtl.pipelined.program import PipelinedProgram
+from systopack.rtl.program import TiledProgram
+
+MEMORY, REGISTER_MEMORY = "memory", "register_memory"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """Instances of one wrapper that are alike.
+
+    Args:
+        place: the instance below the accelerator, "g_lane[*].lane.biases": all lanes.
+        count: how many there are.
+        width: bits of a word.
+        depth: words.
+        module: "memory" or "register_memory".
+    """
+
+    place: str
+    count: int
+    width: int
+    depth: int
+    module: str = MEMORY
+
+    @property
+    def bits(self) -> int:
+        """Of all instances together."""
+        return self.count * self.width * self.depth
+
+
+def tiled_memories(program: TiledProgram) -> tuple[Memory, ...]:
+    """The memories of a tiled accelerator; tables have a power of two of words."""
+    sizes = program.parameters
+    widths = {image.memory: image.bits for image in program.images}
+    accumulator, lanes, parts = sizes["ACCUMULATOR_BITS"], sizes["LANES"], sizes["PARTS"]
+    load = sizes["LOAD_ROWS"] * (sizes["CELL_WEIGHT_BITS"] + sizes["INDEX_BITS"])
+    programs, rows = 1 << sizes["PROGRAM_BITS"], 1 << sizes["PARAMETER_BITS"]
+    sums = 1 << sizes["SUM_ADDRESS_BITS"]
+    found = [
+        Memory(place="instructions", count=1, width=widths[PROGRAM], depth=programs),
+        Memory(place="output_instructions", count=1, width=widths[OUTPUT_PROGRAM], depth=programs),
+        Memory(
+            place="weights",
+            count=1,
+            width=sizes["LOAD_COLUMNS"] * load,
+            depth=sizes["WEIGHT_WORDS"],
+        ),
+    ]
+    for place, count in (
+        ("g_column[*].g_bank[*].bank", sizes["COLUMNS"] * sizes["BANKS_PER_COLUMN"]),
+        ("g_lane[*].g_residual.bank", sizes["RESIDUALS"] * lanes),
+    ):
+        found += [
+            Memory(
+                place=f"{place}.descriptors",
+                count=count,
+                width=widths[DESCRIPTORS],
+                depth=1 << sizes["DESCRIPTOR_BITS"],
+            ),
+            Memory(
+                place=f"{place}.g_memory[*].activations",
+                count=count * parts,
+                width=8,
+                depth=sizes["PART_WORDS"],
+            ),
+            Memory(
+                place=f"{place}.g_write[*].routes",
+                count=count * parts,
+                width=widths[ROUTES],
+                depth=1 << sizes["ROUTE_BITS"],
+            ),
+        ]
+    found += [
+        Memory(place="g_lane[*].lane.biases", count=lanes, width=widths[BIASES], depth=rows),
+        Memory(
+            place="g_lane[*].lane.parameters",
+            count=lanes,
+            width=widths[PARAMETERS],
+            depth=rows,
+        ),
+        Memory(place="g_lane[*].lane.partial_sums", count=lanes, width=accumulator, depth=sums),
+    ]
+    return tuple(memory for memory in found if memory.count)
+
+
+def pipelined_memories(program: PipelinedProgram) -> tuple[Memory, ...]:
+    """The memories of a layer-pipelined accelerator: line buffers, parameters, results."""
+    network, accumulator = program.network, program.array.accumulator_bits
+    found = []
+    for number, unit in enumerate(program.units):
+        name, depths = f"u{number}", program.depths[unit.name]
+        windows = [(f"{name}_window{index}.lines", w) for index, w in enumerate(unit.windows)]
+        if not isinstance(unit, LayerUnit):
+            windows = [(f"{name}_window.lines", unit.windows[0])]
+        elif unit.residual is not None:
+            windows.append((f"{name}_residual.lines", unit.residual))
+        found += [
+            Memory(place=place, count=1, width=8 * len(window.channels), depth=depth)
+            for (place, window), depth in zip(windows, depths, strict=True)
+        ]
+        if isinstance(unit, LayerUnit):
+            rows, lane_rows = unit.layer.matrix.rows, unit.lane_rows
+            found += [
+                Memory(
+                    place=f"{name}_lane{first // lane_rows}.parameters",
+                    count=1,
+                    width=12 + 3 * accumulator,
+                    depth=min(lane_rows, rows - first),
+                )
+                for first in range(0, rows, lane_rows)
+            ]
+    last = program.units[-1]
+    rows, height, width = network.shapes[last.name]
+    found.append(
+        Memory(
+            place="host.results.kept",
+            count=1,
+            width=rows * (accumulator if isinstance(last, LayerUnit) else 8),
+            depth=program.credits * height * width,
+            module=REGISTER_MEMORY,
+        )
+    )
+    return tuple(found)
+
+
+def memory_bits(memories: Sequence[Memory]) -> int:
+    """Bits of all of them."""
+    return sum(memory.bits for memory in memories)
+
+
+def memories_text(memories: Sequence[Memory]) -> str:
+    """A table in Markdown, and what to put in their places."""
+    rows = "\n".join(
+        f"| `{memory.module}` | `{memory.place}` | {memory.count} | {memory.width} | "
+        f"{memory.depth:,} |"
+        for memory in memories
+    )
+    return f"""Every memory is an instance of one of two wrappers, parameters WIDTH and WORDS:
+`memory.v` reads a word one cycle after its address; `register_memory.v` reads in the same cycle. To
+build with macros, replace the module by one with the same ports that picks the macro of its size.
+Neither has to give a written word before the next cycle, and what `memory.v` reads in the cycle in
+which the same word is written is not used.
+
+| wrapper | place | instances | bits of a word | words |
+|---|---|---|---|---|
+{rows}
+"""
