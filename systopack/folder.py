@@ -2,7 +2,8 @@
 
 All files are written and flushed in a folder beside the target, which then takes its place. A list
 of their digests, `MANIFEST.sha256`, goes with them (`sha256sum -c MANIFEST.sha256`); by it a later
-writing knows which files are its own to replace. Whatever else lies in the folder is kept.
+writing knows which files are its own to replace. A folder with files and without such a list is
+somebody else's and is not written to; what was added to a written folder is kept.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from systopack.errors import InvalidFileError
+from systopack.files import check_writable
 
 MANIFEST = "MANIFEST.sha256"
 
@@ -31,14 +33,14 @@ def write_folder(folder: Path | str, contents: Mapping[str, bytes | str]) -> tup
         The files, in the order given.
 
     Raises:
-        InvalidFileError: the folder is a file, cannot be written, or the disk is full; the folder
-            is then as it was before.
+        InvalidFileError: the folder is a file, cannot be written, or the disk is full; or a file
+            of somebody else would be lost. The folder is then as it was before.
     """
+    check_folder(folder)
     target = Path(folder).resolve()
     staged: Path | None = None
     try:
-        if target.exists() and not target.is_dir():
-            raise InvalidFileError(f"'{folder}' is a file already; choose another name with --out.")
+        _check_names(folder, contents)
         target.parent.mkdir(parents=True, exist_ok=True)
         fixed = target.exists() and _is_fixed(target)
         place = target if fixed else target.parent
@@ -58,6 +60,44 @@ def write_folder(folder: Path | str, contents: Mapping[str, bytes | str]) -> tup
         if staged is not None:
             shutil.rmtree(staged, ignore_errors=True)
     return tuple(Path(folder) / name for name in contents)
+
+
+def check_folder(folder: Path | str) -> None:
+    """Find out before work begins whether `write_folder` could write a folder.
+
+    Raises:
+        InvalidFileError: it is a file or cannot be written; or it holds files, but none that
+            `write_folder` wrote, or such that were changed since.
+    """
+    target = Path(folder)
+    check_writable(target, folder=True)
+    try:
+        if not target.exists() or not any(target.iterdir()):
+            return
+        if not (target / MANIFEST).is_file():
+            raise InvalidFileError(
+                f"'{folder}' holds files that no earlier run wrote; choose another folder with "
+                "--out."
+            )
+        for name, digest in _listed(target).items():
+            path = target / name
+            if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+                raise InvalidFileError(
+                    f"'{path}' was changed since it was written; choose another folder with --out."
+                )
+    except OSError as error:
+        raise InvalidFileError(_explain(folder, error)) from error
+
+
+def _check_names(folder: Path | str, contents: Mapping[str, bytes | str]) -> None:
+    """Refuse to replace a file that stands in a written folder, but was put there by others."""
+    own = _listed(Path(folder))
+    for name in contents:
+        if name not in own and os.path.lexists(Path(folder) / name):
+            raise InvalidFileError(
+                f"'{Path(folder) / name}' exists, and no earlier run wrote it; choose another "
+                "folder with --out."
+            )
 
 
 def _fill(staged: Path, contents: Mapping[str, bytes | str]) -> None:
@@ -82,7 +122,7 @@ def _is_fixed(target: Path) -> bool:
 
 def _move_in(staged: Path, target: Path, contents: Mapping[str, bytes | str]) -> None:
     """File by file, all of them on the disk already, so that no write can fail on the way."""
-    old = _listed(target) - set(contents)
+    old = set(_listed(target)) - set(contents)
     for name in (*contents, MANIFEST):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         os.replace(staged / name, target / name)
@@ -113,13 +153,19 @@ def _exchange(staged: Path, target: Path, contents: Mapping[str, bytes | str]) -
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def _listed(folder: Path) -> set[str]:
-    """The files that an earlier writing left in a folder."""
+def _listed(folder: Path) -> dict[str, str]:
+    """The files that an earlier writing left in a folder, and their digests."""
     try:
         lines = (folder / MANIFEST).read_text().splitlines()
     except (OSError, ValueError):
-        return set()
-    return {line.partition("  ")[2] for line in lines}
+        return {}
+    entries = (line.partition("  ") for line in lines)
+    return {name: digest for digest, _, name in entries if _is_inside(name)}
+
+
+def _is_inside(name: str) -> bool:
+    """Whether a listed name leads to a place in the folder; others are not ours to remove."""
+    return bool(name) and not Path(name).is_absolute() and ".." not in Path(name).parts
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -24,7 +24,11 @@ from systopack.files import read_file, write_atomically
 from systopack.version import VERSION
 
 RECORD_VERSION = 1
-_MAKE_MODELS = frozenset({"train", "combine", "import", "pack"})  # .safetensors files
+_SUFFIXES = {  # of what a command makes or reads in the first place; the others: .spk
+    **dict.fromkeys(("train", "combine", "import", "pack"), ".safetensors"),
+    "report": ".html",
+    "export": "",  # files of several kinds, so that the suffix tells two of them apart
+}
 _LIBRARIES = ("numpy", "numba", "torch", "lightning-fabric", "safetensors", "scipy", "ortools")
 
 
@@ -76,9 +80,10 @@ def record_path(file: Path, command: str) -> Path:
     'runs/packed.evaluate.json'
     >>> record_path(Path("runs/packed.safetensors"), "evaluate").as_posix()
     'runs/packed.safetensors.evaluate.json'
+    >>> record_path(Path("runs/packed.onnx"), "export").as_posix()
+    'runs/packed.onnx.export.json'
     """
-    own = ".safetensors" if command in _MAKE_MODELS else ".spk"
-    stem = file.name.removesuffix(own) or file.name
+    stem = file.name.removesuffix(_SUFFIXES.get(command, ".spk")) or file.name
     return file.with_name(f"{stem}.{command}.json")
 
 

@@ -1,5 +1,6 @@
 """Folders of files: all old or all new, and nobody else's file is lost."""
 
+import hashlib
 import os
 import subprocess
 
@@ -46,12 +47,40 @@ def test_new_files_replace_all_old_ones_and_leave_those_of_others(tmp_path):
     assert done.returncode == 0
 
 
-def test_a_folder_without_a_list_keeps_what_it_does_not_replace(tmp_path):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "a.v").write_text("from somewhere")
-    (tmp_path / "out" / "mine.v").write_text("mine")
-    write_folder(tmp_path / "out", NEW)
-    assert content(tmp_path / "out") == {**NEW, "mine.v": "mine"}
+@pytest.mark.parametrize("name", ["a.v", "mine.txt", ".git/config"])
+def test_a_folder_of_others_is_not_written_to(tmp_path, name):
+    out = tmp_path / "out"
+    (out / name).parent.mkdir(parents=True)
+    (out / name).write_text("mine")
+    with pytest.raises(InvalidFileError, match="no earlier run wrote; choose another folder"):
+        write_folder(out, NEW)
+    assert content(out) == {name: "mine"}
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_what_was_changed_or_added_under_a_new_name_is_not_lost(tmp_path):
+    write_folder(tmp_path, OLD)
+    (tmp_path / "d.v").write_text("mine")
+    with pytest.raises(InvalidFileError, match=r"d\.v' exists, and no earlier run wrote it"):
+        write_folder(tmp_path, NEW)
+    (tmp_path / "d.v").unlink()
+    (tmp_path / "b.v").write_text("edited")
+    with pytest.raises(InvalidFileError, match=r"b\.v' was changed since"):
+        write_folder(tmp_path, NEW)
+    assert content(tmp_path) == {**OLD, "b.v": "edited", "inner/c.v": "old c"}
+    (tmp_path / "b.v").unlink()
+    write_folder(tmp_path, NEW)
+    assert content(tmp_path) == NEW
+
+
+def test_a_forged_list_removes_nothing_outside(tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    digest = hashlib.sha256(b"mine").hexdigest()
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / MANIFEST).write_text(f"{digest}  ../mine\n{digest}  {tmp_path}/mine\n")
+    write_folder(out, NEW)
+    assert (tmp_path / "mine").read_text() == "mine"
 
 
 @pytest.mark.parametrize("call", range(6))

@@ -11,6 +11,7 @@ from systopack.cli import console
 from systopack.cli.options import check_out
 from systopack.cli.outputs import claim
 from systopack.errors import InvalidOptionError
+from systopack.records import Record, record_path, sha256_of_file
 
 _SUFFIXES = {"state-dict": ".safetensors", "onnx": ".onnx", "qonnx": ".onnx"}
 
@@ -41,7 +42,8 @@ def export(
     if kind not in _SUFFIXES:
         raise InvalidOptionError(f"--format is '{kind}'; choose {', '.join(_SUFFIXES)}.")
     check_out(out, _SUFFIXES[kind])
-    claim("export", inputs=(model,), outputs=(out,))
+    record = record_path(out, "export")
+    claim("export", inputs=(model,), outputs=(out,), record=record)
     wanted = ".spk" if kind == "qonnx" else ".safetensors"
     if model.suffix != wanted:
         step = "quantize the model first" if kind == "qonnx" else "give the model before quantizing"
@@ -57,4 +59,11 @@ def export(
 
         write = write_onnx if kind == "onnx" else write_state_dict
         write(load_model(model), out)
-    console.say(f"wrote {out}")
+    Record(
+        kind="export",
+        figures={"bytes": out.stat().st_size},
+        configuration={"format": kind},
+        inputs={str(model): sha256_of_file(model)},
+        outputs={str(out): sha256_of_file(out)},
+    ).write(record)
+    console.say(f"wrote {out} and {record}")

@@ -82,10 +82,12 @@ def rtl(
     systopack rtl zoo:lenet5-mnist --lean --columns-per-register 8 --columns-per-accumulator 2
     --weight-buffers 1 --rows-per-register 32 --out lean
     """
+    from systopack.folder import check_folder
     from systopack.network.file import load
     from systopack.network.packaged import network_file
     from systopack.rtl.write import write_rtl
 
+    check_folder(out)
     _check_organisation(load_rows, organisation)
     loaded = load(network_file(network))
     design = _design(
@@ -190,6 +192,7 @@ def verify(
         },
         configuration={"array": asdict(design), "organisation": organisation, "data": data},
         inputs={str(network): sha256_of_file(file)},
+        outputs={} if trace is None else {str(trace): sha256_of_file(trace)},
     ).write(record)
     if found.reason is not None:
         console.explain_error(found.reason)

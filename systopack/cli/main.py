@@ -23,6 +23,7 @@ from systopack.cli import (
     showing,
     synthesis,
 )
+from systopack.cli.arguments import CheckedGroup
 from systopack.cli.console import explain_error
 from systopack.cli.failure import sentence_of
 from systopack.cli.interrupt import EXIT_CODE, Interruptions, RunInterrupted
@@ -33,6 +34,7 @@ _TRACEBACK = "--traceback"
 
 app = typer.Typer(
     name="systopack",
+    cls=CheckedGroup,
     help="Pack sparse networks into dense systolic arrays by column combining.\n\n"
     "Train a dense model, pack it while it retrains, quantize it to 8 bit, and count cycles:\n\n"
     "  systopack demo\n\n"

@@ -1,17 +1,20 @@
 """What a command may write: checked before any work begins.
 
-No output replaces an input, and no record replaces anything but an earlier record of the same
-command.
+No output replaces an input. What exists already is replaced only where it is an earlier output of
+the same command: a record of that command, and a file whose digest such a record holds.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
+from systopack.cli.references import referred_files
 from systopack.errors import InvalidFileError, InvalidOptionError
 from systopack.files import check_writable
-from systopack.records import read_record
+from systopack.records import read_record, sha256_of_file
 
 
 def claim(
@@ -19,22 +22,26 @@ def claim(
     *,
     inputs: Iterable[Path | str | None] = (),
     outputs: Iterable[Path] = (),
-    record: Path | None = None,
+    record: Path,
 ) -> None:
     """Refuse outputs that would destroy something, or that could not be written.
 
     Args:
         command: the command's name.
-        inputs: files that it reads; None and names of models are passed over.
+        inputs: files that it reads, with all files that they refer to; None and names of models
+            are passed over.
         outputs: files that it writes beside its record.
         record: its record.
 
     Raises:
-        InvalidOptionError: an output is an input, another output or another command's record.
+        InvalidOptionError: an output is an input, another output, or exists and is no earlier
+            output of the same command.
         InvalidFileError: an output cannot be written.
     """
+    written = [*outputs, record]
     read = [Path(source) for source in inputs if source is not None]
-    written = [*outputs, *([] if record is None else [record])]
+    if any(map(os.path.exists, written)):  # only what exists can be an input
+        read += chain.from_iterable(map(referred_files, tuple(read)))
     for number, output in enumerate(written):
         for source in read:
             if _same(output, source):
@@ -47,8 +54,24 @@ def claim(
                 f"'{output}' is to be written twice; choose another name with --out."
             )
         check_writable(output)
-    if record is not None:
-        check_own_record(command, record)
+    check_own_record(command, record)
+    for output in written[:-1]:
+        _check_own_output(command, output, record)
+
+
+def _check_own_output(command: str, output: Path, record: Path) -> None:
+    """Refuse to replace a file that this command did not write, or that was changed since."""
+    if not os.path.exists(output):  # or its name is too long
+        return
+    digests: set[str] = set()
+    if os.path.exists(record):
+        named = read_record(record).get("outputs", {})
+        digests = {digest for name, digest in named.items() if Path(name).name == output.name}
+    if not output.is_file() or sha256_of_file(output) not in digests:
+        raise InvalidOptionError(
+            f"'{output}' exists, and no record of 'systopack {command}' beside it says that it "
+            "wrote this content; choose another name with --out, or remove that file first."
+        )
 
 
 def claim_folder(
@@ -61,22 +84,18 @@ def claim_folder(
     """The same for a command that writes a folder, with its record `COMMAND.json` in it.
 
     Args:
-        files: names of other files that it writes there; where one exists without the command's
-            record, it is somebody else's and is kept.
+        files: names of other files that it writes there.
 
     Raises:
         InvalidOptionError, InvalidFileError: see `claim`.
     """
     check_writable(folder, folder=True)
-    record = folder / f"{command}.json"
-    names = tuple(files)
-    claim(command, inputs=inputs, outputs=[folder / name for name in names], record=record)
-    strange = [name for name in names if (folder / name).exists()]
-    if strange and not record.exists():
-        raise InvalidOptionError(
-            f"'{folder / strange[0]}' exists, and no earlier run of 'systopack {command}' wrote "
-            "it; choose another folder with --out."
-        )
+    claim(
+        command,
+        inputs=inputs,
+        outputs=[folder / name for name in files],
+        record=folder / f"{command}.json",
+    )
 
 
 def check_own_record(command: str, record: Path) -> None:

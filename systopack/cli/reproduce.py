@@ -67,7 +67,8 @@ def reproduce(
     if not data:
         refuse_idle(given(context), ("images",), "without --data no image is read")
     folder = records_folder(records)
-    claim_folder("reproduce", out, inputs=(liberty,), files=("results.md",))
+    drawn = [f"images/{path.name}" for path in (out / "images").glob("*.png")]
+    claim_folder("reproduce", out, inputs=(liberty,), files=("results.md", *drawn))
     if liberty is not None and not full:
         raise InvalidOptionError("--liberty is read by --full alone; give both, or leave it out.")
     if full:

@@ -129,7 +129,11 @@ def report(
     --data sample --out report.html
     """
     check_out(out, ".html")
-    claim("report", inputs=(network, dense, model, *(record or ())), outputs=(out,))
+    inputs = [path for path in (network, dense, model, *(record or ())) if path is not None]
+    from systopack.records import Record, read_record, record_path, sha256_of_file
+
+    own_record = record_path(out, "report")
+    claim("report", inputs=inputs, outputs=(out,), record=own_record)
     from systopack.files import write_atomically
     from systopack.hardware.array import Array
     from systopack.hardware.cycles import count_cycles
@@ -137,7 +141,6 @@ def report(
     from systopack.hardware.tiled import count_tiled
     from systopack.network.file import load
     from systopack.network.nodes import ConcatLayer
-    from systopack.records import read_record
     from systopack.report.comparison import compare
     from systopack.report.page import render
 
@@ -178,7 +181,14 @@ def report(
         records=[read_record(path) for path in record or []],
     )
     write_atomically(out, render(content))
-    console.say(f"wrote {out}")
+    Record(
+        kind="report",
+        figures={"bytes": out.stat().st_size},
+        configuration={"title": content.title, "array": array, "alpha": alpha, "data": data},
+        inputs={str(path): sha256_of_file(path) for path in inputs},
+        outputs={str(out): sha256_of_file(out)},
+    ).write(own_record)
+    console.say(f"wrote {out} and {own_record}")
 
 
 def _first_image(network: PackedNetwork, data: str) -> NDArray[np.int8]:

@@ -103,6 +103,7 @@ def synthesize(
     if seeds < 1:
         raise InvalidOptionError(f"--seeds is {seeds}; give at least 1.")
     from systopack.cli import asic, fpga
+    from systopack.folder import check_folder
     from systopack.hardware.array import Array
     from systopack.network.file import load
     from systopack.network.group_order import fit_groups
@@ -114,6 +115,8 @@ def synthesize(
     )
     claim_folder("synthesize", out, inputs=(network, liberty))
     rows, columns = array_size(array)
+    if target != "asic":
+        check_folder(out)
     if target == "asic":
         serial = lean and cell in ("mx", "il")
         asic.synthesize_asic(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +121,6 @@ def run_demo(out: Path, *, seed: int, observer: Observer) -> DemoResult:
         accuracies=accuracies,
         seconds=time.monotonic() - started,
     )
-    record.write(out / "demo.json")
     content = compare(
         title="LeNet-5-Shift on the bundled digits",
         networks=networks,
@@ -135,6 +134,8 @@ def run_demo(out: Path, *, seed: int, observer: Observer) -> DemoResult:
     )
     report = out / FILES[-1]
     write_atomically(report, render(content))
+    outputs = {**record.outputs, report.name: sha256_of_file(report)}
+    replace(record, outputs=outputs).write(out / "demo.json")
     return DemoResult(
         header=("", "dense", "packed", "ratio"),
         rows=tuple(_printed(row) for row in content.summary),
@@ -207,7 +208,7 @@ def _record(
             "array": asdict(cycles["packed"].array),
         },
         seed=seed,
-        outputs={f"{name}.spk": sha256_of_file(out / f"{name}.spk") for name in networks},
+        outputs={name: sha256_of_file(out / name) for name in FILES[:-1]},
     )
 
 

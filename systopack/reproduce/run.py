@@ -91,7 +91,9 @@ def reproduce(
         inputs={
             f"{name}.spk": sha256_of_file(path) for name, path in _network_files(sources).items()
         },
-        outputs={"results.md": sha256_of_file(page)},
+        outputs={
+            path.relative_to(out).as_posix(): sha256_of_file(path) for path in (page, *images)
+        },
     ).write(record)
     return Written(page=page, record=record, images=tuple(images))
 

@@ -143,14 +143,11 @@ def test_probing_leaves_nothing_and_makes_no_folder(tmp_path):
 
 def test_the_demo_keeps_files_of_others(run, tmp_path):
     (tmp_path / "packed.spk").write_text("mine")
-    assert refused(run("demo", "--out", "."), "packed.spk", "no earlier run of 'systopack demo'")
+    assert refused(run("demo", "--out", "."), "packed.spk", "no record of 'systopack demo'")
     assert (tmp_path / "packed.spk").read_text() == "mine"
 
 
-def test_folders_of_an_earlier_run_are_written_again(tmp_path):
-    (tmp_path / "packed.spk").write_text("theirs")
-    Record(kind="demo", figures={}).write(tmp_path / "demo.json")
-    claim_folder("demo", tmp_path, files=("packed.spk",))
+def test_a_record_of_another_command_in_a_folder_stays(tmp_path):
     Record(kind="verify", figures={}).write(tmp_path / "demo.json")
     with pytest.raises(InvalidOptionError, match="a record of 'verify'"):
         claim_folder("demo", tmp_path, files=("packed.spk",))
