@@ -41,8 +41,8 @@ def parse_json(text: bytes | str) -> Any:
         raise MalformedError(f"it is not JSON ({error.msg} at {error.pos:,})") from None
     except MalformedError:
         raise
-    except ValueError as error:  # an integer of more digits than Python converts
-        raise MalformedError(f"it is not JSON ({error})") from None
+    except ValueError:  # an integer of more digits than Python converts
+        raise MalformedError("it holds an integer of too many digits") from None
 
 
 class Fields:
@@ -218,11 +218,11 @@ def check_plain(content: object, what: str, *, depth: int = 32) -> None:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise MalformedError(f"the key {shown(twice)} is there twice")
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise MalformedError(f"the key {shown(key)} is there twice")
+        found[key] = value
     return found
 
 

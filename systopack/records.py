@@ -18,7 +18,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from systopack.errors import InvalidFileError
+from systopack.errors import InvalidFileError, InvalidOptionError
 from systopack.fields import Fields, MalformedError, check_plain, parse_json
 from systopack.files import read_file, write_atomically
 from systopack.version import VERSION
@@ -53,7 +53,11 @@ class Record:
     outputs: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """The record as JSON text, with versions, machine and time added."""
+        """The record as JSON text, with versions, machine and time added.
+
+        Raises:
+            InvalidOptionError: a figure is NaN or infinite, which JSON cannot hold.
+        """
         content = {
             "record_version": RECORD_VERSION,
             **asdict(self),
@@ -61,7 +65,13 @@ class Record:
             "machine": machine(),
             "time_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        return json.dumps(content, indent=1, default=_plain) + "\n"
+        try:
+            return json.dumps(content, indent=1, default=_plain, allow_nan=False) + "\n"
+        except ValueError:
+            raise InvalidOptionError(
+                f"The record of '{self.kind}' would hold a NaN or infinite number, so it was not "
+                "written; look at its input for numbers that are much too large or too small."
+            ) from None
 
     def write(self, path: Path | str) -> None:
         """Write the record atomically to `path`."""

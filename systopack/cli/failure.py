@@ -34,6 +34,11 @@ def sentence_of(error: BaseException) -> str:
         return f"A text holds characters that cannot be written ({reason}); {_HOW}."
     if isinstance(error, ModuleNotFoundError):
         return f"The Python package '{error.name}' is missing; install it with pip and run again."
+    if isinstance(error, SystemExit):  # no command of ours ends so
+        return (
+            "Code that was run for this command ended the program by sys.exit; take that call out "
+            f"of it, or {_HOW}."
+        )
     kind = type(error).__name__
     return (
         f"systopack met something that it does not handle ({kind}{': ' if reason else ''}{reason}"

@@ -92,8 +92,6 @@ def main() -> None:
             sys.stdout.flush()  # a full disk shows here at the latest
             if code == EXIT_CODE:  # typer's answer to a KeyboardInterrupt
                 explain_error("Interrupted.")
-        except SystemExit:
-            raise
         except BaseException as error:
             code = _explain(error, interrupted=interruptions.received)
     sys.exit(code if isinstance(code, int) else 0)

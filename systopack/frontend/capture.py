@@ -60,7 +60,7 @@ def _export(model: nn.Module, input_shape: Shape, batch: int) -> torch.export.Ex
         except SystopackError:
             raise
         # The model's own code runs here, and it may raise anything.
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise InvalidNetworkError(
                 f"The model cannot be captured by torch.export with images of {input_shape}: "
                 f"{one_line(error)}; check the size of the images, and that the model's code "

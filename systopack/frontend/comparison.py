@@ -78,7 +78,10 @@ def compare(model: nn.Module, graph: LayerGraph, images: Tensor, *, batch: int =
             noise, dtype = _DOUBLE_NOISE, torch.float64
         except SystopackError:
             raise
-        except Exception:  # a model of others may hold float32 tensors that are no buffers
+        except (
+            Exception,
+            SystemExit,
+        ):  # a model of others may hold float32 tensors that are no buffers
             expected = _computed(model, parts)
             noise, dtype = _SINGLE_NOISE, expected.dtype
             dtype = dtype if dtype.is_floating_point else torch.float32
@@ -98,7 +101,7 @@ def _computed(model: nn.Module, parts: Sequence[Tensor]) -> Tensor:
         return torch.cat([logits_of(model(part)) for part in parts])
     except SystopackError:
         raise
-    except Exception as error:  # the model's own code
+    except (Exception, SystemExit) as error:  # the model's own code
         raise InvalidNetworkError(
             f"The model cannot be run on images of {tuple(parts[0].shape)}: {one_line(error)}."
         ) from error

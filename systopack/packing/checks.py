@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from systopack.errors import InvalidMatrixError
 
+MAGNITUDE_LIMIT = 1e100  # squares of larger weights, summed up, leave float64
+
 
 def checked_matrix(filter_matrix: ArrayLike) -> NDArray[Any]:
     """Turn anything array-like into a contiguous real matrix, or say why it is none.
@@ -41,6 +43,12 @@ def checked_matrix(filter_matrix: ArrayLike) -> NDArray[Any]:
         raise InvalidMatrixError(
             f"The filter matrix holds {matrix[row, column]} at row {row}, column {column}; "
             "weights must be finite."
+        )
+    largest = max(abs(float(matrix.max())), abs(float(matrix.min())))
+    if largest > MAGNITUDE_LIMIT:
+        raise InvalidMatrixError(
+            f"The filter matrix holds a weight of magnitude {largest:.3g}, but weights are at most "
+            f"{MAGNITUDE_LIMIT:g}; divide all of them by one number."
         )
     if not matrix.dtype.isnative:
         matrix = matrix.astype(matrix.dtype.newbyteorder("="))

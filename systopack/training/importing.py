@@ -250,7 +250,7 @@ def _call(model: str) -> nn.Module:
             f"'{model}' cannot be imported ({one_line(error)}); give module:function, with the "
             "module in the present folder or installed."
         ) from error
-    except Exception as error:  # the user's own code
+    except (Exception, SystemExit) as error:  # the user's own code
         raise InvalidOptionError(
             f"The module '{place}' stops with {type(error).__name__} while it is imported "
             f"({one_line(error)}); mend it, or give another."
@@ -259,7 +259,7 @@ def _call(model: str) -> nn.Module:
     if callable(function) and not isinstance(function, nn.Module):
         try:
             module = function()
-        except Exception as error:  # the user's own code
+        except (Exception, SystemExit) as error:  # the user's own code
             raise InvalidOptionError(
                 f"'{model}' stops with {type(error).__name__} when it is called without arguments "
                 f"({one_line(error)}); give a function that needs none, for instance one that "

@@ -61,3 +61,18 @@ def test_refusals_are_one_sentence(run, user_net, tmp_path):  # noqa: F811
     assert refused(run("export", "m.safetensors", "--format", "qonnx", "--out", "m.onnx"), ".spk")
     assert refused(run("export", "m.safetensors", "--format", "onnx", "--out", "m.txt"), ".onnx")
     assert list(tmp_path.glob("m.*")) == []
+
+
+@pytest.mark.parametrize("factory", ["leaves", "leaves_while_it_runs"])
+def test_code_of_others_that_exits_is_an_error(run, factory):  # noqa: F811
+    model = f"tests.frontend.factories:{factory}"
+    result = run("import", model, "--mean", "0", "--std", "1", "--out", "o.safetensors")
+    assert refused(result, "SystemExit" if factory == "leaves" else "cannot be captured")
+
+
+def test_sys_exit_from_anywhere_is_an_error(run, network, monkeypatch):  # noqa: F811
+    def leave(*_):
+        raise SystemExit(0)
+
+    monkeypatch.setattr("systopack.network.file.load", leave)
+    assert refused(run("simulate", network), "sys.exit")

@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -93,6 +95,47 @@ def test_compiled_code_that_never_looks_is_ended(tmp_path):
     assert done.returncode == 130
     assert done.stderr.decode() == "Interrupted.\n"
     assert time.monotonic() - began < 25
+
+
+STRIKES = {
+    "while the commands are imported": (
+        "import sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'systopack.cli.main': strike()\n"
+        "sys.meta_path.insert(0, Finder())\n"
+    ),
+    "behind the command": "import atexit\natexit.register(strike)\n",
+}
+
+
+@pytest.mark.parametrize("moment", STRIKES)
+def test_ctrl_c_before_and_behind_a_command(tmp_path, moment):
+    program = (
+        "import os, signal, sys, time\n"
+        "def strike():\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    time.sleep(20)\n"
+        f"{STRIKES[moment]}"
+        "from systopack.__main__ import main\n"
+        "sys.argv = ['systopack', '--version']\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (130, "Interrupted.\n")
+
+
+def test_the_installed_command_begins_where_ctrl_c_is_answered():
+    project = Path(__file__).parents[2] / "pyproject.toml"
+    scripts = tomllib.loads(project.read_text())["project"]["scripts"]
+    assert scripts == {"systopack": "systopack.__main__:main"}
 
 
 @pytest.mark.slow
