@@ -31,6 +31,10 @@ class TrainingError(SystopackError):
     """Training cannot start, go on, or reach its target."""
 
 
+class SystopackWarning(UserWarning):
+    """Something that a user should know of, though the work goes on."""
+
+
 def one_line(error: BaseException, *, limit: int = 200) -> str:
     """An error of another library on one line, for the middle of a message."""
     text = " ".join(str(error).split()).rstrip(".")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
@@ -17,6 +20,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from systopack.errors import SystopackWarning
 from systopack.names import printable
 from systopack.training.devices import is_main_process
 from systopack.training.events import EpochResult, Phase
@@ -28,6 +32,20 @@ _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 def explain_error(sentence: str) -> None:
     """Print one sentence on stderr, on one line."""
     _errors.print(printable(sentence), style="red", markup=False)
+
+
+@contextmanager
+def own_warnings() -> Iterator[None]:
+    """Print systopack's own warnings as sentences; those of libraries are for programmers.
+
+    With `python -W` or PYTHONWARNINGS all are shown, as Python shows them.
+    """
+    with warnings.catch_warnings():
+        if not sys.warnoptions:
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("always", SystopackWarning)
+            warnings.showwarning = lambda message, *_, **__: explain_error(f"Warning: {message}")
+        yield
 
 
 def say(text: str) -> None:

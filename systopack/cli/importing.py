@@ -93,6 +93,7 @@ def import_model(
             "weights": graph.dense_weights,
             "dense_cells": graph.dense_cells,
             "left_out": list(trained.left_out),
+            "in_no_layer": list(trained.provenance.get("in_no_layer", ())),
         },
         configuration={"model": model, "mean": trained.mean, "std": trained.std},
         inputs=inputs_of(model),
@@ -185,6 +186,11 @@ def _say_what_it_is(trained: Any, part: Any) -> None:
         console.say("the captured layers compute what the model computes")
     for reason in trained.left_out:
         console.explain_error(f"Left out: {reason}.")
+    for name in trained.provenance.get("in_no_layer", ()):
+        console.explain_error(
+            f"Left out: parameter '{name}' is not used when the model gives its logits, so it "
+            "stays as it is."
+        )
 
 
 def _shape(text: str) -> tuple[int, int, int]:

@@ -24,7 +24,7 @@ from systopack.cli import (
     synthesis,
 )
 from systopack.cli.arguments import CheckedGroup
-from systopack.cli.console import explain_error
+from systopack.cli.console import explain_error, own_warnings
 from systopack.cli.failure import sentence_of
 from systopack.cli.interrupt import EXIT_CODE, Interruptions, RunInterrupted
 from systopack.training.devices import is_main_process
@@ -86,7 +86,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a letter
     arguments = [argument for argument in sys.argv[1:] if argument != _TRACEBACK]
-    with Interruptions() as interruptions:
+    with Interruptions() as interruptions, own_warnings():
         try:
             code = app(args=arguments, standalone_mode=False)
             sys.stdout.flush()  # a full disk shows here at the latest

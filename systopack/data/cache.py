@@ -20,7 +20,7 @@ from typing import IO
 import numpy as np
 
 from systopack.data.images import ImageData
-from systopack.errors import InvalidFileError, SystopackError
+from systopack.errors import InvalidFileError, SystopackError, SystopackWarning
 from systopack.files import home_folder, write_stream_atomically
 from systopack.sealed import check_seal, sealed_header
 
@@ -92,6 +92,7 @@ def write_cache(path: Path, data: ImageData) -> None:
     except InvalidFileError as error:
         warnings.warn(
             f"The decoded images are not cached, so the next run decodes them again: {error}",
+            SystopackWarning,
             stacklevel=2,
         )
 

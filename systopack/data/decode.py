@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -95,7 +96,8 @@ def decode_rows(rows: Rows, schema: Schema) -> tuple[Images, Labels]:
         raise InvalidFileError(f"{rows.where} holds no rows; give at least one image.")
     decoder = _Decoder(rows, schema)
     workers = os.cpu_count() or 1
-    with ThreadPoolExecutor(workers) as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor(workers) as pool:
+        warnings.simplefilter("ignore")  # Pillow's of what is refused below
         # A few blocks at a time: encoded rows must not pile up in memory.
         numbered = _numbered(rows.blocks)
         while chunk := list(islice(numbered, 4 * workers)):
@@ -165,6 +167,11 @@ class _Decoder:
                     raise ValueError(f"mode {image.mode} has more than 8 bits a channel")
                 mode = "L" if image.mode in ("1", "L", "LA") else "RGB"
                 pixels = np.asarray(image if image.mode == mode else image.convert(mode))
+        except Pillow.UnidentifiedImageError as error:  # its text names an object in memory
+            raise InvalidFileError(
+                f"{where}: the image is none of {', '.join(_FORMATS)}, or damaged; get the file "
+                "again, or write the image anew as PNG or JPEG."
+            ) from error
         except Exception as error:  # Pillow's readers raise errors of many kinds
             raise InvalidFileError(
                 f"{where}: the image cannot be decoded ({type(error).__name__}: "

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from systopack.errors import InvalidNetworkError, SystopackError, one_line
 from systopack.frontend.comparison import AMPLITUDES, compare, random_images
 from systopack.frontend.graph import LayerGraph
 from systopack.frontend.parts import read_parts
 from systopack.frontend.reader import read
-from systopack.frontend.reading.state import Refusal
+from systopack.frontend.reading.state import Refusal, RefusedError
 from systopack.network.nodes import Shape
 
 
@@ -30,7 +32,10 @@ def capture(model: nn.Module, input_shape: Shape, *, batch: int = 2) -> LayerGra
         InvalidNetworkError: a layer cannot be lowered (named, with where it sits), or the layers
             as read do not compute what the model computes.
     """
-    graph = read(_export(model, input_shape, batch), input_shape)
+    try:
+        graph = read(_export(model, input_shape, batch), input_shape)
+    except RefusedError as error:
+        raise RefusedError(_explained(error.refusal, model)) from error
     device, dtype = _place(model)
     with _evaluating(model):
         for amplitude in AMPLITUDES:
@@ -47,16 +52,36 @@ def capture_parts(
     Raises:
         InvalidNetworkError: torch.export cannot capture the model, or no layer can be packed.
     """
-    return read_parts(_export(model, input_shape, batch), input_shape)
+    return read_parts(
+        _export(model, input_shape, batch),
+        input_shape,
+        explain=lambda refusal: _explained(refusal, model),
+    )
+
+
+def _explained(refusal: Refusal, model: nn.Module) -> Refusal:
+    """What to do about a parametrized weight, whichever of its operations was met first."""
+    layer = ("." + refusal.layer).partition(".parametrizations")[0].removeprefix(".")
+    module = dict(model.named_modules()).get(layer)
+    if module is None or not parametrize.is_parametrized(module):
+        return refusal
+    return Refusal(
+        layer=layer,
+        operation="parametrization",
+        reason="computes a weight anew at every run; store the weights of all such layers with "
+        "torch.nn.utils.parametrize.remove_parametrizations",
+    )
 
 
 def _export(model: nn.Module, input_shape: Shape, batch: int) -> torch.export.ExportedProgram:
-    _check_kind(model)
+    check_kind(model)
     device, dtype = _place(model)
     example = random_images(batch, input_shape, 1.0, seed=0)[:batch].to(device, dtype)
     with _evaluating(model):
         try:
-            return torch.export.export(model, (example,))
+            with warnings.catch_warnings():  # advice of torch's to the model's author
+                warnings.simplefilter("ignore")
+                return torch.export.export(model, (example,))
         except SystopackError:
             raise
         # The model's own code runs here, and it may raise anything.
@@ -68,8 +93,12 @@ def _export(model: nn.Module, input_shape: Shape, batch: int) -> torch.export.Ex
             ) from error
 
 
-def _check_kind(model: nn.Module) -> None:
-    """Refuse modules that torch.export cannot trace, with what would help."""
+def check_kind(model: nn.Module) -> None:
+    """Refuse modules that cannot be traced, with what would help.
+
+    Raises:
+        InvalidNetworkError: it is one.
+    """
     if isinstance(model, torch.jit.ScriptModule):
         raise InvalidNetworkError(
             "The model is a TorchScript module, which torch.export does not take; give the "
@@ -80,6 +109,11 @@ def _check_kind(model: nn.Module) -> None:
             raise InvalidNetworkError(
                 f"'{name}' has no size yet, since its layer is a lazy module; run the model once "
                 "on an image of the right size before it is given, or load its weights."
+            )
+        if tensor.is_meta:
+            raise InvalidNetworkError(
+                f"'{name}' is on the device 'meta', so it has a shape and no numbers; load the "
+                "model's weights before it is given."
             )
         if tensor.is_complex():
             raise InvalidNetworkError(

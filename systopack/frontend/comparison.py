@@ -87,6 +87,11 @@ def compare(model: nn.Module, graph: LayerGraph, images: Tensor, *, batch: int =
             dtype = dtype if dtype.is_floating_point else torch.float32
         got = graph_logits(graph, _as(dtype, state), images.to(dtype))
     expected = expected.flatten(1).to(dtype)
+    if not bool(torch.isfinite(expected).all()):
+        raise InvalidNetworkError(
+            "The model itself gives NaN or infinite outputs; look for such numbers among its "
+            "weights, or train it again."
+        )
     expected, got = _opened(expected, got, graph.ending)
     found = disagreement(expected, got, noise=noise)
     if found:

@@ -15,6 +15,7 @@ from systopack.errors import (
     InvalidNetworkError,
     InvalidOptionError,
     SystopackError,
+    one_line,
 )
 from systopack.frontend.bounds import check_images, check_run, without_content
 from systopack.frontend.onnx_call import Call
@@ -187,7 +188,7 @@ class _Translation:
         except SystopackError:
             raise
         except Exception as error:  # attributes of another form, or too few inputs
-            call.refuse(f"is used in a form that systopack cannot lower ({error!r})")
+            call.refuse(f"is used in a form that systopack cannot lower ({one_line(error)})")
         outputs = list(node.output[:1] if node.op_type == "Dropout" else node.output)
         step = self._append(place, function, list(tensors.values()), outputs)
         if node.op_type in ("Conv", "BatchNormalization"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -22,9 +22,14 @@ from systopack.frontend.reading.state import (
 from systopack.frontend.reading.view import View
 from systopack.network.nodes import Shape
 
+_COMMON = ("weight", "bias")  # of a layer; other parameters are named one by one
+
 
 def read_parts(
-    program: torch.export.ExportedProgram, input_shape: Shape
+    program: torch.export.ExportedProgram,
+    input_shape: Shape,
+    *,
+    explain: Callable[[Refusal], Refusal] = lambda refusal: refusal,
 ) -> tuple[LayerGraph, tuple[Refusal, ...]]:
     """The layers with weights that can be packed, and what cannot be lowered.
 
@@ -32,6 +37,10 @@ def read_parts(
     not run. Whatever an operation that cannot be lowered gives is an image like any other to the
     operations after it. Every parameter of the model belongs to a layer that is packed, or to one
     that is named with the reason why it is not.
+
+    Args:
+        program, input_shape: see `reader.read`.
+        explain: may say more about a refusal.
 
     Raises:
         InvalidNetworkError: no layer can be packed.
@@ -60,7 +69,8 @@ def read_parts(
         for op in reading.ops.values()
         if isinstance(op, MatrixOp) and op.weight is not None
     )
-    refusals = _refusals(program, reading, refused, ops, flowing)
+    found = _refusals(program, reading, refused, ops, flowing)
+    refusals = tuple(dict.fromkeys(map(explain, found)))
     if not ops:
         raise InvalidNetworkError(
             f"The model has no layer that can be packed: {refusals[0] if refusals else 'none'}."
@@ -96,14 +106,14 @@ def _refusals(
         own = {names[value.name] for value in _stored(node, flowing) if value.name in names}
         cause = all(v in reading.views for v in node.all_input_nodes if v in flowing)
         if own - packed or (cause and not own):
-            found.append(refusal)
+            found.append(_naming(refusal, own - packed))
             told |= own
     for node in program.graph.nodes:
         if node.op != "placeholder" or names.get(node.name, "") in {"", *told}:
             continue
         layer, told = _left_over(node, names[node.name], told, program)
         found.append(layer)
-    return tuple(dict.fromkeys(found))
+    return tuple(found)
 
 
 def _left_over(
@@ -124,7 +134,21 @@ def _left_over(
         for other in program.graph_signature.inputs_to_parameters.values()
         if other == name or (owner and other.rpartition(".")[0] == owner)
     }
-    return Refusal(layer=layer, operation=operation, reason=reason), told | same
+    return _naming(Refusal(layer=layer, operation=operation, reason=reason), same), told | same
+
+
+def _naming(refusal: Refusal, parameters: set[str]) -> Refusal:
+    """With the names of parameters that the layer's own name does not tell."""
+    others = sorted(
+        name
+        for name in parameters
+        if name != refusal.layer
+        and (name.rpartition(".")[0] != refusal.layer or name.rpartition(".")[2] not in _COMMON)
+    )
+    if not others:
+        return refusal
+    listed = ", ".join(f"'{name}'" for name in others)
+    return replace(refusal, reason=f"{refusal.reason} (with the parameters {listed})")
 
 
 def _names(op: MatrixOp) -> Iterator[str]:

@@ -14,12 +14,17 @@ from typing import Any
 
 import torch
 
-from systopack.errors import InvalidNetworkError, SystopackError
+from systopack.errors import InvalidNetworkError, SystopackError, one_line
 from systopack.frontend.graph import Ending, LayerGraph, MatrixOp, Op, sources_of
 from systopack.frontend.reading.operations import ENDINGS, MOVES, RULES
 from systopack.frontend.reading.state import Reading, Result, arguments_of, operation_of
 from systopack.frontend.reading.view import View
 from systopack.network.nodes import Shape
+
+_COMPUTED = (
+    "computes with stored numbers alone; store what it gives in the model: merge adapters (LoRA) "
+    "into their weights, and take weight or spectral norms off with their remove functions"
+)
 
 
 def read(program: torch.export.ExportedProgram, input_shape: Shape) -> LayerGraph:
@@ -81,13 +86,16 @@ def read_node(reading: Reading, node: Any) -> Result:
         where = "is no operation that systopack can lower"
         if ENDINGS.get(operation_of(node), "sigmoid") != "sigmoid":
             where = "is a softmax inside the network; only its last operation may be one"
+        read = node.all_input_nodes
+        if read and not any(value in reading.views for value in read):
+            reading.refuse(node, _COMPUTED, advice="")
         reading.refuse(node, where)
     try:
         result = rule(reading, node, arguments_of(node))
     except SystopackError:
         raise
     except Exception as error:  # the operation was called in a form that its rule does not know
-        reading.refuse(node, f"is used in a form that systopack cannot lower ({error!r})")
+        reading.refuse(node, f"is used in a form that systopack cannot lower ({one_line(error)})")
     if isinstance(result, tuple):
         return tuple(_with_readers(reading, node, part) for part in result)
     return _with_readers(reading, node, result)

@@ -22,8 +22,9 @@ from systopack.errors import (
     one_line,
 )
 from systopack.files import read_file
-from systopack.frontend.capture import capture, capture_parts
+from systopack.frontend.capture import capture, capture_parts, check_kind
 from systopack.frontend.comparison import compare, logits_of
+from systopack.frontend.graph import LayerGraph
 from systopack.frontend.reading.state import RefusedError
 from systopack.nn import zoo
 from systopack.training.model import TrainedModel, load_model
@@ -145,9 +146,9 @@ def _imported(
     try:
         graph = capture(module, shape, batch=batch)
     except InvalidNetworkError as error:
-        if not options.partial and not isinstance(error, RefusedError):
-            raise
         if not options.partial:
+            if not isinstance(error, RefusedError) or not _partial_helps(original):
+                raise
             raise InvalidNetworkError(
                 f"{str(error).rstrip('.')} (or pack the other layers with --partial)."
             ) from error
@@ -181,8 +182,33 @@ def _imported(
         graph=graph,
         source=_alone(module) if left_out else None,
         left_out=left_out,
-        provenance={"imported": label},
+        provenance={"imported": label, "in_no_layer": _in_no_layer(module, graph, left_out)},
     )
+
+
+def _partial_helps(original: _Original) -> bool:
+    """Whether the model could be imported with `partial`."""
+    try:
+        capture_parts(original.module, original.shape, batch=original.batch)
+        with torch.inference_mode():
+            logits_of(original.module(torch.zeros(original.batch, *original.shape)))
+    except (Exception, SystemExit):  # the model's own code runs here
+        return False
+    return True
+
+
+def _in_no_layer(module: nn.Module, graph: LayerGraph, left_out: tuple[str, ...]) -> list[str]:
+    """Names of the parameters that change no logit, of a model that is captured as a whole."""
+    if left_out:  # they are named there
+        return []
+    used = set()
+    for op in graph.matrix_ops:
+        norm = op.norm
+        used |= {op.weight, op.bias, norm and norm.weight, norm and norm.bias}
+    names: dict[int, list[str]] = {}
+    for name, parameter in module.named_parameters(remove_duplicate=False):
+        names.setdefault(id(parameter), []).append(name)
+    return [same[0] for same in names.values() if not used.intersection(same)]
 
 
 def _alone(module: nn.Module) -> nn.Module:
@@ -270,6 +296,7 @@ def _call(model: str) -> nn.Module:
             f"'{model}' gives a {type(module).__name__}; it must return a torch.nn.Module when it "
             "is called without arguments."
         )
+    check_kind(module)
     return module.cpu().float()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 _RELU = "put a ReLU in its place and train the model again"
 _GATE = "the array multiplies only by stored weights; leave out the gate and train again"
-_REST = "run it outside the network, or pack the rest with --partial"
+_REST = "run it outside the network"
 
 _NORMALISE = "give the normalisation of the images with --mean and --std instead"
 _WHOLE = "save the program without run_decompositions()"
