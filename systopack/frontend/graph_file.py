@@ -172,6 +172,10 @@ def _check_matrix(op: MatrixOp, graph: LayerGraph, state: Mapping[str, Tensor]) 
                 f"Layer '{op.name}' of the model file needs a tensor '{name}' of shape {shape}, "
                 "which the file does not hold; import the model again."
             )
+        if not state[name].is_floating_point():
+            _misfit(op.name, f"a tensor '{name}' of {state[name].dtype}, no floating point")
+    if op.norm is not None and not bool((state[op.norm.variance] + op.norm.epsilon > 0).all()):
+        _misfit(op.name, "a norm whose variance is not above 0")
     columns = int(np.prod(op.weight_shape[1:])) * op.groups
     channels = graph.channels[op.source]
     own = op.columns[:, 0]
@@ -180,6 +184,9 @@ def _check_matrix(op: MatrixOp, graph: LayerGraph, state: Mapping[str, Tensor]) 
             f"Layer '{op.name}' of the model file has columns that do not fit its weight; import "
             "the model again."
         )
+    reach = int(np.abs(op.columns[:, 1:].astype(np.int64)).max())
+    if max(reach, *op.dilation) > SIDE_LIMIT:
+        _misfit(op.name, f"a dilation or displacement beyond {SIDE_LIMIT:,}")
 
 
 def _op_to_json(op: Op, tensors: dict[str, Tensor]) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from systopack.network.nodes import ConcatLayer, InputNode, MatrixLayer, Node, P
 from systopack.packing.pack import dense
 from systopack.quantization.model import QuantizedModel
 from systopack.training.combining import combine_with_groups
-from systopack.training.model import BandGroups, TrainedModel
+from systopack.training.groups import BandGroups
+from systopack.training.model import TrainedModel
 
 _INT32 = (-(2**31), 2**31 - 1)
 

@@ -20,8 +20,9 @@ from systopack.nn.masks import Masks
 from systopack.packing.matrix import Groups
 from systopack.sealed import sealed
 from systopack.training.events import EpochResult, Phase
+from systopack.training.groups import groups_misfit
 from systopack.training.learning_rate import Baseline
-from systopack.training.model import groups_misfit, read_safetensors
+from systopack.training.model import read_safetensors
 
 _KEY = "systopack_checkpoint"
 _VERSION = 2
@@ -157,7 +158,9 @@ def _check_state(path: Path, state: RunState, graph: LayerGraph, phases: Collect
     if epochs != list(range(1, state.epoch + 1)):
         raise _unfit(path, f"its history does not tell of all {state.epoch} epochs")
     if state.groups is not None:
-        reason = groups_misfit(state.groups, graph)
+        layers = graph.weighted_ops.values()
+        sizes = {op.name: (op.rows, len(op.columns)) for op in layers}
+        reason = groups_misfit(state.groups, sizes)
         if reason:
             raise _unfit(path, reason)
 

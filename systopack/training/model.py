@@ -16,24 +16,34 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from systopack.errors import InvalidFileError, InvalidNetworkError
-from systopack.fields import Fields, MalformedError, check_plain, shown
+from systopack.fields import Fields, MalformedError, check_plain
 from systopack.files import read_file, write_atomically
 from systopack.frontend.capture import capture
 from systopack.frontend.graph import LayerGraph
 from systopack.frontend.graph_file import PREFIX, check_graph, graph_from_json, graph_to_json
 from systopack.frontend.module import GraphModule
+from systopack.frontend.weights import filter_matrix
 from systopack.names import check_names
 from systopack.nn import zoo
-from systopack.packing.matrix import Groups
 from systopack.sealed import check_seal, metadata_of, sealed
+from systopack.training.events import EpochResult
+from systopack.training.groups import (
+    LayerGroups,
+    groups_from_json,
+    groups_misfit,
+    layers_of_module,
+    weights_misfit,
+)
 
 MODEL_VERSION = 1
 _KEY = "systopack_model"
-BandGroups = tuple[int, Groups]  # rows of a row band and its column groups
-LayerGroups = Mapping[str, tuple[BandGroups, ...]]
+_HISTORY = TypeAdapter(list[EpochResult])
+_LARGEST_DEVIATION = 1e5  # also the largest mean; the smallest deviation is its reciprocal
+_DISPLACEMENT_LIMIT = 255  # of a shift; that of the padding it becomes
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -79,11 +89,22 @@ class TrainedModel:
                 f"The model has means {self.mean} and deviations {self.std}, but it needs one of "
                 f"each, above 0, for its {self.input_shape[0]} channels."
             )
+        deviations = max(*self.std, *(1 / value for value in self.std))
+        if not max(*map(abs, self.mean), deviations) <= _LARGEST_DEVIATION:
+            raise InvalidNetworkError(
+                f"The model has means {self.mean} and deviations {self.std}, of pixels divided by "
+                f"255; means lie within {_LARGEST_DEVIATION:g}, deviations between "
+                f"{1 / _LARGEST_DEVIATION:g} and {_LARGEST_DEVIATION:g}."
+            )
         for name, tensor in self.state.items():
             if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
                 raise InvalidNetworkError(
                     f"Tensor '{name}' of the model holds NaN or infinite values; train it again "
                     "with a smaller learning rate."
+                )
+            if name.endswith("running_var") and bool((tensor < 0).any()):
+                raise InvalidNetworkError(
+                    f"Tensor '{name}' of the model holds a negative variance; train it again."
                 )
         if self.graph is None:
             self.to_module()
@@ -111,6 +132,7 @@ class TrainedModel:
             self._check_whole()
             return GraphModule(self.graph, self.state)
         module = zoo.build(self.architecture, classes=len(self.class_names))
+        _check_types(module.state_dict(), self.state)
         try:
             # States written by others may lack the batch counters, which nothing reads.
             missing, unexpected = module.load_state_dict(dict(self.state), strict=False)
@@ -198,8 +220,10 @@ def _model_from(header: dict[str, Any], tensors: Mapping[str, Tensor]) -> Traine
     for key in ("history", "provenance"):
         check_plain(fields.value(key), f"the model's {key}")
     history = fields.items("history")
-    if not all(isinstance(entry, dict) for entry in history):
-        fields.refuse("history", "a list of objects")
+    try:
+        _HISTORY.validate_json(json.dumps(history), strict=True)
+    except ValidationError:
+        fields.refuse("history", "a list of epochs as a run writes them")
     provenance = fields.value("provenance")
     if not isinstance(provenance, dict):
         fields.refuse("provenance", "an object")
@@ -222,55 +246,50 @@ def _model_from(header: dict[str, Any], tensors: Mapping[str, Tensor]) -> Traine
         left_out=fields.texts("left_out") if has_graph else (),
     )
     fields.end()
+    _check_groups(model)
     return model
 
 
-def groups_from_json(content: Any) -> LayerGroups | None:
-    """Column groups as they come out of JSON, as tuples again.
-
-    Raises:
-        MalformedError: they are something else.
-    """
-    if content is None:
-        return None
-    if not isinstance(content, Mapping):
-        raise MalformedError("the column groups are no object")
-    return {name: tuple(_band(name, band) for band in bands) for name, bands in content.items()}
-
-
-def _band(name: str, content: Any) -> BandGroups:
-    if isinstance(content, list | tuple) and len(content) == 2:
-        rows, groups = content
-        if _is_count(rows) and isinstance(groups, list | tuple):
-            found = tuple(tuple(group) for group in groups if isinstance(group, list | tuple))
-            if len(found) == len(groups) and all(_is_count(c) for group in found for c in group):
-                return rows, found
-    raise MalformedError(f"a row band of {shown(name)} is no number of rows and column groups")
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+def _check_types(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
+    """Refuse tensors that loading would turn into numbers of another kind, and wild shifts."""
+    for name, tensor in state.items():
+        if name not in wanted:
+            continue  # told by the loading
+        floating = wanted[name].is_floating_point()
+        if tensor.is_floating_point() != floating or (
+            not floating and tensor.dtype != wanted[name].dtype
+        ):
+            raise InvalidNetworkError(
+                f"Tensor '{name}' of the model is {tensor.dtype}, but {wanted[name].dtype} is "
+                "needed; choose the file that the model was saved to."
+            )
+        if name.endswith("displacements") and tensor.numel():
+            reach = int(tensor.long().abs().max())
+            if reach > _DISPLACEMENT_LIMIT:
+                raise InvalidNetworkError(
+                    f"Tensor '{name}' of the model displaces by {reach:,}; the limit is "
+                    f"{_DISPLACEMENT_LIMIT}."
+                )
 
 
-def groups_misfit(groups: LayerGroups, graph: LayerGraph) -> str | None:
-    """Why column groups cannot be those of a network; None where they can.
-
-    Args:
-        groups: layer name -> its row bands and their column groups.
-        graph: the layers.
-    """
-    layers = {op.name: op for op in graph.weighted_ops.values()}
-    for name, bands in groups.items():
-        if name not in layers:
-            return f"it groups columns of '{name}', which is no layer of the model"
-        rows, columns = layers[name].rows, len(layers[name].columns)
-        if sum(band for band, _ in bands) != rows or any(band < 1 for band, _ in bands):
-            return f"the row bands of layer '{name}' are not its {rows} rows"
-        for _, listed in bands:
-            flat = [column for group in listed for column in group]
-            if len(set(flat)) < len(flat) or any(not 0 <= c < columns for c in flat):
-                return f"a column of layer '{name}' is grouped twice or does not exist"
-    return None
+def _check_groups(model: TrainedModel) -> None:
+    """Refuse column groups that cannot be those of the model's weights."""
+    if model.groups is None:
+        return
+    if model.graph is not None:
+        layers = model.graph.weighted_ops
+        sizes = {op.name: (op.rows, len(op.columns)) for op in layers.values()}
+        matrices = {
+            op.name: filter_matrix(op, model.state[weight])
+            for weight, op in layers.items()
+            if weight in model.state
+        }
+    else:
+        matrices = layers_of_module(model.to_module())
+        sizes = {name: (matrix.shape[0], matrix.shape[1]) for name, matrix in matrices.items()}
+    reason = groups_misfit(model.groups, sizes) or weights_misfit(model.groups, matrices)
+    if reason is not None:
+        raise MalformedError(reason)
 
 
 def state_sha256(state: Mapping[str, Tensor]) -> str:

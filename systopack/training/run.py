@@ -28,10 +28,11 @@ from systopack.training.combining import (
 from systopack.training.devices import DeviceOptions, launch
 from systopack.training.epoch import LearningRate, half_cosine
 from systopack.training.events import Observer
+from systopack.training.groups import LayerGroups
 from systopack.training.importance import fisher_information
 from systopack.training.learning_rate import RATES, baseline, find_rate
 from systopack.training.limits import budget_limits
-from systopack.training.model import LayerGroups, TrainedModel, state_sha256
+from systopack.training.model import TrainedModel, state_sha256
 from systopack.training.progress import Run
 from systopack.training.session import Session
 from systopack.training.settings import CombineSettings, OptimizerSettings, TrainSettings

@@ -78,5 +78,5 @@ def test_a_model_that_gives_no_numbers_is_told_so(opened, number):
 
 def test_a_model_without_numbers():
     module = nn.Sequential(nn.Flatten(), nn.Linear(64, 5, device="meta"))
-    with pytest.raises(InvalidNetworkError, match="'1.weight' is on the device 'meta'"):
+    with pytest.raises(InvalidNetworkError, match=r"'1\.weight' is on the device 'meta'"):
         importing.check_kind(module)
