@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from systopack.errors import InvalidOptionError
 from systopack.fields import shown
 from systopack.files import read_file
-from systopack.training.settings import checked
+from systopack.training.settings import check_file, checked
 
 _SETTINGS_BYTES = 1 << 14
 
@@ -115,6 +115,7 @@ def read_settings(kind: type[BaseModel], config: Path | None) -> dict[str, Any]:
             f"'{config}' sets {shown(unknown[0])}, which is no setting here; known are "
             f"{', '.join(kind.model_fields)}."
         )
+    check_file(kind, content, config)
     return content
 
 

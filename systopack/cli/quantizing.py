@@ -58,7 +58,13 @@ def quantize(
     permute: Annotated[
         bool, typer.Option(help="Reorder rows so that column groups are contiguous.")
     ] = True,
-    seed: Annotated[int, typer.Option(help="Of the data order in fine-tuning.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(
+            help="Chooses the part of --fraction, the held-out images, and the data order in "
+            "fine-tuning."
+        ),
+    ] = 0,
     resume: ResumeOption = False,
     accelerator: AcceleratorOption = "auto",
     devices: DevicesOption = 1,

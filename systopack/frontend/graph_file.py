@@ -101,7 +101,8 @@ def check_graph(graph: LayerGraph, state: Mapping[str, Tensor]) -> None:
 def _check_sizes(graph: LayerGraph) -> None:
     """Every window lies inside its padded input, every channel exists, nothing is too large."""
     for name, shape in graph.shapes.items():
-        if min(shape) < 1 or shape[0] > CHANNEL_LIMIT or prod(shape) > TENSOR_LIMIT:
+        wide = shape[0] > CHANNEL_LIMIT or max(shape[1:]) > SIDE_LIMIT
+        if min(shape) < 1 or wide or prod(shape) > TENSOR_LIMIT:
             _misfit(name, f"a tensor of {shape[0]:,} x {shape[1]:,} x {shape[2]:,}")
     for op in graph.ops:
         if isinstance(op, ConcatOp):

@@ -53,9 +53,7 @@ def check_form(network: PackedNetwork) -> None:
             if not isinstance(value, int) or isinstance(value, bool):
                 _refuse(node, f"has the {what} {value!r:.40}, which is no whole number")
             limit = PADDING_LIMIT if what == "padding" else SIDE_LIMIT
-            sized = what in ("stride", "padding", "window") or (
-                what == "side" and not isinstance(node, InputNode)
-            )
+            sized = what in ("stride", "padding", "window", "side")
             if sized and value > limit:
                 _refuse(node, f"has a {what} of {value:,}; the limit is {limit:,}")
 
@@ -156,7 +154,9 @@ def _numbers(node: Node) -> Iterator[tuple[str, object]]:
     """Every number of a node that must be whole, with what it is."""
     yield "exponent", node.exponent
     if isinstance(node, InputNode):
-        yield from _all(node, "side", node.shape, 3)
+        first, *sides = _all(node, "side", node.shape, 3)
+        yield "number of channels", first[1]
+        yield from sides
         return
     yield from _all(node, "side", node.output_size, 2)
     if isinstance(node, ConcatLayer):

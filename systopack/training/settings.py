@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -185,9 +186,54 @@ def checked(settings: type[Settings], **options: Any) -> Settings:
     try:
         return settings(**options)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0]).replace("_", "-") if first["loc"] else "option"
+        name, value, rule = _flaw(settings, error)
+        option = "array" if name.startswith("array_") else name.replace("_", "-")
+        raise InvalidOptionError(f"--{option} is {value}, but it must be {rule}.") from error
+
+
+def check_file(settings: type[BaseModel], content: Mapping[str, Any], path: Path) -> None:
+    """Check the settings that a file gives.
+
+    Raises:
+        InvalidOptionError: naming the file, the key, the value and the rule.
+    """
+    try:
+        settings(**content)
+    except ValidationError as error:
+        name, value, rule = _flaw(settings, error)
         raise InvalidOptionError(
-            f"--{name} is {shown(first['input'])}: {first['msg'][0].lower()}{first['msg'][1:]}; "
-            "see --help for its range."
+            f"'{path}' sets {name} to {value}, but it must be {rule}."
         ) from error
+
+
+def _flaw(settings: type[BaseModel], error: ValidationError) -> tuple[str, str, str]:
+    """Name, value and rule of the first setting that is wrong."""
+    first = error.errors()[0]
+    name = str(first["loc"][0]) if first["loc"] else "option"
+    schema = settings.model_json_schema()
+    field = schema["properties"].get(name)
+    return name, shown(first["input"]), "one that exists" if field is None else _rule(field)
+
+
+_BOUNDS = {
+    "exclusiveMinimum": "above",
+    "minimum": "at least",
+    "exclusiveMaximum": "below",
+    "maximum": "at most",
+}
+_KINDS = {"integer": "a whole number", "number": "a finite number", "boolean": "true or false"}
+
+
+def _rule(schema: Mapping[str, Any]) -> str:
+    """What a value of a JSON schema may be, in words."""
+    if "anyOf" in schema:
+        return " or ".join(_rule(option) for option in schema["anyOf"] if option != _NULL)
+    values = [schema["const"]] if "const" in schema else schema.get("enum")
+    if values is not None:
+        return " or ".join(f"'{value}'" for value in values)
+    bounds = [f"{word} {schema[key]:,}" for key, word in _BOUNDS.items() if key in schema]
+    kind = _KINDS.get(schema.get("type", ""), "a text")
+    return f"{kind} {' and '.join(bounds)}".rstrip()
+
+
+_NULL = {"type": "null"}

@@ -289,3 +289,13 @@ def test_other_files_of_ours_are_named(tmp_path):
         path.write_bytes(save_tensors({"a": np.zeros(3)}, metadata={key: "{}" + " " * 50}))
         with pytest.raises(InvalidFileError, match=words):
             load(path)
+
+
+@pytest.mark.parametrize("shape", [(4, 65536, 1), (4, 1, 4097), (1, 4097, 4)])
+def test_images_keep_to_the_limit_that_the_format_states(shape):
+    network = small_network()
+    wide = dataclasses.replace(
+        network.input, shape=shape, mean=(0.5,) * shape[0], std=(0.5,) * shape[0]
+    )
+    with pytest.raises(InvalidNetworkError, match=r"side of .*; the limit is 4,096"):
+        dataclasses.replace(network, nodes=(wide, *network.nodes[1:]))

@@ -87,7 +87,7 @@ def test_a_layer_without_groups_or_groups_without_a_layer():
     ],
 )
 def test_tensors_of_another_kind(model, name, change):
-    with pytest.raises(InvalidNetworkError, match="floating point|variance"):
+    with pytest.raises(InvalidNetworkError, match=r"floating point|variance"):
         replace(model, state={**model.state, name: change(model.state[name])})
 
 
@@ -105,7 +105,7 @@ def test_normalisations_that_no_images_have(model, change):
     [{}, {**EPOCH, "nonzeros": "5"}, {**EPOCH, "loss": None}, {**EPOCH, "phase": "\x07"}],
 )
 def test_histories_that_no_run_writes(model, tmp_path, entry):
-    with pytest.raises(InvalidFileError, match="history|text"):
+    with pytest.raises(InvalidFileError, match=r"history|text"):
         reload(replace(model, history=(entry,)), tmp_path)
 
 
