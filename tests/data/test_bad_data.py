@@ -135,6 +135,13 @@ def test_an_image_that_cannot_be_decoded(folder, content):
     _refused(folder, "split 'train', row 2: the image")
 
 
+def test_an_image_of_another_format_is_told_without_objects_in_memory(folder):
+    write(folder / TRAIN, [*_encoded(2), b"%!PS-Adobe-3.0 EPSF-3.0"], [0, 1, 2])
+    with pytest.raises(InvalidFileError, match="none of PNG, JPEG") as told:
+        open_data(str(folder), cache_dir=folder.parent / "cache")
+    assert "0x" not in str(told.value)
+
+
 def test_sixteen_bit_images(folder):
     write(folder / TRAIN, [png(np.zeros((4, 4), np.uint16))], [0])
     _refused(folder, "row 0: .* more than 8 bits")
