@@ -107,7 +107,11 @@ def read_settings(kind: type[BaseModel], config: Path | None) -> dict[str, Any]:
     try:
         content = tomllib.loads(text.decode())
     except (ValueError, RecursionError) as error:  # also numbers of too many digits
-        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        reason = str(error)
+        if isinstance(error, RecursionError):
+            reason = "it is nested too deeply"
+        elif not isinstance(error, tomllib.TOMLDecodeError | UnicodeDecodeError):
+            reason = "it holds an integer of too many digits"
         raise InvalidOptionError(f"'{config}' is not valid TOML: {reason}.") from error
     unknown = sorted(set(content) - set(kind.model_fields))
     if unknown:

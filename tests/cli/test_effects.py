@@ -117,14 +117,14 @@ def test_inspect_counts_tiles_of_matrices_alone(run):
 
 
 TOML = {
-    "text for a number": ('epochs = "3"', "--epochs"),
-    "bool for a number": ("epochs = true", "--epochs"),
-    "float for a whole number": ("epochs = 3.0", "--epochs"),
-    "infinite": ("learning_rate = inf", "--learning-rate"),
-    "not a number": ("learning_rate = nan", "--learning-rate"),
-    "a list": ("seed = [1]", "--seed"),
-    "many digits": ("seed = " + "9" * 5000, "s.toml"),
-    "beyond floats": ("learning_rate = 1" + "0" * 400, "--learning-rate"),
+    "text for a number": ('epochs = "3"', "s.toml' sets epochs"),
+    "bool for a number": ("epochs = true", "s.toml' sets epochs"),
+    "float for a whole number": ("epochs = 3.0", "s.toml' sets epochs"),
+    "infinite": ("learning_rate = inf", "s.toml' sets learning_rate"),
+    "not a number": ("learning_rate = nan", "s.toml' sets learning_rate"),
+    "a list": ("seed = [1]", "s.toml' sets seed"),
+    "many digits": ("seed = " + "9" * 5000, "not valid TOML: it holds an integer of too many"),
+    "beyond floats": ("learning_rate = 1" + "0" * 400, "s.toml' sets learning_rate"),
     "deep": ("seed = " + "[" * 16_000, "s.toml"),
     "deep key": ("a" + ".a" * 8_000 + " = 1", "s.toml"),
     "zero byte": ("epochs = 3\x00", "s.toml"),
