@@ -243,7 +243,7 @@ def test_settings_files(run, tmp_path):
     command = ["train", "lenet5-shift", "--out", "d.safetensors", "--config"]
     assert refused(run(*command, "bad.toml"), "not valid TOML")
     assert refused(run(*command, "unknown.toml"), "'epoch'")
-    assert refused(run(*command, "range.toml"), "--epochs is -3")
+    assert refused(run(*command, "range.toml"), "'range.toml' sets epochs to -3", "at least 1")
 
 
 def test_a_full_disk_leaves_nothing_behind(run, tmp_path, monkeypatch):
