@@ -30,7 +30,9 @@ def blocks(network) -> dict[str, Block]:
 
 def test_all_memories_are_there(network, blocks):
     program = compile_tiled(network, array=ARRAY)
-    assert sum(block.memory_bits for block in blocks.values()) == memory_bits(tiled_memories(program))
+    assert sum(block.memory_bits for block in blocks.values()) == memory_bits(
+        tiled_memories(program)
+    )
     banks = 2 + program.parameters["RESIDUALS"] * program.parameters["LANES"]
     assert blocks["activation banks"].memories == banks * (1 + 2 * 2)  # descriptors; two parts
     assert blocks["output lanes"].memories == 3 * program.parameters["LANES"]
