@@ -29,7 +29,7 @@ REGISTERS = """\
 |---|---|---|---|
 | 0x00 | CONTROL | read, write | write bit 0: start, bit 1: abort; read bit 0: busy |
 | 0x04 | CYCLES | read | cycles of this or the last run |
-| 0x08 | MEMORY | read, write while idle | bits 2..0 memory, bits 31..8 bank |
+| 0x08 | MEMORY | read, write while idle | bits 7..0 memory, bits 31..8 bank |
 | 0x0c | ADDRESS | read, write while idle | word to write next |
 | 0x10 | DATA | write while idle | next 32 bits of the word, least significant first |
 | 0x14 | COMMIT | write while idle | write the word, go on to the next address |
@@ -43,7 +43,9 @@ REGISTERS = """\
 WSTRB says which bytes are written; DATA ends with its highest byte, COMMIT and CONTROL act by
 their lowest. The two lowest address bits are ignored. The answer is SLVERR, and nothing changes,
 for other addresses, for writes of what is read only or of 0x08 to 0x14 while busy, for DATA beyond
-a word, and for a start that cannot be kept. An abort stops what is going on: a result packet that
+a word, for COMMIT of a word that no memory has, and for a start that cannot be kept. A write of
+MEMORY or ADDRESS and an abort forget the bits of a word that was begun, so a configuration that was
+cut off is repeated from its first line. An abort stops what is going on: a result packet that
 had begun ends with a word 0, the rest of an image that had begun is thrown away, memories keep
 their contents.
 """

@@ -207,6 +207,22 @@ async def registers_answer_as_they_must(dut):
 
 
 @cocotb.test()
+async def a_configuration_may_be_cut_off_and_repeated(dut):
+    bench = await ready(dut, pauses=0.1)
+    for number in range(6):
+        cut = bench.random.randrange(1, len(VECTORS["writes"]))
+        for register, value in VECTORS["writes"][:cut]:
+            assert await bench.write(register, value) == AxiResp.OKAY
+        if number % 2:
+            assert await bench.write(CONTROL, 2) == AxiResp.OKAY
+            await bench.idle()
+        await bench.configure()
+        await bench.image(number % len(IMAGES))
+        await bench.idle()
+    await bench.end()
+
+
+@cocotb.test()
 async def a_start_while_busy_hurts_nobody(dut):
     bench = await ready(dut)
     await bench.start()

@@ -186,9 +186,84 @@ def test_a_word_may_come_byte_by_byte(ready, board):
 def test_data_beyond_a_word_is_refused(ready, board):
     program, _, _, _ = ready
     chunks = -(-program.parameters["CONFIG_BITS"] // 32)
-    board.write(COMMIT, 0)
+    memory_of(board, program.images[-1].memory)
     assert [board.write(DATA, 1) for _ in range(chunks + 1)] == [OKAY] * chunks + [SLVERR]
     assert board.write(COMMIT, 0) == OKAY and board.write(DATA, 1) == OKAY
+
+
+def memory_of(board, memory, *, bank=0, address=0):
+    assert board.write(MEMORY, memory | bank << 8) == OKAY
+    assert board.write(ADDRESS, address) == OKAY
+
+
+@pytest.mark.parametrize("aborted", [False, True])
+def test_a_configuration_that_was_cut_off_leaves_nothing_behind(ready, board, aborted):
+    program, _, images, expected = ready
+    writes = list(configuration_writes(program.images))
+    other = [(register, value ^ 0x5A5A5A5A * (register == DATA)) for register, value in writes]
+    data = [place for place, (register, _) in enumerate(writes) if register == DATA]
+    cuts = [1, 2, *range(3, 7), data[len(data) // 2] + 1, data[-1] + 1]
+    for number, cut in enumerate(cuts):
+        for register, value in other[:cut]:
+            assert board.write(register, value) == OKAY
+        if aborted:
+            board.host.abort()
+            idle(board)
+        board.host.configure(program)
+        assert np.array_equal(board.run(images[number % 4]), expected[number % 4]), cut
+        idle(board)
+
+
+@pytest.mark.parametrize("forgetting", ["memory", "address", "abort"])
+def test_a_word_that_was_begun_is_forgotten(ready, board, forgetting):
+    program, _, _, _ = ready
+    memory = program.images[-1].memory
+    chunks = -(-program.parameters["CONFIG_BITS"] // 32)
+    memory_of(board, memory)
+    for _ in range(3):
+        assert board.write(DATA, 0xFFFFFFFF) == OKAY
+        if forgetting == "memory":
+            assert board.write(MEMORY, memory) == OKAY
+        elif forgetting == "address":
+            assert board.write(ADDRESS, 0) == OKAY
+        else:
+            board.host.abort()
+            idle(board)
+        # As many as a word has, and no more.
+        assert [board.write(DATA, 1) for _ in range(chunks + 1)] == [OKAY] * chunks + [SLVERR]
+        board.write(MEMORY, memory)
+    board.write(DATA, 1)
+    assert board.write(MEMORY, 0, strobe=0) == OKAY  # writes nothing, so it forgets nothing
+    assert [board.write(DATA, 1) for _ in range(chunks)] == [OKAY] * (chunks - 1) + [SLVERR]
+
+
+def test_words_that_do_not_exist_are_refused_and_hit_no_other(ready, board):
+    program, _, images, expected = ready
+    wrong = []
+    shared = {0: (0, 1), 1: (0, 1), 5: (5, 6), 6: (5, 6)}  # memories as deep as each other
+    for memory in range(256):
+        own = [image for image in program.images if image.memory == memory]
+        if not own:
+            wrong.append((memory, 0, 0))
+            continue
+        banks = own[0].words.shape[0]
+        together = shared.get(memory, (memory,))
+        depth = max(im.words.shape[1] for im in program.images if im.memory in together)
+        above = 1 << (depth - 1).bit_length()  # tables are built in powers of two
+        wrong += [(memory, 0, word) for word in (above, 1 << 12, 1 << 16, 1 << 20, 1 << 31)]
+        wrong += [(memory, bank, 0) for bank in (banks, 256, 1 << 20, (1 << 24) - 1)]
+    for memory, bank, address in wrong:
+        memory_of(board, memory, bank=bank, address=address)
+        assert board.write(DATA, 0x5A5A5A5A) == OKAY
+        assert board.write(COMMIT, 0) == SLVERR, (memory, bank, address)
+        assert board.read(ADDRESS) == (address, OKAY)
+    assert np.array_equal(board.run(images[1]), expected[1])
+    idle(board)
+    for image in program.images:  # the last ones are there
+        banks, depth, _ = image.words.shape
+        memory_of(board, image.memory, bank=banks - 1, address=depth - 1)
+        board.write(DATA, 0)
+        assert board.write(COMMIT, 0) == OKAY
 
 
 def test_an_abort_ends_the_packet_that_had_begun(ready, board):

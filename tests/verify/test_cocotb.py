@@ -18,7 +18,7 @@ from systopack.rtl.write import write_rtl
 from tests.networks import network_of_positions, random_images
 
 ROOT = Path(__file__).parents[2]
-TESTS = 6  # in cocotb_axi
+TESTS = 7  # in cocotb_axi
 
 
 @pytest.mark.slow

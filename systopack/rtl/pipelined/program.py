@@ -38,7 +38,8 @@ class PipelinedProgram:
         period_words: word times between two images.
         credits: images that may be under way.
         prepare_words: word times that the take-over of weights needs.
-        parameters: BANK_BITS, CONFIG_BITS, IMAGE_BITS, RESULTS of the ports.
+        parameters: of the ports (BANK_BITS, CONFIG_BITS, IMAGE_BITS), and how many words a host may
+            write (WEIGHT_BANKS, WEIGHT_WORDS, LANE_BANKS, LANE_WORDS).
         images: weights, one bank for each row band; output parameters, one for each lane.
     """
 
@@ -89,6 +90,10 @@ def compile_pipelined(network: PackedNetwork, *, array: Array) -> PipelinedProgr
             "BANK_BITS": bits_for(max(image.words.shape[0] for image in images)),
             "CONFIG_BITS": max(image.bits for image in images),
             "IMAGE_BITS": 8 * network.input.shape[0],
+            "WEIGHT_BANKS": images[0].words.shape[0],
+            "WEIGHT_WORDS": images[0].words.shape[1],
+            "LANE_BANKS": images[1].words.shape[0],
+            "LANE_WORDS": images[1].words.shape[1],
         },
         images=images,
     )

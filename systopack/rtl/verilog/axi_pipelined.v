@@ -13,6 +13,10 @@ module axi_pipelined #(
     parameter BANK_BITS = 8,
     parameter CONFIG_BITS = 352,
     parameter IMAGE_BITS = 8,
+    parameter WEIGHT_BANKS = 1,  // row bands
+    parameter WEIGHT_WORDS = 1,  // columns of the widest one
+    parameter LANE_BANKS = 1,
+    parameter LANE_WORDS = 1,    // rows of the largest lane
     parameter [31:0] BUILD = 32'd0  // digest of what the core was written for
 ) (
     input  wire        clk,
@@ -53,6 +57,10 @@ module axi_pipelined #(
     wire [31:0]            result_word;
     wire [31:0]            memory, address, cycles;
     wire [CONFIG_BITS-1:0] data;
+    // The words that a host may write; what a smaller band or lane lacks of them goes nowhere.
+    wire [31:0] bank = {8'd0, memory[31:8]};
+    wire exists = memory[7:0] == 8'd2 ? bank < WEIGHT_BANKS && address < WEIGHT_WORDS
+                : memory[7:0] == 8'd6 && bank < LANE_BANKS && address < LANE_WORDS;
     axi_registers #(
         .CONFIG_BITS(CONFIG_BITS), .IDENTITY(32'h53590002), .BUILD(BUILD)
     ) registers (
@@ -65,7 +73,7 @@ module axi_pipelined #(
         .s_axi_rvalid(s_axi_rvalid), .s_axi_rready(s_axi_rready), .go(go), .started(started),
         .refuse(1'b0), .aborting(aborting), .aborted(cut), .busy(busy || closing), .dropped(dropped),
         .cycles(cycles), .entered(32'd0), .stalled(32'd0), .commit(commit),
-        .memory(memory), .address(address), .data(data)
+        .memory(memory), .address(address), .exists(exists), .data(data)
     );
     axi_streams streams (
         .clk(clk), .reset(reset), .aborting(aborting), .cut(cut), .closing(closing),

@@ -5,7 +5,7 @@
 // Registers (32 bits, byte addresses; the two lowest address bits are ignored):
 //   0x00 CONTROL  write bit 0: start, bit 1: abort, 0 in both: nothing;  read bit 0: busy
 //   0x04 CYCLES   cycles of this or the last run, read only
-//   0x08 MEMORY   bits 2..0: memory, bits 31..8: bank that COMMIT writes
+//   0x08 MEMORY   bits 7..0: memory, bits 31..8: bank that COMMIT writes
 //   0x0c ADDRESS  word that COMMIT writes; COMMIT moves on to the next
 //   0x10 DATA     the next 32 bits of a memory word, least significant first; its highest byte ends
 //                 them. Reads 0
@@ -18,8 +18,9 @@
 //   0x2c BUILD    digest of the parameters that this accelerator was built with, read only
 // Bytes whose WSTRB is 0 keep what they were. The answer is SLVERR, and nothing changes, for other
 // addresses, for writes of what is read only, for writes of 0x08 to 0x14 while the accelerator is
-// busy, for DATA beyond a word, and for a start that cannot be kept (`refuse`). An abort is obeyed
-// before a start that comes with it.
+// busy, for DATA beyond a word, for COMMIT of a word that no memory has (`exists`), and for a start
+// that cannot be kept (`refuse`). An abort is obeyed before a start that comes with it. A write of
+// MEMORY or ADDRESS and an abort forget the bits of a word that was begun.
 // All outputs come from registers. A write takes 2 cycles at least, a read too. Reset:
 // synchronous, active high.
 module axi_registers #(
@@ -61,6 +62,7 @@ module axi_registers #(
     output reg         commit,
     output reg  [31:0] memory,
     output reg  [31:0] address,
+    input  wire        exists,    // there is such a word
     output wire [CONFIG_BITS-1:0] data
 );
     localparam CHUNKS = (CONFIG_BITS + 31) / 32;
@@ -104,7 +106,8 @@ module axi_registers #(
     always @*
         case (write_index)
             CONTROL: writable = !(begins && !aborts && refuse);
-            MEMORY, ADDRESS, COMMIT: writable = !active;
+            MEMORY, ADDRESS: writable = !active;
+            COMMIT: writable = !active && (exists || !strobe[0]);
             DATA: writable = !active && !full;
             STATUS: writable = 1'b1;
             default: writable = 1'b0;
@@ -119,11 +122,17 @@ module axi_registers #(
         if (write && writable)
             case (write_index)
                 CONTROL: begin
-                    if (aborts) aborting <= 1'b1;
+                    if (aborts) {aborting, chunk} <= {1'b1, 16'd0};
                     if (aborts || begins) go <= begins;
                 end
-                MEMORY: memory <= (memory & ~mask) | (write_data & mask);
-                ADDRESS: address <= (address & ~mask) | (write_data & mask);
+                MEMORY: begin
+                    memory <= (memory & ~mask) | (write_data & mask);
+                    if (strobe != 4'd0) chunk <= 16'd0;
+                end
+                ADDRESS: begin
+                    address <= (address & ~mask) | (write_data & mask);
+                    if (strobe != 4'd0) chunk <= 16'd0;
+                end
                 DATA: begin
                     for (i = 0; i < CHUNKS; i = i + 1)
                         if ({16'd0, chunk} == i)

@@ -99,6 +99,32 @@ module axi_tiled #(
     reg                    complete;  // the last result of this run has been taken
     wire                   result_last = results == RESULTS - 1;
     wire                   given = result_valid && result_ready;
+    // The words that a host may write.
+    localparam BANKS = COLUMNS * BANKS_PER_COLUMN + (RESIDUALS != 0 ? LANES : 0);
+    reg [31:0] banks, words;
+    always @* begin
+        case (memory[7:0])
+            8'd0, 8'd1: {banks, words} = {32'd1, 32'd1 << PROGRAM_BITS};
+            8'd2: begin
+                banks = 32'd1;
+                words = WEIGHT_WORDS;
+            end
+            8'd3: begin
+                banks = BANKS;
+                words = 32'd1 << DESCRIPTOR_BITS;
+            end
+            8'd4: begin
+                banks = BANKS * PARTS;
+                words = 32'd1 << ROUTE_BITS;
+            end
+            8'd5, 8'd6: begin
+                banks = LANES;
+                words = 32'd1 << PARAMETER_BITS;
+            end
+            default: {banks, words} = 64'd0;
+        endcase
+    end
+    wire exists = {8'd0, memory[31:8]} < banks && address < words;
     axi_registers #(
         .CONFIG_BITS(CONFIG_BITS), .IDENTITY(32'h53590001), .BUILD(BUILD)
     ) registers (
@@ -111,7 +137,8 @@ module axi_tiled #(
         .s_axi_rvalid(s_axi_rvalid), .s_axi_rready(s_axi_rready), .go(go), .started(started),
         .refuse(go || (busy && !complete)), .aborting(aborting), .aborted(cut),
         .busy(busy || closing), .dropped(dropped), .cycles(cycles), .entered(entered),
-        .stalled(stalled), .commit(commit), .memory(memory), .address(address), .data(data)
+        .stalled(stalled), .commit(commit), .memory(memory), .address(address), .exists(exists),
+        .data(data)
     );
     axi_streams streams (
         .clk(clk), .reset(reset), .aborting(aborting), .cut(cut), .closing(closing),

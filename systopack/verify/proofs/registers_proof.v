@@ -19,6 +19,7 @@ module registers_proof #(
     input  wire        s_axi_rready,
     input  wire        started,
     input  wire        refuse,
+    input  wire        exists,
     input  wire        aborted,
     input  wire        busy,
     input  wire        dropped,
@@ -66,7 +67,8 @@ module registers_proof #(
     always @*
         case (reg_to)
             32'h00: right = !(bytes[0] && value[1:0] == 2'b01 && refuse);
-            32'h08, 32'h0c, 32'h14: right = !any;
+            32'h08, 32'h0c: right = !any;
+            32'h14: right = !any && (exists || !bytes[0]);
             32'h10: right = !any && full != CHUNKS;
             32'h24: right = 1;
             default: right = 0;
@@ -111,6 +113,8 @@ module registers_proof #(
         if (acts && right) begin
             if (reg_to == 32'h00 && bytes[0] && value[1]) aborts <= 1;
             if (reg_to == 32'h00 && bytes[0] && value[1:0] != 0) goes <= value[0];
+            if ((reg_to == 32'h08 || reg_to == 32'h0c) && bytes != 0) full <= 0;
+            if (reg_to == 32'h00 && bytes[0] && value[1]) full <= 0;
             if (reg_to == 32'h08) memory_seen <= merged(memory_seen, value, bytes);
             if (reg_to == 32'h0c) address_seen <= merged(address_seen, value, bytes);
             if (reg_to == 32'h10) begin
