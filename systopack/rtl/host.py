@@ -17,7 +17,6 @@ from systopack.rtl.program import TiledProgram
 CONTROL, CYCLES, MEMORY, ADDRESS, DATA, COMMIT, IDENTITY, ENTERED, STALLED = range(0, 36, 4)
 STATUS, DROPPED, BUILD = range(36, 48, 4)
 START, ABORT = 1, 2  # in CONTROL
-WRONG_LENGTH = 2  # in STATUS
 TILED_IDENTITY, PIPELINED_IDENTITY = 0x53590001, 0x53590002
 
 
@@ -45,9 +44,10 @@ class Host:
     def __init__(self, write: Callable[[int, int], None], read: Callable[[int], int]) -> None:
         self._write = write
         self._read = read
+        self._dropped = 0  # what DROPPED was when it was asked last
 
     def configure(self, program: TiledProgram | PipelinedProgram) -> None:
-        """Fill the memories.
+        """Fill the memories, whatever a configuration before that was cut off has left.
 
         Raises:
             InvalidFileError: there is no accelerator of this kind behind the registers, or one that
@@ -89,11 +89,13 @@ class Host:
         self._write(CONTROL, ABORT)
 
     def wrong_length(self) -> bool:
-        """Whether an image of the wrong length was dropped since this was asked last."""
-        dropped = bool(self._read(STATUS) & WRONG_LENGTH)
-        if dropped:
-            self._write(STATUS, WRONG_LENGTH)
-        return dropped
+        """Whether an image of the wrong length was dropped since this was asked last.
+
+        It compares the count of DROPPED, so none is missed that comes meanwhile. A reset sets that
+        count back; make a new host then.
+        """
+        before, self._dropped = self._dropped, self.dropped_images()
+        return self._dropped != before
 
     def dropped_images(self) -> int:
         """Images of the wrong length since the last reset."""

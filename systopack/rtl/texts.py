@@ -12,6 +12,9 @@ from systopack.rtl.parameters import VERILOG
 
 BENCH_IMAGES = 3
 
+# Run in the written folder; ends with a status other than 0 unless the bench prints PASS.
+BENCH_COMMAND = "iverilog -g2005 -o bench $(cat sources.f) testbench.v && vvp -N bench"
+
 # Both organisations have the same ports and registers.
 PORTS = """\
 | port | protocol | meaning |
@@ -81,6 +84,7 @@ def bench_files(
     writes: Sequence[tuple[int, int]],
     cycles: int,
     starts: bool,
+    tied: Sequence[str] = (),
 ) -> dict[str, str]:
     """The self-checking test bench, its sizes set, and what it reads.
 
@@ -90,6 +94,7 @@ def bench_files(
         writes: to the registers, in order.
         cycles: of one image.
         starts: whether every image wants a start of its own.
+        tied: inputs that the test bench holds at 0.
     """
     text = (VERILOG / "testbench.v").read_text()
     for name, before, value in (
@@ -102,6 +107,8 @@ def bench_files(
         ("STARTS", 0, int(starts)),
     ):
         text = text.replace(f"parameter {name} = {before};", f"parameter {name} = {value};")
+    zeros = "".join(f"\n        .{name}(1'b0)," for name in tied)
+    text = text.replace("accelerator subject (", f"accelerator subject ({zeros}")
     return {
         "testbench.v": text,
         "configuration.hex": configuration_text(writes),

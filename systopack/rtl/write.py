@@ -22,7 +22,7 @@ from systopack.rtl.names import comment, markdown
 from systopack.rtl.parameters import AXI_TILED_SOURCES, LICENSE, LICENSE_LINE, VERILOG
 from systopack.rtl.pipelined.write import pipelined_contents
 from systopack.rtl.program import TiledProgram, compile_tiled
-from systopack.rtl.texts import PORTS, REGISTERS, bench_files, bench_images
+from systopack.rtl.texts import BENCH_COMMAND, PORTS, REGISTERS, bench_files, bench_images
 
 ORGANISATIONS = ("tiled", "pipelined")
 
@@ -153,8 +153,9 @@ Array: {array.name}, {array.accumulator_bits}-bit accumulators. One image takes
 - `configuration.hex`: {writes:,} register writes, in order, a line each: register (2 digits),
   value (8 digits). They fill the memories; the last one starts a run.
 - `testbench.v` with `image.hex` and `results.hex`: several images, the first without a wait, the
-  others with random pauses on both streams; prints PASS or FAIL.
-  `iverilog -g2005 -o bench $(cat sources.f) testbench.v && ./bench`
+  others with random pauses on both streams; prints PASS, or FAIL
+  and then ends with a status other than 0. `-DSYSTOPACK_ASSERTIONS` adds the design's own assertions.
+  `{BENCH_COMMAND}`
 
 ## Ports
 

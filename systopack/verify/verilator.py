@@ -32,7 +32,7 @@ _VERILATOR_FLAGS = (
     "--x-initial",
     "fast",
     "--no-assert",
-    "-DSYSTOPACK_ASSERTIONS",  # of the design itself; a violation calls vl_finish
+    "-DSYSTOPACK_ASSERTIONS",  # of the design itself; a violation calls vl_stop
     "--expand-limit",  # wide vectors as loops: a tenth of the code, and faster
     "4",
     "--unroll-count",  # generate loops over the columns of a large layer
@@ -46,6 +46,7 @@ _COMPILER_FLAGS = (
     "-fPIC",
     "-DVL_TIME_CONTEXT",
     "-DVL_USER_FINISH",
+    "-DVL_USER_STOP",
     "-DVL_PRINTF=keep_printed",
     "-include",
     "printed.h",  # declares it
@@ -53,12 +54,12 @@ _COMPILER_FLAGS = (
 )
 _PRINTED = "int keep_printed(const char* format, ...);\n"
 # Instead of the runtime's own, which print to the process' output and end it.
-_FINISH = """
+_STOP = """
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
 #include "verilated.h"
-static long finishes = 0;
+static long stops = 0;
 static char printed[1024] = "", first[1024] = "";
 int keep_printed(const char* format, ...) {
   va_list arguments;
@@ -67,12 +68,13 @@ int keep_printed(const char* format, ...) {
   va_end(arguments);
   return length;
 }
-void vl_finish(const char*, int, const char*) {
-  if (!finishes++) memcpy(first, printed, sizeof first);
+void vl_finish(const char*, int, const char*) {}  // follows a stop
+void vl_stop(const char*, int, const char*) {
+  if (!stops++) memcpy(first, printed, sizeof first);
 }
-extern "C" long assertions_failed() { return finishes; }
+extern "C" long assertions_failed() { return stops; }
 extern "C" const char* first_assertion() { return first; }
-extern "C" void forget_assertions() { finishes = 0; }
+extern "C" void forget_assertions() { stops = 0; }
 """
 
 
@@ -156,7 +158,7 @@ def build(
         top,
         harness,
         repr(sorted(parameters.items())),
-        repr((trace, _VERILATOR_FLAGS, _COMPILER_FLAGS, _PRINTED, _FINISH)),
+        repr((trace, _VERILATOR_FLAGS, _COMPILER_FLAGS, _PRINTED, _STOP)),
         *(source.read_text() for source in sources),
     ):
         digest.update(part.encode() + b"\0")
@@ -235,7 +237,7 @@ def _compile(
     ]
     _call([tools.verilator, *arguments], folder, tools.root)
     (folder / "printed.h").write_text(_PRINTED)
-    (folder / "harness.cpp").write_text(harness + _FINISH)
+    (folder / "harness.cpp").write_text(harness + _STOP)
     objects = _objects(tools, sorted(folder.glob("*.cpp")), folder, trace=trace)
     objects += _runtime(tools, folder, trace=trace)
     library = folder / "model.so"

@@ -12,11 +12,13 @@ import pytest
 from systopack.errors import InvalidOptionError
 from systopack.hardware.array import Array
 from systopack.rtl.parameters import VERILOG
+from systopack.rtl.texts import BENCH_COMMAND
 from systopack.rtl.write import write_rtl
 from systopack.verify.verilator import find_tools
 from tests.networks import random_images, random_network
 
 PROOFS = VERILOG.parents[1] / "verify" / "proofs"
+BENCH = ["vvp", "-N", "bench"]
 SEED = 42  # its results tell its images apart
 
 
@@ -51,10 +53,15 @@ def folder(request, tmp_path_factory):
     return out
 
 
-def test_verilator_lints_it_without_a_warning(folder):
+@pytest.mark.parametrize("more", [(), ("-DSYSTOPACK_ASSERTIONS",), ("--timing",)], ids=str)
+def test_verilator_lints_it_without_a_warning(folder, more):
     tools = find_tools()
     names = (folder / "sources.f").read_text().split()
-    command = [tools.verilator, "--lint-only", "-Wall", "--top-module", "accelerator", *names]
+    command = [tools.verilator, "--lint-only", *more]
+    if "--timing" in more:  # with the bench, which is no hardware
+        command += ["-DSYSTOPACK_ASSERTIONS", "--top-module", "testbench", "testbench.v", *names]
+    else:
+        command += ["-Wall", "--top-module", "accelerator", *names]
     result = run(command, folder, VERILATOR_ROOT=str(tools.root))
     assert result.returncode == 0 and "%Warning" not in result.stderr, result.stderr
 
@@ -65,7 +72,10 @@ def test_icarus_runs_the_test_bench_to_pass(folder):
     names = (folder / "sources.f").read_text().split()
     built = run(["iverilog", "-g2005", "-o", "bench", *names, "testbench.v"], folder)
     assert built.returncode == 0, built.stderr
-    assert run(["./bench"], folder).stdout.strip().endswith("PASS")
+    ended = run(BENCH, folder)
+    assert ended.stdout.strip().endswith("PASS") and ended.returncode == 0
+    command = next(line for line in (folder / "README.md").read_text().split("`") if "vvp" in line)
+    assert run(["sh", "-c", command], folder).returncode == 0
 
 
 def test_the_test_bench_sees_a_wrong_result(folder, tmp_path):
@@ -76,9 +86,44 @@ def test_the_test_bench_sees_a_wrong_result(folder, tmp_path):
     lines = (copy / "results.hex").read_text().split()
     lines[-1] = f"{int(lines[-1], 16) ^ 1:08x}"
     (copy / "results.hex").write_text("\n".join(lines) + "\n")
+    ended = run(["sh", "-c", BENCH_COMMAND], copy)
+    assert "FAIL" in ended.stdout and ended.returncode != 0
+    # Nobody there to answer at a stop: it ends all the same.
+    ended = run(["sh", "-c", "./bench < /dev/null"], copy)
+    assert "FAIL" in ended.stdout and "PASS" not in ended.stdout
+
+
+@pytest.mark.parametrize("name", ["configuration.hex", "image.hex", "results.hex"])
+@pytest.mark.parametrize("change", ["one more", "one less", "one more without an end of line"])
+def test_the_test_bench_uses_every_line(folder, tmp_path, name, change):
+    if shutil.which("iverilog") is None or folder.name.startswith("variant"):
+        pytest.skip("needs iverilog; a variant has the same borders")
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    lines = (copy / name).read_text().split()
+    lines = lines[:-1] if change == "one less" else [*lines, "0" * len(lines[-1])]
+    end = "" if change.endswith("end of line") else "\n"
+    (copy / name).write_text("\n".join(lines) + end)
+    ended = run(["sh", "-c", BENCH_COMMAND], copy)
+    assert ended.returncode != 0 and "FAIL" in ended.stdout, ended
+
+
+def test_a_clock_that_begins_high_breaks_no_rule(folder, tmp_path):
+    if shutil.which("iverilog") is None or folder.name.startswith("variant"):
+        pytest.skip("needs iverilog; a variant has the same borders")
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    bench = (copy / "testbench.v").read_text()
     names = (copy / "sources.f").read_text().split()
-    run(["iverilog", "-g2005", "-o", "bench", *names, "testbench.v"], copy)
-    assert "FAIL" in run(["./bench"], copy).stdout
+    for start in ("reg         clk = 1;", "reg clk; initial clk = 1;"):
+        changed = bench.replace("reg         clk = 0, aresetn = 0;", f"{start} reg aresetn = 0;")
+        assert changed != bench
+        (copy / "testbench.v").write_text(changed)
+        for order in (["testbench.v", *names], [*reversed(names), "testbench.v"]):
+            command = ["iverilog", "-g2005", "-DSYSTOPACK_ASSERTIONS", "-s", "testbench"]
+            assert run([*command, "-o", "bench", *order], copy).returncode == 0
+            ended = run(BENCH, copy)
+            assert ended.returncode == 0 and "ASSERTION" not in ended.stdout, ended.stdout
 
 
 # What a copy of the design may do wrong at its borders: (file, text, text of the mutant).
@@ -107,7 +152,7 @@ def test_the_test_bench_sees_faults_at_the_borders(folder, tmp_path, mutant):
     names = (copy / "sources.f").read_text().split()
     built = run(["iverilog", "-g2005", "-o", "bench", *names, "testbench.v"], copy)
     assert built.returncode == 0, built.stderr
-    assert "FAIL" in run(["./bench"], copy).stdout
+    assert "FAIL" in run(BENCH, copy).stdout
 
 
 def test_images_of_another_shape_are_refused(tmp_path):
@@ -167,7 +212,7 @@ def test_the_designs_own_assertions_hold_and_see_broken_handshakes(folder, tmp_p
     define = "-DSYSTOPACK_ASSERTIONS"
     built = run(["iverilog", "-g2005", define, "-o", "bench", *names, "testbench.v"], copy)
     assert built.returncode == 0, built.stderr
-    found = run(["./bench"], copy).stdout
+    found = run(BENCH, copy).stdout
     assert ("ASSERTION" in found) == (mutant is not None), found
     assert found.strip().endswith("PASS") == (mutant is None)
 
@@ -187,10 +232,11 @@ def test_gated_clocks_are_there_for_silicon_and_change_no_result(folder, tmp_pat
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     bench = (copy / "testbench.v").read_text()
-    ports = f"accelerator #(.GATED(1)) subject (.test_enable(1'b{test_enable}),"
-    assert bench.count("accelerator subject (") == 1
-    (copy / "testbench.v").write_text(bench.replace("accelerator subject (", ports))
+    assert bench.count("accelerator subject (") == bench.count(".test_enable(1'b0)") == 1
+    bench = bench.replace("accelerator subject (", "accelerator #(.GATED(1)) subject (")
+    bench = bench.replace(".test_enable(1'b0)", f".test_enable(1'b{test_enable})")
+    (copy / "testbench.v").write_text(bench)
     names = (copy / "sources.f").read_text().split()
     built = run(["iverilog", "-g2005", "-o", "bench", *names, "testbench.v"], copy)
     assert built.returncode == 0, built.stderr
-    assert run(["./bench"], copy).stdout.strip().endswith("PASS")
+    assert run(BENCH, copy).stdout.strip().endswith("PASS")

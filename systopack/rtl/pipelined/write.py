@@ -15,7 +15,7 @@ from systopack.rtl.names import markdown
 from systopack.rtl.parameters import AXI_PIPELINED_SOURCES, LICENSE, LICENSE_LINE, VERILOG
 from systopack.rtl.pipelined.program import PipelinedProgram, compile_pipelined
 from systopack.rtl.pipelined.top import top_module
-from systopack.rtl.texts import PORTS, REGISTERS, bench_files
+from systopack.rtl.texts import BENCH_COMMAND, PORTS, REGISTERS, bench_files
 
 _TOPS = ("pipelined_accelerator.v", "accelerator.v")
 
@@ -47,6 +47,7 @@ def pipelined_contents(
             writes=writes,
             cycles=program.cycles.latency_cycles,
             starts=False,
+            tied=("test_enable",),
         ),
         "sources.f": "".join(f"{name}\n" for name in (*AXI_PIPELINED_SOURCES, *_TOPS)),
         "README.md": _readme(program, len(writes)),
@@ -103,8 +104,9 @@ other every {cycles.period_cycles:,} cycles. The memories hold {memory_bits(memo
 - `configuration.hex`: {writes:,} register writes, in order, a line each: register (2 digits),
   value (8 digits). They load weights and output parameters; the last one starts.
 - `testbench.v` with `image.hex` and `results.hex`: several images, the first without a wait, the
-  others with random pauses on both streams; prints PASS or FAIL.
-  `iverilog -g2005 -o bench $(cat sources.f) testbench.v && ./bench`
+  others with random pauses on both streams; prints PASS, or FAIL
+  and then ends with a status other than 0. `-DSYSTOPACK_ASSERTIONS` adds the design's own assertions.
+  `{BENCH_COMMAND}`
 - `clock_gate.v`: with `GATED` 1 the clocks of idle cells stop; silicon puts its own cell there, and
   drives `test_enable` in a scan test. With `GATED` 0, the default, tie it low.
 - Verilator unrolls generate loops over a layer's columns: give it `--unroll-count 65536`.

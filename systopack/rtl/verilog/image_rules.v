@@ -17,9 +17,10 @@ module image_rules #(
     input wire        dropped,
     input wire [31:0] length    // words of an image
 );
-    reg [31:0] seen = 32'd0;  // words taken of this image; stays where it is beyond its end
-    reg        owed = 1'b0;   // an image of the wrong length has not been dropped yet
-    reg        taken_1 = 1'b0, wanted_1 = 1'b0;
+    reg [31:0] seen;  // words taken of this image; stays where it is beyond its end
+    reg        owed;  // an image of the wrong length has not been dropped yet
+    reg        taken_1, wanted_1;
+    initial {seen, owed, taken_1, wanted_1} = 35'd0;
     wire wanted = taken && seen < length;
     wire wrong = wanted && (seen + 32'd1 == length) != last;  // it has become so
     always @(posedge clk) begin
@@ -30,18 +31,22 @@ module image_rules #(
         if (reset) {seen, owed} <= 33'd0;
         if (!reset && (LATE != 0 ? wanted_1 : wanted) && written !== 1'b1) begin
             $display("ASSERTION: %m: a word that was taken was not written");
+            $stop;
             $finish;
         end
         if (!reset && written && !(LATE != 0 ? taken_1 : taken) && !owed) begin
             $display("ASSERTION: %m: a word was written that was not taken");
+            $stop;
             $finish;
         end
         if (!reset && dropped && !owed) begin
             $display("ASSERTION: %m: an image of the right length was counted as dropped");
+            $stop;
             $finish;
         end
         if (!reset && taken && seen == 32'd0 && owed && !dropped) begin
             $display("ASSERTION: %m: an image of the wrong length was not counted as dropped");
+            $stop;
             $finish;
         end
     end

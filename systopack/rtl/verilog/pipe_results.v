@@ -111,6 +111,7 @@ module pipe_results #(
 `ifdef SYSTOPACK_ASSERTIONS
         if (!reset && arrived && !next && {{(32 - COUNT_BITS) {1'b0}}, held} == ENTRIES) begin
             $display("ASSERTION: %m: a position came that there is no place for");
+            $stop;
             $finish;
         end
 `endif

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Self-checking test bench: fills the memories through AXI4-Lite, streams IMAGES images in and
 // compares every result word, and the cycles of the first image, whose host never waits. All others
-// come and go with random pauses on both streams. Prints PASS or FAIL and stops.
-`timescale 1ns / 1ps
+// come and go with random pauses on both streams. A file with lines that are not used is a FAIL too.
+// Prints PASS and finishes, or FAIL and stops: `vvp -N` then ends with status 1.
+/* verilator lint_off INITIALDLY */  // an initial block that waits for clock edges
 module testbench;
     parameter WRITES = 1;        // lines of configuration.hex: register (8 bits), value (32 bits)
     parameter IMAGE_BITS = 8;    // of a beat of the image stream
@@ -22,10 +23,35 @@ module testbench;
     wire        awready, wready, bvalid, arready, rvalid, tready, result_valid, result_last;
     wire [1:0]  bresp, rresp;
     wire [31:0] rdata, result;
-    integer     next, number, sent = 0, got = 0, wrong = 0, quiet = 0, allowed = 0;
+    integer     next, number, sent = 0, got = 0, wrong = 0, unused = 0, quiet = 0, allowed = 0;
     reg         pauses = 0, in_pauses = 0, out_pauses = 0, refused = 0;
     reg  [31:0] noise = 32'h2545f491, refused_word = 0;
+    // All lines of a file have to be used.
+    integer     file, letter, last_letter, lines;
+    task count_lines(input integer used);
+        begin
+            lines = 0;
+            last_letter = 10;
+            letter = $fgetc(file);
+            while (letter >= 0) begin
+                if (last_letter == 10) lines = lines + 1;
+                last_letter = letter;
+                letter = $fgetc(file);
+            end
+            $fclose(file);
+            if (lines != used) begin
+                $display("a file has %0d lines instead of %0d", lines, used);
+                unused = unused + 1;
+            end
+        end
+    endtask
     initial begin
+        file = $fopen("configuration.hex", "r");
+        count_lines(WRITES);
+        file = $fopen("image.hex", "r");
+        count_lines(BEATS * IMAGES);
+        file = $fopen("results.hex", "r");
+        count_lines(RESULTS * IMAGES);
         $readmemh("configuration.hex", writes);
         $readmemh("image.hex", image);
         $readmemh("results.hex", expected);
@@ -77,7 +103,8 @@ module testbench;
         quiet <= bvalid || tvalid && tready || result_valid && result_ready ? 0 : quiet + 1;
         if (quiet > 4 * CYCLES + 1000) begin
             $display("FAIL: no end");
-            $finish;
+            $stop;    // status 1 under `vvp -N`
+            $finish;  // where a simulator goes on behind a stop
         end
     end
 
@@ -142,7 +169,13 @@ module testbench;
             finish_images(number + 1);
         end
         repeat (100) @(posedge clk);  // words that nobody expects would come now
-        $display("%s", wrong == 0 ? "PASS" : "FAIL");
-        $finish;
+        if (wrong + unused == 0) begin
+            $display("PASS");
+            $finish;
+        end else begin
+            $display("FAIL");
+            $stop;    // status 1 under `vvp -N`
+            $finish;  // where a simulator goes on behind a stop
+        end
     end
 endmodule
