@@ -84,7 +84,9 @@ def synthesize_xilinx(
         script = vivado_script(names, top="accelerator", part=part, clock_mhz=clock_mhz)
         return {"vivado.tcl": script}
 
-    write_rtl(network, array=array, out=out, extra=project)
+    written = write_rtl(network, array=array, out=out, extra=project)
+    if written.warning is not None:
+        console.say(written.warning)
     design = tiled_design(network, array=array)
     rows = []
     with console.console.status("counting with yosys"):

@@ -114,6 +114,8 @@ def rtl(
         f"wrote {len(written.files)} files to {out}: {design.name}, {written.cycles:,} cycles an "
         f"image, {written.memory_bits:,} bits of memory"
     )
+    if written.warning is not None:
+        console.say(written.warning)
 
 
 def verify(

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from systopack.network.network import PackedNetwork
 from systopack.rtl.parameters import VERILOG
 
 BENCH_IMAGES = 3
@@ -69,12 +68,6 @@ def hex_lines(values: NDArray[np.integer], bits: int) -> str:
     return "".join(
         "".join(f"{int(value) & mask:0{digits}x}" for value in reversed(row)) + "\n" for row in rows
     )
-
-
-def bench_images(network: PackedNetwork) -> NDArray[np.int8]:
-    """Images for a test bench where no real ones are given: noise over all pixel values."""
-    shape = (BENCH_IMAGES, *network.input.shape)
-    return np.random.default_rng(0).integers(-128, 128, shape).astype(np.int8)
 
 
 def bench_files(

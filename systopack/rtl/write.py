@@ -14,7 +14,6 @@ from systopack.folder import write_folder
 from systopack.hardware.array import Array
 from systopack.hardware.tiled import TiledCycles, count_tiled
 from systopack.network.network import PackedNetwork
-from systopack.network.reference import run
 from systopack.rtl.host import CONTROL, START, TILED_IDENTITY, configuration_writes
 from systopack.rtl.identity import axi_parameters, build_digest
 from systopack.rtl.memories import memories_text, memory_bits, tiled_memories
@@ -22,7 +21,8 @@ from systopack.rtl.names import comment, markdown
 from systopack.rtl.parameters import AXI_TILED_SOURCES, LICENSE, LICENSE_LINE, VERILOG
 from systopack.rtl.pipelined.write import pipelined_contents
 from systopack.rtl.program import TiledProgram, compile_tiled
-from systopack.rtl.texts import BENCH_COMMAND, PORTS, REGISTERS, bench_files, bench_images
+from systopack.rtl.telling import telling_images
+from systopack.rtl.texts import BENCH_COMMAND, PORTS, REGISTERS, bench_files
 
 ORGANISATIONS = ("tiled", "pipelined")
 
@@ -35,11 +35,13 @@ class WrittenRtl:
         files: in the order they were written.
         cycles: the model's cycles for one image.
         memory_bits: of all memories that the accelerator needs.
+        warning: what the test bench cannot see with its images, in one sentence, or None.
     """
 
     files: tuple[Path, ...]
     cycles: int
     memory_bits: int
+    warning: str | None
 
 
 def write_rtl(
@@ -58,7 +60,8 @@ def write_rtl(
         array: the array to build.
         out: the folder; made where missing.
         organisation: "tiled" or "pipelined" (one set of cells for each layer).
-        images: shape (B, C, H, W), int8, for the test bench, B at least 1; None: three of noise.
+        images: shape (B, C, H, W), int8, for the test bench, B at least 1; None: three of noise. Where
+            all give the same results, one that gives others is added.
         extra: makes further files from the names of the Verilog files.
 
     Raises:
@@ -69,22 +72,25 @@ def write_rtl(
         raise InvalidOptionError(
             f"organisation is '{organisation}', but it must be one of {', '.join(ORGANISATIONS)}."
         )
-    if images is None:
-        images = bench_images(network)
-    if len(images) == 0 or images.shape[1:] != network.input.shape:
+    if images is not None and (
+        len(images) == 0 or images.shape[1:] != network.input.shape
+    ):
         raise InvalidOptionError(
             f"Images for the test bench have shape {images.shape}, but network '{network.name}' "
             f"takes {network.input.shape}; give at least one of that shape."
         )
-    results = run(network, images)[network.output.name]
+    images, results, warning = telling_images(network, images)
     build = pipelined_contents if organisation == "pipelined" else _tiled_contents
     contents, cycles, bits = build(network, array, images, results)
+    if warning is not None:
+        contents["README.md"] += f"\n{warning}\n"
     if extra is not None:
         contents |= extra([name for name in contents if name.endswith(".v")])
     return WrittenRtl(
         files=write_folder(out, contents),
         cycles=cycles,
         memory_bits=bits,
+        warning=warning,
     )
 
 

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from systopack.errors import InvalidOptionError
 from systopack.hardware.array import Array
+from systopack.network.nodes import MatrixLayer
 from systopack.rtl.parameters import VERILOG
 from systopack.rtl.texts import BENCH_COMMAND
 from systopack.rtl.write import write_rtl
@@ -115,8 +117,9 @@ def test_a_clock_that_begins_high_breaks_no_rule(folder, tmp_path):
     shutil.copytree(folder, copy)
     bench = (copy / "testbench.v").read_text()
     names = (copy / "sources.f").read_text().split()
-    for start in ("reg         clk = 1;", "reg clk; initial clk = 1;"):
-        changed = bench.replace("reg         clk = 0, aresetn = 0;", f"{start} reg aresetn = 0;")
+    together = "reg clk, aresetn; initial begin #0 aresetn = 0; clk = 1; end"
+    for start in ("reg clk = 1, aresetn = 0;", together):
+        changed = bench.replace("reg         clk = 0, aresetn = 0;", start)
         assert changed != bench
         (copy / "testbench.v").write_text(changed)
         for order in (["testbench.v", *names], [*reversed(names), "testbench.v"]):
@@ -153,6 +156,32 @@ def test_the_test_bench_sees_faults_at_the_borders(folder, tmp_path, mutant):
     built = run(["iverilog", "-g2005", "-o", "bench", *names, "testbench.v"], copy)
     assert built.returncode == 0, built.stderr
     assert "FAIL" in run(BENCH, copy).stdout
+
+
+@pytest.mark.parametrize("organisation", ["tiled", "pipelined"])
+def test_the_images_of_the_bench_tell_pixels_apart(tmp_path, organisation):
+    network, images = network_and_images(SEED)
+    same = np.repeat(images[:1], 2, axis=0)
+    out, array = tmp_path / "rtl", Array(rows=3, columns=2)
+    written = write_rtl(network, array=array, out=out, images=same, organisation=organisation)
+    assert written.warning is None
+    words = (out / "results.hex").read_text().split()
+    assert len(words) % 3 == 0 and words[: len(words) // 3] != words[-len(words) // 3 :]
+    # No pixel has a weight, so nothing can tell images apart, and that is said.
+    blind = replace(network, nodes=tuple(_blind(node) for node in network.nodes))
+    written = write_rtl(blind, array=array, out=tmp_path / "2", organisation=organisation)
+    assert "give the same results" in written.warning
+    assert written.warning in (tmp_path / "2" / "README.md").read_text()
+
+
+def _blind(node):
+    if not isinstance(node, MatrixLayer):
+        return node
+    bands = tuple(
+        replace(band, values=0 * band.values, channels=0 * band.channels)
+        for band in node.matrix.bands
+    )
+    return replace(node, matrix=replace(node.matrix, bands=bands))
 
 
 def test_images_of_another_shape_are_refused(tmp_path):

@@ -57,6 +57,17 @@ module axi_pipelined #(
     wire [31:0]            result_word;
     wire [31:0]            memory, address, cycles;
     wire [CONFIG_BITS-1:0] data;
+    // The core was written for one network, so it has no parameters that could contradict these.
+    generate
+        if (WEIGHT_BANKS < 1 || WEIGHT_WORDS < 1 || LANE_BANKS < 1 || LANE_WORDS < 1) begin : g_wrong
+            wrong_parameters_every_memory_has_a_word_at_least stop ();
+        end
+        if (BANK_BITS < 1 || BANK_BITS > 24 || (1 << BANK_BITS) < WEIGHT_BANKS
+            || (1 << BANK_BITS) < LANE_BANKS) begin : g_wrong_banks
+            wrong_parameters_BANK_BITS_does_not_number_the_banks stop ();
+        end
+    endgenerate
+
     // The words that a host may write; what a smaller band or lane lacks of them goes nowhere.
     wire [31:0] bank = {8'd0, memory[31:8]};
     wire exists = memory[7:0] == 8'd2 ? bank < WEIGHT_BANKS && address < WEIGHT_WORDS

@@ -99,8 +99,18 @@ module axi_tiled #(
     reg                    complete;  // the last result of this run has been taken
     wire                   result_last = results == RESULTS - 1;
     wire                   given = result_valid && result_ready;
-    // The words that a host may write.
     localparam BANKS = COLUMNS * BANKS_PER_COLUMN + (RESIDUALS != 0 ? LANES : 0);
+    // What only this module knows; the core has more such rules.
+    generate
+        if (RESULTS < 1) begin : g_wrong_results
+            wrong_parameters_RESULTS_must_be_1_or_more stop ();
+        end
+        if (BANK_BITS < 1 || BANK_BITS > 24 || (1 << BANK_BITS) < BANKS * PARTS) begin : g_wrong_banks
+            wrong_parameters_BANK_BITS_does_not_number_the_banks stop ();
+        end
+    endgenerate
+
+    // The words that a host may write.
     reg [31:0] banks, words;
     always @* begin
         case (memory[7:0])

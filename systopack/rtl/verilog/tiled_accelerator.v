@@ -101,6 +101,22 @@ module tiled_accelerator #(
     localparam LOAD_BITS = LOAD_COLUMNS * LOAD_ROWS * (CELL_WEIGHT_BITS + INDEX_BITS);
     localparam LOADS = (COLUMNS - 1) / LOAD_COLUMNS + 1;  // of a block of rows
 
+    // What OUT, LOAD_WAIT and the waits in word times have to be at least, from the array.
+    localparam LATENCY = (COLUMNS - 1) / COLUMNS_PER_REGISTER + 1
+                       + (ROWS - 1) / ROWS_PER_REGISTER + (ALPHA > 1 && LEAN == 0 ? 1 : 0);
+    localparam COMPLETE = FEED + 1 + LATENCY + (CELL == 2 ? 0 : ACC);
+    // The last row of block b takes its weight over this late, counted from its own load: most of
+    // all in the first or in the last block, or in the one before where the last one is not full.
+    localparam FIRST_LAG = ((LOAD_ROWS < ROWS ? LOAD_ROWS : ROWS) - 1) / ROWS_PER_REGISTER;
+    localparam NEXT_LAG = BLOCKS < 2 ? 0
+        : ((BLOCKS - 1) * LOAD_ROWS - 1) / ROWS_PER_REGISTER - (BLOCKS - 2) * COLUMNS;
+    localparam LAST_LAG = (ROWS - 1) / ROWS_PER_REGISTER - (BLOCKS - 1) * COLUMNS;
+    localparam LAG_1 = FIRST_LAG > NEXT_LAG ? FIRST_LAG : NEXT_LAG;
+    localparam LAG = LAG_1 > LAST_LAG ? LAG_1 : LAST_LAG;
+    localparam SWAP_1 = 1 + (ALPHA > 1 && LEAN == 0 ? 1 : 0) + LAG;
+    localparam SWAP = WEIGHT_BUFFERS == 1 ? 0 : SWAP_1 > 1 ? SWAP_1 : 1;
+    localparam LEAST_LOAD = SWAP + LOADS * BLOCKS;  // cycles
+
     // Parameters that contradict each other stop elaboration: the module that is asked for then is
     // not there, and its name is the message.
     generate
@@ -139,8 +155,31 @@ module tiled_accelerator #(
             || CONFIG_BITS < 11 + 2 * ACC) begin : g_wrong_port
             wrong_parameters_CONFIG_BITS_is_less_than_the_widest_memory_word stop ();
         end
-        if (FEED != (READS > LANE_ROWS ? READS : LANE_ROWS) + 3 || OUT <= FEED) begin : g_wrong_delay
-            wrong_parameters_FEED_or_OUT_does_not_follow_from_READS_and_LANE_ROWS stop ();
+        if (FEED != (READS > LANE_ROWS ? READS : LANE_ROWS) + 3) begin : g_wrong_delay
+            wrong_parameters_FEED_does_not_follow_from_READS_and_LANE_ROWS stop ();
+        end
+        if (OUT != COMPLETE) begin : g_wrong_out
+            wrong_parameters_OUT_does_not_follow_from_FEED_and_the_size_of_the_array stop ();
+        end
+        if (ROWS_PER_REGISTER < 1 || ROWS_PER_REGISTER > ROWS || LOAD_ROWS > ROWS
+            || COLUMNS_PER_REGISTER < 1 || COLUMNS_PER_REGISTER > COLUMNS
+            || COLUMNS_PER_ACCUMULATOR < 1 || COLUMNS_PER_ACCUMULATOR > 2) begin : g_wrong_share
+            wrong_parameters_more_rows_or_columns_together_than_there_are stop ();
+        end
+        if (WEIGHT_BUFFERS < 1 || WEIGHT_BUFFERS > 2 || CELL_WEIGHT_BITS < 2 || CELL_WEIGHT_BITS > 8
+            || (WEIGHT_BUFFERS == 1 && BLOCKS != 1)) begin : g_wrong_weights
+            wrong_parameters_WEIGHT_BUFFERS_1_or_2_CELL_WEIGHT_BITS_2_to_8_do_not_hold stop ();
+        end
+        if (LOAD_WAIT != FEED + SWAP - 1 || MIN_LOAD * WORD_CYCLES < LEAST_LOAD) begin : g_wrong_wait
+            wrong_parameters_LOAD_WAIT_or_MIN_LOAD_does_not_follow_from_the_size_of_the_array stop ();
+        end
+        if (MIN_RETURN * WORD_CYCLES < OUT + 6 || MIN_DRAIN * WORD_CYCLES < OUT + LANE_ROWS + 7)
+        begin : g_wrong_return
+            wrong_parameters_MIN_RETURN_or_MIN_DRAIN_is_less_than_OUT_asks_for stop ();
+        end
+        if (RESIDUALS < 0 || RESIDUALS > 1 || AVERAGES < 0 || AVERAGES > 1 || LEAN < 0 || LEAN > 1)
+        begin : g_wrong_flag
+            wrong_parameters_RESIDUALS_AVERAGES_and_LEAN_must_be_0_or_1 stop ();
         end
         if ((LEAN == 0 && (COLUMNS_PER_REGISTER != 1 || COLUMNS_PER_ACCUMULATOR != 1))
             || COLUMNS_PER_REGISTER % COLUMNS_PER_ACCUMULATOR != 0
