@@ -72,9 +72,7 @@ def write_rtl(
         raise InvalidOptionError(
             f"organisation is '{organisation}', but it must be one of {', '.join(ORGANISATIONS)}."
         )
-    if images is not None and (
-        len(images) == 0 or images.shape[1:] != network.input.shape
-    ):
+    if images is not None and (len(images) == 0 or images.shape[1:] != network.input.shape):
         raise InvalidOptionError(
             f"Images for the test bench have shape {images.shape}, but network '{network.name}' "
             f"takes {network.input.shape}; give at least one of that shape."
@@ -160,7 +158,7 @@ Array: {array.name}, {array.accumulator_bits}-bit accumulators. One image takes
   value (8 digits). They fill the memories; the last one starts a run.
 - `testbench.v` with `image.hex` and `results.hex`: several images, the first without a wait, the
   others with random pauses on both streams; prints PASS, or FAIL
-  and then ends with a status other than 0. `-DSYSTOPACK_ASSERTIONS` adds the design's own assertions.
+  and then ends with a status other than 0; `-DSYSTOPACK_ASSERTIONS` adds the design's assertions.
   `{BENCH_COMMAND}`
 
 ## Ports

@@ -9,7 +9,7 @@ import pytest
 
 from systopack.errors import InvalidFileError
 from systopack.hardware.array import Array
-from systopack.rtl.parameters import PIPELINED_SOURCES, TILED_SOURCES, sources
+from systopack.rtl.parameters import AXI_TILED_SOURCES, PIPELINED_SOURCES, TILED_SOURCES, sources
 from systopack.rtl.program import compile_tiled
 from systopack.synthesis.yosys import run_yosys
 from systopack.verify.verilator import find_tools
@@ -141,6 +141,15 @@ def test_a_pipelined_block_of_right_parameters_is_elaborated(tmp_path, top):
 def test_every_block_of_the_pipelined_accelerator_checks_its_parameters():
     named = {name.removesuffix(".v") for name in PIPELINED_SOURCES if name.startswith("pipe_")}
     assert named == set(BLOCKS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"RESULTS": 0}, "RESULTS_must_be"), ({"BANK_BITS": 1}, "BANK_BITS_does")],
+)
+def test_the_ports_stop_with_the_message(right, tmp_path, changes, words):
+    found = icarus(right | {"RESULTS": 4} | changes, tmp_path, "axi_tiled", AXI_TILED_SOURCES)
+    assert found.returncode != 0 and f"wrong_parameters_{words}" in found.stderr, found.stderr
 
 
 @pytest.mark.slow

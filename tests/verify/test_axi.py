@@ -23,7 +23,9 @@ from systopack.rtl.host import (
     MEMORY,
     PIPELINED_IDENTITY,
     STALLED,
+    STATUS,
     TILED_IDENTITY,
+    Host,
     configuration_writes,
 )
 from systopack.rtl.parameters import sources
@@ -189,6 +191,23 @@ def test_data_beyond_a_word_is_refused(ready, board):
     memory_of(board, program.images[-1].memory)
     assert [board.write(DATA, 1) for _ in range(chunks + 1)] == [OKAY] * chunks + [SLVERR]
     assert board.write(COMMIT, 0) == OKAY and board.write(DATA, 1) == OKAY
+
+
+def test_a_drop_while_the_host_asks_is_not_forgotten():
+    drops = 0
+
+    def read(register):
+        nonlocal drops
+        found = {STATUS: 2 * (drops > 0), DROPPED: drops}[register]
+        drops += 1  # one more right after it was read
+        return found
+
+    def write(register, value):
+        nonlocal drops
+        drops += 1
+
+    host = Host(write, read)
+    assert [host.wrong_length() for _ in range(4)] == [False, True, True, True]
 
 
 def memory_of(board, memory, *, bank=0, address=0):

@@ -105,7 +105,7 @@ other every {cycles.period_cycles:,} cycles. The memories hold {memory_bits(memo
   value (8 digits). They load weights and output parameters; the last one starts.
 - `testbench.v` with `image.hex` and `results.hex`: several images, the first without a wait, the
   others with random pauses on both streams; prints PASS, or FAIL
-  and then ends with a status other than 0. `-DSYSTOPACK_ASSERTIONS` adds the design's own assertions.
+  and then ends with a status other than 0; `-DSYSTOPACK_ASSERTIONS` adds the design's assertions.
   `{BENCH_COMMAND}`
 - `clock_gate.v`: with `GATED` 1 the clocks of idle cells stop; silicon puts its own cell there, and
   drives `test_enable` in a scan test. With `GATED` 0, the default, tie it low.
