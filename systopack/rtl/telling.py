@@ -20,9 +20,9 @@ def telling_images(
     """The images for a test bench, their results, and a sentence where all results are the same.
 
     Args:
-        images: shape (B, C, H, W), int8, B at least 1; None: three of noise. Where they all give the
-            same results, further ones are tried (the extremes of a pixel, boards, more noise), and the
-            first one with other results is added.
+        images: shape (B, C, H, W), int8, B at least 1; None: three of noise. Where they all give
+            the same results, further ones are tried (the extremes of a pixel, boards, more noise),
+            and the first one with other results is added.
     """
     if images is None:
         images = _noise(network, BENCH_IMAGES, seed=0)
@@ -50,7 +50,7 @@ def _noise(network: PackedNetwork, count: int, *, seed: int) -> NDArray[np.int8]
 
 
 def _others(network: PackedNetwork) -> Iterator[NDArray[np.int8]]:
-    """Images of shape (C, H, W): even ones, boards of both extremes, noise, dark and bright noise."""
+    """Images of shape (C, H, W): even ones, boards of extremes, noise, dark and bright noise."""
     shape = network.input.shape
     for value in (127, -128, 0):
         yield np.full(shape, value, np.int8)

@@ -60,8 +60,8 @@ def write_rtl(
         array: the array to build.
         out: the folder; made where missing.
         organisation: "tiled" or "pipelined" (one set of cells for each layer).
-        images: shape (B, C, H, W), int8, for the test bench, B at least 1; None: three of noise. Where
-            all give the same results, one that gives others is added.
+        images: shape (B, C, H, W), int8, for the test bench, B at least 1; None: three of noise.
+            Where all give the same results, one that gives others is added.
         extra: makes further files from the names of the Verilog files.
 
     Raises:
