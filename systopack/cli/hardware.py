@@ -108,7 +108,7 @@ def rtl(
         array=design,
         out=out,
         organisation=organisation,
-        images=_bench_images(loaded, data),
+        image=_bench_images(loaded, data),
     )
     console.say(
         f"wrote {len(written.files)} files to {out}: {design.name}, {written.cycles:,} cycles an "

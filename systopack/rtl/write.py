@@ -50,7 +50,7 @@ def write_rtl(
     array: Array,
     out: Path | str,
     organisation: str = "tiled",
-    images: NDArray[np.int8] | None = None,
+    image: NDArray[np.int8] | None = None,
     extra: Callable[[list[str]], dict[str, str]] | None = None,
 ) -> WrittenRtl:
     """Write Verilog, memory contents, a self-checking test bench and a README.
@@ -60,7 +60,8 @@ def write_rtl(
         array: the array to build.
         out: the folder; made where missing.
         organisation: "tiled" or "pipelined" (one set of cells for each layer).
-        images: shape (B, C, H, W), int8, for the test bench, B at least 1; None: three of noise.
+        image: int8, for the test bench: one of shape (C, H, W), or several (B, C, H, W); None:
+            three of noise.
             Where all give the same results, one that gives others is added.
         extra: makes further files from the names of the Verilog files.
 
@@ -72,6 +73,7 @@ def write_rtl(
         raise InvalidOptionError(
             f"organisation is '{organisation}', but it must be one of {', '.join(ORGANISATIONS)}."
         )
+    images = image[None] if image is not None and image.ndim == 3 else image
     if images is not None and (len(images) == 0 or images.shape[1:] != network.input.shape):
         raise InvalidOptionError(
             f"Images for the test bench have shape {images.shape}, but network '{network.name}' "

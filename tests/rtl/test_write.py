@@ -51,7 +51,7 @@ def folder(request, tmp_path_factory):
         array = Array(
             rows=3, columns=5, lean=True, columns_per_register=2, columns_per_accumulator=2
         )
-    write_rtl(network, array=array, out=out, images=images, organisation=organisation)
+    write_rtl(network, array=array, out=out, image=images, organisation=organisation)
     return out
 
 
@@ -188,7 +188,7 @@ def test_images_of_another_shape_are_refused(tmp_path):
     network, images = network_and_images(SEED)
     for wrong in (images[:0], images[:, :, :-1] if images.shape[2] > 1 else images[..., :-1]):
         with pytest.raises(InvalidOptionError, match="give at least one of that shape"):
-            write_rtl(network, array=Array(rows=2, columns=2), out=tmp_path / "x", images=wrong)
+            write_rtl(network, array=Array(rows=2, columns=2), out=tmp_path / "x", image=wrong)
 
 
 def test_yosys_elaborates_it(folder):
