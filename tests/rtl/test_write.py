@@ -163,7 +163,7 @@ def test_the_images_of_the_bench_tell_pixels_apart(tmp_path, organisation):
     network, images = network_and_images(SEED)
     same = np.repeat(images[:1], 2, axis=0)
     out, array = tmp_path / "rtl", Array(rows=3, columns=2)
-    written = write_rtl(network, array=array, out=out, images=same, organisation=organisation)
+    written = write_rtl(network, array=array, out=out, image=same, organisation=organisation)
     assert written.warning is None
     words = (out / "results.hex").read_text().split()
     assert len(words) % 3 == 0 and words[: len(words) // 3] != words[-len(words) // 3 :]
