@@ -220,7 +220,8 @@ module systolic_array #(
                 assign load_rows[r] = {{(32 - BLOCK_BITS) {1'b0}}, load_block} == r / LOAD_ROWS;
             end
             for (a = 0; a < LOAD_BITS; a = a + 1) begin : g_data
-                for (r = 0; r < ROWS; r = r + LOAD_ROWS) begin : g_block
+                // A step of at least 1: wrong parameters end in a message, not in an endless loop.
+                for (r = 0; r < ROWS; r = r + (LOAD_ROWS < 1 ? 1 : LOAD_ROWS)) begin : g_block
                     localparam PART = ROWS - r < LOAD_ROWS ? ROWS - r : LOAD_ROWS;
                     assign data[a*ROWS+r+:PART] = coming[a*LOAD_ROWS+:PART];
                 end
