@@ -19,7 +19,7 @@ ESCAPED = [
     (np._core._exceptions._ArrayMemoryError((10**6, 10**6), np.dtype(float)), "not enough memory"),
     (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9"), "not enough memory"),
     (OSError(errno.ENOSPC, "No space left on device", "x"), "disk is full"),
-    (PermissionError(errno.EACCES, "Permission denied", "/root/x"), "/root/x: Permission denied"),
+    (PermissionError(errno.EACCES, "Permission denied", "/data/x"), "/data/x: Permission denied"),
     (OSError(), "OSError"),
     (RuntimeError("Could not determine home directory."), "home directory"),
     (KeyError("a\nb"), "KeyError"),
