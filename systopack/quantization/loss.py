@@ -125,7 +125,8 @@ def tensor_errors(
     return {
         name: TensorError(
             power=float(squares.sum()),
-            noise=float(noise.sum()),
+            # A channel that is one number for all images carries no signal to be noisy.
+            noise=float(noise[squares - np.square(total) / count > _NO_SIGNAL * squares].sum()),
             signal=float((squares - np.square(total) / count).sum()),
         )
         for name, (squares, noise, total, count) in sums.items()
