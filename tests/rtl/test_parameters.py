@@ -122,6 +122,13 @@ def test_icarus_stops_with_the_message(right, tmp_path, changes, words):
     assert f"wrong_parameters_{words}" in found.stderr or words in found.stderr
 
 
+@pytest.mark.parametrize("top", [TOP, "axi_tiled"])
+def test_a_top_is_elaborated_with_its_own_defaults(tmp_path, top):
+    """As yosys does before it gives a top module the parameters it was asked for."""
+    found = icarus({}, tmp_path, top, AXI_TILED_SOURCES)
+    assert found.returncode == 0, found.stderr
+
+
 def test_right_parameters_are_elaborated(right, tmp_path):
     assert icarus(right, tmp_path).returncode == 0
 

@@ -33,11 +33,11 @@ module tiled_accelerator #(
     parameter RESIDUALS = 1,          // 1: the network has residual additions
     parameter BLOCKS = 1,
     parameter FEED = 11,
-    parameter OUT = 100,
-    parameter LOAD_WAIT = 40,
+    parameter OUT = 108,
+    parameter LOAD_WAIT = 43,
     parameter MIN_LOAD = 9,
-    parameter MIN_RETURN = 14,
-    parameter MIN_DRAIN = 15,
+    parameter MIN_RETURN = 15,
+    parameter MIN_DRAIN = 16,
     parameter ADDRESS_BITS = 12,      // words of a bank
     parameter PARTS = 1,              // of a bank, each with a write port
     parameter PART_BITS = 0,
