@@ -1,7 +1,7 @@
 """Area, clock and energy of cells at gate level, for every alpha and kind of cell.
 
 Run: python benchmarks/asic_cells.py LIBERTY CIFAR10 [--alpha 1 2 4 8 16]
-     [--cell mx bl bit-parallel] [--columns-per-register 1 2] [--columns-per-accumulator 1]
+     [--cell mx bl bit-parallel] [--cells-per-stage 1 2] [--cells-per-accumulator 1]
      [--weight-buffers 2] [--out asic_cells.json]
 Real tiles of zoo:resnet20-cifar10 with real test images run on the netlist; every sum is checked.
 All cells do the same work: a cell reads its channel modulo alpha. A record's other cells stay.
@@ -33,11 +33,11 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("liberty", type=Path)
     parser.add_argument("data")
-    parser.add_argument("--columns-per-register", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--columns-per-accumulator", type=int, default=1)
+    parser.add_argument("--cells-per-stage", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--cells-per-accumulator", type=int, default=1)
     parser.add_argument("--weight-buffers", type=int, default=2)
     parser.add_argument("--alpha", type=int, nargs="+", default=[1, 8])
-    parser.add_argument("--cell", nargs="+", default=["mx"], help="mx is lean")
+    parser.add_argument("--cell", nargs="+", default=["mx"], help="mx is compact")
     parser.add_argument("--size", type=int, default=8)
     parser.add_argument("--out", default="asic_cells.json")
     given = parser.parse_args()
@@ -47,7 +47,7 @@ def main() -> None:
     images = quantize_images(network, open_data(given.data).test_images[:4])
     out = RECORDS / given.out
     figures = dict(read_record(out)["figures"]) if out.exists() else {}
-    forms = [("mx", shared) for shared in given.columns_per_register if "mx" in given.cell]
+    forms = [("mx", shared) for shared in given.cells_per_stage if "mx" in given.cell]
     forms += [(cell, 1) for cell in given.cell if cell != "mx"]
     for (cell, shared), alpha in itertools.product(forms, given.alpha):
         array = Array(
@@ -55,10 +55,10 @@ def main() -> None:
             columns=given.size,
             alpha=alpha,
             cell=cell,
-            lean=cell == "mx",
-            rows_per_register=given.size,
-            columns_per_register=shared,
-            columns_per_accumulator=given.columns_per_accumulator if cell == "mx" else 1,
+            compact=cell == "mx",
+            input_fanout=given.size,
+            cells_per_stage=shared,
+            cells_per_accumulator=given.cells_per_accumulator if cell == "mx" else 1,
             weight_buffers=given.weight_buffers,
         )
         found = measure_array(
@@ -66,7 +66,7 @@ def main() -> None:
         )
         assert found.energy is not None
         name = (
-            f"{array.name}, {shared} columns per register, {array.columns_per_accumulator} per "
+            f"{array.name}, {shared} columns per register, {array.cells_per_accumulator} per "
             f"accumulator, {array.weight_buffers} weights"
         )
         figures[name] = {
@@ -90,7 +90,7 @@ def main() -> None:
                 "library": library.name,
                 "options": asdict(options),
                 "network": str(NETWORK),
-                "rows_per_register": given.size,
+                "input_fanout": given.size,
             },
             seed=0,
             inputs={given.liberty.name: sha256_of_file(given.liberty)},

@@ -7,7 +7,7 @@ Every array is mapped, simulated at gate level with the weights and words of mos
 ResNet-20, dense for alpha 1, packed for alpha 8, and idle, with nothing but zeros; non-negative
 least squares gives the coefficients. Tiles are of three lengths, as the load of a tile and its
 cycles could not be told apart otherwise. Five layers are kept back and predicted. The array alone:
-wires, clock tree, and the logic outside the array are not in these numbers. Clock gates, gating
+wires, clock tree, and the periphery are not in these numbers. Clock gates, gating
 'clock', are those of registers with an enable; the array's clock never stops, so a cycle without
 words costs what it was measured to cost. Points that a record has already, of other arrays, stay.
 """
@@ -157,7 +157,7 @@ def measure(
     )
     print(
         array.name,
-        f"lean {array.lean} gates {gates}: {point.cell_area_um2:.1f} um2 a cell, critical "
+        f"compact {array.compact} gates {gates}: {point.cell_area_um2:.1f} um2 a cell, critical "
         f"{delays.critical_ns:.2f} ns, errors "
         + ", ".join(f"{error:+.3f}" for error in fit.errors.values()),
         {name: round(value, 4) for name, value in fit.coefficients.energies.items()},
@@ -168,11 +168,11 @@ def measure(
 
 def _key(point: MeasuredPoint) -> str:
     array = point.array
-    together = "two products an accumulator, " if array.columns_per_accumulator == 2 else ""
+    together = "two products an accumulator, " if array.cells_per_accumulator == 2 else ""
     weights = "one weight a cell, " if array.weight_buffers == 1 else ""
     return (
-        f"{array.name}, {array.columns_per_register} columns a sum register, {together}"
-        f"{array.rows_per_register} rows an input register, {weights}{point.gating}"
+        f"{array.name}, {array.cells_per_stage} columns a sum register, {together}"
+        f"{array.input_fanout} rows an input register, {weights}{point.gating}"
     )
 
 
@@ -183,11 +183,11 @@ def main() -> None:
     parser.add_argument("--name", default="energy_coefficients.json")
     parser.add_argument("--data", default="../shared/data/cifar10")
     parser.add_argument("--sizes", type=int, nargs="+", default=[8, 16])
-    parser.add_argument("--columns-per-register", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--rows-per-register", type=int, help="[default: all rows]")
-    parser.add_argument("--columns-per-accumulator", type=int, default=1)
+    parser.add_argument("--cells-per-stage", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--input-fanout", type=int, help="[default: all rows]")
+    parser.add_argument("--cells-per-accumulator", type=int, default=1)
     parser.add_argument("--weight-buffers", type=int, default=2)
-    parser.add_argument("--full", action="store_true", help="cells that are not lean, instead")
+    parser.add_argument("--full", action="store_true", help="cells that are not compact, instead")
     parser.add_argument("--gating", choices=["clock", "none"], nargs="+", default=["clock"])
     options = parser.parse_args()
     path = RECORDS / options.name
@@ -202,17 +202,17 @@ def main() -> None:
     if path.exists():
         points = {_key(point): point for point in read_coefficients(path).points}
         errors = dict(read_record(path)["configuration"]["errors"])
-    shares = [1] if options.full else options.columns_per_register
+    shares = [1] if options.full else options.cells_per_stage
     for size, gating, shared in itertools.product(options.sizes, options.gating, shares):
         for alpha, network in networks.items():
             array = Array(
                 rows=size,
                 columns=size,
                 alpha=alpha,
-                lean=not options.full,
-                rows_per_register=min(options.rows_per_register or size, size),
-                columns_per_register=shared,
-                columns_per_accumulator=options.columns_per_accumulator,
+                compact=not options.full,
+                input_fanout=min(options.input_fanout or size, size),
+                cells_per_stage=shared,
+                cells_per_accumulator=options.cells_per_accumulator,
                 weight_buffers=options.weight_buffers,
             )
             images = quantize_images(network, pixels)

@@ -1,4 +1,4 @@
-"""Claim: Verilator runs the 32 x 32 array, alpha 8, at 500,000 cycles a second or more.
+"""Property: Verilator runs the 32 x 32 array, alpha 8, at 500,000 cycles a second or more.
 
 Every output bit is checked against plain integer sums.
 Run: python benchmarks/hardware_simulation.py

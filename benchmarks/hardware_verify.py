@@ -1,10 +1,10 @@
-"""Claim: zoo networks run in Verilog with 0 differing words and the cycles of the models.
+"""Property: zoo networks run in Verilog with 0 differing words and the cycles of the models.
 
     python benchmarks/hardware_verify.py [CASE ...] --data ../shared/data
 
 LeNet-5-Shift with 100 images under 5 minutes, the build of the hardware without a cache included;
 ResNet-20 with 2 images; both on the tiled 32 x 32 array and layer-pipelined. The cases with banks
-of two parts are those of the rows in docs/results.md; lean cells take half an hour to compile. A
+of two parts are those of the rows in docs/results.md; compact cells take half an hour to compile. A
 case that is named is measured anew, the others stay in the record as they are.
 """
 
@@ -45,8 +45,8 @@ class Case:
     options: Mapping[str, Any] = field(default_factory=dict)  # of the array
 
 
-ONE_WEIGHT = {"rows_per_register": 32, "weight_buffers": 1, "bank_parts": 2}
-LEAN = {"lean": True, "columns_per_register": 8, "columns_per_accumulator": 2, **ONE_WEIGHT}
+ONE_WEIGHT = {"input_fanout": 32, "weight_buffers": 1, "sub_banks": 2}
+COMPACT = {"compact": True, "cells_per_stage": 8, "cells_per_accumulator": 2, **ONE_WEIGHT}
 
 
 CASES = {
@@ -79,12 +79,12 @@ CASES = {
             ("resnet20-dense", "resnet20-cifar10-dense", "cifar10", 1, 1),
         )
     },
-    "resnet20-lean": Case(
+    "resnet20-compact": Case(
         network="resnet20-cifar10-fast",
         organisation="tiled",
         data="cifar10",
         images=1,
-        options=LEAN,
+        options=COMPACT,
     ),
 }
 

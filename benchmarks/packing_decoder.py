@@ -59,7 +59,7 @@ def pruned_weights(shape: tuple[int, int], seed: int) -> NDArray[np.float32]:
     return weights
 
 
-def energy(values: NDArray[np.float32]) -> float:
+def squared_norm(values: NDArray[np.float32]) -> float:
     """The sum of squares, row by row in double precision."""
     return sum(float(np.square(row, dtype=np.float64).sum()) for row in values)
 
@@ -84,7 +84,7 @@ def pack_layer(shape: tuple[int, int], seed: int) -> dict[str, Any]:
         "groups": len(packed.groups),
         "groups_lower_bound": combinatorial_bound(problem).groups,
         "packing_efficiency": packed.packing_efficiency,
-        "energy_kept": energy(packed.values) / energy(weights),
+        "squared_norm_kept": squared_norm(packed.values) / squared_norm(weights),
         "make_s": made - began,
         "pack_s": done - made,
     }
@@ -117,8 +117,10 @@ def main() -> None:
         "nonzeros": sum(layer["nonzeros"] for layer in measured.values()),
         "packed_cells_ratio": sum(la["rows"] * la["groups"] for la in measured.values())
         / parameters,
-        "energy_kept_least": min(layer["energy_kept"] for layer in measured.values()),
-        "energy_kept_mean": sum(la["energy_kept"] * la["nonzeros"] for la in measured.values())
+        "squared_norm_kept_least": min(layer["squared_norm_kept"] for layer in measured.values()),
+        "squared_norm_kept_mean": sum(
+            la["squared_norm_kept"] * la["nonzeros"] for la in measured.values()
+        )
         / sum(layer["nonzeros"] for layer in measured.values()),
         "pack_s": sum(layer["pack_s"] for layer in measured.values()),
         "pack_slowest_s": max(layer["pack_s"] for layer in measured.values()),

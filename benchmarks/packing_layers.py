@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from packing_matrices import ALPHA, kept_l2
 
-from systopack.packing.objective import MostEnergy
+from systopack.packing.objective import MostNorm
 from systopack.packing.pack import pack
 from systopack.packing.pruning import magnitude_mask
 from systopack.records import Record, sha256_of_file
@@ -55,7 +55,7 @@ def main() -> None:
             alpha=ALPHA,
             gamma=GAMMA,
             policy="best",
-            objective=MostEnergy(groups=len(packed["authors"].groups)),
+            objective=MostNorm(groups=len(packed["authors"].groups)),
         )
         rows["best at the groups of authors"] = {
             "groups": len(same.groups),

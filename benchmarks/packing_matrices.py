@@ -77,6 +77,6 @@ def pruned_matrix(
 
 
 def kept_l2(packed: PackedMatrix, matrix: NDArray[np.float32]) -> float:
-    """The square root of kept energy over energy."""
+    """The square root of kept squared norm over squared norm."""
     kept = sum(float((band.values.astype(np.float64) ** 2).sum()) for band in packed.bands)
     return math.sqrt(kept / float((matrix.astype(np.float64) ** 2).sum()))

@@ -36,7 +36,7 @@ def main() -> None:
         raise SystemExit("this is not the published matrix")
     half = float(np.sort(weights, axis=1)[:, 32:].sum())
     figures: dict[str, object] = {"default": default, "half_of_rows": half}
-    # Importance 1 / |w| makes the energy importance * w^2 the magnitude |w| of that paper.
+    # Importance 1 / |w| makes the squared norm importance * w^2 the magnitude |w| of that paper.
     importance = 1 / np.abs(weights)
     n_of_m(weights, n=2, m=4, permute="best", importance=importance, time_limit_s=0.2)
     for policy, limit in (("least-loss", None), ("refine", None), ("best", 1.0), ("best", 10.0)):

@@ -41,7 +41,9 @@ def draw_policies(path: Path) -> None:
                 if pruned:
                     axes.plot([column + 0.3, column + 0.7], [row + 0.7, row + 0.3], "r-", lw=1.5)
         kept = float((dense**2).sum() / (EXAMPLE**2).sum())
-        axes.set_title(f"{policy}\n{len(packed.groups)} groups, {100 * kept:.0f} % of energy kept")
+        axes.set_title(
+            f"{policy}\n{len(packed.groups)} groups, {100 * kept:.0f} % of squared norm kept"
+        )
         rows, columns = EXAMPLE.shape
         axes.set(xlim=(0, columns), ylim=(rows, 0), xticks=[], yticks=[], aspect="equal")
     figure.savefig(path, dpi=110)
@@ -62,7 +64,7 @@ def draw_choice(figures: dict[str, Any], path: Path) -> None:
                               fontsize=8)  # fmt: skip
         axes.set_title(f"{title}: fewer is better" if lossless else f"{title}: more is better")
         axes.set_xlabel("processor time (ms)")
-        axes.set_ylabel("column groups" if lossless else "energy kept (%)")
+        axes.set_ylabel("column groups" if lossless else "squared norm kept (%)")
         axes.margins(0.16)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
@@ -71,7 +73,7 @@ def draw_choice(figures: dict[str, Any], path: Path) -> None:
 
 
 def draw_front(figures: dict[str, Any], path: Path) -> None:
-    """Groups against energy kept of every policy, a panel a layer."""
+    """Groups against squared norm kept of every policy, a panel a layer."""
     columns = 4
     rows = -(-len(figures) // columns)
     figure, panels = plt.subplots(rows, columns, figsize=(12, 2.4 * rows), layout="constrained")
@@ -86,7 +88,7 @@ def draw_front(figures: dict[str, Any], path: Path) -> None:
                   label="best, at the groups of authors")  # fmt: skip
         axes.set_title(name.removesuffix(".weight"), fontsize=9)
         axes.set_xlabel("column groups")
-        axes.set_ylabel("energy kept (%)")
+        axes.set_ylabel("squared norm kept (%)")
     handles, labels = panels.flat[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4)
     figure.savefig(path, dpi=90)

@@ -1,4 +1,4 @@
-"""Groups and energy kept of every policy on the eleven entries; `best` with time limits."""
+"""Groups and squared norm kept of every policy on the eleven entries; `best` with time limits."""
 
 from __future__ import annotations
 

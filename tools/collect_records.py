@@ -18,7 +18,7 @@ RECORDS = ROOT / "benchmarks" / "records"
 TARGET = ROOT / "systopack" / "records_data"
 KINDS = {
     *("accuracy-resnet20", "mnist"),
-    *("energy-coefficients", "outside-logic", "hardware_verify"),
+    *("energy-coefficients", "periphery", "hardware_verify"),
 }
 
 

@@ -44,8 +44,8 @@ def layers(figures: Figures) -> list[str]:
         for name, row in figures.items()
     ]
     return [
-        f"At the number of groups of `authors` (star), `best` keeps more energy on {more} of the "
-        f"{len(figures)} layers.",
+        f"At the number of groups of `authors` (star), `best` keeps more squared norm on {more} of "
+        f"the {len(figures)} layers.",
         "",
         *table(
             "layer | `authors` groups / L2 | `best` groups / L2 | "
@@ -157,12 +157,12 @@ def decoder(figures: Figures) -> list[str]:
                 str(len(found)),
                 "-".join(str(count) for count in dict.fromkeys((groups[0], groups[-1]))),
                 str(found[0]["groups_lower_bound"]),
-                f"{sum(layer['energy_kept'] for layer in found) / len(found):.3f}",
+                f"{sum(layer['squared_norm_kept'] for layer in found) / len(found):.3f}",
                 f"{seconds[len(seconds) // 2]:.2f}",
             ]
         )
     return [
-        *table("layers of | number | groups | at least | energy kept | median seconds", rows),
+        *table("layers of | number | groups | at least | squared norm kept | median seconds", rows),
         "",
         f"All {total['layers']} layers, {total['parameters']:,} parameters: "
         f"{total['pack_s']:.0f} s of packing, the slowest layer {total['pack_slowest_s']:.1f} s; "

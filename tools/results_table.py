@@ -18,7 +18,7 @@ from typing import Any
 import pages
 
 from systopack.records import read_record
-from systopack.reproduce.kinds import WITH_OUTSIDE, one_kind
+from systopack.reproduce.kinds import WITH_PERIPHERY, one_kind
 from systopack.reproduce.published import load_published
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -202,16 +202,16 @@ def reproduction(figures: Figures) -> list[tuple[str, str]]:
         return []
     rows = []
     for subject, ratios in subjects.items():
-        outside = ratios.get(f"{WITH_OUTSIDE}, {options}")
-        if outside is None:
+        periphery = ratios.get(f"{WITH_PERIPHERY}, {options}")
+        if periphery is None:
             continue  # not measured as a whole
         rows.append(
             (
                 f"{subject}: packed against dense, each on its own 32 x 32 accelerator at 45 nm "
                 f"gate level, array and memories ({options})",
                 f"{ratios[f'energy per sample, {options}']:.3f} of the energy at "
-                f"{ratios[f'throughput, {options}']:.2f} times the throughput; {outside:.3f} with "
-                "the logic outside the array",
+                f"{ratios[f'throughput, {options}']:.2f} times the throughput; {periphery:.3f} "
+                "with the periphery",
             )
         )
     return rows

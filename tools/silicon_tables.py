@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parents[1]
 RECORDS = ROOT / "benchmarks" / "records"
 Figures = Mapping[str, Any]
 _FORM = {
-    "columns_per_register": "columns a sum register",
-    "columns_per_accumulator": "an accumulator",
+    "cells_per_stage": "columns a sum register",
+    "cells_per_accumulator": "an accumulator",
     "weight_buffers": "weights a cell",
 }
 
@@ -30,7 +30,7 @@ def cells(name: str) -> list[str]:
     entries = {}
     for figures in record["figures"].values():
         array = figures["array"]
-        kind = f"{array['cell']}{' lean' if array['lean'] else ''}"
+        kind = f"{array['cell']}{' compact' if array['compact'] else ''}"
         form = tuple(array[field] for field in _FORM)
         entries[kind, form, array["alpha"]] = figures
     header = ["cell", *_FORM.values(), "alpha", "area, um2", "ratio", "path, ns"]
@@ -92,9 +92,9 @@ def accelerator() -> list[str]:
     ]
 
 
-def outside() -> list[str]:
-    """Energy of the logic outside the array, by block."""
-    record = read_record(RECORDS / "outside_logic.json")
+def periphery() -> list[str]:
+    """Energy of the periphery, by block."""
+    record = read_record(RECORDS / "periphery.json")
     blocks = ("activation banks", "output lanes", "control")
     header = ["network", "alpha", "clock gates", "cycles", "flip-flops"]
     header += [*(f"{block}, pJ a cycle" for block in blocks), "all, pJ a cycle", "clock pins"]
@@ -131,14 +131,14 @@ def coefficients() -> list[str]:
     rows = []
     for point in record["figures"]["points"]:
         name = f"{point['rows']}x{point['columns']} alpha {point['alpha']}"
-        name = f"{point['cell']}{' lean' if point['lean'] else ''} {name}"
+        name = f"{point['cell']}{' compact' if point['compact'] else ''} {name}"
         missed = errors[_key(name, point)].values()
         rows.append(
             [
                 name,
                 "yes" if point["gating"] == "clock" else "no",
                 *(str(point[field]) for field in _FORM),
-                str(point["rows_per_register"]),
+                str(point["input_fanout"]),
                 f"{point['cell_area_um2']:.1f}",
                 *(
                     f"{point[field]:.4f}"
@@ -152,11 +152,11 @@ def coefficients() -> list[str]:
 
 def _key(name: str, point: Figures) -> str:
     """A measured array, as benchmarks/energy_coefficients.py calls it."""
-    together = "two products an accumulator, " if point["columns_per_accumulator"] == 2 else ""
+    together = "two products an accumulator, " if point["cells_per_accumulator"] == 2 else ""
     weights = "one weight a cell, " if point["weight_buffers"] == 1 else ""
     return (
-        f"{name}, {point['columns_per_register']} columns a sum register, {together}"
-        f"{point['rows_per_register']} rows an input register, {weights}{point['gating']}"
+        f"{name}, {point['cells_per_stage']} columns a sum register, {together}"
+        f"{point['input_fanout']} rows an input register, {weights}{point['gating']}"
     )
 
 
@@ -168,7 +168,7 @@ if __name__ == "__main__":
                 "nangate45": cells("asic_cells.json"),
                 "sky130": cells("asic_cells_sky130.json"),
                 "accelerator": accelerator(),
-                "outside": outside(),
+                "periphery": periphery(),
             },
         ),
         ("energy.md", {"coefficients": coefficients()}),

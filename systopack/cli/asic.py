@@ -20,7 +20,7 @@ class Request:
         network: packed network whose tiles run on the netlist, None: area and clock alone.
         data: where its images are from.
         array: the array.
-        block: cell, row, array, accelerator, or outside: its logic outside the array.
+        block: cell, row, array, accelerator, or periphery: its periphery.
         liberty: a Liberty file, None: the bundled one.
         clock_ns: clock period.
         node_nm: of the library, for the memories of an accelerator; None: 130 for the bundled
@@ -52,12 +52,12 @@ def synthesize_asic(request: Request) -> None:
     from systopack.synthesis.measure import measure_array
     from systopack.synthesis.yosys import yosys_version
 
-    if request.block not in ("cell", "row", "array", "accelerator", "outside"):
+    if request.block not in ("cell", "row", "array", "accelerator", "periphery"):
         raise InvalidOptionError(
             f"--block is '{request.block}'; the ASIC target maps cell, row, array, accelerator, or "
-            "outside, the accelerator's logic outside the array."
+            "periphery, the accelerator's periphery."
         )
-    if request.block in ("accelerator", "outside"):
+    if request.block in ("accelerator", "periphery"):
         (_whole if request.block == "accelerator" else _outside)(request)
         return
     options = Options(clock_ns=request.clock_ns)
@@ -189,7 +189,7 @@ def _whole(request: Request) -> None:
 
 
 def _outside(request: Request) -> None:
-    """What the logic outside the array takes while it runs an image."""
+    """What the periphery takes while it runs an image."""
     from systopack.data.open import open_data
     from systopack.errors import InvalidOptionError
     from systopack.network.file import load
@@ -199,13 +199,13 @@ def _outside(request: Request) -> None:
     from systopack.rtl.program import compile_tiled
     from systopack.synthesis.asic import Options
     from systopack.synthesis.liberty import BUNDLED, read_library
-    from systopack.synthesis.outside import measure_outside
+    from systopack.synthesis.periphery import measure_periphery
     from systopack.synthesis.yosys import yosys_version
 
     if request.network is None:
         raise InvalidOptionError(
-            "--block outside runs an image of a network through the accelerator; give its .spk or "
-            "zoo:NAME."
+            "--block periphery runs an image of a network through the accelerator; give its .spk "
+            "or zoo:NAME."
         )
     file = network_file(request.network)
     loaded = load(file)
@@ -214,7 +214,7 @@ def _outside(request: Request) -> None:
     image = quantize_images(loaded, open_data(request.data).test_images[:1])[0]
     library = read_library(request.liberty or BUNDLED)
     with console.console.status(f"mapping and simulating what is around {design.name}") as status:
-        found = measure_outside(
+        found = measure_periphery(
             program,
             image,
             library=library,
@@ -237,7 +237,7 @@ def _outside(request: Request) -> None:
     console.table([f"around {design.name}", library.name], rows)
     record = request.out / "synthesize.json"
     Record(
-        kind="synthesize-outside",
+        kind="synthesize-periphery",
         figures={**asdict(found), "total_pj": found.total_pj, "pyosys": yosys_version()},
         configuration={"array": asdict(design), "library": library.name, "target": "asic"},
         inputs={path.name: sha256_of_file(path) for path in (file, library.path)},

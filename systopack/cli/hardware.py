@@ -59,13 +59,13 @@ def rtl(
     array: SizeOption = "32x32",
     alpha: AlphaOption = 8,
     cell: CellOption = "mx",
-    rows_per_register: RowsPerRegisterOption = 1,
+    input_fanout: RowsPerRegisterOption = 1,
     load_rows: LoadRowsOption = None,
-    lean: LeanOption = False,
-    columns_per_register: ColumnsPerRegisterOption = 1,
-    columns_per_accumulator: ColumnsPerAccumulatorOption = 1,
+    compact: LeanOption = False,
+    cells_per_stage: ColumnsPerRegisterOption = 1,
+    cells_per_accumulator: ColumnsPerAccumulatorOption = 1,
     weight_buffers: WeightBuffersOption = 2,
-    bank_parts: BankPartsOption = 1,
+    sub_banks: BankPartsOption = 1,
     organisation: OrganisationOption = "tiled",
     data: Annotated[
         str | None,
@@ -79,8 +79,8 @@ def rtl(
 
     Example: systopack rtl packed.spk --array 32x32 --alpha 8 --cell mx --out rtl
     systopack rtl zoo:lenet5-mnist --organisation pipelined --out pipelined
-    systopack rtl zoo:lenet5-mnist --lean --columns-per-register 8 --columns-per-accumulator 2
-    --weight-buffers 1 --rows-per-register 32 --out lean
+    systopack rtl zoo:lenet5-mnist --compact --cells-per-stage 8 --cells-per-accumulator 2
+    --weight-buffers 1 --input-fanout 32 --out compact
     """
     from systopack.folder import check_folder
     from systopack.network.file import load
@@ -95,13 +95,13 @@ def rtl(
         array,
         alpha=alpha,
         cell=cell,
-        rows_per_register=rows_per_register,
+        input_fanout=input_fanout,
         load_rows=load_rows,
-        lean=lean,
-        columns_per_register=columns_per_register,
-        columns_per_accumulator=columns_per_accumulator,
+        compact=compact,
+        cells_per_stage=cells_per_stage,
+        cells_per_accumulator=cells_per_accumulator,
         weight_buffers=weight_buffers,
-        bank_parts=_checked_parts(bank_parts, organisation),
+        sub_banks=_checked_parts(sub_banks, organisation),
     )
     written = write_rtl(
         loaded,
@@ -125,13 +125,13 @@ def verify(
     array: SizeOption = "32x32",
     alpha: AlphaOption = 8,
     cell: CellOption = "mx",
-    rows_per_register: RowsPerRegisterOption = 1,
+    input_fanout: RowsPerRegisterOption = 1,
     load_rows: LoadRowsOption = None,
-    lean: LeanOption = False,
-    columns_per_register: ColumnsPerRegisterOption = 1,
-    columns_per_accumulator: ColumnsPerAccumulatorOption = 1,
+    compact: LeanOption = False,
+    cells_per_stage: ColumnsPerRegisterOption = 1,
+    cells_per_accumulator: ColumnsPerAccumulatorOption = 1,
     weight_buffers: WeightBuffersOption = 2,
-    bank_parts: BankPartsOption = 1,
+    sub_banks: BankPartsOption = 1,
     organisation: OrganisationOption = "tiled",
     trace: Annotated[
         Path | None,
@@ -165,13 +165,13 @@ def verify(
         array,
         alpha=alpha,
         cell=cell,
-        rows_per_register=rows_per_register,
+        input_fanout=input_fanout,
         load_rows=load_rows,
-        lean=lean,
-        columns_per_register=columns_per_register,
-        columns_per_accumulator=columns_per_accumulator,
+        compact=compact,
+        cells_per_stage=cells_per_stage,
+        cells_per_accumulator=cells_per_accumulator,
         weight_buffers=weight_buffers,
-        bank_parts=_checked_parts(bank_parts, organisation),
+        sub_banks=_checked_parts(sub_banks, organisation),
     )
     pixels = open_data(data).test_images[: max(images, 0)]
     with console.console.status("building the RTL and running it"):
@@ -231,7 +231,7 @@ def _checked_parts(parts: int, organisation: str) -> int:
 
     if organisation == "pipelined" and parts != 1:
         raise InvalidOptionError(
-            f"--bank-parts is {parts}, but the layer-pipelined accelerator has no activation "
+            f"--sub-banks is {parts}, but the layer-pipelined accelerator has no activation "
             "banks; leave it out, or choose --organisation tiled."
         )
     return parts

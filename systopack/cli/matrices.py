@@ -47,9 +47,9 @@ def pack(
     objective: Annotated[
         str,
         typer.Option(
-            help="groups: as few as can be; groups!: the same at any cost of energy; "
+            help="groups: as few as can be; groups!: the same at any cost of squared norm; "
             "tiles:COLUMNS: fewest tiles of an array so wide, its last columns filled; "
-            "energy:GROUPS: most energy in so many groups."
+            "norm:GROUPS: most squared norm in so many groups."
         ),
     ] = "groups",
     density: Annotated[
@@ -178,7 +178,7 @@ def _figures(layer: PackedLayer, rows: int, columns: int) -> dict[str, Any]:
         "nonzeros": matrix.nonzeros,
         "packed_cells": matrix.packed_cells,
         "packing_efficiency": matrix.packing_efficiency,
-        "energy_kept": layer.energy_kept,
+        "squared_norm_kept": layer.squared_norm_kept,
         "tiles": matrix.tile_count(rows=rows, columns=columns),
         "dense_tiles": -(-matrix.rows // rows) * -(-matrix.columns // columns),
         "pack_s": layer.seconds_s,
@@ -195,7 +195,7 @@ def _row(name: str, entry: dict[str, Any]) -> list[str]:
         str(sum(groups)) if len(groups) == 1 else f"{sum(groups)} in {len(groups)}",
         "-" if bound is None else f"{bound} ({gap})",
         f"{entry['packing_efficiency']:.3f}",
-        f"{entry['energy_kept']:.3f}",
+        f"{entry['squared_norm_kept']:.3f}",
         f"{entry['dense_tiles']} -> {entry['tiles']}",
         f"{entry['pack_s']:.2f}",
     ]

@@ -38,12 +38,12 @@ def simulate(
     against: Annotated[
         Path | None, typer.Option(help="Another network, for instance the dense one, to compare.")
     ] = None,
-    rows_per_register: RowsPerRegisterOption = 1,
-    lean: LeanOption = False,
-    columns_per_register: ColumnsPerRegisterOption = 1,
-    columns_per_accumulator: ColumnsPerAccumulatorOption = 1,
+    input_fanout: RowsPerRegisterOption = 1,
+    compact: LeanOption = False,
+    cells_per_stage: ColumnsPerRegisterOption = 1,
+    cells_per_accumulator: ColumnsPerAccumulatorOption = 1,
     weight_buffers: WeightBuffersOption = 2,
-    bank_parts: BankPartsOption = 1,
+    sub_banks: BankPartsOption = 1,
     out: Annotated[
         Path | None, typer.Option(help="Record to write. [default: NETWORK.simulate.json]")
     ] = None,
@@ -72,12 +72,12 @@ def simulate(
             alpha=alpha,
             accumulator_bits=loaded.accumulator_bits,
             cell=cell,  # type: ignore[arg-type]
-            rows_per_register=rows_per_register,
-            lean=lean,
-            columns_per_register=columns_per_register,
-            columns_per_accumulator=columns_per_accumulator,
+            input_fanout=input_fanout,
+            compact=compact,
+            cells_per_stage=cells_per_stage,
+            cells_per_accumulator=cells_per_accumulator,
             weight_buffers=weight_buffers,
-            bank_parts=bank_parts,
+            sub_banks=sub_banks,
         )
         counted[str(file)] = count_cycles(loaded, array=design, overlap=overlap)
         whole[str(file)] = count_tiled(loaded, array=design)

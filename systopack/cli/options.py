@@ -46,13 +46,13 @@ RowsPerRegisterOption = Annotated[
     int, typer.Option(help="Rows that share an input register; 1: fully systolic.")
 ]
 LeanOption = Annotated[
-    bool, typer.Option("--lean", help="mx and il: cells with the fewest flip-flops.")
+    bool, typer.Option("--compact", help="mx and il: cells with the fewest flip-flops.")
 ]
 ColumnsPerRegisterOption = Annotated[
-    int, typer.Option(help="Lean cells that add to a partial sum in one cycle.")
+    int, typer.Option(help="Compact cells that add to a partial sum in one cycle.")
 ]
 ColumnsPerAccumulatorOption = Annotated[
-    int, typer.Option(help="Lean cells whose products add up in one accumulator, 1 or 2.")
+    int, typer.Option(help="Compact cells whose products add up in one accumulator, 1 or 2.")
 ]
 BankPartsOption = Annotated[
     int,

@@ -48,8 +48,8 @@ def synthesize(
     block: Annotated[
         str,
         typer.Option(
-            help="asic: cell, row, array, accelerator (area), or outside (energy of the "
-            "accelerator's logic outside the array)."
+            help="asic: cell, row, array, accelerator (area), or periphery (energy of the "
+            "accelerator's periphery)."
         ),
     ] = "array",
     liberty: Annotated[
@@ -63,17 +63,17 @@ def synthesize(
             "the bundled library, else 45]"
         ),
     ] = None,
-    bank_parts: Annotated[int, typer.Option(help="Memories of an activation bank, 1, 2 or 4.")] = 1,
+    sub_banks: Annotated[int, typer.Option(help="Memories of an activation bank, 1, 2 or 4.")] = 1,
     data: Annotated[str, typer.Option(help="asic: images, 'sample' or a folder.")] = "sample",
-    lean: Annotated[bool, typer.Option(help="asic: cells with the fewest flip-flops.")] = True,
-    rows_per_register: Annotated[
+    compact: Annotated[bool, typer.Option(help="asic: cells with the fewest flip-flops.")] = True,
+    input_fanout: Annotated[
         int | None, typer.Option(help="asic: rows that share input registers. [default: all]")
     ] = None,
-    columns_per_register: Annotated[
-        int, typer.Option(help="asic: lean cells that share sum registers.")
+    cells_per_stage: Annotated[
+        int, typer.Option(help="asic: compact cells that share sum registers.")
     ] = 2,
-    columns_per_accumulator: Annotated[
-        int, typer.Option(help="asic: lean cells whose products share an accumulator, 1 or 2.")
+    cells_per_accumulator: Annotated[
+        int, typer.Option(help="asic: compact cells whose products share an accumulator, 1 or 2.")
     ] = 1,
     weight_buffers: Annotated[
         int, typer.Option(help="Weights a cell holds; 1: the next ones come with a tile's words.")
@@ -89,12 +89,13 @@ def synthesize(
     systopack synthesize --target asic --block cell --array 8x8 --alpha 8 --out cell
 
     systopack synthesize zoo:resnet20-cifar10 --target asic --data cifar10 --array 8x8
-    --columns-per-register 8 --columns-per-accumulator 2 --weight-buffers 1
+    --cells-per-stage 8 --cells-per-accumulator 2 --weight-buffers 1
     --liberty nangate45_typ.lib.gz --out asic
 
     systopack synthesize zoo:lenet5-mnist --target asic --block accelerator --array 8x8 --out whole
 
-    systopack synthesize zoo:lenet5-mnist --target asic --block outside --array 16x16 --out outside
+    systopack synthesize zoo:lenet5-mnist --target asic --block periphery --array 16x16 --out
+    periphery
     """
     if target not in TARGETS:
         raise InvalidOptionError(
@@ -111,14 +112,19 @@ def synthesize(
     from systopack.records import sha256_of_file
 
     _check_effects(
-        given(context), target=target, block=block, cell=cell, lean=lean, alone=network is None
+        given(context),
+        target=target,
+        block=block,
+        cell=cell,
+        compact=compact,
+        alone=network is None,
     )
     claim_folder("synthesize", out, inputs=(network, liberty))
     rows, columns = array_size(array)
     if target != "asic":
         check_folder(out)
     if target == "asic":
-        serial = lean and cell in ("mx", "il")
+        serial = compact and cell in ("mx", "il")
         asic.synthesize_asic(
             asic.Request(
                 network=network,
@@ -128,12 +134,12 @@ def synthesize(
                     columns=columns,
                     alpha=alpha,
                     cell=cell,  # type: ignore[arg-type]
-                    lean=serial,
-                    rows_per_register=rows_per_register or rows,
-                    columns_per_register=min(columns_per_register, columns) if serial else 1,
-                    columns_per_accumulator=columns_per_accumulator,
+                    compact=serial,
+                    input_fanout=input_fanout or rows,
+                    cells_per_stage=min(cells_per_stage, columns) if serial else 1,
+                    cells_per_accumulator=cells_per_accumulator,
                     weight_buffers=weight_buffers,
-                    bank_parts=bank_parts,
+                    sub_banks=sub_banks,
                 ),
                 block=block,
                 liberty=liberty,
@@ -153,9 +159,9 @@ def synthesize(
         alpha=alpha,
         accumulator_bits=loaded.accumulator_bits,
         cell=cell,  # type: ignore[arg-type]
-        columns_per_accumulator=columns_per_accumulator,
+        cells_per_accumulator=cells_per_accumulator,
         weight_buffers=weight_buffers,
-        bank_parts=bank_parts,
+        sub_banks=sub_banks,
     )
     fitted = fit_groups(loaded, columns=columns, alpha=alpha)
     if target == "ecp5":
@@ -174,8 +180,8 @@ def synthesize(
 
 _OF_TARGET = {
     "asic": (
-        *("block", "liberty", "clock_ns", "node_nm", "data", "lean"),
-        *("rows_per_register", "columns_per_register"),
+        *("block", "liberty", "clock_ns", "node_nm", "data", "compact"),
+        *("input_fanout", "cells_per_stage"),
     ),
     "ecp5": ("device", "seeds"),
     "xilinx": ("part",),
@@ -183,7 +189,7 @@ _OF_TARGET = {
 
 
 def _check_effects(
-    options: Collection[str], *, target: str, block: str, cell: str, lean: bool, alone: bool
+    options: Collection[str], *, target: str, block: str, cell: str, compact: bool, alone: bool
 ) -> None:
     """Refuse options that this target, block or cell does not read."""
     for other, names in _OF_TARGET.items():
@@ -194,12 +200,12 @@ def _check_effects(
     refuse_idle(options, ("clock_mhz",), "the ASIC target takes --clock-ns")
     if block != "accelerator":
         refuse_idle(options, ("node_nm",), "only --block accelerator has memories")
-    if block not in ("accelerator", "outside"):
-        refuse_idle(options, ("bank_parts",), f"--block {block} has no activation banks")
+    if block not in ("accelerator", "periphery"):
+        refuse_idle(options, ("sub_banks",), f"--block {block} has no activation banks")
     if alone or block == "accelerator":
         refuse_idle(options, ("data",), "no image is run here")
     if cell not in ("mx", "il"):
-        idle = ("lean", "columns_per_register") if lean else ("columns_per_register",)
-        refuse_idle(options, idle, f"there are no lean '{cell}' cells")
-    elif not lean:
-        refuse_idle(options, ("columns_per_register",), "only lean cells share sum registers")
+        idle = ("compact", "cells_per_stage") if compact else ("cells_per_stage",)
+        refuse_idle(options, idle, f"there are no compact '{cell}' cells")
+    elif not compact:
+        refuse_idle(options, ("cells_per_stage",), "only compact cells share sum registers")

@@ -13,7 +13,7 @@ Cell = Literal["mx", "il", "bl", "bit-parallel"]
 INPUT_BITS = 8
 ALPHA_RANGE = (1, 16)
 WEIGHT_BITS_RANGE = (2, 8)
-BANK_PARTS = (1, 2, 4)
+SUB_BANKS = (1, 2, 4)
 _SIZE_LIMIT = 1024
 
 
@@ -27,19 +27,19 @@ class Array:
         accumulator_bits: 16, 24 or 32; must be the network's.
         cell: "mx" (interleaved bit-serial with multiplexer), "il" (the same without, alpha 1),
             "bl" (balanced bit-serial) or "bit-parallel".
-        rows_per_register: rows that share one input register, 1 (fully systolic) .. rows.
+        input_fanout: rows that share one input register, 1 (fully systolic) .. rows.
         load_rows: rows that receive a weight in one cycle of the weight load; None: all.
         weight_bits: of a weight in a cell, 2..8, two's complement; fewer make cells and weight
             memory smaller, in the same cycles.
-        lean: "mx" or "il" cells with the fewest flip-flops, for silicon: less area and energy at a
-            lower clock, and no register behind the multiplexer.
-        columns_per_register: lean cells that add to a partial sum in one cycle, 1 .. columns.
-        columns_per_accumulator: lean cells that add their products up in one accumulator before
-            the partial sum, 1 or 2; divides columns_per_register.
+        compact: "mx" or "il" cells with the fewest flip-flops, for silicon: less area and energy
+            at a lower clock, and no register behind the multiplexer.
+        cells_per_stage: compact cells that add to a partial sum in one cycle, 1 .. columns.
+        cells_per_accumulator: compact cells that add their products up in one accumulator before
+            the partial sum, 1 or 2; divides cells_per_stage.
         weight_buffers: weights that a cell holds. 2: the next tile's are loaded while the present
-            one runs. 1: the next tile's come with its first words, columns_per_register columns
+            one runs. 1: the next tile's come with its first words, cells_per_stage columns
             and all rows in a cycle; fewer flip-flops, wider weight memory.
-        bank_parts: memories that an activation bank of the tiled accelerator is made of, 1, 2 or 4;
+        sub_banks: memories that an activation bank of the tiled accelerator is made of, 1, 2 or 4;
             each takes a byte a cycle, so that layers with many rows in one bank wait less.
 
     Raises:
@@ -51,24 +51,24 @@ class Array:
     alpha: int = 8
     accumulator_bits: int = 32
     cell: Cell = "mx"
-    rows_per_register: int = 1
+    input_fanout: int = 1
     load_rows: int | None = None
     weight_bits: int = 8
-    lean: bool = False
-    columns_per_register: int = 1
-    columns_per_accumulator: int = 1
+    compact: bool = False
+    cells_per_stage: int = 1
+    cells_per_accumulator: int = 1
     weight_buffers: int = 2
-    bank_parts: int = 1
+    sub_banks: int = 1
 
     def __post_init__(self) -> None:
         for name, low, high in (
             ("rows", 1, _SIZE_LIMIT),
             ("columns", 1, _SIZE_LIMIT),
             ("alpha", *ALPHA_RANGE),
-            ("rows_per_register", 1, self.rows),
+            ("input_fanout", 1, self.rows),
             ("weight_bits", *WEIGHT_BITS_RANGE),
-            ("columns_per_register", 1, self.columns),
-            ("columns_per_accumulator", 1, 2),
+            ("cells_per_stage", 1, self.columns),
+            ("cells_per_accumulator", 1, 2),
             ("weight_buffers", 1, 2),
         ):
             _check_integer(name, getattr(self, name), low, high)
@@ -79,9 +79,9 @@ class Array:
                 f"accumulator_bits is {self.accumulator_bits}, but cells are built for 16, 24 "
                 "and 32 bits; give one of them."
             )
-        if self.bank_parts not in BANK_PARTS:
+        if self.sub_banks not in SUB_BANKS:
             raise InvalidOptionError(
-                f"bank_parts is {self.bank_parts}, but a bank is made of 1, 2 or 4 memories; give "
+                f"sub_banks is {self.sub_banks}, but a bank is made of 1, 2 or 4 memories; give "
                 "one of them."
             )
         if self.cell not in get_args(Cell):
@@ -94,20 +94,20 @@ class Array:
                 "or alpha 1."
             )
 
-        if self.lean and self.cell not in ("mx", "il"):
+        if self.compact and self.cell not in ("mx", "il"):
             raise InvalidOptionError(
-                f"cell is '{self.cell}', but only 'mx' and 'il' cells can be lean; choose one of "
-                "them, or leave lean out."
+                f"cell is '{self.cell}', but only 'mx' and 'il' cells can be compact; choose one "
+                "of them, or leave compact out."
             )
-        if self.columns_per_register > 1 and not self.lean:
+        if self.cells_per_stage > 1 and not self.compact:
             raise InvalidOptionError(
-                f"columns_per_register is {self.columns_per_register}, but only lean cells share "
-                "their sums' registers; make the array lean, or choose 1."
+                f"cells_per_stage is {self.cells_per_stage}, but only compact cells share "
+                "their sums' registers; make the array compact, or choose 1."
             )
-        if self.columns_per_register % self.columns_per_accumulator:
+        if self.cells_per_stage % self.cells_per_accumulator:
             raise InvalidOptionError(
-                f"columns_per_accumulator is {self.columns_per_accumulator}, but it must divide "
-                f"columns_per_register, which is {self.columns_per_register}; choose an even "
+                f"cells_per_accumulator is {self.cells_per_accumulator}, but it must divide "
+                f"cells_per_stage, which is {self.cells_per_stage}; choose an even "
                 "number there, or 1 here."
             )
         if self.weight_buffers == 1 and self.load_blocks > 1:
@@ -130,18 +130,18 @@ class Array:
 
     @property
     def multiplexer_cycles(self) -> int:
-        """Cycles of the registered multiplexer's output: 1; without multiplexer, or lean, 0."""
-        return 1 if self.alpha > 1 and not self.lean else 0
+        """Cycles of the registered multiplexer's output: 1; without multiplexer, or compact, 0."""
+        return 1 if self.alpha > 1 and not self.compact else 0
 
     @property
     def row_cycles(self) -> int:
         """Cycles in which a partial sum passes a row: its registers."""
-        return (self.columns - 1) // self.columns_per_register + 1
+        return (self.columns - 1) // self.cells_per_stage + 1
 
     @property
     def top_row_delay(self) -> int:
         """Cycles from the bottom row to the top row."""
-        return (self.rows - 1) // self.rows_per_register
+        return (self.rows - 1) // self.input_fanout
 
     @property
     def latency_cycles(self) -> int:
@@ -156,7 +156,7 @@ class Array:
     @property
     def load_columns(self) -> int:
         """Columns whose weights enter in one cycle."""
-        return self.columns_per_register if self.weight_buffers == 1 else 1
+        return self.cells_per_stage if self.weight_buffers == 1 else 1
 
     @property
     def first_load_cycles(self) -> int:
@@ -185,24 +185,23 @@ class Array:
             1
             + self.multiplexer_cycles
             + max(
-                last // self.rows_per_register - index * self.columns
-                for index, last in enumerate(waits)
+                last // self.input_fanout - index * self.columns for index, last in enumerate(waits)
             ),
         )
 
     @property
     def name(self) -> str:
         """A short name, for instance 'mx 32x32 alpha 8'."""
-        lean = " lean" if self.lean else ""
-        return f"{self.cell}{lean} {self.rows}x{self.columns} alpha {self.alpha}"
+        compact = " compact" if self.compact else ""
+        return f"{self.cell}{compact} {self.rows}x{self.columns} alpha {self.alpha}"
 
     @property
     def details(self) -> str:
         """The name and all else that tells its cells and registers from others."""
         shared = (
-            f"{self.columns_per_register} columns a sum register",
-            f"{self.columns_per_accumulator} an accumulator",
-            f"{self.rows_per_register} rows an input register",
+            f"{self.cells_per_stage} columns a sum register",
+            f"{self.cells_per_accumulator} an accumulator",
+            f"{self.input_fanout} rows an input register",
             f"{self.weight_buffers} weights a cell of {self.weight_bits} bits",
         )
         return f"{self.name}, {', '.join(shared)}"
@@ -212,17 +211,17 @@ def check_pipelined(network: PackedNetwork, array: Array) -> None:
     """Refuse what the layer-pipelined accelerator cannot be built with.
 
     Raises:
-        InvalidOptionError: the array is lean or holds one weight, or `check_fits` refuses it.
+        InvalidOptionError: the array is compact or holds one weight, or `check_fits` refuses it.
     """
     if array.weight_buffers == 1:
         raise InvalidOptionError(
             "weight_buffers is 1, but on the layer-pipelined accelerator weights do not come with "
             "the words; choose 2, or the tiled organisation."
         )
-    if array.lean:
+    if array.compact:
         raise InvalidOptionError(
-            "The layer-pipelined accelerator has no lean cells yet; choose the tiled organisation, "
-            "or an array that is not lean."
+            "The layer-pipelined accelerator has no compact cells yet; choose the tiled "
+            "organisation, or an array that is not compact."
         )
     check_fits(network, array)
 

@@ -71,7 +71,7 @@ class Placement:
     @property
     def address_bits(self) -> int:
         """Bits of an address: part and place."""
-        return self.place_bits + (self.timing.array.bank_parts - 1).bit_length()
+        return self.place_bits + (self.timing.array.sub_banks - 1).bit_length()
 
     @property
     def descriptor_bits(self) -> int:
@@ -86,7 +86,7 @@ class Placement:
     def writes(self, name: str, tile: RowTile) -> int:
         """Cycles in which the bytes of one position of a row tile are written to the banks."""
         rows = slice(tile.row_start, tile.row_stop)
-        parts = range(self.timing.array.bank_parts)
+        parts = range(self.timing.array.sub_banks)
         return max(int(self.held(name, part)[:, rows].sum(axis=1).max()) for part in parts)
 
     def pooled(self, name: str) -> int:
@@ -117,7 +117,7 @@ def place(network: PackedNetwork, timing: TiledTiming) -> Placement:
     """Find a place for every channel in every bank that reads it."""
     wanted = _wanted(network, timing)
     last_use = _last_readers(network)
-    parts = timing.array.bank_parts
+    parts = timing.array.sub_banks
     places: dict[str, NDArray[np.int64]] = {}  # part + parts * place within it
     living: list[tuple[int, int, int]] = []  # (start, stop, index of the last reader)
     depth = 1

@@ -132,14 +132,16 @@ def count_nonzeros(matrix: NDArray[Any]) -> NDArray[np.int64]:
 
 
 @njit(cache=True)
-def largest_of_groups(energy: NDArray[np.float64], labels: NDArray[np.int64], groups: int) -> float:
-    """The sum over rows and groups of the largest energy; columns of label -1 count nowhere."""
+def largest_of_groups(
+    squared_norm: NDArray[np.float64], labels: NDArray[np.int64], groups: int
+) -> float:
+    """The sum over rows and groups of the largest one; columns of label -1 count nowhere."""
     total = 0.0
     largest = np.empty(groups + 1, np.float64)  # the last one is that of columns in no group
-    for row in range(energy.shape[0]):
+    for row in range(squared_norm.shape[0]):
         largest[:] = 0
-        for column in range(energy.shape[1]):
-            largest[labels[column]] = max(largest[labels[column]], energy[row, column])
+        for column in range(squared_norm.shape[1]):
+            largest[labels[column]] = max(largest[labels[column]], squared_norm[row, column])
         total += largest[:groups].sum()
     return total
 

@@ -67,14 +67,14 @@ class PackedLayer:
         name: of the weight.
         matrix: the packed matrix.
         gap: its groups against the lower bound; None where none was asked for.
-        energy_kept: share, 0..1, of the energy after pruning to the density.
+        squared_norm_kept: share, 0..1, of the squared norm after pruning to the density.
         seconds_s: that packing took.
     """
 
     name: str
     matrix: PackedMatrix
     gap: Gap | None
-    energy_kept: float
+    squared_norm_kept: float
     seconds_s: float
 
 
@@ -115,17 +115,17 @@ def _packed(name: str, weights: NDArray[Any], options: LayerOptions) -> PackedLa
             gamma=float(options.rule.gamma),
             exact=options.bound == "exact",
         )
-    energy = _energy(matrix)
-    kept = sum(_energy(band.values) for band in packed.bands)
+    squared_norm = _squared_norm(matrix)
+    kept = sum(_squared_norm(band.values) for band in packed.bands)
     return PackedLayer(
         name=name,
         matrix=packed,
         gap=gap,
-        energy_kept=kept / energy if energy else 1.0,
+        squared_norm_kept=kept / squared_norm if squared_norm else 1.0,
         seconds_s=seconds,
     )
 
 
-def _energy(values: NDArray[Any]) -> float:
+def _squared_norm(values: NDArray[Any]) -> float:
     """The sum of squares, row by row so that no second matrix is made."""
     return sum(float(np.square(row, dtype=np.float64).sum()) for row in values)

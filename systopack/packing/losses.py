@@ -1,4 +1,4 @@
-"""Energy lost at several numbers of groups, without building the packed matrices."""
+"""Squared norm lost at several numbers of groups, without building the packed matrices."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def losses_at(
     band_rows: int | None = None,
     seed: int = 0,
 ) -> list[float]:
-    """Energy that column-combine pruning loses at each of some numbers of groups.
+    """Squared norm that column-combine pruning loses at each of some numbers of groups.
 
-    Conflicts are not limited (gamma is alpha - 1). The same as packing with `MostEnergy(groups)`
+    Conflicts are not limited (gamma is alpha - 1). The same as packing with `MostNorm(groups)`
     and adding up importance times square over the weights that are gone, but many times faster.
 
     Args:
@@ -48,7 +48,7 @@ def losses_at(
     rule = PackingRule(alpha=alpha, gamma=alpha - 1)
     entry = policy_named(policy)
     weights = None if importance is None else checked_importance(importance, matrix.shape)
-    energy = matrix.astype(np.float64) ** 2 * (1.0 if weights is None else weights)
+    squared_norm = matrix.astype(np.float64) ** 2 * (1.0 if weights is None else weights)
     step = matrix.shape[0] if band_rows is None else band_rows
     losses = np.zeros(len(group_counts))
     with parallel_kernels():
@@ -57,20 +57,20 @@ def losses_at(
             problem = grouping_problem(
                 matrix[band], rule=rule, importance=None if weights is None else weights[band]
             )
-            total = float(energy[band].sum())
+            total = float(squared_norm[band].sum())
             for index, groups in enumerate(group_counts):
                 labels = entry.run(problem, Request(groups=groups, seed=seed))
-                losses[index] += total - kept_energy(energy[band], labels)
+                losses[index] += total - kept_squared_norm(squared_norm[band], labels)
     return [float(loss) for loss in np.maximum(losses, 0)]
 
 
-def kept_energy(energy: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    """The sum over rows and groups of the largest energy.
+def kept_squared_norm(squared_norm: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    """The sum over rows and groups of the largest squared norm.
 
     Args:
-        energy: shape (N, M), at least 0.
+        squared_norm: shape (N, M), at least 0.
         labels: shape (M,): the group of each column, -1 for none.
     """
     from systopack.packing import kernels
 
-    return float(kernels.largest_of_groups(energy, labels, int(labels.max(initial=-1)) + 1))
+    return float(kernels.largest_of_groups(squared_norm, labels, int(labels.max(initial=-1)) + 1))

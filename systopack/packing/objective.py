@@ -9,22 +9,22 @@ from systopack.errors import InvalidOptionError
 
 @dataclass(frozen=True, kw_only=True)
 class FewestGroups:
-    """As few groups as the rule allows, then as much energy as they can keep.
+    """As few groups as the rule allows, then as much squared norm as they can keep.
 
     Args:
-        at_any_cost: let `best` spend energy on fewer groups; by default it stops where less
-            energy would be kept than by the simple policy that needs the fewest groups.
+        at_any_cost: let `best` spend squared norm on fewer groups; by default it stops where less
+            squared norm would be kept than by the simple policy that needs the fewest groups.
     """
 
     at_any_cost: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class MostEnergy:
-    """As much energy as can be kept in a given number of groups: what training wants.
+class MostNorm:
+    """As much squared norm as can be kept in a given number of groups: what training wants.
 
-    With importances the energy is importance times squared weight, so the energy lost is twice
-    the expected rise of the loss (Y. LeCun and others, Optimal Brain Damage, 1990).
+    With importances the squared norm is importance times squared weight, so the squared norm lost
+    is twice the expected rise of the loss (Y. LeCun and others, Optimal Brain Damage, 1990).
 
     Args:
         groups: groups of each row band, at least 1.
@@ -60,11 +60,11 @@ class FewestTiles:
             )
 
 
-Objective = FewestGroups | MostEnergy | FewestTiles
+Objective = FewestGroups | MostNorm | FewestTiles
 
 
 def parse_objective(text: str) -> Objective:
-    """Read an objective: `groups`, `groups!` (at any cost), `energy:17` or `tiles:32`.
+    """Read an objective: `groups`, `groups!` (at any cost), `norm:17` or `tiles:32`.
 
     Raises:
         InvalidOptionError: it is none of these.
@@ -74,10 +74,8 @@ def parse_objective(text: str) -> Objective:
         return FewestGroups()
     if text == "groups!":
         return FewestGroups(at_any_cost=True)
-    if kind in ("energy", "tiles") and number.isdecimal():
-        return (
-            MostEnergy(groups=int(number)) if kind == "energy" else FewestTiles(columns=int(number))
-        )
+    if kind in ("norm", "tiles") and number.isdecimal():
+        return MostNorm(groups=int(number)) if kind == "norm" else FewestTiles(columns=int(number))
     raise InvalidOptionError(
-        f"'{text}' is no objective; write groups, groups!, energy:GROUPS or tiles:COLUMNS."
+        f"'{text}' is no objective; write groups, groups!, norm:GROUPS or tiles:COLUMNS."
     )

@@ -13,7 +13,7 @@ from systopack.errors import InvalidMatrixError, InvalidOptionError
 from systopack.packing.checks import checked_matrix
 from systopack.packing.grouping import groups_from_labels
 from systopack.packing.matrix import Groups, PackedBand, PackedMatrix
-from systopack.packing.objective import FewestGroups, FewestTiles, MostEnergy, Objective
+from systopack.packing.objective import FewestGroups, FewestTiles, MostNorm, Objective
 from systopack.packing.policies.least_loss import best_grouping
 from systopack.packing.policies.registry import Request, policy_named
 from systopack.packing.problem import GroupingProblem, checked_importance, grouping_problem
@@ -46,7 +46,7 @@ def pack(
         gamma: conflicts allowed in a group, as an average per row, 0..alpha - 1.
         policy: how columns are grouped: `dense-column-first`, `authors`, `least-loss`,
             `assignment`, `polish`, `refine` or `best`. The default never takes more groups than
-            the two before it, nor keeps less energy in as many.
+            the two before it, nor keeps less squared norm in as many.
         objective: what the policy is to be best at.
         seed: of everything random; the same seed gives the same groups.
         time_limit_s: seconds, above 0, to search for; None for a fixed amount of search.
@@ -258,8 +258,9 @@ def n_of_m(
     Args:
         filter_matrix: shape (N, M), real and finite.
         permute: a policy (see `pack`) that chooses which columns share a block, so that the most
-            energy is kept; None for consecutive columns. Empty columns fill blocks up; blocks of
-            nothing else are left out. `contiguous_order` of the groups is the permutation.
+            squared norm is kept; None for consecutive columns. Empty columns fill blocks up;
+            blocks of nothing else are left out. `contiguous_order` of the groups is the
+            permutation.
         seed, time_limit_s, importance: as in `pack`, for `permute`.
 
     Raises:
@@ -280,7 +281,7 @@ def n_of_m(
             kept=n,
             conflicts_allowed=matrix.size,
         )
-        labels = _labels(problem, permute, MostEnergy(groups=blocks), seed, time_limit_s)
+        labels = _labels(problem, permute, MostNorm(groups=blocks), seed, time_limit_s)
         permuted = _filled_up(groups_from_labels(labels), matrix, m)
         return PackedMatrix(
             columns=columns,

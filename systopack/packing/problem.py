@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from systopack.errors import InvalidOptionError
 from systopack.packing.rule import PackingRule
 
-_SMALLEST_ENERGY = np.float32(1e-30)  # a nonzero weight never counts as an empty cell
+_SMALLEST_SQUARED_NORM = np.float32(1e-30)  # a nonzero weight never counts as an empty cell
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,7 +26,7 @@ class GroupingProblem:
         kept: weights kept per row and group, N of N:M; 1 for column combining.
         starts: shape (M + 1,), int64: `starts[c]:starts[c + 1]` are the nonzeros of column c.
         row_of: shape (nonzeros,), int32: the row of each nonzero, ascending within a column.
-        energy: shape (nonzeros,), float32: importance times squared weight, over the largest.
+        squared_norm: shape (nonzeros,), float32: importance times squared weight, over the largest.
     """
 
     rows: int
@@ -36,7 +36,7 @@ class GroupingProblem:
     kept: int
     starts: NDArray[np.int64]
     row_of: NDArray[np.int32]
-    energy: NDArray[np.float32]
+    squared_norm: NDArray[np.float32]
 
     @cached_property
     def column_nonzeros(self) -> NDArray[np.int64]:
@@ -49,9 +49,9 @@ class GroupingProblem:
         return np.bincount(self.row_of, minlength=self.rows)
 
     @cached_property
-    def column_energy(self) -> NDArray[np.float64]:
-        """Shape (M,): energy of each column."""
-        sums = np.concatenate([[0.0], np.cumsum(self.energy, dtype=np.float64)])
+    def column_squared_norm(self) -> NDArray[np.float64]:
+        """Shape (M,): squared norm of each column."""
+        sums = np.concatenate([[0.0], np.cumsum(self.squared_norm, dtype=np.float64)])
         return np.maximum(np.diff(sums[self.starts]), 0)
 
     @cached_property
@@ -60,13 +60,13 @@ class GroupingProblem:
         return int(np.count_nonzero(self.column_nonzeros))
 
     @cached_property
-    def mean_energy(self) -> float:
-        """Mean energy of a nonzero; 1 where there is none."""
-        return float(self.energy.mean(dtype=np.float64)) if self.energy.size else 1.0
+    def mean_squared_norm(self) -> float:
+        """Mean squared norm of a nonzero; 1 where there is none."""
+        return float(self.squared_norm.mean(dtype=np.float64)) if self.squared_norm.size else 1.0
 
     def heaviest_first(self) -> NDArray[np.int64]:
-        """The occupied columns by decreasing energy, ties by index."""
-        order = np.argsort(-self.column_energy, kind="stable")
+        """The occupied columns by decreasing squared norm, ties by index."""
+        order = np.argsort(-self.column_squared_norm, kind="stable")
         return order[self.column_nonzeros[order] > 0]
 
     @cached_property
@@ -118,7 +118,7 @@ def grouping_problem(
         kept=kept,
         starts=starts,
         row_of=row_of,
-        energy=np.maximum(squared.astype(np.float32), _SMALLEST_ENERGY),
+        squared_norm=np.maximum(squared.astype(np.float32), _SMALLEST_SQUARED_NORM),
     )
 
 

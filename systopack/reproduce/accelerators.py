@@ -57,8 +57,8 @@ def against_published(sources: Sources) -> Section:
             f"{node.nm:g} nm at its nominal supply (Stillmaker and Baas 2017; 28 nm counts as "
             "32 nm, 22 nm as 20 nm), from the published supply where there is one. Boards are not "
             "scaled in any other way. Where a source gives only a bound, the bound stands. Ours is "
-            "the array, the memories and, of the tiled accelerator, the logic outside the array "
-            f"{'' if sources.outside else '(not measured here) '}at gate level; a measured chip "
+            "the array, the memories and, of the tiled accelerator, the periphery "
+            f"{'' if sources.periphery else '(not measured here) '}at gate level; a measured chip "
             "pays for its clock tree, wires and pins as well (docs/silicon.md has allowances). "
             "The clock is that of the slower of the array and the logic outside it; that of the "
             "layer-pipelined accelerator was not measured, and is taken to be as slow.",
@@ -140,7 +140,7 @@ def _measured(pair: Pair, sources: Sources) -> list[_Ours]:
             continue
         energy = energies[1]
         cycles, clock_mhz = energy.events.cycles, energy.clock_mhz
-        beside = sources.outside.get((pair.packed.name, energy.gating))
+        beside = sources.periphery.get((pair.packed.name, energy.gating))
         if beside is not None:
             clock_mhz = min(clock_mhz, 1000 / beside.critical_ns)
         if organisation == "pipelined":

@@ -36,7 +36,7 @@ def energy_by_part(sources: Sources) -> Section:
         figures[name_of] = {
             "total_uj": energy.total_pj / 1e6,
             "compute_uj": energy.compute_pj / 1e6,
-            "outside_uj": energy.outside_pj / 1e6,
+            "periphery_uj": energy.periphery_pj / 1e6,
             "memory_uj": energy.memory_pj / 1e6,
             "memory_leakage_uj": energy.memory_leakage_pj / 1e6,
             "memory_um2": energy.memory_um2,
@@ -49,8 +49,8 @@ def energy_by_part(sources: Sources) -> Section:
                 energy.events.network,
                 organisation,
                 f"{energy.total_pj / 1e6:.3f}",
-                f"{(energy.compute_pj - energy.outside_pj) / 1e6:.3f}",
-                "-" if energy.outside is None else f"{energy.outside_pj / 1e6:.3f}",
+                f"{(energy.compute_pj - energy.periphery_pj) / 1e6:.3f}",
+                "-" if energy.periphery is None else f"{energy.periphery_pj / 1e6:.3f}",
                 f"{energy.memory_pj / 1e6:.3f}",
                 f"{100 * energy.memory_share:.0f}",
                 energy.origin,
@@ -94,7 +94,7 @@ def optimum(sources: Sources) -> Section:
     ratio = 1.0
     if sources.coefficients is not None:
         table, name = sources.coefficients
-        for energy in _energies(sources, "tiled", outside=False):
+        for energy in _energies(sources, "tiled", periphery=False):
             point = table.for_array(energy.events.array, gating=energy.gating)
             ratio = idle_ratio(point)
             used = array_efficiency(energy)
@@ -157,13 +157,13 @@ def optimum(sources: Sources) -> Section:
 
 
 def _energies(
-    sources: Sources, organisation: Organisation, *, outside: bool = True
+    sources: Sources, organisation: Organisation, *, periphery: bool = True
 ) -> list[NetworkEnergy]:
     """Dense and packed network of every pair, with the best options."""
     return [
         energy
         for pair in sources.pairs
-        for energy in best_energies(pair, sources, organisation, outside=outside)
+        for energy in best_energies(pair, sources, organisation, periphery=periphery)
     ]
 
 

@@ -19,7 +19,7 @@ from systopack.synthesis.liberty import BUNDLED
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _ALPHAS = ("1", "2", "4", "16")  # alpha 8 is the run with gamma 0.5
 _GAMMAS = ("0.0", "0.25", "0.5", "0.75", "1.0", "1.25", "1.5", "1.75")
-_PAIRS = ("--columns-per-register", "8", "--columns-per-accumulator", "2", "--weight-buffers", "1")
+_PAIRS = ("--cells-per-stage", "8", "--cells-per-accumulator", "2", "--weight-buffers", "1")
 _FRACTIONS = ("0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1.0")
 
 
@@ -75,7 +75,7 @@ def silicon_jobs(liberty: Path | None) -> tuple[Job, ...]:
         Job(script="asic_cells.py", arguments=(*cells, *_PAIRS)),
         Job(
             script="asic_cells.py",
-            arguments=(*cells, "--columns-per-register", "1", "2", "4", "8"),
+            arguments=(*cells, "--cells-per-stage", "1", "2", "4", "8"),
         ),
         Job(script="asic_cells.py", arguments=(*cells, "--cell", "bl", "bit-parallel")),
         *(
@@ -83,15 +83,15 @@ def silicon_jobs(liberty: Path | None) -> tuple[Job, ...]:
             for form in (
                 (*_PAIRS, *both),
                 ("--full", "--weight-buffers", "1", *both),
-                ("--full", "--weight-buffers", "1", "--rows-per-register", "8", "--gating", "none"),
-                ("--full", "--rows-per-register", "8"),
-                ("--columns-per-register", "8", *both),
-                ("--columns-per-register", "1", "8", "--rows-per-register", "8"),
+                ("--full", "--weight-buffers", "1", "--input-fanout", "8", "--gating", "none"),
+                ("--full", "--input-fanout", "8"),
+                ("--cells-per-stage", "8", *both),
+                ("--cells-per-stage", "1", "8", "--input-fanout", "8"),
             )
         ),
         Job(
-            script="outside_logic.py",
-            arguments=("--library", library, "--out", f"outside_logic{suffix}.json"),
+            script="periphery.py",
+            arguments=("--library", library, "--out", f"periphery{suffix}.json"),
         ),
         Job(script="hardware_verify.py", arguments=()),
         Job(script="fpga_lenet.py", arguments=()),

@@ -13,11 +13,11 @@ from systopack.reproduce.content import COMPUTED, recorded
 from systopack.reproduce.published import PaperNetwork
 from systopack.reproduce.sources import ALPHA, SUBJECTS, Options, Pair, Sources, array_for
 
-WITH_OUTSIDE = "energy with the logic outside the array"
+WITH_PERIPHERY = "energy with the periphery"
 ENERGY_LIMIT = 1.15  # times what the throughput alone would leave of the energy
 KIND_HEADER = (
     *("network", "array", "throughput", f"{ENERGY_LIMIT:g} / throughput", "energy per sample"),
-    *("", "with the logic outside", ""),
+    *("", "with the periphery", ""),
 )
 
 
@@ -27,13 +27,13 @@ def energy_pair(
     options: Options,
     *,
     organisation: Organisation = "tiled",
-    outside: bool = False,
+    periphery: bool = False,
 ) -> tuple[NetworkEnergy, NetworkEnergy] | None:
     """Energy of the dense and the packed network, each on its own array; None where the
     organisation cannot be built so, or an array like it was not measured.
 
     Args:
-        outside: with the logic outside the array, where that of both tiled accelerators was
+        periphery: with the periphery, where that of both tiled accelerators was
             measured.
     """
     if sources.coefficients is None:
@@ -41,8 +41,8 @@ def energy_pair(
     table, _ = sources.coefficients
     count = tiled_events if organisation == "tiled" else pipelined_events
     networks = (pair.dense, pair.packed)
-    logic = [sources.outside.get((network.name, options.gating)) for network in networks]
-    if not outside or organisation != "tiled" or None in logic:
+    logic = [sources.periphery.get((network.name, options.gating)) for network in networks]
+    if not periphery or organisation != "tiled" or None in logic:
         logic = [None, None]
     found = []
     for network, alpha, activity, beside in zip(
@@ -52,7 +52,7 @@ def energy_pair(
         try:
             events = count(network, array=array, activity=activity)
             found.append(
-                energy_of(events, coefficients=table, gating=options.gating, outside=beside)
+                energy_of(events, coefficients=table, gating=options.gating, periphery=beside)
             )
         except InvalidOptionError:
             return None
@@ -72,17 +72,17 @@ def best_options(sources: Sources, organisation: Organisation) -> Options | None
 
 
 def best_energies(
-    pair: Pair, sources: Sources, organisation: Organisation, *, outside: bool = True
+    pair: Pair, sources: Sources, organisation: Organisation, *, periphery: bool = True
 ) -> tuple[NetworkEnergy, ...]:
     """Energy of the dense and the packed network with the best options; empty if not measured.
 
     Args:
-        outside: with the logic outside the array, where it was measured.
+        periphery: with the periphery, where it was measured.
     """
     options = best_options(sources, organisation)
     if options is None:
         return ()
-    return energy_pair(pair, sources, options, organisation=organisation, outside=outside) or ()
+    return energy_pair(pair, sources, options, organisation=organisation, periphery=periphery) or ()
 
 
 def one_kind(
@@ -128,11 +128,11 @@ def energies_by_kind(measured: Mapping[str, float]) -> dict[str, float]:
 def kind_rows(paper: str, measured: Mapping[str, float], sources: Sources) -> list[tuple[str, ...]]:
     """Every kind of array against what its throughput alone would give."""
     rows: list[tuple[str, ...]] = []
-    marks = [recorded(_coefficients_name(sources)), recorded(sources.outside_name)]
+    marks = [recorded(_coefficients_name(sources)), recorded(sources.periphery_name)]
     for options, energy in energies_by_kind(measured).items():
         faster = measured[f"throughput, {options}"]
         limit = ENERGY_LIMIT / faster
-        whole = measured.get(f"{WITH_OUTSIDE}, {options}")
+        whole = measured.get(f"{WITH_PERIPHERY}, {options}")
         beside = ("-", "", marks[0])
         if whole is not None:
             beside = (f"{whole:.3f}", _judged(whole, limit), ", ".join(marks))

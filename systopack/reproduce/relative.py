@@ -12,7 +12,7 @@ from systopack.reproduce.content import CITED, COMPUTED, Drawing, Section, Table
 from systopack.reproduce.kinds import (
     ENERGY_LIMIT,
     KIND_HEADER,
-    WITH_OUTSIDE,
+    WITH_PERIPHERY,
     energies_by_kind,
     energy_pair,
     kind_rows,
@@ -20,9 +20,9 @@ from systopack.reproduce.kinds import (
 )
 from systopack.reproduce.published import PaperNetwork, load_published
 from systopack.reproduce.sources import (
-    BANK_PARTS,
     COLUMNS,
     ROWS,
+    SUB_BANKS,
     SUBJECTS,
     Pair,
     Sources,
@@ -108,10 +108,10 @@ def relative(sources: Sources) -> Section:
             "ours: budgets, docs/accuracy.md). Throughput is the ratio of cycles of the whole "
             "tiled accelerator, as the RTL takes them: with the streams from and to the host, and "
             "without them; beside it the array alone, with ideal memories. Activation banks are "
-            f"made of {BANK_PARTS} parts in both accelerators (docs/hardware/streams.md).",
+            f"made of {SUB_BANKS} parts in both accelerators (docs/hardware/streams.md).",
             "The second table has the energy per sample, packed on alpha 8 over dense on alpha 1, "
             "for every kind of array that was measured: gate level of the array with real "
-            "activations, and memories; then with the logic outside the array too, which was "
+            "activations, and memories; then with the periphery too, which was "
             "measured around full cells with 8 rows an input register and two weights (around "
             "another array delays of single bits differ). An array that only ran for fewer "
             "cycles would take 1 / "
@@ -166,9 +166,9 @@ def _ratios(pair: Pair, sources: Sources) -> dict[str, float]:
             cycles = [energy.events.cycles for energy in energies]
             found[f"throughput, {options}"] = cycles[0] / cycles[1]
             found[f"energy per sample, {options}"] = energies[1].total_pj / energies[0].total_pj
-        energies = energy_pair(pair, sources, options, outside=True)
-        if energies is not None and energies[1].outside is not None:
-            name = f"{WITH_OUTSIDE}, {options}"
+        energies = energy_pair(pair, sources, options, periphery=True)
+        if energies is not None and energies[1].periphery is not None:
+            name = f"{WITH_PERIPHERY}, {options}"
             found[name] = energies[1].total_pj / energies[0].total_pj
     return found
 
@@ -248,8 +248,8 @@ def _verdict(paper: PaperNetwork, measured: dict[str, float]) -> str:
             f"{paper.energy[-1]:g} at best."
         )
         told = [_within(measured, "energy per sample")]
-        if any(name.startswith(WITH_OUTSIDE) for name in measured):
-            told.append(f"{_within(measured, WITH_OUTSIDE)} with the logic outside the array")
+        if any(name.startswith(WITH_PERIPHERY) for name in measured):
+            told.append(f"{_within(measured, WITH_PERIPHERY)} with the periphery")
         sentences.append(
             f"Of {len(energies)} kinds of array within {ENERGY_LIMIT:g} / throughput: "
             f"{', '.join(told)}."

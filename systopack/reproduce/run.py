@@ -16,7 +16,7 @@ from systopack.reproduce.accuracy import accuracy
 from systopack.reproduce.content import Drawing, Section
 from systopack.reproduce.efficiency import energy_by_part, optimum
 from systopack.reproduce.latency import latency
-from systopack.reproduce.neighbours import neighbours
+from systopack.reproduce.related import neighbours
 from systopack.reproduce.relative import relative, tiles_per_layer
 from systopack.reproduce.sources import SUBJECTS, Sources
 

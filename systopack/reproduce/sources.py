@@ -20,7 +20,7 @@ from systopack.hardware.energy.coefficients import (
     Gating,
     read_coefficients,
 )
-from systopack.hardware.energy.model import OutsideLogic
+from systopack.hardware.energy.model import Periphery
 from systopack.network.network import PackedNetwork
 from systopack.network.packaged import network_file, packaged_names
 from systopack.records import read_record
@@ -29,7 +29,7 @@ PACKAGED_RECORDS = Path(__file__).resolve().parent.parent / "records_data"
 _CHECKOUT_RECORDS = Path(__file__).resolve().parents[2] / "benchmarks" / "records"
 ROWS = COLUMNS = 32
 ALPHA = 8
-BANK_PARTS = 2  # of both accelerators of a comparison
+SUB_BANKS = 2  # of both accelerators of a comparison
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,28 +78,28 @@ class Options:
     """What both arrays of a comparison have in common, apart from alpha.
 
     Args:
-        gating, lean, columns_per_register, columns_per_accumulator, rows_per_register,
+        gating, compact, cells_per_stage, cells_per_accumulator, input_fanout,
             weight_bits, weight_buffers: see `Array` and `MeasuredPoint`.
     """
 
     gating: Gating
-    lean: bool
-    columns_per_register: int
-    columns_per_accumulator: int
-    rows_per_register: int
+    compact: bool
+    cells_per_stage: int
+    cells_per_accumulator: int
+    input_fanout: int
     weight_bits: int
     weight_buffers: int
 
     def __str__(self) -> str:
         words = [f"gating '{self.gating}'"]
-        if self.lean:
-            words.append("lean cells")
-        if self.columns_per_register > 1:
-            words.append(f"{self.columns_per_register} columns a sum register")
-        if self.columns_per_accumulator > 1:
-            words.append(f"{self.columns_per_accumulator} an accumulator")
-        if self.rows_per_register > 1:
-            words.append(f"{self.rows_per_register} rows an input register")
+        if self.compact:
+            words.append("compact cells")
+        if self.cells_per_stage > 1:
+            words.append(f"{self.cells_per_stage} columns a sum register")
+        if self.cells_per_accumulator > 1:
+            words.append(f"{self.cells_per_accumulator} an accumulator")
+        if self.input_fanout > 1:
+            words.append(f"{self.input_fanout} rows an input register")
         if self.weight_bits < 8:
             words.append(f"weights of {self.weight_bits} bits")
         if self.weight_buffers == 1:
@@ -165,19 +165,19 @@ class Sources:
         return None
 
     @cached_property
-    def outside(self) -> Mapping[tuple[str, Gating], OutsideLogic]:
+    def periphery(self) -> Mapping[tuple[str, Gating], Periphery]:
         """Logic outside the array of tiled accelerators, by network and gating."""
-        found: dict[tuple[str, Gating], OutsideLogic] = {}
+        found: dict[tuple[str, Gating], Periphery] = {}
         for _, record in self._outside_records:
             for case in record["figures"].values():
                 gating: Gating = "clock" if case["clock_gates"] else "none"
-                found[case["network"], gating] = OutsideLogic(
+                found[case["network"], gating] = Periphery(
                     pj_per_cycle=case["total_pj"], critical_ns=case["critical_ns"]
                 )
         return found
 
     @property
-    def outside_name(self) -> str:
+    def periphery_name(self) -> str:
         """The record of it; empty where there is none."""
         return next((name for name, _ in self._outside_records), "")
 
@@ -187,7 +187,7 @@ class Sources:
         library = None if self.coefficients is None else self.coefficients[0].library
         return [
             (name, record)
-            for name, record in self.records_of("outside-logic")
+            for name, record in self.records_of("periphery")
             if record["configuration"].get("library") == library
         ]
 
@@ -204,10 +204,10 @@ class Sources:
                 found[array.alpha].add(
                     Options(
                         gating=point.gating,
-                        lean=array.lean,
-                        columns_per_register=array.columns_per_register,
-                        columns_per_accumulator=array.columns_per_accumulator,
-                        rows_per_register=array.rows_per_register,
+                        compact=array.compact,
+                        cells_per_stage=array.cells_per_stage,
+                        cells_per_accumulator=array.cells_per_accumulator,
+                        input_fanout=array.input_fanout,
                         weight_bits=array.weight_bits,
                         weight_buffers=array.weight_buffers,
                     )
@@ -259,16 +259,16 @@ def array_for(network: PackedNetwork, alpha: int, options: Options | None = None
         columns=COLUMNS,
         alpha=alpha,
         accumulator_bits=network.accumulator_bits,
-        bank_parts=BANK_PARTS,
+        sub_banks=SUB_BANKS,
     )
     if options is None:
         return array
     return replace(
         array,
-        lean=options.lean,
-        columns_per_register=options.columns_per_register,
-        columns_per_accumulator=options.columns_per_accumulator,
-        rows_per_register=options.rows_per_register,
+        compact=options.compact,
+        cells_per_stage=options.cells_per_stage,
+        cells_per_accumulator=options.cells_per_accumulator,
+        input_fanout=options.input_fanout,
         weight_bits=options.weight_bits,
         weight_buffers=options.weight_buffers,
     )

@@ -113,7 +113,7 @@ class _Compiler:
         self.network = network
         self.timing = timing
         self.placement = placement
-        self.parts = timing.array.bank_parts
+        self.parts = timing.array.sub_banks
         self.pools = [node for node in network.nodes if isinstance(node, PoolLayer)]
         self.residual_banks = any(layer.residual is not None for layer in network.layers)
         self.banks = timing.banks + (timing.lanes if self.residual_banks else 0)

@@ -159,7 +159,7 @@ Array: {array.name}, {array.accumulator_bits}-bit accumulators. One image takes
 - `configuration.hex`: {writes:,} register writes, in order, a line each: register (2 digits),
   value (8 digits). They fill the memories; the last one starts a run.
 - `testbench.v` with `image.hex` and `results.hex`: several images, the first without a wait, the
-  others with random pauses on both streams; prints PASS, or FAIL
+  others with random back-pressure on both streams; prints PASS, or FAIL
   and then ends with a status other than 0; `-DSYSTOPACK_ASSERTIONS` adds the design's assertions.
   `{BENCH_COMMAND}`
 

@@ -52,20 +52,20 @@ def piece_of(array: Array, piece: Piece) -> Array:
     """
     if piece == "array":
         return array
-    if piece == "cell" and array.columns_per_accumulator > 1:
+    if piece == "cell" and array.cells_per_accumulator > 1:
         raise InvalidOptionError(
-            f"columns_per_accumulator is {array.columns_per_accumulator}, but a cell alone shares "
+            f"cells_per_accumulator is {array.cells_per_accumulator}, but a cell alone shares "
             "no accumulator; map a row or an array, or choose 1."
         )
     columns = 1 if piece == "cell" else array.columns
-    shared = min(array.columns_per_register, columns)
+    shared = min(array.cells_per_stage, columns)
     return replace(
         array,
         rows=1,
         columns=columns,
-        rows_per_register=1,
+        input_fanout=1,
         load_rows=None,
-        columns_per_register=shared,
+        cells_per_stage=shared,
     )
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from systopack.frontend.graph import LayerGraph
 from systopack.packing.bounds import Gap, group_gap
 from systopack.packing.matrix import Groups, PackedMatrix
-from systopack.packing.objective import MostEnergy
+from systopack.packing.objective import MostNorm
 from systopack.packing.pack import dense, pack, pack_groups
 from systopack.packing.pruning import magnitude_mask
 from systopack.packing.rule import PackingRule
@@ -193,7 +193,7 @@ def combine_within_budgets(
                 alpha=alpha,
                 gamma=alpha - 1,
                 policy=policy,
-                objective=MostEnergy(groups=allotted[name].groups),
+                objective=MostNorm(groups=allotted[name].groups),
                 band_rows=band_rows,
                 importance=None if importance is None else importance[name],
                 seed=seed,

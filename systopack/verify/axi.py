@@ -20,18 +20,18 @@ from systopack.verify.verilator import build, take_assertion
 from systopack.working import WorkingFolder
 
 OKAY, SLVERR = 0, 2
-_ANSWER_CYCLES = 10_000  # a register answers within a few; pauses make it longer
+_ANSWER_CYCLES = 10_000  # a register answers within a few: back-pressure makes it longer
 
 
 class SimulatedBoard:
     """An accelerator in simulation; `host` has the calls that a board answers too.
 
     All ports move at the same time: what is queued goes out while others wait. A board with
-    `pauses` waits at random with every VALID and READY of its own.
+    `back_pressure` waits at random with every VALID and READY of its own.
 
     Args:
         program: the compiled network, which decides how the accelerator is built.
-        pauses: 0: none, else the seed of random pauses.
+        back_pressure: 0: none, else the seed of random back-pressure.
         verilog: folder of the Verilog files.
     """
 
@@ -39,7 +39,7 @@ class SimulatedBoard:
         self,
         program: TiledProgram | PipelinedProgram,
         *,
-        pauses: int = 0,
+        back_pressure: int = 0,
         verilog: Path = VERILOG,
     ) -> None:
         shapes = program.network.shapes
@@ -64,7 +64,7 @@ class SimulatedBoard:
         self._library.violations.restype = ctypes.c_long
         self._library.read_data.restype = ctypes.c_uint32
         take_assertion(self._library)  # of boards before this one
-        self._library.begin(ctypes.c_uint32(pauses))
+        self._library.begin(ctypes.c_uint32(back_pressure))
         self.reset()
         self.host = Host(self._write, self._read)
 

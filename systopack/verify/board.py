@@ -6,7 +6,7 @@ from systopack.verify.bench import Port, copy_port
 
 
 def harness(image_bits: int) -> str:
-    """The host of one accelerator: queues for every channel, random pauses, and watched rules.
+    """The host of one accelerator: queues for every channel, back-pressure, and watched rules.
 
     Args:
         image_bits: of a beat of the image stream.
@@ -36,13 +36,13 @@ static std::deque<Beat> beats;
 static std::vector<uint32_t> words;
 static std::vector<uint8_t> lasts;
 static bool address_sent, data_sent, request_sent;
-static uint32_t answer, read_value, read_response, noise, pauses;
+static uint32_t answer, read_value, read_response, noise, back_pressure;
 static long broken;
 static bool held[3];  // offered and not taken: result, write answer, read answer
 static uint64_t offered[3];
 static bool waits() {
   noise ^= noise << 13; noise ^= noise >> 17; noise ^= noise << 5;
-  return pauses && (noise >> 7 & 3) == 0;
+  return back_pressure && (noise >> 7 & 3) == 0;
 }
 static void send(const uint32_t* p) { Vmodel& model = *top; SEND_IMAGE }
 static void clear() {
@@ -136,7 +136,7 @@ static void tick() {
 extern "C" void begin(uint32_t seed) {
   delete top; delete context;
   context = new VerilatedContext; top = new Vmodel(context);
-  pauses = seed; noise = seed * 2654435761u + 1; broken = 0;
+  back_pressure = seed; noise = seed * 2654435761u + 1; broken = 0;
   top->clk = 0; top->aresetn = 0; top->s_axi_awprot = 0; top->s_axi_arprot = 0;
   clear(); top->eval();
 }

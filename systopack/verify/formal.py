@@ -1,7 +1,7 @@
 """Formal proofs with yosys' SAT solver: no simulation, all values at once.
 
-Each claim is a Verilog module in `proofs/` whose output `holds` must never be 0. What is claimed of
-which block is in `claims.py`.
+Each property is a Verilog module in `proofs/` whose output `holds` must never be 0. What is proven
+of which block is in `properties.py`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _INDUCTION_STEPS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Claim:
+class Property:
     """Something to prove.
 
     Args:
@@ -56,8 +56,8 @@ class Claim:
     any_memory: bool = False
 
 
-def prove(claim: Claim, *, timeout_s: float = 600.0) -> bool:
-    """Try to prove a claim.
+def prove(property: Property, *, timeout_s: float = 600.0) -> bool:
+    """Try to prove a property.
 
     Registers start with any value but where the proof's module gives one.
 
@@ -68,21 +68,21 @@ def prove(claim: Claim, *, timeout_s: float = 600.0) -> bool:
     Raises:
         InvalidFileError: yosys is missing, cannot read the design or does not finish in time.
     """
-    parameters = " ".join(f"-chparam {name} {value}" for name, value in claim.parameters)
+    parameters = " ".join(f"-chparam {name} {value}" for name, value in property.parameters)
     goal = "sat -prove holds 1"
-    if claim.induction:
+    if property.induction:
         goal += f" -tempinduct -maxsteps {_INDUCTION_STEPS}"
-    elif claim.cycles:
-        goal += f" -seq {claim.cycles} -prove-skip {claim.cycles - 1}"
+    elif property.cycles:
+        goal += f" -seq {property.cycles} -prove-skip {property.cycles - 1}"
     commands = [
         # Modules are not built at their default sizes first, which takes minutes for an array.
-        *(f"read_verilog -defer -sv {path}" for path in claim.files),
-        f"hierarchy -top {claim.top} {parameters}",
+        *(f"read_verilog -defer -sv {path}" for path in property.files),
+        f"hierarchy -top {property.top} {parameters}",
         "proc",
         "flatten",
         "memory_collect",
-        "delete t:$mem_v2" if claim.any_memory else "memory_map",
-        *(f"connect -nounset -set {wire} {inner}" for wire, inner in claim.wires),
+        "delete t:$mem_v2" if property.any_memory else "memory_map",
+        *(f"connect -nounset -set {wire} {inner}" for wire, inner in property.wires),
         # A register that only ever takes one value starts with any other one all the same.
         "opt -full -noff",
         "clean",
@@ -98,7 +98,7 @@ def prove(claim: Claim, *, timeout_s: float = 600.0) -> bool:
         )
     except subprocess.TimeoutExpired as error:
         raise InvalidFileError(
-            f"The proof of '{claim.name}' did not end within {timeout_s:.0f} s; give it more time."
+            f"The proof of '{property.name}' did not end within {timeout_s:.0f} s; give more time."
         ) from error
     if any(text in result.stdout for text in _PROVEN):
         return True
@@ -108,11 +108,11 @@ def prove(claim: Claim, *, timeout_s: float = 600.0) -> bool:
         raise InvalidFileError("There is no yosys; install it with 'pip install pyosys'.")
     words = (result.stdout + result.stderr).splitlines()
     lines = [line for line in words if "ERROR" in line] or ["no message"]
-    raise InvalidFileError(f"yosys could not work on '{claim.name}': {lines[0]}")
+    raise InvalidFileError(f"yosys could not work on '{property.name}': {lines[0]}")
 
 
-def prove_all(claims: Sequence[Claim], *, timeout_s: float = 600.0) -> tuple[Claim, ...]:
-    """Try to prove all claims, as many at once as there are processors.
+def prove_all(properties: Sequence[Property], *, timeout_s: float = 600.0) -> tuple[Property, ...]:
+    """Try to prove all properties, as many at once as there are processors.
 
     Returns:
         Those that are not proven, in the order given.
@@ -121,5 +121,5 @@ def prove_all(claims: Sequence[Claim], *, timeout_s: float = 600.0) -> tuple[Cla
         InvalidFileError: as `prove`.
     """
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        outcomes = list(pool.map(lambda claim: prove(claim, timeout_s=timeout_s), claims))
-    return tuple(claim for claim, proven in zip(claims, outcomes, strict=True) if not proven)
+        outcomes = list(pool.map(lambda one: prove(one, timeout_s=timeout_s), properties))
+    return tuple(one for one, proven in zip(properties, outcomes, strict=True) if not proven)

@@ -89,13 +89,14 @@ class PipelinedModel:
         self._library.fill(_pointer(rows), ctypes.c_long(len(rows)))
 
     def run(
-        self, images: NDArray[np.int8], *, pauses: int = 0, cycle_limit: int = 1 << 32
+        self, images: NDArray[np.int8], *, back_pressure: int = 0, cycle_limit: int = 1 << 32
     ) -> PipelinedRun:
         """Run images, one right after another.
 
         Args:
             images: shape (B, C, H, W), int8.
-            pauses: 0: the host never waits; else the seed of random pauses on both streams.
+            back_pressure: 0: the host never waits; else the seed of random back-pressure on both
+                streams.
             cycle_limit: cycles after which the run is given up.
 
         Raises:
@@ -116,7 +117,7 @@ class PipelinedModel:
             ctypes.c_long(results.size),
             _pointer(numbers),
             ctypes.c_long(cycle_limit),
-            ctypes.c_uint32(pauses),
+            ctypes.c_uint32(back_pressure),
         )
         if not ended:
             raise InvalidNetworkError(
@@ -250,10 +251,10 @@ extern "C" void fill(const uint32_t* config, long count) {
   model.go = 0;
 }
 extern "C" long run(const uint8_t* image, long image_count, int32_t* results, long result_count,
-                    int64_t* numbers, long limit, uint32_t pauses) {
+                    int64_t* numbers, long limit, uint32_t back_pressure) {
   auto& model = *top;
   for (int u = 0; u < UNITS; ++u) { cycles_of[u].clear(); words_of[u].clear(); }
-  long sent = 0, got = 0; uint32_t noise = pauses * 2654435761u + 1;
+  long sent = 0, got = 0; uint32_t noise = back_pressure * 2654435761u + 1;
   long burst = 0;
   model.image_valid = 0;
   // Words that no result needs may still come after the last one.
@@ -264,15 +265,15 @@ extern "C" long run(const uint8_t* image, long image_count, int32_t* results, lo
   };
   for (long cycle = 0; cycle < limit && !(got == result_count && all_seen()); ++cycle) {
     noise ^= noise << 13; noise ^= noise >> 17; noise ^= noise << 5;
-    if (pauses && burst == 0) burst = (noise >> 8) %% 400;
-    bool quiet = pauses && --burst > 0 && (noise >> 4 & burst >> 6 & 1);
+    if (back_pressure && burst == 0) burst = (noise >> 8) %% 400;
+    bool quiet = back_pressure && --burst > 0 && (noise >> 4 & burst >> 6 & 1);
     if (!model.image_valid) model.image_valid = sent < image_count && !quiet;
     if (sent < image_count) {
       memcpy(buffer, image + sent * %(channels)d, %(channels)d);
       %(image)s
       model.image_last = sent %% %(image_positions)d == %(image_positions)d - 1;
     }
-    model.result_ready = got < result_count && (!pauses || (noise & 4));
+    model.result_ready = got < result_count && (!back_pressure || (noise & 4));
     model.eval();
     bool took = model.image_valid && model.image_ready;
     if (took && sent == 0) numbers[0] = cycle;

@@ -23,7 +23,7 @@ def verify_pipelined(
     images: NDArray[np.int8],
     *,
     array: Array,
-    pauses: int = 0,
+    back_pressure: int = 0,
     verilog: Path = VERILOG,
     trace: Path | None = None,
     gated: bool = False,
@@ -36,7 +36,8 @@ def verify_pipelined(
     Args:
         images: shape (B, C, H, W), int8, B at least 1.
         array: tile size and cell.
-        pauses: 0, or the seed of random pauses of the host; cycles are not compared then.
+        back_pressure: 0, or the seed of random back-pressure of the host; cycles are not compared
+            then.
         verilog: folder of the Verilog files.
         trace: a VCD file to write all signals of the run to.
         gated: whether the clocks of idle arrays stop.
@@ -54,11 +55,11 @@ def verify_pipelined(
     difference: Difference | None = None
     assertion: str | None = None
     for count in sorted({1, len(images)}):
-        found = model.run(images[:count], pauses=pauses, cycle_limit=limit + 100_000)
+        found = model.run(images[:count], back_pressure=back_pressure, cycle_limit=limit + 100_000)
         assertion = assertion or found.assertion
         number, difference = _compare_words(program, found, images[:count])
         words += number
-        if difference is None and not pauses:
+        if difference is None and not back_pressure:
             plan = schedule(network, program.units, images=count)
             compared += sum(times.size for times in plan.taken.values())
             difference = _compare_cycles(program, found, plan)

@@ -53,7 +53,7 @@ def run_tiled(
     program: TiledProgram,
     images: NDArray[np.int8],
     *,
-    pauses: int = 0,
+    back_pressure: int = 0,
     cycle_limit: int = 1 << 32,
     verilog: Path = VERILOG,
     trace: Path | None = None,
@@ -63,7 +63,8 @@ def run_tiled(
 
     Args:
         images: shape (B, C, H, W), int8.
-        pauses: 0: the host never waits; else the seed of random pauses on both streams.
+        back_pressure: 0: the host never waits; else the seed of random back-pressure on both
+            streams.
         cycle_limit: cycles after which a run is given up.
         verilog: folder of the Verilog files.
         trace: a VCD file for all signals of the run; large and slow, None: no trace.
@@ -104,7 +105,7 @@ def run_tiled(
             _pointer(counters[image]),
             _pointer(sizes),
             ctypes.c_long(cycle_limit),
-            ctypes.c_uint32(pauses + image if pauses else 0),
+            ctypes.c_uint32(back_pressure + image if back_pressure else 0),
             ctypes.c_int(int(image == 0)),
         )
         if not ended:
@@ -148,7 +149,7 @@ def _build(
 
 def _split(log: NDArray[np.uint32], placement: Placement) -> NDArray[np.int64]:
     wide = log.astype(np.int64)
-    bank, part = np.divmod(wide[:, 1] >> 8, placement.timing.array.bank_parts)
+    bank, part = np.divmod(wide[:, 1] >> 8, placement.timing.array.sub_banks)
     address = wide[:, 2] + (part << placement.place_bits)
     byte = wide[:, 1] & 255
     signed = byte - 256 * (byte > 127)
@@ -242,20 +243,20 @@ static void fill(const uint32_t* config, long count) {
 }
 extern "C" long run(const uint32_t* config, long config_count, const uint8_t* image,
                     long image_bytes, int32_t* results, long result_count, uint32_t* op_starts,
-                    uint32_t* counters, int64_t* sizes, long limit, uint32_t pauses, int fresh) {
+                    uint32_t* counters, int64_t* sizes, long limit, uint32_t pressure, int fresh) {
   if (fresh) fill(config, config_count);
   auto& model = *top;
   writes.clear(); words_seen.clear();
-  long sent = 0, got = 0; bool started = false; uint32_t noise = pauses * 2654435761u + 1;
+  long sent = 0, got = 0; bool started = false; uint32_t noise = pressure * 2654435761u + 1;
   // Banks are written up to two cycles into the next instruction, and read no earlier.
   uint32_t op = 0, op_before = 0;
   model.go = 1;
   for (long cycle = 0; cycle < limit; ++cycle) {
     noise ^= noise << 13; noise ^= noise >> 17; noise ^= noise << 5;
-    if (!model.image_valid) model.image_valid = sent < image_bytes && (!pauses || (noise & 3));
+    if (!model.image_valid) model.image_valid = sent < image_bytes && (!pressure || (noise & 3));
     model.image_byte = sent < image_bytes ? image[sent] : 0;
     model.image_last = sent == image_bytes - 1;
-    model.result_ready = !pauses || (noise & 4);
+    model.result_ready = !pressure || (noise & 4);
     model.eval(); %(trace_settled)s
     if (model.busy) { started = true; model.go = 0; }
     if (started && !model.busy) {

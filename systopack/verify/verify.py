@@ -31,7 +31,7 @@ def verify(
     *,
     array: Array,
     organisation: Organisation = "tiled",
-    pauses: int = 0,
+    back_pressure: int = 0,
     verilog: Path = VERILOG,
     trace: Path | None = None,
 ) -> Verification:
@@ -39,7 +39,8 @@ def verify(
 
     Args:
         images: shape (B, C, H, W), int8, B at least 1.
-        pauses: 0, or the seed of random pauses of the host; cycles are not compared then.
+        back_pressure: 0, or the seed of random back-pressure of the host; cycles are not compared
+            then.
         verilog: folder of the Verilog files; another one than the package's to try changes.
         trace: a VCD file to write all signals of the run to; use it with few images.
 
@@ -57,14 +58,19 @@ def verify(
         raise InvalidOptionError("There is no image to verify with; give at least one.")
     if organisation == "pipelined":
         return verify_pipelined(
-            network, images, array=array, pauses=pauses, verilog=verilog, trace=trace
+            network, images, array=array, back_pressure=back_pressure, verilog=verilog, trace=trace
         )
     program = compile_tiled(network, array=array)
     counted = count_tiled(network, array=array, placement=program.placement)
     starts = operation_starts(network, array=array, placement=program.placement)
     limit = 10 * counted.cycles + 10_000
     found = run_tiled(
-        program, images, pauses=pauses, cycle_limit=limit, verilog=verilog, trace=trace
+        program,
+        images,
+        back_pressure=back_pressure,
+        cycle_limit=limit,
+        verilog=verilog,
+        trace=trace,
     )
     tensors = dict(run(network, images, keep=network.by_name))
     words = 0
@@ -73,7 +79,7 @@ def verify(
         own = {name: tensor[image] for name, tensor in tensors.items()}
         count, difference = compare_words(program, found, own, image)
         words += count
-        if difference is None and not pauses:
+        if difference is None and not back_pressure:
             difference = _compare_cycles(program, found, starts, image)
             difference = difference or _compare_counters(counted, found, image)
         if difference is not None:

@@ -21,9 +21,9 @@ def command(tmp_path, **changes):
         ({"clock_ns": 0.0}, "clock period is 0.0 ns"),
         ({"target": "ecp5"}, "give its .spk"),
         ({"block": "accelerator"}, "give its .spk"),
-        ({"block": "outside"}, "runs an image of a network"),
-        ({"block": "cell", "columns_per_accumulator": 2}, "shares no accumulator"),
-        ({"lean": False, "columns_per_accumulator": 2}, "must divide columns_per_register"),
+        ({"block": "periphery"}, "runs an image of a network"),
+        ({"block": "cell", "cells_per_accumulator": 2}, "shares no accumulator"),
+        ({"compact": False, "cells_per_accumulator": 2}, "must divide cells_per_stage"),
         ({"target": "moon"}, "--target is 'moon'"),
     ],
 )
@@ -39,7 +39,7 @@ def test_a_library_that_is_not_there(tmp_path):
 
 @pytest.mark.slow
 def test_the_logic_outside_the_array(tmp_path, capsys):
-    command(tmp_path, network=Path("zoo:lenet5-mnist"), block="outside", array="16x16", alpha=8)
+    command(tmp_path, network=Path("zoo:lenet5-mnist"), block="periphery", array="16x16", alpha=8)
     figures = read_record(tmp_path / "synthesize.json")["figures"]
     assert set(figures["blocks_pj"]) == {"activation banks", "control", "output lanes"}
     assert figures["total_pj"] == pytest.approx(sum(figures["blocks_pj"].values()))

@@ -82,12 +82,12 @@ def test_simulate_and_inspect_a_network(run, network, tmp_path):
     assert "1.000 of the cycles" in out
     figures = json.loads((tmp_path / "net.simulate.json").read_text())["figures"]
     assert figures[str(network)]["cycles"] > 0
-    pairs = ["--lean", "--columns-per-register", 4, "--columns-per-accumulator", 2]
+    pairs = ["--compact", "--cells-per-stage", 4, "--cells-per-accumulator", 2]
     code, out, _ = run("simulate", network, "--array", "8x8", *pairs, "--weight-buffers", 1)
-    assert code == 0 and "on mx lean 8x8 alpha 8" in out
+    assert code == 0 and "on mx compact 8x8 alpha 8" in out
     shorter = json.loads((tmp_path / "net.simulate.json").read_text())["figures"]
     assert shorter[str(network)]["cycles"] < figures[str(network)]["cycles"]
-    assert refused(run("simulate", network, *pairs[1:]), "only lean cells share")
+    assert refused(run("simulate", network, *pairs[1:]), "only compact cells share")
     code, out, _ = run("inspect", network)
     assert "sha256" in out
 
@@ -266,7 +266,7 @@ def test_rtl_is_written_or_refused_whole(run, tmp_path, network):
     assert refused(run("rtl", network, "--out", "rtl", "--alpha", 1), "--alpha 1")
     assert not (tmp_path / "rtl").exists()
     assert refused(run("rtl", network, "--out", "rtl", "--organisation", "magic"), "magic")
-    parts = ("--organisation", "pipelined", "--bank-parts", "2")
+    parts = ("--organisation", "pipelined", "--sub-banks", "2")
     assert refused(run("rtl", network, "--out", "rtl", *parts), "no activation banks")
     code, _, err = run("rtl", network, "--out", "rtl", "--array", "8x8")
     assert (code, err) == (0, "")

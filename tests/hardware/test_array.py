@@ -19,17 +19,17 @@ from tests.networks import random_network
         ({"accumulator_bits": 20}, "accumulator_bits is 20"),
         ({"cell": "xx"}, "cell is 'xx'"),
         ({"cell": "il", "alpha": 8}, "has no multiplexer"),
-        ({"rows_per_register": 33}, "rows_per_register is 33"),
+        ({"input_fanout": 33}, "input_fanout is 33"),
         ({"load_rows": 0}, "load_rows is 0"),
         ({"weight_bits": 1}, "weight_bits is 1"),
         ({"weight_bits": 9}, "weight_bits is 9"),
-        ({"lean": True, "cell": "bl", "alpha": 1}, "only 'mx' and 'il' cells can be lean"),
-        ({"columns_per_register": 2}, "only lean cells share"),
-        ({"lean": True, "columns_per_register": 33}, "columns_per_register is 33"),
-        ({"bank_parts": 3}, "bank_parts is 3"),
-        ({"columns_per_accumulator": 2}, "must divide columns_per_register, which is 1"),
+        ({"compact": True, "cell": "bl", "alpha": 1}, "only 'mx' and 'il' cells can be compact"),
+        ({"cells_per_stage": 2}, "only compact cells share"),
+        ({"compact": True, "cells_per_stage": 33}, "cells_per_stage is 33"),
+        ({"sub_banks": 3}, "sub_banks is 3"),
+        ({"cells_per_accumulator": 2}, "must divide cells_per_stage, which is 1"),
         (
-            {"lean": True, "columns_per_register": 6, "columns_per_accumulator": 3},
+            {"compact": True, "cells_per_stage": 6, "cells_per_accumulator": 3},
             "_accumulator is 3",
         ),
         ({"weight_buffers": 3}, "weight_buffers is 3"),
@@ -54,14 +54,14 @@ def test_the_weight_load_follows_the_wave_of_take_over():
     assert Array(rows=4, columns=3, alpha=8).swap_cycles == 5
     assert Array(rows=4, columns=3, alpha=8, load_rows=1).swap_cycles == 2
     assert Array(rows=4, columns=1, alpha=1, cell="il", load_rows=1).swap_cycles == 1
-    assert Array(rows=4, columns=3, alpha=8, rows_per_register=4).swap_cycles == 2
+    assert Array(rows=4, columns=3, alpha=8, input_fanout=4).swap_cycles == 2
 
 
 def test_weights_that_come_with_the_words_need_no_load_before_them():
     array = Array(rows=4, columns=7, weight_buffers=1)
     assert (array.load_columns, array.load_cycles, array.swap_cycles) == (1, 7, 0)
     assert array.first_load_cycles == 1
-    wide = Array(rows=4, columns=7, lean=True, columns_per_register=3, weight_buffers=1)
+    wide = Array(rows=4, columns=7, compact=True, cells_per_stage=3, weight_buffers=1)
     assert (wide.load_columns, wide.load_cycles) == (3, 3)
     # Tiles of one word follow each other as fast as columns can be loaded.
     parallel = Array(rows=4, columns=7, alpha=1, cell="bit-parallel", weight_buffers=1)

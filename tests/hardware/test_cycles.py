@@ -130,11 +130,11 @@ def simulate(layer: MatrixLayer, array: Array, *, overlap: bool, first: bool) ->
                 begin += word
         for r in range(array.rows):
             for c in range(array.columns):
-                taken[r, c] = begin + r // array.rows_per_register + c + mux
+                taken[r, c] = begin + r // array.input_fanout + c + mux
         last = 0
         for t in range(layer.positions):
             entered = begin + t * word
-            top = entered + mux + (array.rows - 1) // array.rows_per_register
+            top = entered + mux + (array.rows - 1) // array.input_fanout
             last = top + array.columns - 1 + array.partial_sum_cycles
             if returns:
                 assert back[t] <= entered
@@ -153,7 +153,7 @@ def test_the_closed_form_equals_a_simulation_of_every_cell(network, data):
         columns=data.draw(st.integers(1, 6)),
         alpha=8,
         cell=data.draw(st.sampled_from(["mx", "bl", "bit-parallel"])),
-        rows_per_register=data.draw(st.integers(1, rows)),
+        input_fanout=data.draw(st.integers(1, rows)),
         load_rows=data.draw(st.integers(1, rows)),
     )
     overlap = data.draw(st.booleans())

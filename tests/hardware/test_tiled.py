@@ -17,7 +17,7 @@ from tests.networks import concatenated_networks, networks
 
 arrays = st.builds(
     lambda rows, columns, cell, parts: Array(
-        rows=rows, columns=columns, alpha=8, cell=cell, bank_parts=parts
+        rows=rows, columns=columns, alpha=8, cell=cell, sub_banks=parts
     ),
     st.integers(1, 6),
     st.integers(1, 6),
@@ -107,7 +107,7 @@ def test_every_stream_finds_its_channel_and_no_living_tensor_is_overwritten(netw
                     owner[place_of_word] = node.name
         in_part = (1 << placement.place_bits) - 1
         assert all(address & in_part < placement.depth for address in owner)
-        assert max(owner, default=0) >> placement.place_bits < array.bank_parts
+        assert max(owner, default=0) >> placement.place_bits < array.sub_banks
 
 
 def test_parts_of_a_bank_share_the_rows_of_every_row_tile():
@@ -115,7 +115,7 @@ def test_parts_of_a_bank_share_the_rows_of_every_row_tile():
     network = one_layer(dense(np.ones((3, 7), np.int8)), 1, 1)
     tile = RowTile(band=0, row_start=0, row_stop=7, column_tiles=1)
     for parts, cycles in ((1, 7), (2, 4), (4, 2)):
-        array = Array(rows=8, columns=1, bank_parts=parts)
+        array = Array(rows=8, columns=1, sub_banks=parts)
         placement = place(network, TiledTiming(array=array))
         assert placement.writes(network.input.name, tile) == cycles
         assert placement.depth == cycles

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from systopack.packing.objective import FewestTiles, MostEnergy
+from systopack.packing.objective import FewestTiles, MostNorm
 from systopack.packing.pack import pack
 from tests.packing.matrices import filter_matrices, packing_limits
 
@@ -36,7 +36,7 @@ def uneven_matrices(draw: st.DrawFn) -> np.ndarray:
 
 
 def measure(matrix, packed) -> tuple[int, float]:
-    """Groups, and the share of the energy that is kept, both from the unpacked matrix."""
+    """Groups, and the share of the squared norm that is kept, both from the unpacked matrix."""
     groups = sum(len(band.groups) for band in packed.bands)
     return groups, float((packed.to_dense().astype(np.float64) ** 2).sum())
 
@@ -46,9 +46,9 @@ def check_never_worse(matrix, alpha, gamma, **options) -> None:
     slack = 1e-6 * float((matrix.astype(np.float64) ** 2).sum())
     for rule in RULES:
         packed = pack(matrix, alpha=alpha, gamma=gamma, policy=rule, **options)
-        groups, energy = measure(matrix, packed)
+        groups, squared_norm = measure(matrix, packed)
         assert default <= groups, rule
-        assert default < groups or kept >= energy - slack, rule
+        assert default < groups or kept >= squared_norm - slack, rule
 
 
 # Without conflicts `authors` takes 94 groups of it, `dense-column-first` 95.
@@ -73,11 +73,11 @@ def test_never_worse_than_a_rule_on_any_matrix(matrix, limits, rows):
 def test_keeps_as_much_in_the_groups_of_a_rule(matrix, limits, rule):
     alpha, gamma = limits
     packed = pack(matrix, alpha=alpha, gamma=gamma, policy=rule)
-    groups, energy = measure(matrix, packed)
-    aimed = pack(matrix, alpha=alpha, gamma=gamma, objective=MostEnergy(groups=groups))
+    groups, squared_norm = measure(matrix, packed)
+    aimed = pack(matrix, alpha=alpha, gamma=gamma, objective=MostNorm(groups=groups))
     reached, kept = measure(matrix, aimed)
     assert reached <= groups
-    assert kept >= energy * (1 - 1e-6)
+    assert kept >= squared_norm * (1 - 1e-6)
 
 
 @given(matrix=uneven_matrices(), limits=packing_limits(), columns=st.integers(1, 9))
@@ -88,10 +88,10 @@ def test_filling_tiles_never_takes_more_of_them(matrix, limits, columns):
     filled = pack(matrix, alpha=alpha, gamma=gamma, objective=objective)
     groups, kept = measure(matrix, filled)
     for rule in (*RULES, "least-loss"):
-        few, energy = measure(matrix, pack(matrix, alpha=alpha, gamma=gamma, policy=rule))
+        few, squared_norm = measure(matrix, pack(matrix, alpha=alpha, gamma=gamma, policy=rule))
         tiles, fewest = -(-groups // columns), -(-few // columns)
         assert tiles <= fewest, rule
-        assert tiles < fewest or kept >= energy * (1 - 1e-6), rule
+        assert tiles < fewest or kept >= squared_norm * (1 - 1e-6), rule
 
 
 @pytest.mark.parametrize("policy", ["least-loss", "assignment", "polish", "refine", "best"])

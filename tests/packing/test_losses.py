@@ -1,4 +1,4 @@
-"""Energy lost at several numbers of groups, by hand and against packing."""
+"""Squared norm lost at several numbers of groups, by hand and against packing."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from systopack.errors import InvalidOptionError
-from systopack.packing.losses import kept_energy, losses_at
-from systopack.packing.objective import MostEnergy
+from systopack.packing.losses import kept_squared_norm, losses_at
+from systopack.packing.objective import MostNorm
 from systopack.packing.pack import pack
 
 
@@ -18,10 +18,10 @@ def test_a_small_matrix_by_hand():
     assert losses_at(matrix, [2], alpha=2, band_rows=1) == [2.0]
 
 
-def test_the_largest_energy_of_each_row_and_group_is_kept():
-    energy = np.array([[1.0, 5, 2, 9], [4, 0, 3, 9]])
-    assert kept_energy(energy, np.array([0, 1, 0, -1])) == 2 + 5 + 4 + 0
-    assert kept_energy(energy, np.full(4, -1)) == 0
+def test_the_largest_squared_norm_of_each_row_and_group_is_kept():
+    squared_norm = np.array([[1.0, 5, 2, 9], [4, 0, 3, 9]])
+    assert kept_squared_norm(squared_norm, np.array([0, 1, 0, -1])) == 2 + 5 + 4 + 0
+    assert kept_squared_norm(squared_norm, np.full(4, -1)) == 0
 
 
 def test_importance_decides_what_is_lost():
@@ -54,7 +54,7 @@ def test_it_equals_packing(seed, rows, columns, band_rows, policy, weighted):
             alpha=4,
             gamma=3,
             policy=policy,
-            objective=MostEnergy(groups=groups),
+            objective=MostNorm(groups=groups),
             importance=importance,
             band_rows=band_rows,
         )

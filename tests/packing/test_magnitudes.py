@@ -20,11 +20,11 @@ def test_too_large_weights_are_refused(weight):
 
 
 @pytest.mark.parametrize("weight", [1e100, 1e-300, 5e-324])
-def test_the_energy_kept_is_a_share(tmp_path, weight):
+def test_the_squared_norm_kept_is_a_share(tmp_path, weight):
     np.save(tmp_path / "w.npy", np.full((4, 4), weight))
     weights = open_weights(tmp_path / "w.npy")
     options = LayerOptions(rule=PackingRule(alpha=8, gamma=0.5))
-    assert pack_layer(weights, weights.weights[0], options).energy_kept == pytest.approx(1)
+    assert pack_layer(weights, weights.weights[0], options).squared_norm_kept == pytest.approx(1)
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), np.float64("nan")])

@@ -13,7 +13,7 @@ from scipy.optimize import linear_sum_assignment
 from systopack.errors import InvalidOptionError
 from systopack.packing.bounds import combinatorial_bound, exact_bound, group_gap
 from systopack.packing.grouping import groups_from_labels
-from systopack.packing.objective import FewestGroups, FewestTiles, MostEnergy, parse_objective
+from systopack.packing.objective import FewestGroups, FewestTiles, MostNorm, parse_objective
 from systopack.packing.pack import group_columns, n_of_m, pack, pack_groups
 from systopack.packing.policies.authors import authors_definition
 from systopack.packing.policies.registry import policy_named, policy_names
@@ -43,7 +43,7 @@ def random_matrix(rows: int, columns: int, density: float, seed: int = 0) -> np.
     return weights
 
 
-def kept_energy(packed) -> float:
+def kept_squared_norm(packed) -> float:
     return float(sum((band.values.astype(float) ** 2).sum() for band in packed.bands))
 
 
@@ -60,9 +60,9 @@ def test_insertion_decides_column_by_column():
 
 @pytest.mark.parametrize("policy", ["least-loss", "assignment", "polish", "refine", "best"])
 def test_puts_the_pair_that_loses_least_together(policy):
-    packed = pack(TRIANGLE, alpha=2, gamma=1, policy=policy, objective=MostEnergy(groups=2))
+    packed = pack(TRIANGLE, alpha=2, gamma=1, policy=policy, objective=MostNorm(groups=2))
     assert sorted(packed.groups) == [(0, 1), (2,)]
-    assert kept_energy(packed) == 9 + 4 + 25 + 16 + 9
+    assert kept_squared_norm(packed) == 9 + 4 + 25 + 16 + 9
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -170,8 +170,8 @@ def test_search_is_never_worse_than_what_it_starts_from(uneven):
     simple = packed["least-loss"]
     for name in ("refine", "best"):
         assert len(packed[name].groups) <= len(simple.groups)
-        assert kept_energy(packed[name]) >= kept_energy(simple)
-    assert kept_energy(packed["polish"]) >= kept_energy(packed["assignment"])
+        assert kept_squared_norm(packed[name]) >= kept_squared_norm(simple)
+    assert kept_squared_norm(packed["polish"]) >= kept_squared_norm(packed["assignment"])
     assert len(packed["best"].groups) <= len(packed["authors"].groups)
 
 
@@ -244,15 +244,17 @@ def test_the_search_measures_what_packing_keeps():
         labels[list(group)] = number
     worth = Grouping.from_labels(labels, alpha=4).worth(problem)
     scale = float((matrix.astype(float) ** 2).max())
-    assert np.isclose(worth.energy * scale, kept_energy(packed), rtol=1e-5)
+    assert np.isclose(worth.squared_norm * scale, kept_squared_norm(packed), rtol=1e-5)
     assert (worth.groups, worth.excess) == (len(packed.groups), 0)
 
 
 @pytest.mark.parametrize("policy", AIMING)
-def test_more_groups_keep_more_energy(policy):
+def test_more_groups_keep_more_squared_norm(policy):
     matrix = random_matrix(48, 64, 0.2)
     energies = [
-        kept_energy(pack(matrix, alpha=8, gamma=4, policy=policy, objective=MostEnergy(groups=g)))
+        kept_squared_norm(
+            pack(matrix, alpha=8, gamma=4, policy=policy, objective=MostNorm(groups=g))
+        )
         for g in (8, 12, 16, 64)
     ]
     assert energies == sorted(energies)
@@ -265,15 +267,15 @@ def test_tiles_are_filled():
     full = pack(matrix, alpha=8, gamma=0.5, policy="refine", objective=FewestTiles(columns=8))
     assert len(full.groups) % 8 == 0
     assert full.tile_count(rows=16, columns=8) == few.tile_count(rows=16, columns=8)
-    assert kept_energy(full) > kept_energy(few)
+    assert kept_squared_norm(full) > kept_squared_norm(few)
 
 
 def test_importance_decides_what_is_kept():
     matrix = np.array([[3.0, 2.0], [1.0, 4.0]])
     importance = np.array([[1.0, 9.0], [100.0, 1.0]])
-    packed = pack(matrix, alpha=2, gamma=1, importance=importance, objective=MostEnergy(groups=1))
+    packed = pack(matrix, alpha=2, gamma=1, importance=importance, objective=MostNorm(groups=1))
     assert packed.to_dense().tolist() == [[0, 2], [1, 0]]
-    rows = pack(matrix, alpha=2, gamma=1, importance=[5, 0], objective=MostEnergy(groups=1))
+    rows = pack(matrix, alpha=2, gamma=1, importance=[5, 0], objective=MostNorm(groups=1))
     assert rows.to_dense().tolist() == [[3, 0], [1, 0]]  # of what does not matter the first stays
 
 
@@ -302,9 +304,9 @@ def test_permuted_n_of_m_is_valid(matrix, n):
 
 def test_permutation_keeps_more_than_consecutive_blocks():
     matrix = np.abs(random_matrix(64, 32, 1.0)) + 0.01
-    plain = kept_energy(n_of_m(matrix, n=2, m=4))
+    plain = kept_squared_norm(n_of_m(matrix, n=2, m=4))
     best = n_of_m(matrix, n=2, m=4, permute="best")
-    assert kept_energy(best) > plain
+    assert kept_squared_norm(best) > plain
     assert all(len(group) == 4 for group in best.groups)
     assert np.count_nonzero(best.to_dense()) == matrix.size / 2
 
@@ -323,8 +325,8 @@ def test_time_limit_is_kept():
     "options",
     [
         {"policy": "nonsense"},
-        {"policy": "authors", "objective": MostEnergy(groups=2)},
-        {"objective": MostEnergy(groups=1)},
+        {"policy": "authors", "objective": MostNorm(groups=2)},
+        {"objective": MostNorm(groups=1)},
         {"time_limit_s": 0},
         {"band_rows": 0},
         {"importance": [1.0]},
@@ -340,9 +342,9 @@ def test_refuses_options_that_make_no_sense(options):
 def test_objectives_as_text():
     assert parse_objective("groups") == FewestGroups()
     assert parse_objective("groups!") == FewestGroups(at_any_cost=True)
-    assert parse_objective("energy:17") == MostEnergy(groups=17)
+    assert parse_objective("norm:17") == MostNorm(groups=17)
     assert parse_objective("tiles:32") == FewestTiles(columns=32)
-    for text in ("", "energy", "tiles:x", "tiles:0"):
+    for text in ("", "norm", "tiles:x", "tiles:0"):
         with pytest.raises(InvalidOptionError):
             parse_objective(text)
 

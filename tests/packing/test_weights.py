@@ -152,12 +152,12 @@ def test_a_layer_with_its_figures(tmp_path):
     layer = pack_layer(file, file.weights[0], options)
     assert layer.matrix.groups == ((0, 1, 3),)
     assert layer.matrix.dtype == np.dtype("=f4")
-    assert layer.energy_kept == pytest.approx(29 / 31)
+    assert layer.squared_norm_kept == pytest.approx(29 / 31)
     assert str(layer.gap) == "1 groups, proven optimal (columns)"
     half = LayerOptions(rule=options.rule, density=1 / 4, bound="none")
     layer = pack_layer(file, file.weights[0], half)
     assert layer.matrix.to_dense().sum() == 9  # the three largest: 2, 3 and 4
-    assert (layer.gap, layer.energy_kept) == (None, 1)
+    assert (layer.gap, layer.squared_norm_kept) == (None, 1)
 
 
 def test_an_error_names_its_layer(tmp_path):

@@ -24,9 +24,9 @@ from systopack.network.file import load
 from systopack.network.packaged import network_file
 from systopack.reproduce import full
 from systopack.reproduce.accuracy import accuracy
-from systopack.reproduce.kinds import WITH_OUTSIDE, kind_rows, one_kind
-from systopack.reproduce.neighbours import neighbours
+from systopack.reproduce.kinds import WITH_PERIPHERY, kind_rows, one_kind
 from systopack.reproduce.published import load_published
+from systopack.reproduce.related import neighbours
 from systopack.reproduce.run import SECTIONS, reproduce
 from systopack.reproduce.sources import PACKAGED_RECORDS, Sources, records_folder
 from tests.hardware.energy.test_coefficients import ONES, table
@@ -121,7 +121,7 @@ def test_kinds_are_judged_by_their_own_throughput(records):
     measured = {
         "throughput, one": 4.0,
         "energy per sample, one": 0.287,
-        f"{WITH_OUTSIDE}, one": 0.288,  # 1.15 / 4 = 0.2875
+        f"{WITH_PERIPHERY}, one": 0.288,  # 1.15 / 4 = 0.2875
         "throughput, other": 3.0,
         "energy per sample, other": 0.384,  # 1.15 / 3 = 0.3833
     }
@@ -138,13 +138,13 @@ def test_logic_outside_of_another_library_is_left_out(records, tmp_path):
     own = json.loads((tmp_path / "coefficients.json").read_text())["figures"]["library"]
     case = {"network": "net", "clock_gates": True, "total_pj": 2.0, "critical_ns": 1.5}
     for name, library, energy in (("a", "another", 1.0), ("b", own, 2.0)):
-        record = {"record_version": 1, "kind": "outside-logic"}
+        record = {"record_version": 1, "kind": "periphery"}
         record |= {"figures": {"case": {**case, "total_pj": energy}}}
         record |= {"configuration": {"library": library}}
         (tmp_path / f"{name}.json").write_text(json.dumps(record))
     sources = Sources(records=tmp_path, pixels={})
-    assert sources.outside_name == "b.json"
-    assert sources.outside["net", "clock"].pj_per_cycle == 2.0
+    assert sources.periphery_name == "b.json"
+    assert sources.periphery["net", "clock"].pj_per_cycle == 2.0
 
 
 def test_claims_are_stated_plainly(written):
@@ -187,7 +187,7 @@ def test_sweeps_come_from_records(records):
 
 
 @pytest.mark.slow
-def test_neighbours_run_on_real_activations(records):
+def test_related_run_on_real_activations(records):
     rng = np.random.default_rng(0)
     pixels = {(3, 32, 32): rng.integers(0, 256, (1, 3, 32, 32)).astype(np.uint8)}
     section = neighbours(Sources(records=records, pixels=pixels, images=1))

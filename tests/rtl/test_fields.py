@@ -160,7 +160,7 @@ def test_programs_of_the_largest_arrays_hold_what_was_meant(
     rows, columns, cell, parts, size, layer_rows
 ):
     network = chain(layer_rows, size)
-    array = Array(rows=rows, columns=columns, alpha=1, cell=cell, bank_parts=parts)
+    array = Array(rows=rows, columns=columns, alpha=1, cell=cell, sub_banks=parts)
     timing = TiledTiming(array=array)
     placement = place(network, timing)
     if placement.depth > 1 << 20:  # that many words have no address

@@ -60,7 +60,7 @@ def elaborated(folder, top):
 @pytest.mark.parametrize("seed", [42, 1])
 def test_those_of_a_tiled_accelerator_are_the_ones_listed(tmp_path, seed):
     network = random_network(np.random.default_rng(seed), layers=3)
-    array = Array(rows=3, columns=2, bank_parts=2)
+    array = Array(rows=3, columns=2, sub_banks=2)
     folder = tmp_path / "rtl"
     written = write_rtl(network, array=array, out=folder)
     listed = tiled_memories(compile_tiled(network, array=array))

@@ -31,13 +31,13 @@ WRONG = [
     ({"PROGRAM_BITS": 21}, "more_words_than_its_address"),
     ({"CONFIG_BITS": 100}, "CONFIG_BITS_is_less"),
     ({"FEED": 5}, "FEED_does_not_follow"),
-    ({"COLUMNS_PER_REGISTER": 2}, "share_a_register"),
+    ({"CELLS_PER_STAGE": 2}, "share_a_register"),
     ({"LOAD_COLUMNS": 2}, "LOAD_COLUMNS_does_not_follow"),
     ({"OUT": 60}, "OUT_does_not_follow"),
     ({"OUT": 0}, "OUT_does_not_follow"),
     ({"LOAD_ROWS": 4}, "more_rows_or_columns_together"),
     ({"LOAD_ROWS": 0}, "BLOCKS_does_not_follow"),
-    ({"ROWS_PER_REGISTER": 4}, "more_rows_or_columns_together"),
+    ({"INPUT_FANOUT": 4}, "more_rows_or_columns_together"),
     ({"WEIGHT_BUFFERS": 0}, "WEIGHT_BUFFERS_1_or_2"),
     ({"WEIGHT_BUFFERS": 1}, "LOAD_WAIT_or_MIN_LOAD"),
     ({"WEIGHT_BUFFERS": 3}, "WEIGHT_BUFFERS_1_or_2"),
@@ -47,7 +47,7 @@ WRONG = [
     ({"MIN_LOAD": 0}, "LOAD_WAIT_or_MIN_LOAD"),
     ({"MIN_RETURN": 0}, "MIN_RETURN_or_MIN_DRAIN"),
     ({"MIN_DRAIN": 0}, "MIN_RETURN_or_MIN_DRAIN"),
-    ({"RESIDUALS": 2}, "RESIDUALS_AVERAGES_and_LEAN"),
+    ({"RESIDUALS": 2}, "RESIDUALS_AVERAGES_and_COMPACT"),
 ]
 
 PARALLEL = {"CELL": 2, "WORD_CYCLES": 1, "WORD_BITS": 8, "SUM_BITS": 32}

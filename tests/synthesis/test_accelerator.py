@@ -12,7 +12,7 @@ from systopack.synthesis.asic import map_array
 from systopack.synthesis.liberty import read_library
 from tests.networks import random_network
 
-ARRAY = Array(rows=2, columns=2, alpha=8, lean=True, bank_parts=2)
+ARRAY = Array(rows=2, columns=2, alpha=8, compact=True, sub_banks=2)
 
 
 @pytest.fixture(scope="module")

@@ -112,9 +112,9 @@ class Bench:
             reads.r_channel,
         )
         for channel in (*channels, self.source, self.sink):
-            channel.set_pause_generator(self._pauses(share))
+            channel.set_pause_generator(self._back_pressure(share))
 
-    def _pauses(self, share):
+    def _back_pressure(self, share):
         while True:
             yield self.random.random() < share
 
@@ -164,17 +164,17 @@ class Bench:
             assert not monitor.faults, (monitor.name, monitor.faults[:3])
 
 
-async def ready(dut, *, pauses=0.0):
+async def ready(dut, *, back_pressure=0.0):
     bench = Bench(dut)
     await bench.reset()
     await bench.configure()
-    bench.pause(pauses)
+    bench.pause(back_pressure)
     return bench
 
 
 @cocotb.test()
-async def images_follow_each_other_under_random_pauses(dut):
-    bench = await ready(dut, pauses=0.3)
+async def images_follow_each_other_under_random_back_pressure(dut):
+    bench = await ready(dut, back_pressure=0.3)
     order = [bench.random.randrange(len(IMAGES)) for _ in range(5)]
     for image in order:
         await bench.send(image)
@@ -189,7 +189,7 @@ async def images_follow_each_other_under_random_pauses(dut):
 
 @cocotb.test()
 async def registers_answer_as_they_must(dut):
-    bench = await ready(dut, pauses=0.2)
+    bench = await ready(dut, back_pressure=0.2)
     build, _ = await bench.read(BUILD)
     assert build == VECTORS["build"]
     for register in (0x04, IDENTITY, 0x1C, 0x20, DROPPED, BUILD, 0x30, 0x7C, 0xFC):
@@ -208,7 +208,7 @@ async def registers_answer_as_they_must(dut):
 
 @cocotb.test()
 async def a_configuration_may_be_cut_off_and_repeated(dut):
-    bench = await ready(dut, pauses=0.1)
+    bench = await ready(dut, back_pressure=0.1)
     for number in range(6):
         cut = bench.random.randrange(1, len(VECTORS["writes"]))
         for register, value in VECTORS["writes"][:cut]:
@@ -244,7 +244,7 @@ async def a_start_while_busy_hurts_nobody(dut):
 
 @cocotb.test()
 async def images_of_the_wrong_length_are_dropped(dut):
-    bench = await ready(dut, pauses=0.1)
+    bench = await ready(dut, back_pressure=0.1)
     whole = len(IMAGES[0])
     await bench.start()
     for beats in (1, whole - 1, whole + 1, 2 * whole):
@@ -262,7 +262,7 @@ async def images_of_the_wrong_length_are_dropped(dut):
 
 @cocotb.test()
 async def an_abort_at_any_time_leaves_no_trace(dut):
-    bench = await ready(dut, pauses=0.2)
+    bench = await ready(dut, back_pressure=0.2)
     for _ in range(6):
         await bench.start()
         await bench.send(0)
@@ -283,7 +283,7 @@ async def an_abort_at_any_time_leaves_no_trace(dut):
 
 @cocotb.test()
 async def a_reset_at_any_time_leaves_no_trace(dut):
-    bench = await ready(dut, pauses=0.2)
+    bench = await ready(dut, back_pressure=0.2)
     for _ in range(8):
         await bench.start()
         await bench.send(0)

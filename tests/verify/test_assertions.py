@@ -49,13 +49,18 @@ def mutated(tmp_path, name, changes):
     return folder
 
 
-def outcome(verilog, organisation, *, pauses=1):
+def outcome(verilog, organisation, *, back_pressure=1):
     rng = np.random.default_rng(7)
     network = random_network(rng, layers=2)
     images = random_images(rng, network, 2)
     array = Array(rows=2, columns=2, alpha=16 if organisation == "pipelined" else 8)
     return verify(
-        network, images, array=array, organisation=organisation, verilog=verilog, pauses=pauses
+        network,
+        images,
+        array=array,
+        organisation=organisation,
+        verilog=verilog,
+        back_pressure=back_pressure,
     )
 
 

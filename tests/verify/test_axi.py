@@ -115,7 +115,7 @@ def ready(request):
     expected = run(network, images)[network.output.name].reshape(4, 4, 6)
     if request.param == "pipelined":
         expected = expected.swapaxes(1, 2)
-    return program, SimulatedBoard(program, pauses=3), images, expected.reshape(4, 24)
+    return program, SimulatedBoard(program, back_pressure=3), images, expected.reshape(4, 24)
 
 
 @pytest.fixture

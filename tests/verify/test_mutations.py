@@ -21,7 +21,7 @@ MUTANTS = [
     ("a sum's skew register missing", "row_skew.v", "gone = g_stage[s-1].gone | (here & MINE)", "gone = g_stage[s-1].gone | (g_stage[s-1].here & MINE)"),
     ("a column's skew register missing", "skew.v", "out[s*WIDTH+:WIDTH] = here[WIDTH-1:0]", "out[s*WIDTH+:WIDTH] = s == 1 ? in[s*WIDTH+:WIDTH] : here[WIDTH-1:0]"),
     ("two channels swapped", "tiled_accelerator.v", "x[(c*ALPHA+i*READS+a)*WORD_BITS", "x[(c*ALPHA+i*READS+(a^1))*WORD_BITS"),
-    ("weights taken over a cycle early", "choice_row.v", "take_weight = take_late[BLOCKS*PATTERN-1:ROWS*OFFSET]", "take_weight = taken"),
+    ("weights taken over a cycle early", "multiplexer_row.v", "take_weight = take_late[BLOCKS*PATTERN-1:ROWS*OFFSET]", "take_weight = taken"),
     ("weights loaded before the present ones are taken", "weight_loader.v", ".CYCLES(WAIT)", ".CYCLES(1)"),
     ("ties rounded the other way", "requantize.v", "below == half && quotient[0]", "below == half && !quotient[0]"),
     ("saturation one too low", "requantize.v", "8'h7f", "8'h7e"),
@@ -41,25 +41,25 @@ MUTANTS = [
     ("stalls counted where there is none", "controller.v", "next_up && clear && !fed", "next_up && clear && fed"),
     ("partial sums of another position", "output_lane.v", ".write_address(keep_address_6)", ".write_address(keep_address_6 ^ 1)"),
 ]  # fmt: skip
-LEAN_MUTANTS = [
-    ("the last bit added, not subtracted", "lean_cell.v", "minus[c] = word & last;", "minus[c] = 1'b0;"),
-    ("the high half's sign not inverted", "lean_cell.v", "high <= {~carry[SIZE]", "high <= {carry[SIZE]"),
-    ("a carry kept from word to word", "lean_cell.v", "sum_carry & ~first", "sum_carry"),
-    ("the next weight taken a cycle too early", "lean_array.v", ".take(taken[STAGE+GROUP])", ".take(taken[STAGE+GROUP-(c==2)])"),
-    ("the next weight taken a cycle too late", "lean_array.v", ".take(taken[STAGE+GROUP])", ".take(taken[STAGE+GROUP+(c==0)])"),
-    ("a register between columns that share one", "lean_array.v", ".REGISTERED(ENDS ? 1 : 0)", ".REGISTERED(1)"),
+COMPACT_MUTANTS = [
+    ("the last bit added, not subtracted", "compact_cell.v", "minus[c] = word & last;", "minus[c] = 1'b0;"),
+    ("the high half's sign not inverted", "compact_cell.v", "high <= {~carry[SIZE]", "high <= {carry[SIZE]"),
+    ("a carry kept from word to word", "compact_cell.v", "sum_carry & ~first", "sum_carry"),
+    ("the next weight taken a cycle too early", "compact_array.v", ".take(taken[STAGE+GROUP])", ".take(taken[STAGE+GROUP-(c==2)])"),
+    ("the next weight taken a cycle too late", "compact_array.v", ".take(taken[STAGE+GROUP])", ".take(taken[STAGE+GROUP+(c==0)])"),
+    ("a register between columns that share one", "compact_array.v", ".REGISTERED(ENDS ? 1 : 0)", ".REGISTERED(1)"),
 ]  # fmt: skip
 DENSE_MUTANTS = [
-    ("the last bit added, not subtracted", "lean_cell.v", "minus[c] = word & last;", "minus[c] = 1'b0;"),
-    ("a shared input register not passed", "lean_array.v", "held <= g_group[g-1].words", "held <= skewed"),
-    ("a column's input of another column", "lean_array.v", "words[(c+k)*ALPHA+:ALPHA]", "words[(c+k)/2*2*ALPHA+:ALPHA]"),
-    ("weights of another row", "lean_array.v", "load_data[k*ROWS+r]", "load_data[k*ROWS+r/2*2]"),
+    ("the last bit added, not subtracted", "compact_cell.v", "minus[c] = word & last;", "minus[c] = 1'b0;"),
+    ("a shared input register not passed", "compact_array.v", "held <= g_group[g-1].words", "held <= skewed"),
+    ("a column's input of another column", "compact_array.v", "words[(c+k)*ALPHA+:ALPHA]", "words[(c+k)/2*2*ALPHA+:ALPHA]"),
+    ("weights of another row", "compact_array.v", "load_data[k*ROWS+r]", "load_data[k*ROWS+r/2*2]"),
 ]  # fmt: skip
 WAVE_MUTANTS = [
-    ("weights of lower rows in the upper rows", "load_skew.v", "bits[j*BEFORE+ROWS_PER_REGISTER+:HERE]", "bits[j*BEFORE+:HERE]"),
+    ("weights of lower rows in the upper rows", "load_skew.v", "bits[j*BEFORE+INPUT_FANOUT+:HERE]", "bits[j*BEFORE+:HERE]"),
     ("weights a cycle too early for the multiplexer", "systolic_array.v", ".LATE(MULTIPLEXER)", ".LATE(0)"),
     ("weights that come a cycle too late", "weight_loader.v", ".CYCLES(WAIT)", ".CYCLES(WAIT + 1)"),
-    ("a row of weights for all columns", "choice_row.v", ".taken(taken)", ".taken({CELLS{|taken}})"),
+    ("a row of weights for all columns", "multiplexer_row.v", ".taken(taken)", ".taken({CELLS{|taken}})"),
 ]  # fmt: skip
 PIPELINED_MUTANTS = [
     ("a position taken a word too early", "pipe_issue.v", "reach + 1;", "reach;"),
@@ -70,7 +70,7 @@ PIPELINED_MUTANTS = [
     ("the maximum's window never restarted", "pipe_pool.v", "first || member > largest", "member > largest"),
 ]  # fmt: skip
 SEED = 281
-LEAN_SEED = (
+COMPACT_SEED = (
     1  # with it, and 4 images, a take that is a cycle early does harm; with 281 it does none
 )
 DENSE_SEED = 2  # five layers of several rows, none without weights
@@ -81,14 +81,14 @@ def outcome(verilog):
     rng = np.random.default_rng(SEED)
     network = random_network(rng, layers=5)
     images = random_images(rng, network, 2)
-    return verify(network, images, array=Array(rows=3, columns=2, bank_parts=2), verilog=verilog)
+    return verify(network, images, array=Array(rows=3, columns=2, sub_banks=2), verilog=verilog)
 
 
-def lean_outcome(verilog):
-    rng = np.random.default_rng(LEAN_SEED)
+def compact_outcome(verilog):
+    rng = np.random.default_rng(COMPACT_SEED)
     network = random_network(rng, layers=5)
     images = random_images(rng, network, 4)
-    array = Array(rows=3, columns=3, lean=True, columns_per_register=2)
+    array = Array(rows=3, columns=3, compact=True, cells_per_stage=2)
     return verify(network, images, array=array, verilog=verilog)
 
 
@@ -102,11 +102,11 @@ def as_dense(network):
 
 
 def dense_outcome(verilog):
-    """Lean cells without a multiplexer that share input registers: the baseline of the ratios."""
+    """Compact cells without a multiplexer that share input registers: the baseline of the ratios."""
     rng = np.random.default_rng(DENSE_SEED)
     network = as_dense(random_network(rng, layers=5))
     images = random_images(rng, network, 2)
-    array = Array(rows=5, columns=3, alpha=1, lean=True, rows_per_register=2)
+    array = Array(rows=5, columns=3, alpha=1, compact=True, input_fanout=2)
     return verify(network, images, array=array, verilog=verilog)
 
 
@@ -114,7 +114,7 @@ def wave_outcome(verilog):
     rng = np.random.default_rng(SEED)
     network = random_network(rng, layers=5)
     images = random_images(rng, network, 2)
-    array = Array(rows=4, columns=3, rows_per_register=2, weight_buffers=1)
+    array = Array(rows=4, columns=3, input_fanout=2, weight_buffers=1)
     return verify(network, images, array=array, verilog=verilog)
 
 
@@ -129,7 +129,7 @@ def pipelined_outcome(verilog):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "run", [outcome, lean_outcome, dense_outcome, wave_outcome, pipelined_outcome]
+    "run", [outcome, compact_outcome, dense_outcome, wave_outcome, pipelined_outcome]
 )
 def test_the_hardware_itself_is_green(run):
     assert run(VERILOG).passed
@@ -153,14 +153,14 @@ def test_every_mutant_is_killed(tmp_path, mutant):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mutant", LEAN_MUTANTS, ids=lambda mutant: mutant[0])
-def test_every_mutant_of_lean_cells_is_killed(tmp_path, mutant):
-    assert_killed(tmp_path, lean_outcome, *mutant[1:])
+@pytest.mark.parametrize("mutant", COMPACT_MUTANTS, ids=lambda mutant: mutant[0])
+def test_every_mutant_of_compact_cells_is_killed(tmp_path, mutant):
+    assert_killed(tmp_path, compact_outcome, *mutant[1:])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mutant", DENSE_MUTANTS, ids=lambda mutant: mutant[0])
-def test_every_mutant_of_dense_lean_cells_is_killed(tmp_path, mutant):
+def test_every_mutant_of_dense_compact_cells_is_killed(tmp_path, mutant):
     assert_killed(tmp_path, dense_outcome, *mutant[1:])
 
 

@@ -14,7 +14,7 @@ from tests.networks import network_of_positions, random_images, random_network
 
 ARRAYS = (
     Array(rows=4, columns=3, alpha=16),
-    Array(rows=3, columns=2, alpha=16, rows_per_register=2),
+    Array(rows=3, columns=2, alpha=16, input_fanout=2),
     Array(rows=1, columns=1, alpha=16),
     Array(rows=64, columns=64, alpha=16),
     Array(rows=4, columns=4, alpha=16, cell="bit-parallel"),
@@ -29,8 +29,8 @@ def check(seed: int, array: Array) -> None:
     result = verify(network, images, array=array, organisation="pipelined")
     assert result.passed, result.difference
     assert result.words > 0 and result.instructions > 0
-    # With a host that pauses the words stay; without clock gates everything does.
-    result = verify(network, images, array=array, organisation="pipelined", pauses=seed + 1)
+    # With a host that back_pressure the words stay; without clock gates everything does.
+    result = verify(network, images, array=array, organisation="pipelined", back_pressure=seed + 1)
     assert result.passed, result.difference
 
 

@@ -1,4 +1,4 @@
-"""Resets, aborts and starts at any time, under random pauses: the next image is always right."""
+"""Resets, aborts and starts at any time, under random back-pressure: the next image is always right."""
 
 import shutil
 
@@ -20,7 +20,7 @@ EVENTS = ("reset", "abort", "start", "nothing")
 ARRAYS = {
     "mx": Array(rows=2, columns=2),
     "bit-parallel": Array(rows=3, columns=2, cell="bit-parallel"),
-    "lean": Array(rows=4, columns=3, rows_per_register=2, lean=True, weight_buffers=1),
+    "compact": Array(rows=4, columns=3, input_fanout=2, compact=True, weight_buffers=1),
 }
 
 
@@ -42,7 +42,7 @@ class Trials:
         else:
             program = compile_pipelined(network, array=array)
             self.cycles = program.cycles.latency_cycles
-        self.board = SimulatedBoard(program, pauses=seed, verilog=verilog)
+        self.board = SimulatedBoard(program, back_pressure=seed, verilog=verilog)
         self.board.host.configure(program)
 
     def right(self, image):

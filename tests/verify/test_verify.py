@@ -12,31 +12,35 @@ from tests.networks import random_images, random_network
 def random_array(rng: np.random.Generator) -> Array:
     rows, columns = int(rng.integers(1, 7)), int(rng.integers(1, 7))
     cell = str(rng.choice(["mx", "bit-parallel", "bl"]))
-    rows_per_register, load_rows = rng.integers(1, rows + 1, 2).tolist()
-    lean = cell == "mx" and bool(rng.integers(2))
-    shared = int(rng.integers(1, columns + 1)) if lean else 1
-    bank_parts = int(rng.choice([1, 2, 4]))
+    input_fanout, load_rows = rng.integers(1, rows + 1, 2).tolist()
+    compact = cell == "mx" and bool(rng.integers(2))
+    shared = int(rng.integers(1, columns + 1)) if compact else 1
+    sub_banks = int(rng.choice([1, 2, 4]))
     weight_buffers = int(rng.integers(1, 3))
     return Array(
         rows=rows,
         columns=columns,
         alpha=8,
         cell=cell,  # type: ignore[arg-type]
-        rows_per_register=rows_per_register,
+        input_fanout=input_fanout,
         load_rows=load_rows if weight_buffers == 2 else None,
-        lean=lean,
-        columns_per_register=shared,
-        columns_per_accumulator=int(rng.integers(1, 3)) if shared % 2 == 0 else 1,
+        compact=compact,
+        cells_per_stage=shared,
+        cells_per_accumulator=int(rng.integers(1, 3)) if shared % 2 == 0 else 1,
         weight_buffers=weight_buffers,
-        bank_parts=bank_parts,
+        sub_banks=sub_banks,
     )
 
 
-def check(seed: int, *, pauses: int = 0, layers: int = 4, concatenations: bool = False) -> None:
+def check(
+    seed: int, *, back_pressure: int = 0, layers: int = 4, concatenations: bool = False
+) -> None:
     rng = np.random.default_rng(seed)
     network = random_network(rng, layers=layers, concatenations=concatenations)
     array = random_array(rng)
-    result = verify(network, random_images(rng, network, 2), array=array, pauses=pauses)
+    result = verify(
+        network, random_images(rng, network, 2), array=array, back_pressure=back_pressure
+    )
     assert result.passed, f"{array}: {result.difference}"
     assert result.words > 0
 
@@ -47,15 +51,15 @@ def test_a_random_network_is_equal_in_every_word_and_cycle(seed):
 
 
 @pytest.mark.parametrize("weight_buffers", [1, 2])
-def test_lean_cells_in_pairs(weight_buffers):
+def test_compact_cells_in_pairs(weight_buffers):
     rng = np.random.default_rng(10)
     network = random_network(rng, layers=3)
     array = Array(
         rows=3,
         columns=3,
-        lean=True,
-        columns_per_register=2,
-        columns_per_accumulator=2,
+        compact=True,
+        cells_per_stage=2,
+        cells_per_accumulator=2,
         weight_buffers=weight_buffers,
     )
     result = verify(network, random_images(rng, network, 2), array=array)
@@ -66,8 +70,8 @@ def test_concatenations_are_read_where_their_sources_lie():
     check(100, layers=3, concatenations=True)
 
 
-def test_pauses_of_the_host_change_no_word():
-    check(10, pauses=1)
+def test_back_pressure_of_the_host_change_no_word():
+    check(10, back_pressure=1)
 
 
 @pytest.mark.slow

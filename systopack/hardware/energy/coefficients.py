@@ -28,7 +28,7 @@ from systopack.records import Record, read_record
 RECORD_KIND = "energy-coefficients"
 Gating = Literal["none", "clock", "value"]
 _ARRAY_FIELDS = tuple(item.name for item in fields(Array))
-_NEEDED = ("rows", "columns", "alpha", "accumulator_bits", "cell", "rows_per_register")
+_NEEDED = ("rows", "columns", "alpha", "accumulator_bits", "cell", "input_fanout")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,11 +226,11 @@ def _kind(array: Array) -> tuple[object, ...]:
         array.alpha,
         array.accumulator_bits,
         array.weight_bits,
-        array.lean,
-        array.columns_per_register,
-        array.columns_per_accumulator,
+        array.compact,
+        array.cells_per_stage,
+        array.cells_per_accumulator,
         array.weight_buffers,
-        array.rows_per_register,
+        array.input_fanout,
     )
 
 

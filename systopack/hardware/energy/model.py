@@ -44,7 +44,7 @@ class StepEnergy:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OutsideLogic:
+class Periphery:
     """The logic of an accelerator outside its array, memories apart, measured at gate level.
 
     Args:
@@ -66,7 +66,7 @@ class NetworkEnergy:
         library, node: of the array and of the memories.
         origin: of the array's coefficients: measured or interpolated.
         clock_mhz: of the measurement, of the slower of array and logic outside it.
-        outside: the logic outside the array; None: not counted.
+        periphery: the periphery; None: not counted.
         steps: in order.
         memory_um2: area of the memories.
         memory_leakage_pj: standby energy of the memories over the cycles of the image, reported
@@ -80,7 +80,7 @@ class NetworkEnergy:
     node: Node
     origin: str
     clock_mhz: float
-    outside: OutsideLogic | None
+    periphery: Periphery | None
     steps: tuple[StepEnergy, ...]
     memory_um2: float
     memory_leakage_pj: float
@@ -92,8 +92,8 @@ class NetworkEnergy:
         return sum(step.compute_pj for step in self.steps)
 
     @property
-    def outside_pj(self) -> float:
-        """Of it the logic outside the array, all steps."""
+    def periphery_pj(self) -> float:
+        """Of it the periphery, all steps."""
         return sum(step.parts_pj["control"] for step in self.steps)
 
     @property
@@ -123,7 +123,7 @@ def energy_of(
     *,
     coefficients: CoefficientTable,
     gating: Gating = "clock",
-    outside: OutsideLogic | None = None,
+    periphery: Periphery | None = None,
     off_chip_pj_per_bit: float = 0.0,
     technology: Technology | None = None,
 ) -> NetworkEnergy:
@@ -135,7 +135,7 @@ def energy_of(
         gating: "none": all cells have their clock in all cycles; "clock": only while words
             stream or are on their way; "value": the same, with coefficients of cells that hold
             still for zeros.
-        outside: logic outside the array; None: what the coefficients say of it.
+        periphery: periphery; None: what the coefficients say of it.
         off_chip_pj_per_bit: of the link to the host.
         technology: the table of memories; None: the one of the package.
 
@@ -153,9 +153,9 @@ def energy_of(
     }
     pj = dict(point.coefficients.energies)
     clock_mhz = point.clock_mhz
-    if outside is not None:
-        pj["control_pj"] = outside.pj_per_cycle
-        clock_mhz = min(clock_mhz, 1000 / outside.critical_ns)
+    if periphery is not None:
+        pj["control_pj"] = periphery.pj_per_cycle
+        clock_mhz = min(clock_mhz, 1000 / periphery.critical_ns)
     steps = tuple(
         StepEnergy(
             name=step.name,
@@ -179,7 +179,7 @@ def energy_of(
         node=node,
         origin=point.coefficients.origin,
         clock_mhz=clock_mhz,
-        outside=outside,
+        periphery=periphery,
         steps=steps,
         memory_um2=sum(costs[name].area_um2 * count for name, count in instances.items()),
         # mW / MHz is nJ a cycle.

@@ -64,7 +64,7 @@ def _memories(
     network: PackedNetwork, array: Array, placement: Placement, tiles: int
 ) -> Mapping[str, Memory]:
     timing = placement.timing
-    parts = array.bank_parts
+    parts = array.sub_banks
     reads = sum(
         tile.column_tiles * timing.reads
         for layer in network.layers

@@ -383,7 +383,7 @@ def _bands(
         if array.cell in ("mx", "il"):
             block_columns = -(-columns // -(-columns // array.columns))
             tile_rows = -(-band.rows // -(-band.rows // array.rows))
-        top = (tile_rows - 1) // array.rows_per_register
+        top = (tile_rows - 1) // array.input_fanout
         bands.append(
             BandCells(
                 row_start=start,

@@ -1,7 +1,7 @@
 """`assignment`: columns join groups in rounds, each an optimal assignment.
 
 In every round each group takes at most one column; the pairs are those that lose the least
-energy together (linear assignment), and pairs that break the rule are forbidden. Columns that
+squared norm together (linear assignment), and pairs that break the rule are forbidden. Columns that
 fit nowhere wait, and open new groups at the end. The number of groups is that of `least-loss`,
 whose groups stay where the rounds need more.
 """
@@ -42,8 +42,8 @@ def _assign_rounds(problem: GroupingProblem, groups: int) -> tuple[Labels, int]:
     top = np.zeros((problem.kept, problem.rows, groups), dtype=np.float32)
     conflicts = np.zeros(groups, dtype=np.int64)
     sizes = np.zeros(groups, dtype=np.int64)
-    arrays = (problem.starts, problem.row_of, problem.energy)
-    small = problem.energy.size * groups <= _SMALL_CELLS
+    arrays = (problem.starts, problem.row_of, problem.squared_norm)
+    small = problem.squared_norm.size * groups <= _SMALL_CELLS
     price = insertion.price_columns_alone if small else insertion.price_columns_apart
     while waiting.size:
         batch = waiting[:groups]

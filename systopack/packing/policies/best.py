@@ -1,9 +1,9 @@
 """`best`: all the others, a long search, and a proof where one is within reach.
 
 It takes the groups of `least-loss`, the best of the simple policies, and cools them. Then it looks
-for fewer groups that keep more energy than those do, by half of what `assignment` gains over them,
-so it is never worse than `least-loss` in either figure. What is left of the budget goes into the
-energy.
+for fewer groups that keep more squared norm than those do, by half of what `assignment` gains over
+them, so it is never worse than `least-loss` in either figure. What is left of the budget goes into
+the squared norm.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def best(problem: GroupingProblem, request: Request) -> NDArray[np.int64]:
         cover = cover_groups(problem, time_limit_s=left)
         if cover is not None and cover.groups <= worth.groups:
             start = cover.labels
-            if cover.groups == cover.bound:  # nothing is pruned, so energy has no say
+            if cover.groups == cover.bound:  # nothing is pruned, so squared norm has no say
                 return start
     held, worth = _fewer_groups(problem, start, budget, request)
     return _polish(problem, held, worth, budget.part(1.0), request.seed + 1).labels(problem.columns)
@@ -61,10 +61,10 @@ def best(problem: GroupingProblem, request: Request) -> NDArray[np.int64]:
 def _fewer_groups(
     problem: GroupingProblem, start: Labels, budget: Budget, request: Request
 ) -> tuple[Grouping, Worth]:
-    """Fewest groups that keep as much energy as `start`, as far as half the budget reaches."""
+    """Fewest groups that keep as much as `start`, as far as half the budget reaches."""
     held = Grouping.from_labels(start, alpha=problem.alpha)
     worth = held.worth(problem)
-    floor = worth.energy
+    floor = worth.squared_norm
     assigned = Grouping.from_labels(
         policy_named("assignment").run(problem, replace(request, deadline=None)),
         alpha=problem.alpha,
@@ -72,7 +72,7 @@ def _fewer_groups(
     reached = assigned.worth(problem)
     if reached.rank < worth.rank:
         held, worth = assigned, reached
-        floor = (floor + max(floor, worth.energy)) / 2
+        floor = (floor + max(floor, worth.squared_norm)) / 2
     if request.fewest_at_any_cost:
         floor = -np.inf
     least = combinatorial_bound(problem).groups
@@ -90,7 +90,7 @@ def _fewer_groups(
         step = _step(worth, floor, worth.groups - too_few - 1)
         fewer = dissolve(problem, held, groups=worth.groups - step)
         reached = cool(problem, fewer, budget=budget.part(share), seed=request.seed + attempt)
-        if reached.excess == 0 and reached.energy >= floor:
+        if reached.excess == 0 and reached.squared_norm >= floor:
             held, worth = fewer, reached
         else:
             too_few = worth.groups - step
@@ -98,11 +98,11 @@ def _fewer_groups(
 
 
 def _step(worth: Worth, floor: float, most: int) -> int:
-    """Groups to do without next: each takes about a third of its share of the energy along."""
+    """Groups to do without next: each takes about a third of its share along."""
     if not np.isfinite(floor):
         return max(1, min(most, worth.groups // 16))
-    spare = worth.energy - floor
-    return int(np.clip(spare / (worth.energy / worth.groups / 3), 1, most))
+    spare = worth.squared_norm - floor
+    return int(np.clip(spare / (worth.squared_norm / worth.groups / 3), 1, most))
 
 
 def _polish(

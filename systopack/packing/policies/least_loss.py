@@ -1,12 +1,12 @@
-"""`least-loss`: each column joins the group in which the least energy is pruned.
+"""`least-loss`: each column joins the group in which the least squared norm is pruned.
 
 Columns come densest first, as in bin packing, and go into a fixed number of balanced groups.
 That number starts where random groups would just keep the rule and goes down for as long as all
 columns fit. Column by column, and blind to how columns fit together, it can end worse than the
 two rules that look at the nonzeros only. Both are quick, so they run too, and the best counts:
-fewest groups, then most energy. Where a rule wins by groups, its columns change places for a
-moment, since it never looked at the energy. Where no conflict is allowed, no energy can be lost
-and only the rules decide.
+fewest groups, then most squared norm. Where a rule wins by groups, its columns change places for a
+moment, since it never looked at the squared norm. Where no conflict is allowed, no squared norm
+can be lost and only the rules decide.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _BY_RULE: WeakKeyDictionary[GroupingProblem, list[Labels]] = WeakKeyDictionary()
 
 @register("least-loss", aims=True)
 def least_loss(problem: GroupingProblem, request: Request) -> NDArray[np.int64]:
-    """The best of insertion by lost energy, `dense-column-first` and `authors`."""
+    """The best of insertion by lost squared norm, `dense-column-first` and `authors`."""
     if problem.occupied == 0:
         return np.full(problem.columns, -1, dtype=np.int64)
     found = _by_rule(problem)
@@ -50,7 +50,7 @@ def least_loss(problem: GroupingProblem, request: Request) -> NDArray[np.int64]:
 def best_grouping(
     problem: GroupingProblem, found: list[Labels], *, within: int | None = None
 ) -> Labels:
-    """The grouping with the fewest groups, then the most energy (ties: the first).
+    """The grouping with the fewest groups, then the most squared norm (ties: the first).
 
     Args:
         within: so many groups are as good as fewer.
@@ -61,7 +61,8 @@ def best_grouping(
     if len(left) == 1:
         return left[0]
     energies = [
-        Grouping.from_labels(labels, alpha=problem.alpha).worth(problem).energy for labels in left
+        Grouping.from_labels(labels, alpha=problem.alpha).worth(problem).squared_norm
+        for labels in left
     ]
     return left[int(np.argmax(energies))]
 
@@ -75,7 +76,7 @@ def _by_rule(problem: GroupingProblem) -> list[Labels]:
 
 
 def _descended(problem: GroupingProblem, labels: Labels, seed: int) -> Labels:
-    """The same groups after a short search that only takes steps to more energy."""
+    """The same groups after a short search that only takes steps to more squared norm."""
     grouping = Grouping.from_labels(labels, alpha=problem.alpha)
     budget = Budget(sweeps=sweeps_of(problem, cells=_CELLS))
     if anneal(problem, grouping, budget=budget, heat=0.0, seed=seed).excess:

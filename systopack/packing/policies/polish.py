@@ -1,7 +1,7 @@
 """`polish`: `assignment`, then a short cooling of it: most of what a search gains, in milliseconds.
 
 For use between the epochs of a training run, where a search of `refine`'s length would cost more
-than the energy it keeps is worth.
+than the squared norm it keeps is worth.
 """
 
 from __future__ import annotations

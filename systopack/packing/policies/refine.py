@@ -2,7 +2,7 @@
 
 It starts from `least-loss`, cools it (see `search.annealing`) at that number of groups and
 keeps the result if it is better, then tries to do with one group less at a time for as long as
-the energy kept does not fall below that of the start.
+the squared norm kept does not fall below that of the start.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from systopack.packing.problem import GroupingProblem
 from systopack.packing.search.annealing import Budget, anneal, mend, sweeps_of
 from systopack.packing.search.state import Grouping, Labels, Worth, dissolve
 
-HEAT = 0.3  # noise at the start, as a share of the energy pruned per column
+HEAT = 0.3  # noise at the start, as a share of the squared norm pruned per column
 _CELLS = 4e8  # work of the default budget, in cells priced
 
 
@@ -34,7 +34,7 @@ def refine(problem: GroupingProblem, request: Request) -> NDArray[np.int64]:
 def refine_labels(
     problem: GroupingProblem, start: Labels, *, request: Request, budget: Budget
 ) -> Labels:
-    """Refine any grouping; never fewer energy and never more groups than it has."""
+    """Refine any grouping; never fewer squared norm and never more groups than it has."""
     if problem.occupied < 2:
         return start
     held = Grouping.from_labels(start, alpha=problem.alpha)
@@ -50,7 +50,7 @@ def refine_labels(
         tries -= 1
         fewer = dissolve(problem, best, groups=worth.groups - 1)
         reached = cool(problem, fewer, budget=budget.part(0.25), seed=request.seed + tries)
-        if reached.excess or reached.energy < floor.energy:
+        if reached.excess or reached.squared_norm < floor.squared_norm:
             break
         best, worth = fewer, reached
     return best.labels(problem.columns)

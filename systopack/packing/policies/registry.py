@@ -20,11 +20,11 @@ class Request:
     """What a policy is asked for.
 
     Args:
-        groups: so many groups with the most energy kept; None: as few groups as it can.
+        groups: so many groups with the most squared norm kept; None: as few groups as it can.
         seed: of everything random.
         deadline: a `time.monotonic()` value to stop at; None: the policy's own budget of
             iterations, so that the same seed gives the same groups.
-        fewest_at_any_cost: spend energy on fewer groups (only `best` looks at it).
+        fewest_at_any_cost: spend squared norm on fewer groups (only `best` looks at it).
     """
 
     groups: int | None = None

@@ -19,7 +19,7 @@ _ONE_BLOCK = 128  # so many groups are searched as one block, more in islands si
 _LARGEST_BLOCK = 320  # groups whose columns are priced against each other in one step
 _SLOW = 1000  # with fewer sweeps it starts cooler, in proportion
 _SWEEPS_A_PAIR = 20  # per pair of columns: a small matrix is searched through long before the cells
-_NOTHING = 1e-12  # share of the energy that is rounding
+_NOTHING = 1e-12  # share of the squared norm that is rounding
 _TURN_CELLS = 60_000_000  # work between two looks at the clock, in cells priced
 
 
@@ -75,16 +75,16 @@ def anneal(
     so that a grouping that breaks the rule is mended if that can be done.
 
     Args:
-        heat: noise at the start, as a share of the energy pruned per column; 0 only descends.
+        heat: noise at the start, as a share of the squared norm pruned per column; 0 only descends.
     """
     groups = grouping.sizes.size
     worth = grouping.worth(problem)
     if groups < 2 or problem.occupied < 2:
         return worth
-    total = float(problem.column_energy.sum())
-    if not worth.excess and total - worth.energy <= _NOTHING * total:
+    total = float(problem.column_squared_norm.sum())
+    if not worth.excess and total - worth.squared_norm <= _NOTHING * total:
         return worth  # nothing is pruned
-    noise = heat * (total - worth.energy) / problem.occupied
+    noise = heat * (total - worth.squared_norm) / problem.occupied
     islands, block = _islands(groups)
     generator = np.random.default_rng(seed)
     sweep = _sweep_cells(problem, block)
@@ -111,7 +111,7 @@ def anneal(
             islands=islands,
             block=block,
             steps=max(1, round(sweeps_a_turn * groups / (islands * block))),
-            penalty=problem.mean_energy * (1 + 19 * progress),
+            penalty=problem.mean_squared_norm * (1 + 19 * progress),
             noise=noise * (1 - progress) ** 2,
             seed=int(generator.integers(2**31)),
         )
@@ -123,7 +123,7 @@ def anneal(
 
 
 def mend(problem: GroupingProblem, grouping: Grouping, *, sweeps: int, seed: int) -> Worth:
-    """Trade energy for conflicts until none is too many or the sweeps are over."""
+    """Trade squared norm for conflicts until none is too many or the sweeps are over."""
     groups = grouping.sizes.size
     islands, block = _islands(groups)
     generator = np.random.default_rng(seed)
@@ -138,7 +138,7 @@ def mend(problem: GroupingProblem, grouping: Grouping, *, sweeps: int, seed: int
             islands=islands,
             block=block,
             steps=4,
-            penalty=100 * problem.mean_energy,
+            penalty=100 * problem.mean_squared_norm,
             noise=0.0,
             seed=int(generator.integers(2**31)),
         )
@@ -157,8 +157,8 @@ def _islands(groups: int) -> tuple[int, int]:
 def _sweep_cells(problem: GroupingProblem, block: int) -> float:
     """Cells priced by one sweep, with the assignments counted as so many cells more."""
     groups = max(1, problem.occupied / problem.alpha)
-    laying_out = 2.0 * problem.energy.size + problem.rows * groups
-    return problem.energy.size / problem.alpha * block + laying_out + 16.0 * groups * block
+    laying_out = 2.0 * problem.squared_norm.size + problem.rows * groups
+    return problem.squared_norm.size / problem.alpha * block + laying_out + 16.0 * groups * block
 
 
 def _turn(
@@ -175,7 +175,7 @@ def _turn(
 ) -> None:
     from systopack.packing.search import reassignment
 
-    matrix = (problem.starts, problem.row_of, problem.energy, problem.rows, problem.kept)
+    matrix = (problem.starts, problem.row_of, problem.squared_norm, problem.rows, problem.kept)
     state = (grouping.members, grouping.sizes)
     if islands == 1:  # no threads to wake
         reassignment.reassign_island(

@@ -1,4 +1,4 @@
-"""Insert columns one after another where they lose the least energy (numba)."""
+"""Insert columns one after another where they lose the least squared norm (numba)."""
 
 # ruff: noqa: PLR0917 - compiled functions take their arrays by position
 from __future__ import annotations
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 def insert_least_loss(
     starts: NDArray[np.int64],
     row_of: NDArray[np.int32],
-    energy: NDArray[np.float32],
+    squared_norm: NDArray[np.float32],
     order: NDArray[np.int64],
     rows: int,
     groups: int,
@@ -22,11 +22,11 @@ def insert_least_loss(
 ) -> tuple[NDArray[np.int64], int]:
     """Group number of every column, -1 for those not in `order`; and the number of groups.
 
-    Each column joins the feasible group in which the least energy is pruned (ties: first) and
+    Each column joins the feasible group in which the least squared norm is pruned (ties: first) and
     which holds fewer than `capacity` columns; where there is none a new group is opened.
     """
-    # top[k, row, group]: the (k + 1)-th largest energy of a row and group; a new column prunes
-    # the smaller of its own and the last of these.
+    # top[k, row, group]: the (k + 1)-th largest squared norm of a row and group; a new column
+    # prunes the smaller of its own and the last of these.
     room = max(groups, 1)
     top = np.zeros((kept, rows, room), np.float32)
     label = np.full(starts.size - 1, -1, np.int64)
@@ -44,7 +44,7 @@ def insert_least_loss(
             loss[:] = 0
             overlap[:] = 0
             for place in range(starts[column], starts[column + 1]):
-                own = energy[place]
+                own = squared_norm[place]
                 weakest = top[kept - 1, row_of[place]]
                 for group in range(room):
                     other = weakest[group]
@@ -73,7 +73,7 @@ def insert_least_loss(
         size[best] += 1
         conflicts[best] += overlap[best]
         for place in range(starts[column], starts[column + 1]):
-            carried = energy[place]
+            carried = squared_norm[place]
             for rank in range(kept):
                 held = top[rank, row_of[place], best]
                 if carried > held:
@@ -86,7 +86,7 @@ def insert_least_loss(
 def insert_anyhow(
     starts: NDArray[np.int64],
     row_of: NDArray[np.int32],
-    energy: NDArray[np.float32],
+    squared_norm: NDArray[np.float32],
     order: NDArray[np.int64],
     placed: NDArray[np.int64],
     rows: int,
@@ -99,7 +99,7 @@ def insert_anyhow(
     """Group number of every column with exactly so many groups, whatever conflicts that takes.
 
     Columns that `placed` gives a group stay there; `order` begins with these. A conflict beyond
-    what is allowed costs `penalty` as if so much energy were pruned.
+    what is allowed costs `penalty` as if so much squared norm were pruned.
     """
     top = np.zeros((kept, rows, groups), np.float32)
     label = placed.copy()
@@ -111,7 +111,7 @@ def insert_anyhow(
         loss[:] = 0
         overlap[:] = 0
         for place in range(starts[column], starts[column + 1]):
-            own = energy[place]
+            own = squared_norm[place]
             weakest = top[kept - 1, row_of[place]]
             for group in range(groups):
                 other = weakest[group]
@@ -130,7 +130,7 @@ def insert_anyhow(
         size[best] += 1
         conflicts[best] += overlap[best]
         for place in range(starts[column], starts[column + 1]):
-            carried = energy[place]
+            carried = squared_norm[place]
             for rank in range(kept):
                 held = top[rank, row_of[place], best]
                 if carried > held:
@@ -142,18 +142,18 @@ def insert_anyhow(
 def _price_columns(
     starts: NDArray[np.int64],
     row_of: NDArray[np.int32],
-    energy: NDArray[np.float32],
+    squared_norm: NDArray[np.float32],
     columns: NDArray[np.int64],
     top: NDArray[np.float32],
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Energy lost by, and conflicts of, each column in each group: (columns, groups) each."""
+    """Squared norm lost by, and conflicts of, each column in each group: (columns, groups) each."""
     kept, _, groups = top.shape
     loss = np.zeros((columns.size, groups), np.float32)
     overlap = np.zeros((columns.size, groups), np.int32)
     for index in prange(columns.size):
         column = columns[index]
         for place in range(starts[column], starts[column + 1]):
-            own = energy[place]
+            own = squared_norm[place]
             weakest = top[kept - 1, row_of[place]]
             for group in range(groups):
                 other = weakest[group]
@@ -166,7 +166,7 @@ def _price_columns(
 def lay_columns(
     starts: NDArray[np.int64],
     row_of: NDArray[np.int32],
-    energy: NDArray[np.float32],
+    squared_norm: NDArray[np.float32],
     columns: NDArray[np.int64],
     groups: NDArray[np.int64],
     top: NDArray[np.float32],
@@ -174,7 +174,7 @@ def lay_columns(
     """Add each column to its group in `top`, shape (kept, rows, groups)."""
     for index in range(columns.size):
         for place in range(starts[columns[index]], starts[columns[index] + 1]):
-            carried = energy[place]
+            carried = squared_norm[place]
             for rank in range(top.shape[0]):
                 held = top[rank, row_of[place], groups[index]]
                 if carried > held:

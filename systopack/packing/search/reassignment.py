@@ -1,7 +1,7 @@
 """Local search on groupings: pull a column out of every group, reassign them optimally (numba).
 
 A step takes a few groups, pulls one column (or one free place) out of each and puts the pulled
-columns back, one into each group, by an optimal assignment. Its cost is the energy that is
+columns back, one into each group, by an optimal assignment. Its cost is the squared norm that is
 pruned, plus a penalty for every conflict beyond those allowed, plus random noise that shrinks
 as the search cools. With two groups a step is a swap, with a free place it is a move.
 """
@@ -46,7 +46,7 @@ def _generator(seed: int, stream: int) -> NDArray[np.uint64]:
 def _pull(
     starts: NDArray[np.int64],
     row_of: NDArray[np.int32],
-    energy: NDArray[np.float32],
+    squared_norm: NDArray[np.float32],
     members: NDArray[np.int32],
     sizes: NDArray[np.int64],
     chosen: NDArray[np.int64],
@@ -72,7 +72,7 @@ def _pull(
                 continue
             column = members[group, place]
             for entry in range(starts[column], starts[column + 1]):
-                carried = energy[entry]
+                carried = squared_norm[entry]
                 row = row_of[entry]
                 for rank in range(kept):
                     held = top[rank, row, index]
@@ -87,7 +87,7 @@ def _pull(
 def _price(
     starts: NDArray[np.int64],
     row_of: NDArray[np.int32],
-    energy: NDArray[np.float32],
+    squared_norm: NDArray[np.float32],
     pulled: NDArray[np.int32],
     conflicts: NDArray[np.int64],
     weakest: NDArray[np.float32],
@@ -108,7 +108,7 @@ def _price(
         column = pulled[index]
         if column >= 0:
             for entry in range(starts[column], starts[column + 1]):
-                own = energy[entry]
+                own = squared_norm[entry]
                 line = weakest[row_of[entry]]
                 for group in range(size):
                     other = line[group]
@@ -153,7 +153,7 @@ def _put_back(
 def reassign_island(
     starts: NDArray[np.int64],
     row_of: NDArray[np.int32],
-    energy: NDArray[np.float32],
+    squared_norm: NDArray[np.float32],
     rows: int,
     kept: int,
     members: NDArray[np.int32],
@@ -173,7 +173,7 @@ def reassign_island(
         members: shape (groups, alpha): the columns of each group, changed in place; its first
             `sizes` places are in use, the others hold -1.
         penalty: cost of a conflict too many; noise: scale of the random cost; both in units of
-            `energy`.
+            `squared_norm`.
     """
     state = _generator(seed, stream)
     size = min(block, island.size)
@@ -197,9 +197,21 @@ def reassign_island(
                 other = index + int(_random(state) * (order.size - index))
                 order[index], order[other] = order[other], order[index]
         chosen = order[:size]
-        _pull(starts, row_of, energy, members, sizes, chosen, top, slot, pulled, conflicts, state)
+        _pull(
+            starts,
+            row_of,
+            squared_norm,
+            members,
+            sizes,
+            chosen,
+            top,
+            slot,
+            pulled,
+            conflicts,
+            state,
+        )
         _price(
-            starts, row_of, energy, pulled, conflicts, top[kept - 1], cost, overlap,
+            starts, row_of, squared_norm, pulled, conflicts, top[kept - 1], cost, overlap,
             conflicts_allowed, np.float32(penalty), np.float32(noise), dice, state,
         )  # fmt: skip
         if size > 128:
@@ -213,7 +225,7 @@ def reassign_island(
 def reassign_islands(
     starts: NDArray[np.int64],
     row_of: NDArray[np.int32],
-    energy: NDArray[np.float32],
+    squared_norm: NDArray[np.float32],
     rows: int,
     kept: int,
     members: NDArray[np.int32],
@@ -232,7 +244,7 @@ def reassign_islands(
     for index in prange(islands):
         part = order[index * groups // islands : (index + 1) * groups // islands]
         reassign_island(
-            starts, row_of, energy, rows, kept, members, sizes, part, block, steps,
+            starts, row_of, squared_norm, rows, kept, members, sizes, part, block, steps,
             conflicts_allowed, penalty, noise, seed, index + 1,
         )  # fmt: skip
 
@@ -240,13 +252,13 @@ def reassign_islands(
 def _measure(
     starts: NDArray[np.int64],
     row_of: NDArray[np.int32],
-    energy: NDArray[np.float32],
+    squared_norm: NDArray[np.float32],
     rows: int,
     kept: int,
     members: NDArray[np.int32],
     sizes: NDArray[np.int64],
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Kept energy and conflicts of every group."""
+    """Kept squared norm and conflicts of every group."""
     groups = sizes.size
     energies = np.zeros(groups, np.float64)
     conflicts = np.zeros(groups, np.int64)
@@ -258,7 +270,7 @@ def _measure(
             for place in range(sizes[group]):
                 column = members[group, place]
                 for entry in range(starts[column], starts[column + 1]):
-                    carried = energy[entry]
+                    carried = squared_norm[entry]
                     for rank in range(kept):
                         held = top[rank, row_of[entry]]
                         if carried > held:

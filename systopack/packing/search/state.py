@@ -19,18 +19,18 @@ class Worth:
 
     Args:
         groups: number of groups.
-        energy: energy kept, in units of the problem's largest.
+        squared_norm: squared norm kept, in units of the problem's largest.
         excess: conflicts beyond those allowed, over all groups; 0 for a valid grouping.
     """
 
     groups: int
-    energy: float
+    squared_norm: float
     excess: int
 
     @property
     def rank(self) -> tuple[int, int, float]:
-        """Sorts groupings: valid ones first, then fewest groups, then most energy."""
-        return (self.excess, self.groups, -self.energy)
+        """Sorts groupings: valid ones first, then fewest groups, then most squared norm."""
+        return (self.excess, self.groups, -self.squared_norm)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -78,7 +78,7 @@ class Grouping:
         energies, conflicts = _measured(problem, self)
         return Worth(
             groups=int(np.count_nonzero(self.sizes)),
-            energy=float(energies.sum()),
+            squared_norm=float(energies.sum()),
             excess=int(np.maximum(conflicts - problem.conflicts_allowed, 0).sum()),
         )
 
@@ -101,7 +101,7 @@ def insert(
     labels, count = insertion.insert_least_loss(
         problem.starts,
         problem.row_of,
-        problem.energy,
+        problem.squared_norm,
         columns,
         problem.rows,
         groups,
@@ -129,7 +129,7 @@ def insert_into(problem: GroupingProblem, *, groups: int, placed: Labels | None 
     labels = insertion.insert_anyhow(
         problem.starts,
         problem.row_of,
-        problem.energy,
+        problem.squared_norm,
         np.concatenate([order[kept_place[order] >= 0], order[kept_place[order] < 0]]),
         kept_place,
         problem.rows,
@@ -137,13 +137,13 @@ def insert_into(problem: GroupingProblem, *, groups: int, placed: Labels | None 
         problem.alpha,
         problem.kept,
         problem.conflicts_allowed,
-        problem.mean_energy,
+        problem.mean_squared_norm,
     )
     return Grouping.from_labels(labels, alpha=problem.alpha, groups=groups)
 
 
 def dissolve(problem: GroupingProblem, grouping: Grouping, *, groups: int) -> Grouping:
-    """Do with `groups` groups: the columns of those that keep the least energy join the others.
+    """Do with `groups` groups: the columns of those that keep the least join the others.
 
     Args:
         groups: at least `ceil(occupied / alpha)`, fewer than there are.
@@ -160,15 +160,15 @@ def dissolve(problem: GroupingProblem, grouping: Grouping, *, groups: int) -> Gr
 def _measured(
     problem: GroupingProblem, grouping: Grouping
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Kept energy and conflicts of every group."""
+    """Kept squared norm and conflicts of every group."""
     from systopack.packing.search import reassignment
 
-    small = problem.energy.size + problem.rows * grouping.sizes.size <= _SMALL_CELLS
+    small = problem.squared_norm.size + problem.rows * grouping.sizes.size <= _SMALL_CELLS
     measure = reassignment.measure_alone if small else reassignment.measure_apart
     energies, conflicts = measure(
         problem.starts,
         problem.row_of,
-        problem.energy,
+        problem.squared_norm,
         problem.rows,
         problem.kept,
         grouping.members,

@@ -375,7 +375,7 @@ class _Top:
                     "INDEX_BITS": index_bits,
                     "ACCUMULATOR_BITS": accumulator,
                     "CELL": CELL_NUMBERS[array.cell],
-                    "ROWS_PER_REGISTER": array.rows_per_register,
+                    "INPUT_FANOUT": array.input_fanout,
                     "COLUMN_BITS": column_bits,
                     "WORD_BITS": stream_bits(array),
                     "SUM_BITS": sum_bits(array),

@@ -104,7 +104,7 @@ other every {cycles.period_cycles:,} cycles. The memories hold {memory_bits(memo
 - `configuration.hex`: {writes:,} register writes, in order, a line each: register (2 digits),
   value (8 digits). They load weights and output parameters; the last one starts.
 - `testbench.v` with `image.hex` and `results.hex`: several images, the first without a wait, the
-  others with random pauses on both streams; prints PASS, or FAIL
+  others with random back-pressure on both streams; prints PASS, or FAIL
   and then ends with a status other than 0; `-DSYSTOPACK_ASSERTIONS` adds the design's assertions.
   `{BENCH_COMMAND}`
 - `clock_gate.v`: with `GATED` 1 the clocks of idle cells stop; silicon puts its own cell there, and

@@ -27,7 +27,7 @@ module bl_row #(
     /* verilator no_inline_module */  // one piece of code for all rows simulates faster
     localparam BITS = CELL_WEIGHT_BITS;
     wire [COLUMNS-1:0] bits, first, take_weight;
-    choice_row #(
+    multiplexer_row #(
         .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS), .WORD_BITS(1), .MARKERS(COLUMNS),
         .WEIGHT_BUFFERS(WEIGHT_BUFFERS)
     ) choice (

@@ -47,7 +47,7 @@ module mx_row #(
     wire [CELLS-1:0] bits, take_weight;
     localparam PATTERN = ROWS * BLOCK_COLUMNS;
     wire [PATTERN+7*ROWS-1:0] start;
-    choice_row #(
+    multiplexer_row #(
         .ROWS(ROWS), .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS), .WORD_BITS(1),
         .BLOCK_COLUMNS(BLOCK_COLUMNS), .OFFSET(OFFSET), .MARKERS(BLOCK_COLUMNS + 7),
         .WEIGHT_BUFFERS(WEIGHT_BUFFERS)

@@ -26,7 +26,7 @@ module parallel_row #(
     wire [8*COLUMNS-1:0] words;
     wire [COLUMNS-1:0]   take_weight;
     wire                 start;
-    choice_row #(
+    multiplexer_row #(
         .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS), .WORD_BITS(8), .MARKERS(1),
         .WEIGHT_BUFFERS(WEIGHT_BUFFERS)
     ) choice (

@@ -6,7 +6,7 @@
 // A channel that no cell selects has no wire: SLOTS gives for channel a of column c, at
 // c * ALPHA + a, the number of its stream plus 1, or 0.
 // Latency, first bit of a word to its whole sums (`word`, in the cycle of `complete`):
-//   BLOCK_COLUMNS + (min(ROWS, TILE_ROWS) - 1) / ROWS_PER_REGISTER + (ALPHA > 1)
+//   BLOCK_COLUMNS + (min(ROWS, TILE_ROWS) - 1) / INPUT_FANOUT + (ALPHA > 1)
 //   + levels of the tree + EXTRA + ACCUMULATOR_BITS (bit-parallel: 0).
 // Throughput: one word per stream and word time. No reset.
 module pipe_array #(
@@ -21,7 +21,7 @@ module pipe_array #(
     parameter INDEX_BITS = 3,
     parameter ACCUMULATOR_BITS = 32,
     parameter CELL = 0,
-    parameter ROWS_PER_REGISTER = 1,
+    parameter INPUT_FANOUT = 1,
     parameter COLUMN_BITS = 5,        // 2**COLUMN_BITS >= COLUMNS
     parameter WORD_BITS = 1,
     parameter SUM_BITS = 4,
@@ -49,7 +49,7 @@ module pipe_array #(
 
     // Parameters that contradict each other stop elaboration with the module's name as the message.
     generate
-        if (ROWS < 1 || COLUMNS < 1 || ALPHA < 1 || TILE_ROWS < 1 || ROWS_PER_REGISTER < 1) begin : g_wrong_0
+        if (ROWS < 1 || COLUMNS < 1 || ALPHA < 1 || TILE_ROWS < 1 || INPUT_FANOUT < 1) begin : g_wrong_0
             wrong_parameters_ROWS_COLUMNS_ALPHA_and_TILE_ROWS_must_be_1_or_more stop ();
         end
         if (BLOCKS * BLOCK_COLUMNS != COLUMNS + OFFSET || OFFSET < 0 || OFFSET >= BLOCK_COLUMNS) begin : g_wrong_1
@@ -84,7 +84,7 @@ module pipe_array #(
         .ROWS(ROWS), .COLUMNS(COLUMNS), .BLOCK_COLUMNS(BLOCK_COLUMNS), .OFFSET(OFFSET),
         .BLOCKS(BLOCKS), .TILE_ROWS(TILE_ROWS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
         .ACCUMULATOR_BITS(ACCUMULATOR_BITS), .CELL(CELL),
-        .ROWS_PER_REGISTER(ROWS_PER_REGISTER), .LOAD_ROWS(ROWS), .COLUMN_BITS(COLUMN_BITS),
+        .INPUT_FANOUT(INPUT_FANOUT), .LOAD_ROWS(ROWS), .COLUMN_BITS(COLUMN_BITS),
         .BLOCK_BITS(1), .WORD_BITS(WORD_BITS), .SUM_BITS(SUM_BITS),
         .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS)
     ) cells (

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Skew of the rows' sums. Row r runs D(r) = r % TILE_ROWS / ROWS_PER_REGISTER cycles behind row 0.
+// Skew of the rows' sums. Row r runs D(r) = r % TILE_ROWS / INPUT_FANOUT cycles behind row 0.
 //
 // Sums that enter together (LEAVING 0) are delayed by D(r). Sums that leave (LEAVING 1) wait for the
 // last row, which makes them come together again. No reset.
@@ -8,7 +8,7 @@
 module row_skew #(
     parameter ROWS = 4,
     parameter TILE_ROWS = ROWS,
-    parameter ROWS_PER_REGISTER = 1,
+    parameter INPUT_FANOUT = 1,
     parameter WIDTH = 1,    // adjacent wires of a row
     parameter COPIES = 1,   // times that all rows follow each other
     parameter LEAVING = 0
@@ -18,10 +18,10 @@ module row_skew #(
     output wire [COPIES*ROWS*WIDTH-1:0] out
 );
     localparam HIGHEST = ROWS < TILE_ROWS ? ROWS : TILE_ROWS;
-    localparam LAST = (HIGHEST - 1) / ROWS_PER_REGISTER;  // D of the last row
+    localparam LAST = (HIGHEST - 1) / INPUT_FANOUT;  // D of the last row
     localparam BITS = COPIES * ROWS * WIDTH;
     localparam TILES = (ROWS + TILE_ROWS - 1) / TILE_ROWS;
-    localparam UNIT = HIGHEST < ROWS_PER_REGISTER ? HIGHEST : ROWS_PER_REGISTER;
+    localparam UNIT = HIGHEST < INPUT_FANOUT ? HIGHEST : INPUT_FANOUT;
     genvar s;
     generate
         for (s = 0; s <= LAST; s = s + 1) begin : g_stage

@@ -2,14 +2,14 @@
 // Systolic arrays: ROWS x COLUMNS cells, weight-stationary, with their own skew.
 //
 // Words of all columns enter together, sums of all rows enter together and leave together. Inside,
-// column c runs c cycles behind column 0 and row r runs r / ROWS_PER_REGISTER cycles behind row 0.
+// column c runs c cycles behind column 0 and row r runs r / INPUT_FANOUT cycles behind row 0.
 // A large matrix is cut into tiles that run in step: BLOCK_COLUMNS x TILE_ROWS cells each (the first
 // block of columns lacks OFFSET columns), every block of columns with sums of its own. MX and IL
 // cells only; other arrays are one tile.
 //
 // Latency from the first bit of a word to the first bit of its sums:
-//   BLOCK_COLUMNS + (min(ROWS, TILE_ROWS) - 1) / ROWS_PER_REGISTER + (ALPHA > 1) cycles;
-//   LEAN: (COLUMNS - 1) / COLUMNS_PER_REGISTER + 1 + (ROWS - 1) / ROWS_PER_REGISTER.
+//   BLOCK_COLUMNS + (min(ROWS, TILE_ROWS) - 1) / INPUT_FANOUT + (ALPHA > 1) cycles;
+//   COMPACT: (COLUMNS - 1) / CELLS_PER_STAGE + 1 + (ROWS - 1) / INPUT_FANOUT.
 // Throughput: one word per stream every 8 cycles (MX, IL), ACCUMULATOR_BITS (BL), 1 (parallel).
 // With WEIGHT_BUFFERS 2, column load_column of row block load_block is written while the present
 // tile runs; `take` makes the loaded tile the present one, cell by cell, just ahead of the first
@@ -29,18 +29,18 @@ module systolic_array #(
     parameter INDEX_BITS = 3,        // at least 1, 2**INDEX_BITS >= ALPHA
     parameter ACCUMULATOR_BITS = 32,
     parameter CELL = 0,              // 0: MX or IL, 1: BL, 2: bit-parallel
-    parameter ROWS_PER_REGISTER = 1,
+    parameter INPUT_FANOUT = 1,
     parameter LOAD_ROWS = 32,        // rows of a block
     parameter COLUMN_BITS = 5,       // 2**COLUMN_BITS >= COLUMNS
     parameter BLOCK_BITS = 1,        // 2**BLOCK_BITS >= blocks
     parameter WORD_BITS = 1,         // wires of a stream: 8 bit-parallel, else 1
     parameter SUM_BITS = 4,          // wires of a sum: lanes, 1 or ACCUMULATOR_BITS
     parameter CELL_WEIGHT_BITS = 8,  // of a cell's weight, 2..8
-    parameter LEAN = 0,              // MX and IL cells with the fewest flip-flops; one tile
-    parameter COLUMNS_PER_REGISTER = 1, // lean cells that add to a sum in one cycle
-    parameter COLUMNS_PER_ACCUMULATOR = 1,  // lean cells whose products are added up together, 1 or 2
+    parameter COMPACT = 0,              // MX and IL cells with the fewest flip-flops; one tile
+    parameter CELLS_PER_STAGE = 1, // compact cells that add to a sum in one cycle
+    parameter CELLS_PER_ACCUMULATOR = 1,  // compact cells whose products are added up together, 1 or 2
     parameter WEIGHT_BUFFERS = 2,
-    parameter LOAD_COLUMNS = 1       // WEIGHT_BUFFERS 1: COLUMNS_PER_REGISTER
+    parameter LOAD_COLUMNS = 1       // WEIGHT_BUFFERS 1: CELLS_PER_STAGE
 ) (
     input  wire                                clk,
     input  wire                                word_start,  // with the first bit of every word
@@ -59,8 +59,8 @@ module systolic_array #(
     input  wire [LOAD_COLUMNS*LOAD_ROWS*(CELL_WEIGHT_BITS+INDEX_BITS)-1:0] load_data
 );
     localparam HIGHEST = ROWS < TILE_ROWS ? ROWS : TILE_ROWS;
-    localparam TOP_DELAY = (HIGHEST - 1) / ROWS_PER_REGISTER;
-    localparam MULTIPLEXER = ALPHA > 1 && LEAN == 0 ? 1 : 0;
+    localparam TOP_DELAY = (HIGHEST - 1) / INPUT_FANOUT;
+    localparam MULTIPLEXER = ALPHA > 1 && COMPACT == 0 ? 1 : 0;
     localparam STREAM = COLUMNS * WORD_BITS;
     localparam LOAD_BITS = CELL_WEIGHT_BITS + INDEX_BITS;
 
@@ -90,7 +90,7 @@ module systolic_array #(
     generate
         if (WEIGHT_BUFFERS == 1) begin : g_wave
             load_skew #(
-                .ROWS(ROWS), .ROWS_PER_REGISTER(ROWS_PER_REGISTER), .BITS(LOAD_COLUMNS * LOAD_BITS),
+                .ROWS(ROWS), .INPUT_FANOUT(INPUT_FANOUT), .BITS(LOAD_COLUMNS * LOAD_BITS),
                 .WEIGHT_BITS(CELL_WEIGHT_BITS), .LATE(MULTIPLEXER)
             ) to_rows (
                 .clk(clk), .load(load), .in(load_data), .out(coming)
@@ -108,20 +108,20 @@ module systolic_array #(
         .clk(clk), .in(sum_in), .out(present)
     );
     row_skew #(
-        .ROWS(ROWS), .TILE_ROWS(TILE_ROWS), .ROWS_PER_REGISTER(ROWS_PER_REGISTER),
+        .ROWS(ROWS), .TILE_ROWS(TILE_ROWS), .INPUT_FANOUT(INPUT_FANOUT),
         .WIDTH(LANE_BITS), .COPIES(SUMS / ROWS / LANE_BITS), .LEAVING(0)
     ) enter (
         .clk(clk), .in(present), .out(entering)
     );
     row_skew #(
-        .ROWS(ROWS), .TILE_ROWS(TILE_ROWS), .ROWS_PER_REGISTER(ROWS_PER_REGISTER),
+        .ROWS(ROWS), .TILE_ROWS(TILE_ROWS), .INPUT_FANOUT(INPUT_FANOUT),
         .WIDTH(LANE_BITS), .COPIES(SUMS / ROWS / LANE_BITS), .LEAVING(1)
     ) leave (
         .clk(clk), .in(leaving), .out(sum_out)
     );
 
     generate
-        if (CELL == 0 && LEAN != 0) begin : g_lean
+        if (CELL == 0 && COMPACT != 0) begin : g_compact
             wire [ROWS-1:0]           load_rows;
             wire [LOAD_COLUMNS*LOAD_BITS*ROWS-1:0] data;  // bit j of row r at j * ROWS + r
             for (r = 0; r < ROWS; r = r + 1) begin : g_row
@@ -130,12 +130,12 @@ module systolic_array #(
                     assign data[a*ROWS+r] = coming[a*LOAD_ROWS+r%LOAD_ROWS];
                 end
             end
-            lean_array #(
+            compact_array #(
                 .ROWS(ROWS), .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
                 .LANES(SUM_BITS), .WEIGHT_BITS(CELL_WEIGHT_BITS),
-                .ROWS_PER_REGISTER(ROWS_PER_REGISTER),
-                .COLUMNS_PER_REGISTER(COLUMNS_PER_REGISTER),
-                .COLUMNS_PER_ACCUMULATOR(COLUMNS_PER_ACCUMULATOR),
+                .INPUT_FANOUT(INPUT_FANOUT),
+                .CELLS_PER_STAGE(CELLS_PER_STAGE),
+                .CELLS_PER_ACCUMULATOR(CELLS_PER_ACCUMULATOR),
                 .WEIGHT_BUFFERS(WEIGHT_BUFFERS), .LOAD_COLUMNS(LOAD_COLUMNS)
             ) cells (
                 .clk(clk), .x(x), .word_start(word_start), .take(take), .sum_in(entering),
@@ -143,13 +143,13 @@ module systolic_array #(
             );
         end else if (CELL == 0) begin : g_mx
             // All rows as one set of vectors, cell (r, c) at c * ROWS + r. Inputs move up from
-            // register to register, each of which serves ROWS_PER_REGISTER rows of a tile.
+            // register to register, each of which serves INPUT_FANOUT rows of a tile.
             localparam CELLS = ROWS * COLUMNS;
             localparam TILE_REGISTERS = TOP_DELAY + 1;
             localparam FULL_TILES = ROWS / TILE_ROWS;
             localparam REST = ROWS % TILE_ROWS;
             localparam REGISTERS = FULL_TILES * TILE_REGISTERS
-                                 + (REST + ROWS_PER_REGISTER - 1) / ROWS_PER_REGISTER;
+                                 + (REST + INPUT_FANOUT - 1) / INPUT_FANOUT;
             wire [ALPHA*CELLS-1:0]  cell_x;
             wire [REGISTERS-1:0]    bottom;
             wire [ROWS-1:0]         row_start, row_take, load_rows;
@@ -200,7 +200,7 @@ module systolic_array #(
                     for (c = 0; c < COLUMNS; c = c + 1) begin : g_column
                         for (r = 0; r < ROWS; r = r + 1) begin : g_cell
                             localparam MINE = r / TILE_ROWS * TILE_REGISTERS
-                                            + r % TILE_ROWS / ROWS_PER_REGISTER;
+                                            + r % TILE_ROWS / INPUT_FANOUT;
                             assign cell_x[a*CELLS+c*ROWS+r] = now[c*REGISTERS+MINE];
                         end
                     end
@@ -214,7 +214,7 @@ module systolic_array #(
             end
             for (r = 0; r < ROWS; r = r + 1) begin : g_row
                 localparam MINE = r / TILE_ROWS * TILE_REGISTERS
-                                + r % TILE_ROWS / ROWS_PER_REGISTER;
+                                + r % TILE_ROWS / INPUT_FANOUT;
                 assign row_start[r] = start_now[MINE];
                 assign row_take[r] = take_now[MINE];
                 assign load_rows[r] = {{(32 - BLOCK_BITS) {1'b0}}, load_block} == r / LOAD_ROWS;
@@ -239,14 +239,14 @@ module systolic_array #(
             );
         end else begin : g_rows
             for (r = 0; r < ROWS; r = r + 1) begin : g_row
-                // One input register serves ROWS_PER_REGISTER rows.
+                // One input register serves INPUT_FANOUT rows.
                 wire [ALPHA*STREAM-1:0] row_x;
                 wire                    row_start, row_take;
-                if (r / ROWS_PER_REGISTER == 0) begin : g_bottom
+                if (r / INPUT_FANOUT == 0) begin : g_bottom
                     assign row_x = skewed;
                     assign row_start = word_start;
                     assign row_take = take;
-                end else if (r % ROWS_PER_REGISTER == 0) begin : g_register
+                end else if (r % INPUT_FANOUT == 0) begin : g_register
                     reg [ALPHA*STREAM-1:0] held_x;
                     reg                    held_start, held_take;
                     always @(posedge clk) begin

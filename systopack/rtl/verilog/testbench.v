@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Self-checking test bench: fills the memories through AXI4-Lite, streams IMAGES images in and
 // compares every result word, and the cycles of the first image, whose host never waits. All others
-// come and go with random pauses on both streams. A file with lines that are not used is a FAIL too.
+// come and go with random back-pressure on both streams. A file with lines that are not used is a FAIL too.
 // Prints PASS and finishes, or FAIL and stops: `vvp -N` then ends with status 1.
 /* verilator lint_off INITIALDLY */  // an initial block that waits for clock edges
 module testbench;
@@ -24,7 +24,7 @@ module testbench;
     wire [1:0]  bresp, rresp;
     wire [31:0] rdata, result;
     integer     next, number, sent = 0, got = 0, wrong = 0, unused = 0, quiet = 0, allowed = 0;
-    reg         pauses = 0, in_pauses = 0, out_pauses = 0, refused = 0;
+    reg         back_pressure = 0, in_back_pressure = 0, out_back_pressure = 0, refused = 0;
     reg  [31:0] noise = 32'h2545f491, refused_word = 0;
     // All lines of a file have to be used.
     integer     file, letter, last_letter, lines;
@@ -59,8 +59,8 @@ module testbench;
     always #5 clk = !clk;
 
     // A word that is offered stays; whether the other side takes one may change at any time.
-    wire tvalid = sent < allowed * BEATS && !in_pauses;
-    wire result_ready = !out_pauses;
+    wire tvalid = sent < allowed * BEATS && !in_back_pressure;
+    wire result_ready = !out_back_pressure;
     accelerator subject (
         .clk(clk), .aresetn(aresetn),
         .s_axi_awaddr(awaddr), .s_axi_awprot(3'd0), .s_axi_awvalid(awvalid),
@@ -80,8 +80,8 @@ module testbench;
 
     always @(posedge clk) begin
         noise <= {noise[30:0], noise[31] ^ noise[21] ^ noise[1] ^ noise[0]};
-        if (!tvalid || tready) in_pauses <= pauses && noise[1:0] == 2'd0;
-        out_pauses <= pauses && noise[4:3] != 2'd3;
+        if (!tvalid || tready) in_back_pressure <= back_pressure && noise[1:0] == 2'd0;
+        out_back_pressure <= back_pressure && noise[4:3] != 2'd3;
         if (tvalid && tready) sent <= sent + 1;
         if (result_valid && result_ready) begin
             if (got >= RESULTS * IMAGES || result !== expected[got]) begin
@@ -159,7 +159,7 @@ module testbench;
             $display("%0d cycles instead of %0d", answer, CYCLES);
             wrong = wrong + 1;
         end
-        pauses <= 1;
+        back_pressure <= 1;
         if (STARTS == 0) allowed = IMAGES;
         for (number = 1; number < IMAGES; number = number + 1) begin
             if (STARTS != 0) begin

@@ -15,7 +15,7 @@ module tiled_accelerator #(
     parameter INDEX_BITS = 3,
     parameter ACCUMULATOR_BITS = 32,
     parameter CELL = 0,
-    parameter ROWS_PER_REGISTER = 1,
+    parameter INPUT_FANOUT = 1,
     parameter LOAD_ROWS = 32,
     parameter COLUMN_BITS = 5,
     parameter BLOCK_BITS = 1,
@@ -51,9 +51,9 @@ module tiled_accelerator #(
     parameter WEIGHT_BITS = 10,       // tiles times loads of a tile
     parameter WEIGHT_WORDS = 1 << WEIGHT_BITS,
     parameter CELL_WEIGHT_BITS = 8,
-    parameter LEAN = 0,
-    parameter COLUMNS_PER_REGISTER = 1,
-    parameter COLUMNS_PER_ACCUMULATOR = 1,
+    parameter COMPACT = 0,
+    parameter CELLS_PER_STAGE = 1,
+    parameter CELLS_PER_ACCUMULATOR = 1,
     parameter WEIGHT_BUFFERS = 2,
     parameter LOAD_COLUMNS = 1,
     parameter PROGRAM_BITS = 8,
@@ -102,18 +102,18 @@ module tiled_accelerator #(
     localparam LOADS = (COLUMNS - 1) / LOAD_COLUMNS + 1;  // of a block of rows
 
     // What OUT, LOAD_WAIT and the waits in word times have to be at least, from the array.
-    localparam LATENCY = (COLUMNS - 1) / COLUMNS_PER_REGISTER + 1
-                       + (ROWS - 1) / ROWS_PER_REGISTER + (ALPHA > 1 && LEAN == 0 ? 1 : 0);
+    localparam LATENCY = (COLUMNS - 1) / CELLS_PER_STAGE + 1
+                       + (ROWS - 1) / INPUT_FANOUT + (ALPHA > 1 && COMPACT == 0 ? 1 : 0);
     localparam COMPLETE = FEED + 1 + LATENCY + (CELL == 2 ? 0 : ACC);
     // The last row of block b takes its weight over this late, counted from its own load: most of
     // all in the first or in the last block, or in the one before where the last one is not full.
-    localparam FIRST_LAG = ((LOAD_ROWS < ROWS ? LOAD_ROWS : ROWS) - 1) / ROWS_PER_REGISTER;
+    localparam FIRST_LAG = ((LOAD_ROWS < ROWS ? LOAD_ROWS : ROWS) - 1) / INPUT_FANOUT;
     localparam NEXT_LAG = BLOCKS < 2 ? 0
-        : ((BLOCKS - 1) * LOAD_ROWS - 1) / ROWS_PER_REGISTER - (BLOCKS - 2) * COLUMNS;
-    localparam LAST_LAG = (ROWS - 1) / ROWS_PER_REGISTER - (BLOCKS - 1) * COLUMNS;
+        : ((BLOCKS - 1) * LOAD_ROWS - 1) / INPUT_FANOUT - (BLOCKS - 2) * COLUMNS;
+    localparam LAST_LAG = (ROWS - 1) / INPUT_FANOUT - (BLOCKS - 1) * COLUMNS;
     localparam LAG_1 = FIRST_LAG > NEXT_LAG ? FIRST_LAG : NEXT_LAG;
     localparam LAG = LAG_1 > LAST_LAG ? LAG_1 : LAST_LAG;
-    localparam SWAP_1 = 1 + (ALPHA > 1 && LEAN == 0 ? 1 : 0) + LAG;
+    localparam SWAP_1 = 1 + (ALPHA > 1 && COMPACT == 0 ? 1 : 0) + LAG;
     localparam SWAP = WEIGHT_BUFFERS == 1 ? 0 : SWAP_1 > 1 ? SWAP_1 : 1;
     localparam LEAST_LOAD = SWAP + LOADS * BLOCKS;  // cycles
 
@@ -161,9 +161,9 @@ module tiled_accelerator #(
         if (OUT != COMPLETE) begin : g_wrong_out
             wrong_parameters_OUT_does_not_follow_from_FEED_and_the_size_of_the_array stop ();
         end
-        if (ROWS_PER_REGISTER < 1 || ROWS_PER_REGISTER > ROWS || LOAD_ROWS > ROWS
-            || COLUMNS_PER_REGISTER < 1 || COLUMNS_PER_REGISTER > COLUMNS
-            || COLUMNS_PER_ACCUMULATOR < 1 || COLUMNS_PER_ACCUMULATOR > 2) begin : g_wrong_share
+        if (INPUT_FANOUT < 1 || INPUT_FANOUT > ROWS || LOAD_ROWS > ROWS
+            || CELLS_PER_STAGE < 1 || CELLS_PER_STAGE > COLUMNS
+            || CELLS_PER_ACCUMULATOR < 1 || CELLS_PER_ACCUMULATOR > 2) begin : g_wrong_share
             wrong_parameters_more_rows_or_columns_together_than_there_are stop ();
         end
         if (WEIGHT_BUFFERS < 1 || WEIGHT_BUFFERS > 2 || CELL_WEIGHT_BITS < 2 || CELL_WEIGHT_BITS > 8
@@ -177,16 +177,16 @@ module tiled_accelerator #(
         begin : g_wrong_return
             wrong_parameters_MIN_RETURN_or_MIN_DRAIN_is_less_than_OUT_asks_for stop ();
         end
-        if (RESIDUALS < 0 || RESIDUALS > 1 || AVERAGES < 0 || AVERAGES > 1 || LEAN < 0 || LEAN > 1)
+        if (RESIDUALS < 0 || RESIDUALS > 1 || AVERAGES < 0 || AVERAGES > 1 || COMPACT < 0 || COMPACT > 1)
         begin : g_wrong_flag
-            wrong_parameters_RESIDUALS_AVERAGES_and_LEAN_must_be_0_or_1 stop ();
+            wrong_parameters_RESIDUALS_AVERAGES_and_COMPACT_must_be_0_or_1 stop ();
         end
-        if ((LEAN == 0 && (COLUMNS_PER_REGISTER != 1 || COLUMNS_PER_ACCUMULATOR != 1))
-            || COLUMNS_PER_REGISTER % COLUMNS_PER_ACCUMULATOR != 0
-            || (LEAN != 0 && CELL != 0)) begin : g_wrong_lean
-            wrong_parameters_columns_that_share_a_register_do_not_fit_LEAN_and_CELL stop ();
+        if ((COMPACT == 0 && (CELLS_PER_STAGE != 1 || CELLS_PER_ACCUMULATOR != 1))
+            || CELLS_PER_STAGE % CELLS_PER_ACCUMULATOR != 0
+            || (COMPACT != 0 && CELL != 0)) begin : g_wrong_compact
+            wrong_parameters_columns_that_share_a_register_do_not_fit_COMPACT_and_CELL stop ();
         end
-        if (LOAD_COLUMNS != (WEIGHT_BUFFERS == 1 ? COLUMNS_PER_REGISTER : 1)) begin : g_wrong_load
+        if (LOAD_COLUMNS != (WEIGHT_BUFFERS == 1 ? CELLS_PER_STAGE : 1)) begin : g_wrong_load
             wrong_parameters_LOAD_COLUMNS_does_not_follow_from_WEIGHT_BUFFERS stop ();
         end
     endgenerate
@@ -412,11 +412,11 @@ module tiled_accelerator #(
     wire [ROWS*SUM_BITS-1:0] sum_in, sum_out;
     systolic_array #(
         .ROWS(ROWS), .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
-        .ACCUMULATOR_BITS(ACC), .CELL(CELL), .ROWS_PER_REGISTER(ROWS_PER_REGISTER),
+        .ACCUMULATOR_BITS(ACC), .CELL(CELL), .INPUT_FANOUT(INPUT_FANOUT),
         .LOAD_ROWS(LOAD_ROWS), .COLUMN_BITS(COLUMN_BITS), .BLOCK_BITS(BLOCK_BITS),
         .WORD_BITS(WORD_BITS), .SUM_BITS(SUM_BITS), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS),
-        .LEAN(LEAN), .COLUMNS_PER_REGISTER(COLUMNS_PER_REGISTER),
-        .COLUMNS_PER_ACCUMULATOR(COLUMNS_PER_ACCUMULATOR), .WEIGHT_BUFFERS(WEIGHT_BUFFERS),
+        .COMPACT(COMPACT), .CELLS_PER_STAGE(CELLS_PER_STAGE),
+        .CELLS_PER_ACCUMULATOR(CELLS_PER_ACCUMULATOR), .WEIGHT_BUFFERS(WEIGHT_BUFFERS),
         .LOAD_COLUMNS(LOAD_COLUMNS)
     ) array (
         .clk(clk), .word_start(word_start), .take(take), .x(x), .sum_in(sum_in),

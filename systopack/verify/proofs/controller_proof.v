@@ -9,7 +9,7 @@
 //   sums; what needs earlier words waits MIN_DRAIN for them. Runs begin by `go` and end by END.
 // PART 2: every instruction ends: in each cycle in which the host is not waited for, a bounded
 //   counter goes on.
-// `holds` must stay 1; it has these claims and what makes them inductive. The inner wires are those
+// `holds` must stay 1; it has these properties and what makes them inductive. The inner wires are those
 // of the controller.
 module controller_proof #(
     parameter PART = 0,

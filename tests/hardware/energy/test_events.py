@@ -25,7 +25,7 @@ seeds = st.integers(0, 2**32)
 
 
 def small_array(rng: np.random.Generator) -> Array:
-    return Array(rows=int(rng.integers(1, 6)), columns=int(rng.integers(1, 6)), rows_per_register=1)
+    return Array(rows=int(rng.integers(1, 6)), columns=int(rng.integers(1, 6)), input_fanout=1)
 
 
 @given(seeds)

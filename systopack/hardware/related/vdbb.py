@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from systopack.hardware.neighbours.design import (
+from systopack.hardware.related.design import (
     SUM_BITS,
     WORD_BITS,
     Design,
@@ -19,7 +19,7 @@ from systopack.hardware.neighbours.design import (
     Machine,
     parameters,
 )
-from systopack.hardware.neighbours.workload import LayerWork
+from systopack.hardware.related.workload import LayerWork
 
 
 def density_bound(weights: NDArray[np.int64], *, block: int) -> int:

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// An array of lean cells: COLUMNS_PER_REGISTER columns add to a sum in one cycle.
+// An array of compact cells: CELLS_PER_STAGE columns add to a sum in one cycle.
 //
-// Columns of one stage (COLUMNS_PER_REGISTER neighbours) work in step; stage s runs s cycles behind
-// stage 0, and row r runs r / ROWS_PER_REGISTER cycles behind row 0. Inputs enter together, sums
+// Columns of one stage (CELLS_PER_STAGE neighbours) work in step; stage s runs s cycles behind
+// stage 0, and row r runs r / INPUT_FANOUT cycles behind row 0. Inputs enter together, sums
 // enter and leave with the rows' delays.
-// Latency: (COLUMNS - 1) / COLUMNS_PER_REGISTER + 1 cycles, and the row's delay. No reset.
+// Latency: (COLUMNS - 1) / CELLS_PER_STAGE + 1 cycles, and the row's delay. No reset.
 /* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
-module lean_array #(
+module compact_array #(
     parameter ROWS = 32,
     parameter COLUMNS = 32,
     parameter ALPHA = 8,
     parameter INDEX_BITS = 3,
     parameter LANES = 4,
     parameter WEIGHT_BITS = 8,
-    parameter ROWS_PER_REGISTER = ROWS,
-    parameter COLUMNS_PER_REGISTER = 1,
-    parameter COLUMNS_PER_ACCUMULATOR = 1,  // 1 or 2; COLUMNS_PER_REGISTER is a multiple
+    parameter INPUT_FANOUT = ROWS,
+    parameter CELLS_PER_STAGE = 1,
+    parameter CELLS_PER_ACCUMULATOR = 1,  // 1 or 2; CELLS_PER_STAGE is a multiple
     parameter WEIGHT_BUFFERS = 2,
     parameter LOAD_COLUMNS = 1
 ) (
@@ -30,10 +30,10 @@ module lean_array #(
     // Bit j of row r, weight and then index: j * ROWS + r; column after column.
     input  wire [LOAD_COLUMNS*(WEIGHT_BITS+INDEX_BITS)*ROWS-1:0] load_data
 );
-    localparam STAGES = (COLUMNS - 1) / COLUMNS_PER_REGISTER + 1;
-    localparam GROUPS = (ROWS - 1) / ROWS_PER_REGISTER + 1;
-    localparam WIDTH = ALPHA * COLUMNS_PER_REGISTER;
-    localparam SHARED = COLUMNS_PER_ACCUMULATOR;
+    localparam STAGES = (COLUMNS - 1) / CELLS_PER_STAGE + 1;
+    localparam GROUPS = (ROWS - 1) / INPUT_FANOUT + 1;
+    localparam WIDTH = ALPHA * CELLS_PER_STAGE;
+    localparam SHARED = CELLS_PER_ACCUMULATOR;
     localparam BITS = WEIGHT_BITS + INDEX_BITS;
 
     // Markers: what came s cycles ago serves stage s of the lowest rows.
@@ -65,15 +65,15 @@ module lean_array #(
             end
         end
         for (r = 0; r < ROWS; r = r + 1) begin : g_row
-            localparam GROUP = r / ROWS_PER_REGISTER;
+            localparam GROUP = r / INPUT_FANOUT;
             wire [LOAD_COLUMNS*BITS-1:0] new_bits;  // weight and index
             for (k = 0; k < LOAD_COLUMNS * BITS; k = k + 1) begin : g_new
                 assign new_bits[k] = load_data[k*ROWS+r];
             end
             for (c = 0; c < COLUMNS; c = c + SHARED) begin : g_column
-                localparam STAGE = c / COLUMNS_PER_REGISTER;
+                localparam STAGE = c / CELLS_PER_STAGE;
                 localparam ENDS = c + SHARED >= COLUMNS
-                    || (c + SHARED) % COLUMNS_PER_REGISTER == 0;
+                    || (c + SHARED) % CELLS_PER_STAGE == 0;
                 wire [SHARED*ALPHA-1:0] inputs;
                 wire [SHARED-1:0]       loads;
                 wire [SHARED*BITS-1:0]  weights;
@@ -98,7 +98,7 @@ module lean_array #(
                         assign sum_out[p*ROWS+r] = to[p];
                     end
                 end
-                lean_cell #(
+                compact_cell #(
                     .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS), .LANES(LANES),
                     .WEIGHT_BITS(WEIGHT_BITS), .REGISTERED(ENDS ? 1 : 0), .COLUMNS(SHARED),
                     .USED(COLUMNS - c < SHARED ? COLUMNS - c : SHARED),

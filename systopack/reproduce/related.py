@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from systopack.hardware.neighbours.compare import compare_designs
+from systopack.hardware.related.compare import compare_designs
 from systopack.reproduce.content import COMPUTED, Drawing, Section, Table
 from systopack.reproduce.sources import Sources
 
@@ -56,7 +56,7 @@ def neighbours(sources: Sources) -> Section:
             "bit, one product a cycle, on real activations of one image; none prunes further, "
             "and each was checked to compute the reference's integers. Speed and energy are "
             "relative to the dense array with zero-value gating. Energies are those of cited "
-            "constants at 45 nm, not of gate-level netlists (docs/neighbours.md).",
+            "constants at 45 nm, not of gate-level netlists (docs/related-accelerators.md).",
         ),
         tables=(
             Table(

@@ -10,7 +10,7 @@
 // index at all.
 /* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
 /* verilator lint_off UNUSEDPARAM */
-module choice_row #(
+module multiplexer_row #(
     parameter ROWS = 1,
     parameter COLUMNS = 32,
     // Blocks of columns side by side run in step; the first one lacks OFFSET columns.

@@ -1,9 +1,10 @@
-"""What is proven of the hardware, block by block (`formal.prove` proves a claim).
+"""What is proven of the hardware, block by block (`formal.prove` proves a property).
 
 A bit-serial cell is proven in four steps that fit together, so that every alpha, weight width and
-accumulator takes seconds: the word that its input side chooses (`choice_claim`), what its
-multiplier adds to the passing sums (`product_claim`, `rows_claim`) and that sums grow by what is
-added to them (`lanes_claim`). `cell_claim` has it all in one, from the cell's ports only.
+accumulator takes seconds: the word that its input side chooses (`multiplexer_property`), what its
+multiplier adds to the passing sums (`product_property`, `rows_property`) and that sums grow by
+what is added to them (`lanes_property`). `cell_property` has it all in one, from the cell's ports
+only.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 from systopack.hardware.array import ALPHA_RANGE, WEIGHT_BITS_RANGE, Array
 from systopack.rtl.fields import INSTRUCTION, bits_of
 from systopack.rtl.parameters import VERILOG, array_parameters, bits_for
-from systopack.verify.formal import Claim
+from systopack.verify.formal import Property
 
 _PROOFS = Path(__file__).parent / "proofs"
 _ROWS = tuple(
@@ -22,20 +23,20 @@ _ROWS = tuple(
     for name in (
         "masked_register.v",
         "weight_register.v",
-        "choice_row.v",
+        "multiplexer_row.v",
         "mx_row.v",
         "bl_row.v",
         "parallel_row.v",
-        "lean_cell.v",
+        "compact_cell.v",
     )
 )
 _ACCUMULATORS = (16, 24, 32)
 _SERIAL = ("il", "bl")
 
 
-def requantizer_claim(bits: int) -> Claim:
+def requantizer_property(bits: int) -> Property:
     """The requantizer equals METHOD's rounding and saturation for every value and shift."""
-    return Claim(
+    return Property(
         name=f"requantizer of {bits} bits",
         top="requantize_proof",
         files=(VERILOG / "requantize.v", _PROOFS / "requantize_proof.v"),
@@ -43,19 +44,19 @@ def requantizer_claim(bits: int) -> Claim:
     )
 
 
-def choice_claim(alpha: int, *, word_bits: int) -> Claim:
+def multiplexer_property(alpha: int, *, word_bits: int) -> Property:
     """A row's input side gives the word of the channel whose index was taken last."""
     columns, index_bits = 2, bits_for(alpha)
     levels = [f"\\row.g_choice.g_level[{index_bits - 1 - bit}]." for bit in range(index_bits)]
     wires = {} if alpha == 1 else {"index": "index", "next_index": "indices.next"}
-    return Claim(
+    return Property(
         name=f"choice of {alpha} channels of {word_bits} bits",
-        top="choice_proof",
+        top="multiplexer_proof",
         files=(
             VERILOG / "masked_register.v",
             VERILOG / "weight_register.v",
-            VERILOG / "choice_row.v",
-            _PROOFS / "choice_proof.v",
+            VERILOG / "multiplexer_row.v",
+            _PROOFS / "multiplexer_proof.v",
         ),
         parameters=(
             ("COLUMNS", columns),
@@ -69,9 +70,9 @@ def choice_claim(alpha: int, *, word_bits: int) -> Claim:
     )
 
 
-def rows_claim(weight_bits: int) -> Claim:
-    """The rows that `product_claim` speaks of add up to weight * word."""
-    return Claim(
+def rows_property(weight_bits: int) -> Property:
+    """The rows that `product_property` speaks of add up to weight * word."""
+    return Property(
         name=f"rows of a product, weights of {weight_bits} bits",
         top="rows_proof",
         files=(_PROOFS / "rows_proof.v",),
@@ -79,7 +80,7 @@ def rows_claim(weight_bits: int) -> Claim:
     )
 
 
-def product_claim(array: Array) -> Claim:
+def product_property(array: Array) -> Property:
     """A bit-serial cell's multiplier gives the product of every word, one after another."""
     bits = array.weight_bits
     if array.cell == "bl":
@@ -98,7 +99,7 @@ def product_claim(array: Array) -> Claim:
         wires["markers"] = row + "choice.g_chain.start_chain"
         wires["low"] = row + "g_lane[0].addend"
         wires["high"] = row + "g_lane[1].addend"
-    return Claim(
+    return Property(
         name=f"products of {_words(array)}",
         top="product_proof",
         files=(*_ROWS, _PROOFS / "product_proof.v"),
@@ -108,14 +109,14 @@ def product_claim(array: Array) -> Claim:
     )
 
 
-def lanes_claim(array: Array) -> Claim:
+def lanes_property(array: Array) -> Property:
     """A bit-serial cell's sum grows by what its multiplier gives, whatever came before."""
     wires = {"low": "\\g_bl.row.addend"}
     start = 0
     if array.cell != "bl":
         wires = {"low": "\\g_mx.row.g_lane[0].addend", "high": "\\g_mx.row.g_lane[1].addend"}
         start = array.word_cycles
-    return Claim(
+    return Property(
         name=f"sums of {_words(array)}",
         top="lanes_proof",
         files=(*_ROWS, _PROOFS / "lanes_proof.v"),
@@ -125,9 +126,9 @@ def lanes_claim(array: Array) -> Claim:
     )
 
 
-def parallel_claim(array: Array) -> Claim:
+def parallel_property(array: Array) -> Property:
     """A bit-parallel cell adds weight * word to the passing sum."""
-    return Claim(
+    return Property(
         name=f"products and sums of {_words(array)}",
         top="parallel_proof",
         files=(*_ROWS, _PROOFS / "parallel_proof.v"),
@@ -143,15 +144,15 @@ def parallel_claim(array: Array) -> Claim:
     )
 
 
-def cell_claim(array: Array) -> Claim:
+def cell_property(array: Array) -> Property:
     """A cell of this array adds weight * chosen word to the passing sum, whatever came before."""
     parameters = array_parameters(array)
     wanted = (
-        *("CELL", "ALPHA", "INDEX_BITS", "ACCUMULATOR_BITS", "WORD_BITS", "SUM_BITS", "LEAN"),
-        *("CELL_WEIGHT_BITS", "COLUMNS_PER_ACCUMULATOR"),
+        *("CELL", "ALPHA", "INDEX_BITS", "ACCUMULATOR_BITS", "WORD_BITS", "SUM_BITS", "COMPACT"),
+        *("CELL_WEIGHT_BITS", "CELLS_PER_ACCUMULATOR"),
     )
     start = 4 if array.cell == "bit-parallel" else 2 * array.word_cycles
-    return Claim(
+    return Property(
         name=f"cell {_words(array)}, alpha {array.alpha}",
         top="cell_proof",
         files=(*_ROWS, _PROOFS / "cell_proof.v"),
@@ -163,22 +164,22 @@ def cell_claim(array: Array) -> Claim:
     )
 
 
-def cell_claims() -> Iterator[Claim]:
+def cell_properties() -> Iterator[Property]:
     """All cells: every alpha, weight width and accumulator; every weight, word and sum."""
     for alpha in range(ALPHA_RANGE[0], ALPHA_RANGE[1] + 1):
         for word_bits in (1, 8):
-            yield choice_claim(alpha, word_bits=word_bits)
+            yield multiplexer_property(alpha, word_bits=word_bits)
     for bits in range(WEIGHT_BITS_RANGE[0], WEIGHT_BITS_RANGE[1] + 1):
-        yield rows_claim(bits)
-        yield product_claim(_one("il", 32, bits))
+        yield rows_property(bits)
+        yield product_property(_one("il", 32, bits))
         for accumulator in _ACCUMULATORS:
-            yield product_claim(_one("bl", accumulator, bits))
-            yield parallel_claim(_one("bit-parallel", accumulator, bits))
+            yield product_property(_one("bl", accumulator, bits))
+            yield parallel_property(_one("bit-parallel", accumulator, bits))
             for cell in _SERIAL:
-                yield lanes_claim(_one(cell, accumulator, bits))
+                yield lanes_property(_one(cell, accumulator, bits))
 
 
-def controller_claim(part: int, *, word_cycles: int) -> Claim:
+def controller_property(part: int, *, word_cycles: int) -> Property:
     """The tiled accelerator's controller, for any program; `controller_proof.v` has the parts."""
     inner = [
         *("active", "stepped", "drained", "op_ends", "start", "next_up", "present", "next_word"),
@@ -186,7 +187,7 @@ def controller_claim(part: int, *, word_cycles: int) -> Claim:
         "overrun",
         *("walker.inner_y", "walker.inner_x"),
     ]
-    return Claim(
+    return Property(
         name=f"controller, part {part}, words of {word_cycles} cycles",
         top="controller_proof",
         files=(
@@ -204,11 +205,11 @@ def controller_claim(part: int, *, word_cycles: int) -> Claim:
     )
 
 
-def registers_claim(config_bits: int) -> Claim:
+def registers_property(config_bits: int) -> Property:
     """The AXI4-Lite registers, for any host."""
     inner = ["chunk", "collected", "address_waits", "data_waits", "read_waits", "write_index"]
     inner += ["read_index", "write_data", "strobe", "drops", "wrong_length"]
-    return Claim(
+    return Property(
         name=f"registers for memories of {config_bits} bits",
         top="registers_proof",
         files=(VERILOG / "axi_registers.v", _PROOFS / "registers_proof.v"),
@@ -218,9 +219,9 @@ def registers_claim(config_bits: int) -> Claim:
     )
 
 
-def source_claim(*, period: int, credits: int) -> Claim:
+def source_property(*, period: int, credits: int) -> Property:
     """The layer-pipelined accelerator's input, for any host."""
-    return Claim(
+    return Property(
         name=f"images every {period} word times, {credits} at most",
         top="source_proof",
         files=(VERILOG / "pipe_source.v", _PROOFS / "source_proof.v"),
@@ -230,12 +231,12 @@ def source_claim(*, period: int, credits: int) -> Claim:
     )
 
 
-def results_claim(*, positions: int, entries: int) -> Claim:
+def results_property(*, positions: int, entries: int) -> Property:
     """The layer-pipelined accelerator's output, for any host."""
     kept = [f"\\subject.kept.words[{entry}]" for entry in reversed(range(entries))]
     inner = ["sending", "write_entry", "read_entry", "held", "position", "row"]
     inner += ["last_sending", "verdicts", "known"]
-    return Claim(
+    return Property(
         name=f"results of {positions} positions, {entries} kept",
         top="results_proof",
         files=(
@@ -249,7 +250,7 @@ def results_claim(*, positions: int, entries: int) -> Claim:
     )
 
 
-def host_claim(*, credits: int, positions: int) -> Claim:
+def host_property(*, credits: int, positions: int) -> Property:
     """Start, input and results of the layer-pipelined accelerator, joined, for any host."""
     inner = [f"control.{name}" for name in ("preparing", "running", "prepared")]
     inner += [f"source.{name}" for name in ("word", "since", "images", "begun", "filling")]
@@ -257,7 +258,7 @@ def host_claim(*, credits: int, positions: int) -> Claim:
     inner += [f"results.{name}" for name in ("held", "position", "known", "verdicts", "row")]
     inner += [f"results.{name}" for name in ("next", "last_sending", "read_entry", "write_entry")]
     names = ("control", "source", "results", "host")
-    return Claim(
+    return Property(
         name=f"host with {credits} images of {positions} positions",
         top="host_proof",
         files=(
@@ -271,9 +272,9 @@ def host_claim(*, credits: int, positions: int) -> Claim:
     )
 
 
-def streams_claim() -> Claim:
+def streams_property() -> Property:
     """The streams of both accelerators, for any host, with aborts at any time."""
-    return Claim(
+    return Property(
         name="streams with aborts",
         top="streams_proof",
         files=(VERILOG / "axi_streams.v", _PROOFS / "streams_proof.v"),
@@ -283,20 +284,20 @@ def streams_claim() -> Claim:
     )
 
 
-def handshake_claims() -> Iterator[Claim]:
+def handshake_properties() -> Iterator[Property]:
     """Everything that waits for a host, and the order of what the tiled accelerator does."""
     for word_cycles in (1, 8, 16, 32):
         for part in range(3):
-            yield controller_claim(part, word_cycles=word_cycles)
-    yield registers_claim(70)
-    yield registers_claim(bits_of(INSTRUCTION))
-    yield source_claim(period=7, credits=3)
-    yield source_claim(period=5, credits=1)
-    yield results_claim(positions=2, entries=3)
-    yield results_claim(positions=1, entries=2)
-    yield host_claim(credits=2, positions=2)
-    yield host_claim(credits=2, positions=1)
-    yield streams_claim()
+            yield controller_property(part, word_cycles=word_cycles)
+    yield registers_property(70)
+    yield registers_property(bits_of(INSTRUCTION))
+    yield source_property(period=7, credits=3)
+    yield source_property(period=5, credits=1)
+    yield results_property(positions=2, entries=3)
+    yield results_property(positions=1, entries=2)
+    yield host_property(credits=2, positions=2)
+    yield host_property(credits=2, positions=1)
+    yield streams_property()
 
 
 def _inner(names: Sequence[str]) -> tuple[tuple[str, str], ...]:
@@ -329,6 +330,8 @@ def _joined(prefixes: list[str], name: str) -> str:
 
 
 def _words(array: Array) -> str:
-    lean = "lean " if array.lean else ""
-    lean = f"{array.columns_per_accumulator} {lean}" if array.columns_per_accumulator > 1 else lean
-    return f"{lean}{array.cell}, {array.accumulator_bits} bits, weights of {array.weight_bits}"
+    compact = "compact " if array.compact else ""
+    compact = (
+        f"{array.cells_per_accumulator} {compact}" if array.cells_per_accumulator > 1 else compact
+    )
+    return f"{compact}{array.cell}, {array.accumulator_bits} bits, weights of {array.weight_bits}"

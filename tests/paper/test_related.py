@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from systopack.hardware.neighbours.design import Events, Machine, costs_of, parameters
-from systopack.hardware.neighbours.s2engine import output_stationary_events, s2engine_events
-from systopack.hardware.neighbours.stationary import DENSE, GATED, TWO_OF_FOUR
-from systopack.hardware.neighbours.vdbb import vdbb_events
-from systopack.hardware.neighbours.workload import LayerWork
+from systopack.hardware.related.design import Events, Machine, costs_of, parameters
+from systopack.hardware.related.s2engine import output_stationary_events, s2engine_events
+from systopack.hardware.related.stationary import DENSE, GATED, TWO_OF_FOUR
+from systopack.hardware.related.vdbb import vdbb_events
+from systopack.hardware.related.workload import LayerWork
 from systopack.packing.pack import dense, n_of_m, pack
 
 PUBLISHED = tomllib.loads(Path(__file__).with_name("published.toml").read_text())

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from systopack.hardware.neighbours.design import (
+from systopack.hardware.related.design import (
     SUM_BITS,
     WORD_BITS,
     Design,
@@ -20,7 +20,7 @@ from systopack.hardware.neighbours.design import (
     Machine,
     parameters,
 )
-from systopack.hardware.neighbours.workload import LayerWork
+from systopack.hardware.related.workload import LayerWork
 from systopack.packing.matrix import PackedBand, PackedMatrix
 from systopack.packing.pack import dense, n_of_m, pack
 

@@ -8,12 +8,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from systopack.errors import InvalidNetworkError, InvalidOptionError
-from systopack.hardware.neighbours.compare import DESIGNS, compare_designs
-from systopack.hardware.neighbours.design import Design, Machine, costs_of
-from systopack.hardware.neighbours.s2engine import group_masks, selection_time
-from systopack.hardware.neighbours.stationary import DENSE, stationary_cycles
-from systopack.hardware.neighbours.vdbb import compressed_blocks, density_bound
-from systopack.hardware.neighbours.workload import network_work
+from systopack.hardware.related.compare import DESIGNS, compare_designs
+from systopack.hardware.related.design import Design, Machine, costs_of
+from systopack.hardware.related.s2engine import group_masks, selection_time
+from systopack.hardware.related.stationary import DENSE, stationary_cycles
+from systopack.hardware.related.vdbb import compressed_blocks, density_bound
+from systopack.hardware.related.workload import network_work
 from systopack.network.reference import accumulate_by_cells, run
 from tests.networks import random_images, random_network
 

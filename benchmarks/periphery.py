@@ -1,6 +1,6 @@
-"""Energy, area and clock of the tiled accelerator's logic outside the array, on a whole image.
+"""Energy, area and clock of the tiled accelerator's periphery, on a whole image.
 
-    python benchmarks/outside_logic.py --data ../shared/data \
+    python benchmarks/periphery.py --data ../shared/data \
         --library ../shared/pdk/nangate45/nangate45_typ.lib.gz [CASE ...]
 
 Each case is a network on its own array of 32 x 32, banks of two parts. Every signal that the
@@ -25,7 +25,7 @@ from systopack.records import Record, read_record, sha256_of_file
 from systopack.rtl.program import compile_tiled
 from systopack.synthesis.asic import Options
 from systopack.synthesis.liberty import read_library
-from systopack.synthesis.outside import measure_outside
+from systopack.synthesis.periphery import measure_periphery
 
 RECORDS = Path(__file__).parent / "records"
 CLOCK_NS = 1.5  # that gates are sized for
@@ -62,10 +62,10 @@ def measure(case: Case, data: Path, library: Path) -> dict[str, Any]:
     array = Array(
         alpha=case.alpha,
         accumulator_bits=network.accumulator_bits,
-        rows_per_register=8,
-        bank_parts=2,
+        input_fanout=8,
+        sub_banks=2,
     )
-    found = measure_outside(
+    found = measure_periphery(
         compile_tiled(network, array=array),
         quantize_images(network, open_data(str(data / case.data)).test_images[:1])[0],
         library=read_library(library),
@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("cases", nargs="*", choices=[*CASES, []], default=[])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--library", type=Path, required=True)
-    parser.add_argument("--out", default="outside_logic.json")
+    parser.add_argument("--out", default="periphery.json")
     options = parser.parse_args()
     out = RECORDS / options.out
     figures = dict(read_record(out)["figures"]) if out.exists() else {}
@@ -95,7 +95,7 @@ def main() -> None:
         figures[name] = measure(CASES[name], options.data, options.library)
         print(name, {k: v for k, v in figures[name].items() if k != "array"}, flush=True)
         Record(
-            kind="outside-logic",
+            kind="periphery",
             figures=figures,
             configuration={
                 "clock_ns": CLOCK_NS,

@@ -11,14 +11,14 @@ from systopack.rtl.parameters import PIPELINED_SOURCES, TILED_SOURCES, VERILOG
 from systopack.rtl.pipelined.program import PipelinedProgram
 from systopack.rtl.pipelined.top import top_module
 from systopack.rtl.program import TiledProgram
-from systopack.verify.formal import Claim
+from systopack.verify.formal import Property
 
 _SLACK_CYCLES = 4  # from a valid that would come out last to what it would do
 
 
-def reset_claim(
+def reset_property(
     program: TiledProgram | PipelinedProgram, *, folder: Path, verilog: Path = VERILOG
-) -> Claim:
+) -> Property:
     """After one cycle of reset nothing of what went on before is left, whatever it was.
 
     Tiled, as long as no run is started: no word is captured, no memory or weight is written, no
@@ -35,7 +35,7 @@ def reset_claim(
     return _tiled(program, folder, verilog)
 
 
-def _tiled(program: TiledProgram, folder: Path, verilog: Path) -> Claim:
+def _tiled(program: TiledProgram, folder: Path, verilog: Path) -> Property:
     sizes = program.parameters
     parameters = ", ".join(f".{name}({value})" for name, value in sizes.items())
     lanes = [f"core.g_lane[{lane}].lane.turn_6" for lane in range(sizes["LANES"])]
@@ -65,7 +65,7 @@ module reset_proof (input wire clk, input wire image_valid, input wire image_las
 endmodule
 """
     longest = max(sizes["OUT"], sizes["LOAD_WAIT"]) + sizes["LANE_ROWS"] + 6
-    return Claim(
+    return Property(
         name=f"one cycle of reset, {program.network.name} on {program.array.name}, tiled",
         top="reset_proof",
         files=(*(verilog / name for name in TILED_SOURCES), _written(folder, text)),
@@ -76,7 +76,7 @@ endmodule
     )
 
 
-def _pipelined(program: PipelinedProgram, folder: Path, verilog: Path) -> Claim:
+def _pipelined(program: PipelinedProgram, folder: Path, verilog: Path) -> Property:
     sizes = program.parameters
     top = folder / "pipelined_accelerator.v"
     top.write_text(top_module(program))
@@ -98,7 +98,7 @@ module reset_proof (input wire clk, input wire go, input wire result_ready, outp
 endmodule
 """
     longest = max(unit.valid_cycles for unit in program.units)
-    return Claim(
+    return Property(
         name=f"one cycle of reset, {program.network.name} on {program.array.name}, pipelined",
         top="reset_proof",
         files=(*(verilog / name for name in PIPELINED_SOURCES), top, _written(folder, text)),

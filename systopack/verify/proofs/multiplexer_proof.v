@@ -3,7 +3,7 @@
 // index was loaded before the last take, and the markers follow it.
 //
 // `holds` must stay 1, from any state. index and next_index are wires to the registers of the row.
-module choice_proof #(
+module multiplexer_proof #(
     parameter COLUMNS = 2,
     parameter ALPHA = 8,
     parameter INDEX_BITS = 3,
@@ -25,7 +25,7 @@ module choice_proof #(
     wire [COLUMNS-1:0]            take_weight;
     wire                          load_rows = 1'b1;
     wire [INDEX_BITS*COLUMNS-1:0] index, next_index;  // bit b of column c at b * COLUMNS + c
-    choice_row #(
+    multiplexer_row #(
         .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS), .WORD_BITS(WORD_BITS),
         .MARKERS(MARKERS)
     ) row (.*);

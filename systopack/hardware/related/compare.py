@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from systopack.errors import InvalidNetworkError
-from systopack.hardware.neighbours.design import Design, Machine
-from systopack.hardware.neighbours.s2engine import S2ENGINE
-from systopack.hardware.neighbours.stationary import (
+from systopack.hardware.related.design import Design, Machine
+from systopack.hardware.related.s2engine import S2ENGINE
+from systopack.hardware.related.stationary import (
     COMBINING,
     COMBINING_PER_TILE,
     DENSE,
     GATED,
     TWO_OF_FOUR,
 )
-from systopack.hardware.neighbours.vdbb import VDBB
-from systopack.hardware.neighbours.workload import LayerWork, network_work
+from systopack.hardware.related.vdbb import VDBB
+from systopack.hardware.related.workload import LayerWork, network_work
 from systopack.network.network import PackedNetwork
 
 DESIGNS: tuple[Design, ...] = (

@@ -1,4 +1,4 @@
-"""The accelerator's logic outside the array: the netlist does what the Verilog does, and is counted."""
+"""The accelerator's periphery: the netlist does what the Verilog does, and is counted."""
 
 import numpy as np
 import pytest
@@ -6,10 +6,10 @@ import pytest
 from systopack.errors import InvalidFileError
 from systopack.hardware.array import Array
 from systopack.rtl.program import compile_tiled
-from systopack.synthesis import outside
+from systopack.synthesis import periphery
 from systopack.synthesis.accelerator import map_accelerator
 from systopack.synthesis.liberty import read_library
-from systopack.synthesis.outside import map_outside, measure_outside
+from systopack.synthesis.periphery import map_outside, measure_periphery
 from tests.networks import random_network
 
 
@@ -24,8 +24,8 @@ def program(network):
         rows=2,
         columns=2,
         alpha=8,
-        lean=True,
-        bank_parts=2,
+        compact=True,
+        sub_banks=2,
         accumulator_bits=network.accumulator_bits,
     )
     return compile_tiled(network, array=array)
@@ -39,7 +39,7 @@ def image(network):
 
 def test_a_whole_image(program, image):
     done = []
-    found = measure_outside(
+    found = measure_periphery(
         program, image, library=read_library(), on_progress=lambda *now: done.append(now)
     )
     assert done[-1][0] == done[-1][1] == len(done)
@@ -54,7 +54,7 @@ def test_a_whole_image(program, image):
 
 
 def test_another_bit_than_the_verilog_gives_is_refused(program, image, monkeypatch):
-    simulate = outside.run_tiled
+    simulate = periphery.run_tiled
 
     def tampered(program, images, *, probe):
         simulate(program, images, probe=probe)
@@ -64,9 +64,9 @@ def test_another_bit_than_the_verilog_gives_is_refused(program, image, monkeypat
         words[100, at // 32] ^= np.uint32(1 << at % 32)
         words.tofile(probe.file)
 
-    monkeypatch.setattr(outside, "run_tiled", tampered)
+    monkeypatch.setattr(periphery, "run_tiled", tampered)
     with pytest.raises(InvalidFileError, match=r"bit 0 of 'words_captured' .* in cycle 100"):
-        measure_outside(program, image, library=read_library())
+        measure_periphery(program, image, library=read_library())
 
 
 def test_the_parts(program):

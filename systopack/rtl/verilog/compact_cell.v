@@ -10,7 +10,7 @@
 // Latency: 1 cycle for sums where REGISTERED, else 0. No reset: what was there before a word does
 // not reach its sum.
 /* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
-module lean_cell #(
+module compact_cell #(
     parameter ALPHA = 8,
     parameter INDEX_BITS = 3,   // at least 1, 2**INDEX_BITS >= ALPHA
     parameter LANES = 4,        // bytes of a sum

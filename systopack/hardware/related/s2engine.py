@@ -15,7 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy import sparse
 
-from systopack.hardware.neighbours.design import (
+from systopack.hardware.related.design import (
     SUM_BITS,
     WORD_BITS,
     Design,
@@ -23,7 +23,7 @@ from systopack.hardware.neighbours.design import (
     Machine,
     parameters,
 )
-from systopack.hardware.neighbours.workload import LayerWork
+from systopack.hardware.related.workload import LayerWork
 
 Counts = NDArray[np.int64]
 

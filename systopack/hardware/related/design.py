@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from systopack.errors import InvalidOptionError
 from systopack.hardware.energy.technology import load_technology
-from systopack.hardware.neighbours.workload import LayerWork
+from systopack.hardware.related.workload import LayerWork
 
 WORD_BITS = 8
 SUM_BITS = 32

@@ -1,4 +1,4 @@
-"""Energy of the tiled accelerator's logic outside the array, at gate level, on a whole image.
+"""Energy of the tiled accelerator's periphery, at gate level, on a whole image.
 
 The accelerator is mapped part by part: banks, output lanes, serializers, and what is left of it,
 the control. Memories and the array are no part; what a part gets from them, from other parts and
@@ -44,7 +44,7 @@ _SETTLED = 16  # first cycles that are not compared: what was before them is not
 
 @dataclass(frozen=True, kw_only=True)
 class OutsideEnergy:
-    """What the logic outside the array takes, over one image.
+    """What the periphery takes, over one image.
 
     Args:
         cycles: of the image.
@@ -163,7 +163,7 @@ def _netlist(kind: str, module: dict[str, Any], library: Library) -> Netlist:
     return parse_netlist(text, top=kind, library=library)
 
 
-def measure_outside(
+def measure_periphery(
     program: TiledProgram,
     image: NDArray[np.int8],
     *,
@@ -187,7 +187,7 @@ def measure_outside(
     blocks: defaultdict[str, float] = defaultdict(float)
     clock_fj = tree_fj = wires_fj = area_um2 = critical_ns = 0.0
     flip_flops = checked = cycles = 0
-    with WorkingFolder("outside") as folder:
+    with WorkingFolder("periphery") as folder:
         recording = _record(program, image, parts, folder / "probe.bin")
         for number, part in enumerate(parts):
             count = len(part.instances)
