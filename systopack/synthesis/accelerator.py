@@ -18,7 +18,7 @@ from systopack.hardware.energy.technology import load_technology
 from systopack.rtl.parameters import TILED_SOURCES, sources
 from systopack.rtl.program import TiledProgram
 from systopack.synthesis.asic import TOP, MappingFiles, Options
-from systopack.synthesis.liberty import Library
+from systopack.synthesis.library import Library
 from systopack.synthesis.yosys import YosysRun, run_yosys
 from systopack.working import WorkingFolder
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
@@ -11,16 +12,13 @@ from systopack.errors import InvalidOptionError
 from systopack.hardware.array import Array
 from systopack.rtl.parameters import array_parameters, sources
 from systopack.synthesis.boolean import variable_table
-from systopack.synthesis.liberty import Library, LibraryCell
+from systopack.synthesis.library import Library, LibraryCell
 from systopack.synthesis.netlist import Netlist, parse_netlist
 from systopack.synthesis.yosys import run_yosys
 from systopack.working import WorkingFolder
 
 Piece = Literal["cell", "row", "array"]
 TOP = "design"
-_UNUSED = ("*lpflow*", "*probe*", "*dlymetal*", "*dlygate*", "*clkdly*")  # no logic, in sky130
-_DRIVE = ("BUF_X2", "sky130_fd_sc_hd__buf_2")
-_GATE_LIMIT = 3  # flip-flops with one enable, from which on a clock gate pays
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +26,7 @@ class Options:
     """How a design is mapped.
 
     Args:
-        clock_gates: turn enables of 3 flip-flops or more into clock gates.
+        clock_gates: turn enables into clock gates where the library's facts say that it pays.
         full_adders: use the library's full adder cells: less area and energy, more delay.
         clock_ns: what gates are sized for.
     """
@@ -126,27 +124,27 @@ class MappingFiles:
     def __init__(self, library: Library, options: Options) -> None:
         self._library = library
         self._options = options
-        self.library_name = library.path.name
         self.paths: list[Path] = [library.path]
 
     def __enter__(self) -> MappingFiles:
         self._folder = WorkingFolder("asic")
-        folder = self._folder.path
-        driver = next((name for name in _DRIVE if name in self._library.cells), None)
-        if driver is not None:
-            limits = folder / "abc.constr"
-            limits.write_text(f"set_driving_cell {driver}\nset_load 2.0 [all_outputs]\n")
-            self.paths.append(limits)
+        facts = self._library.facts
+        if facts.driver is not None:
+            self._write(
+                "abc.constr",
+                f"set_driving_cell {facts.driver}\nset_load {facts.load_ff} [all_outputs]\n",
+            )
         self._adder = _full_adder(self._library) if self._options.full_adders else None
         if self._adder is not None:
-            adders = folder / "full_adder.v"
-            adders.write_text(self._adder)
-            self.paths.append(adders)
-        self._limited = driver is not None
+            self._write("full_adder.v", self._adder)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._folder.cleanup()
+
+    def _write(self, name: str, text: str) -> None:
+        self.paths.append(self._folder.path / name)
+        self.paths[-1].write_text(text)
 
     def commands(self, *, plain_flip_flops: bool = False) -> list[str]:
         """From generic gates to cells.
@@ -155,28 +153,26 @@ class MappingFiles:
             plain_flip_flops: enables and resets left over become gates, even where the library
                 has flip-flops with them.
         """
-        liberty = self.library_name
-        unused = " ".join(f"-dont_use {name}" for name in self._not_wanted())
+        facts, liberty = self._library.facts, self._library.path.name
+        there = [
+            pattern
+            for pattern in facts.unused
+            if any(fnmatchcase(name, pattern) for name in self._library.cells)
+        ]
+        unused = " ".join(f"-dont_use {name}" for name in [*sorted(self._library.excluded), *there])
         steps = []
         if self._adder is not None:
             steps += ["extract_fa -fa", "techmap -map full_adder.v", "opt_clean"]
         if self._options.clock_gates:
-            steps.append(f"clockgate -liberty {liberty} -min_net_size {_GATE_LIMIT}")
+            least = facts.clock_gate_flip_flops
+            steps.append(f"clockgate -liberty {liberty} -min_net_size {least}")
         if plain_flip_flops:
             steps.append("dfflegalize -cell $_DFF_P_ x")
-        limits = " -constr abc.constr" if self._limited else ""
+        limits = " -constr abc.constr" if facts.driver is not None else ""
         return [
             *steps,
             f"dfflibmap -liberty {liberty}",
             f"abc -liberty {liberty}{limits} -D {self._options.clock_ns * 1000:.0f} {unused}",
-        ]
-
-    def _not_wanted(self) -> list[str]:
-        listed = sorted(self._library.excluded)
-        return listed + [
-            pattern
-            for pattern in _UNUSED
-            if any(pattern.strip("*") in name for name in self._library.cells)
         ]
 
 

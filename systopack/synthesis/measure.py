@@ -13,7 +13,7 @@ from systopack.network.network import PackedNetwork
 from systopack.synthesis.asic import Options, map_array
 from systopack.synthesis.delays import propagate
 from systopack.synthesis.gate_simulation import GateSimulation
-from systopack.synthesis.liberty import Library
+from systopack.synthesis.library import Library
 from systopack.synthesis.power import Energy, energy
 from systopack.synthesis.sta import find_opensta, opensta_critical_ns
 from systopack.synthesis.workload import simulate_workload, workload

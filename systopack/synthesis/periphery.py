@@ -26,7 +26,7 @@ from systopack.synthesis.accelerator import base_name, block_of, run_mapping
 from systopack.synthesis.asic import TOP, Options
 from systopack.synthesis.delays import propagate
 from systopack.synthesis.gate_simulation import RUNS, Activity, GateSimulation, Lanes
-from systopack.synthesis.liberty import Library
+from systopack.synthesis.library import Library
 from systopack.synthesis.netlist import Netlist, parse_netlist
 from systopack.synthesis.power import energy
 from systopack.verify.bench import Port
