@@ -1,10 +1,9 @@
 """What no synthesis knows, estimated from the library alone: wires and the clock tree.
 
 Wires get the capacitance of the library's default wire load model. The clock tree is one that the
-library's clock buffer would make: a buffer for so many pins, buffers for so many buffers, up to the
-clock's source or the gate of a gated clock; wires by the same model. Which buffer, and how many pins
-one drives, the library's facts say. These are estimates, and
-never added to what is measured.
+library's clock buffer would make: a buffer for so many pins, buffers for so many buffers, up to
+the clock's source or the gate of a gated clock; wires by the same model. Which buffer, and how many
+pins it drives, the library's facts say. These are estimates, never added to what is measured.
 """
 
 from __future__ import annotations
