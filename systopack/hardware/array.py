@@ -93,6 +93,11 @@ class Array:
         return self.cell_kind.partial_sum_cycles(self.accumulator_bits)
 
     @property
+    def serial_cycles(self) -> int:
+        """Cycles from a sum's first bit to the whole word: 0 where all bits come at once."""
+        return 0 if self.cell_kind.sums == "parallel" else self.accumulator_bits
+
+    @property
     def multiplexer_cycles(self) -> int:
         """Cycles of the multiplexer's register, where the cell has one."""
         return int(self.alpha > 1 and self.cell_kind.registered_multiplexer)

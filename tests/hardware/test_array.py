@@ -42,18 +42,18 @@ def test_an_array_out_of_range_is_refused_by_name(options, words):
 
 
 def test_word_times_of_the_four_cells():
-    assert Array(cell="mx").word_cycles == 8
-    assert Array(cell="il", alpha=1).word_cycles == 8
-    assert Array(cell="bl", accumulator_bits=16).word_cycles == 16
+    assert Array(cell="bit-serial").word_cycles == 8
+    assert Array(cell="bit-serial", alpha=1).word_cycles == 8
+    assert Array(cell="balanced", accumulator_bits=16).word_cycles == 16
     assert Array(cell="bit-parallel").word_cycles == 1
     assert PRESETS["mx-32x32"] == Array()
 
 
 def test_the_weight_load_follows_the_wave_of_take_over():
-    assert Array(rows=4, columns=3, alpha=1, cell="il").swap_cycles == 4
+    assert Array(rows=4, columns=3, alpha=1, cell="bit-serial").swap_cycles == 4
     assert Array(rows=4, columns=3, alpha=8).swap_cycles == 5
-    assert Array(rows=4, columns=3, alpha=8, load_rows=1).swap_cycles == 2
-    assert Array(rows=4, columns=1, alpha=1, cell="il", load_rows=1).swap_cycles == 1
+    assert Array(rows=4, columns=3, alpha=8).swap_cycles == 2
+    assert Array(rows=4, columns=1, alpha=1, cell="bit-serial").swap_cycles == 1
     assert Array(rows=4, columns=3, alpha=8, input_fanout=4).swap_cycles == 2
 
 
@@ -61,7 +61,7 @@ def test_weights_that_come_with_the_words_need_no_load_before_them():
     array = Array(rows=4, columns=7, weight_buffers=1)
     assert (array.load_columns, array.load_cycles, array.swap_cycles) == (1, 7, 0)
     assert array.first_load_cycles == 1
-    wide = Array(rows=4, columns=7, compact=True, cells_per_stage=3, weight_buffers=1)
+    wide = Array(rows=4, columns=7, cell="bit-serial-compact", cells_per_stage=3, weight_buffers=1)
     assert (wide.load_columns, wide.load_cycles) == (3, 3)
     # Tiles of one word follow each other as fast as columns can be loaded.
     parallel = Array(rows=4, columns=7, alpha=1, cell="bit-parallel", weight_buffers=1)

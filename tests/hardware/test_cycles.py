@@ -152,7 +152,7 @@ def test_the_closed_form_equals_a_simulation_of_every_cell(network, data):
         rows=rows,
         columns=data.draw(st.integers(1, 6)),
         alpha=8,
-        cell=data.draw(st.sampled_from(["mx", "bl", "bit-parallel"])),
+        cell=data.draw(st.sampled_from(["bit-serial", "balanced", "bit-parallel"])),
         input_fanout=data.draw(st.integers(1, rows)),
         load_rows=data.draw(st.integers(1, rows)),
     )
@@ -173,7 +173,7 @@ def test_numbers_are_plain_so_that_they_go_into_a_record():
     assert json.loads(json.dumps(asdict(counted)))["layers"][0]["tiles"] == 6
 
 
-@pytest.mark.parametrize("cell", ["mx", "bl", "bit-parallel"])
+@pytest.mark.parametrize("cell", ["bit-serial", "balanced", "bit-parallel"])
 def test_no_bubble_between_tiles_where_the_words_last_long_enough(cell):
     network = one_layer(dense(ones(4, 8)), 16, 16)
     layer = count_cycles(network, array=Array(rows=4, columns=4, cell=cell)).layers[0]

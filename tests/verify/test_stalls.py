@@ -20,10 +20,10 @@ CASES = {
     "exactly the return": (Array(rows=2, columns=2), 2, 6, 7),
     "longer than the return": (Array(rows=2, columns=2), 5, 5, 9),
     # A narrow load of 4 x 12 cells takes 7 word times, the return 8.
-    "a narrow load, one column tile": (Array(rows=4, columns=12, load_rows=1), 16, 8, 3),
-    "a narrow load as long as the positions": (Array(rows=4, columns=12, load_rows=1), 16, 8, 7),
-    "a narrow load and returning sums": (Array(rows=4, columns=12, load_rows=1), 16, 30, 2),
-    "a load longer than the return": (Array(rows=8, columns=16, load_rows=1), 24, 40, 5),
+    "a narrow load, one column tile": (Array(rows=4, columns=12), 16, 8, 3),
+    "a narrow load as long as the positions": (Array(rows=4, columns=12), 16, 8, 7),
+    "a narrow load and returning sums": (Array(rows=4, columns=12), 16, 30, 2),
+    "a load longer than the return": (Array(rows=8, columns=16), 24, 40, 5),
     "bit-parallel": (Array(rows=2, columns=3, alpha=1, cell="bit-parallel"), 4, 9, 4),
     "bit-parallel without a bubble": (Array(rows=2, columns=3, alpha=1, cell="bit-parallel"), 2, 9, 30),
 }  # fmt: skip
@@ -63,7 +63,7 @@ def test_the_counters_of_the_rtl_are_the_closed_form(case):
 @pytest.mark.slow
 @pytest.mark.parametrize("positions", [2, 5, 6])
 def test_row_tiles_inside_a_network_wait_only_for_their_weights(positions):
-    array = Array(rows=4, columns=10, load_rows=1)
+    array = Array(rows=4, columns=10)
     rng = np.random.default_rng(5)
     hidden = one_layer(dense(rng.integers(-128, 128, (12, 10)).astype(np.int8)), 1, positions)
     first = replace(hidden.output, shift=np.full(12, 8, np.uint8))

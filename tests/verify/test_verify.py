@@ -57,9 +57,8 @@ def test_compact_cells_in_pairs(weight_buffers):
     array = Array(
         rows=3,
         columns=3,
-        compact=True,
+        cell="bit-serial-compact",
         cells_per_stage=2,
-        cells_per_accumulator=2,
         weight_buffers=weight_buffers,
     )
     result = verify(network, random_images(rng, network, 2), array=array)

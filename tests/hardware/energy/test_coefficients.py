@@ -72,7 +72,7 @@ def test_outside_the_nearest_size_stands_in_and_says_so():
 
 
 def test_an_mx_cell_without_multiplexer_is_an_il_cell():
-    measured = replace(point(8, cell="il", alpha=1))
+    measured = replace(point(8, cell="bit-serial", alpha=1))
     found = table(measured).for_array(Array(rows=8, columns=8, alpha=1), gating="clock")
     assert found == measured
 
