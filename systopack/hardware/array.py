@@ -51,6 +51,7 @@ class Array:
     sub_banks: int = 1
 
     def __post_init__(self) -> None:
+        kind = self.cell_kind
         for name, low, high in (
             ("rows", 1, _SIZE_LIMIT),
             ("columns", 1, _SIZE_LIMIT),
@@ -71,7 +72,7 @@ class Array:
                 f"sub_banks is {self.sub_banks}, but a bank is made of 1, 2 or 4 memories; give "
                 "one of them."
             )
-        if self.cells_per_stage > 1 and not self.cell_kind.staged:
+        if self.cells_per_stage > 1 and not kind.staged:
             raise InvalidOptionError(
                 f"cells_per_stage is {self.cells_per_stage}, but '{self.cell}' cells have a "
                 "register each; choose cell 'bit-serial-compact', or cells_per_stage 1."

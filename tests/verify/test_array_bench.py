@@ -9,7 +9,7 @@ from systopack.verify.array_bench import ArrayTile, array_bench, start_times, st
 ARRAYS = [
     Array(rows=5, columns=3, alpha=8),
     Array(rows=4, columns=6, alpha=5, accumulator_bits=16, input_fanout=3),
-    Array(rows=3, columns=4, alpha=1, cell="bit-serial", accumulator_bits=24),
+    Array(rows=3, columns=4, alpha=1, cell="bit-serial", accumulator_bits=16),
     Array(rows=1, columns=1, alpha=16),
     Array(rows=1, columns=7, alpha=2),
     Array(rows=6, columns=1, alpha=3),
@@ -20,13 +20,13 @@ ARRAYS = [
     Array(rows=1, columns=1, alpha=1, cell="bit-parallel", accumulator_bits=16),
     Array(rows=3, columns=4, alpha=8, weight_bits=2),
     Array(rows=2, columns=3, alpha=16, weight_bits=3, accumulator_bits=16),
-    Array(rows=3, columns=4, alpha=1, cell="bit-serial", weight_bits=4, accumulator_bits=24),
+    Array(rows=3, columns=4, alpha=1, cell="bit-serial", weight_bits=4, accumulator_bits=16),
     Array(rows=4, columns=2, alpha=3, weight_bits=5),
     Array(rows=2, columns=2, alpha=2, weight_bits=6),
     Array(rows=2, columns=3, alpha=1, weight_bits=7, cell="bit-serial"),
     Array(rows=3, columns=2, alpha=2, weight_bits=2, cell="balanced"),
     Array(rows=2, columns=3, alpha=1, weight_bits=5, cell="balanced", accumulator_bits=16),
-    Array(rows=3, columns=2, alpha=4, weight_bits=3, cell="bit-parallel", accumulator_bits=24),
+    Array(rows=3, columns=2, alpha=4, weight_bits=3, cell="bit-parallel", accumulator_bits=16),
     Array(rows=70, columns=2, alpha=4, input_fanout=7),
     Array(rows=5, columns=7, alpha=8, cell="bit-serial-compact", cells_per_stage=3, input_fanout=2),
     Array(rows=1, columns=1, alpha=1, cell="bit-serial-compact", accumulator_bits=16),
@@ -35,11 +35,11 @@ ARRAYS = [
     ),
     Array(rows=3, columns=5, alpha=5, cell="bit-serial-compact", cells_per_stage=5),
     Array(
-        rows=2, columns=3, alpha=1, cell="bit-serial-compact", weight_bits=2, accumulator_bits=24
+        rows=2, columns=3, alpha=1, cell="bit-serial-compact", weight_bits=2, accumulator_bits=16
     ),
     Array(rows=3, columns=3, alpha=2, cell="bit-serial-compact", weight_bits=5, input_fanout=3),
     Array(rows=5, columns=4, alpha=8, input_fanout=2, weight_buffers=1),
-    Array(rows=3, columns=6, alpha=1, cell="bit-serial", accumulator_bits=24, weight_buffers=1),
+    Array(rows=3, columns=6, alpha=1, cell="bit-serial", accumulator_bits=16, weight_buffers=1),
     Array(rows=5, columns=3, alpha=4, cell="balanced", input_fanout=2, weight_buffers=1),
     Array(rows=4, columns=5, alpha=3, cell="bit-parallel", weight_buffers=1),
     Array(rows=3, columns=4, alpha=1, cell="bit-parallel", weight_bits=4, weight_buffers=1),

@@ -85,9 +85,9 @@ def test_every_cell_is_proven():
         Array(rows=1, columns=1, alpha=8, cell="bit-parallel", weight_bits=2),
         COMPACT,
         replace(COMPACT, alpha=8, weight_bits=4),
-        replace(COMPACT, alpha=3, weight_bits=3, accumulator_bits=24),
+        replace(COMPACT, alpha=3, weight_bits=3, accumulator_bits=16),
         replace(PAIR, weight_bits=2),
-        replace(PAIR, alpha=2, weight_bits=2, accumulator_bits=24),
+        replace(PAIR, alpha=2, weight_bits=2, accumulator_bits=16),
     ],
     ids=lambda array: f"{array.cell}-{array.columns}-{array.alpha}-{array.weight_bits}",
 )
