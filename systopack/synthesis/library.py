@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from systopack.errors import InvalidOptionError
 from systopack.synthesis.facts import Corner, LibraryFacts
 
 CellKind = Literal["gate", "flip-flop", "clock-gate", "other"]
@@ -196,6 +197,20 @@ class Library:
     def corner(self) -> Corner | None:
         """The corner of this Liberty file, None where the facts do not know it."""
         return self.facts.corners.get(self.name)
+
+    @property
+    def node_nm(self) -> float:
+        """The technology node.
+
+        Raises:
+            InvalidOptionError: the facts do not say it.
+        """
+        if self.facts.node_nm is None:
+            raise InvalidOptionError(
+                f"The node of library '{self.name}' is not known; write a TOML file of its facts "
+                "(docs/silicon.md) and give that."
+            )
+        return self.facts.node_nm
 
 
 def _place(

@@ -23,12 +23,13 @@ from numpy.typing import NDArray
 from systopack.errors import InvalidFileError
 from systopack.rtl.parameters import bits_for
 from systopack.rtl.program import TiledProgram
-from systopack.synthesis.accelerator import base_name, block_of, run_mapping
+from systopack.synthesis.accelerator import run_mapping
 from systopack.synthesis.asic import TOP, Options
 from systopack.synthesis.delays import propagate
 from systopack.synthesis.gate_simulation import RUNS, Activity, GateSimulation, Lanes
 from systopack.synthesis.library import Library
 from systopack.synthesis.netlist import Netlist, parse_netlist
+from systopack.synthesis.parts import base_name, part_of
 from systopack.synthesis.power import energy
 from systopack.verify.bench import Port
 from systopack.verify.tiled import run_tiled
@@ -44,7 +45,7 @@ _SETTLED = 16  # first cycles that are not compared: what was before them is not
 
 
 @dataclass(frozen=True, kw_only=True)
-class OutsideEnergy:
+class PeripheryEnergy:
     """What the periphery takes, over one image.
 
     Args:
@@ -96,7 +97,7 @@ class Part:
         return f"{path}.{port}" if path else port
 
 
-def map_outside(
+def map_periphery(
     program: TiledProgram,
     *,
     library: Library,
@@ -135,7 +136,7 @@ def map_outside(
     instances[TOP] = [""]
     return tuple(
         Part(
-            block=block_of(kind),
+            block=part_of(kind),
             netlist=_netlist(kind, modules[kind], library),
             instances=tuple(paths),
             joined=joined,
@@ -171,7 +172,7 @@ def measure_periphery(
     library: Library,
     options: Options | None = None,
     on_progress: Callable[[int, int], None] | None = None,
-) -> OutsideEnergy:
+) -> PeripheryEnergy:
     """Run an image through Verilog and netlists and sum up the netlists' energy.
 
     Args:
@@ -184,7 +185,7 @@ def measure_periphery(
         InvalidFileError: a tool is missing, or a netlist does other than the Verilog.
     """
     options = options or Options()
-    parts = map_outside(program, library=library, options=options)
+    parts = map_periphery(program, library=library, options=options)
     blocks: defaultdict[str, float] = defaultdict(float)
     clock_fj = tree_fj = wires_fj = area_um2 = critical_ns = 0.0
     flip_flops = checked = cycles = 0
@@ -206,7 +207,7 @@ def measure_periphery(
             cycles = recording.cycles
             if on_progress is not None:
                 on_progress(number + 1, len(parts))
-    return OutsideEnergy(
+    return PeripheryEnergy(
         cycles=cycles,
         blocks_pj={name: value / 1000 for name, value in sorted(blocks.items())},
         clock_pj=clock_fj / 1000,
