@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,22 @@ class ArrayMeasurement:
     def word_fj(self) -> float | None:
         """Energy of a cell and word, in fJ."""
         return None if self.energy is None else self.energy.cells_fj * self.array.word_cycles
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """For a record."""
+        return {
+            "array": asdict(self.array),
+            "cell_area_um2": self.cell_area_um2,
+            "flip_flops": self.flip_flops,
+            "clock_gates": self.clock_gates,
+            "critical_ns": self.critical_ns,
+            "opensta_ns": self.opensta_ns,
+            "energy_fj_per_cell_cycle": None if self.energy is None else asdict(self.energy),
+            "cells_fj": None if self.energy is None else self.energy.cells_fj,
+            "word_fj": self.word_fj,
+            "sums_checked": self.sums_checked,
+        }
 
 
 def measure_array(
