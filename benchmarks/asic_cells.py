@@ -20,8 +20,9 @@ from systopack.network.file import load
 from systopack.network.packaged import network_file
 from systopack.network.reference import quantize_images
 from systopack.records import Record, read_record, sha256_of_file
-from systopack.synthesis.asic import Options
-from systopack.synthesis.liberty import DEFAULT_LIBRARY, open_library
+from systopack.synthesis.asic import MappingOptions
+from systopack.synthesis.facts import DEFAULT_LIBRARY
+from systopack.synthesis.liberty import open_library
 from systopack.synthesis.measure import measure_array
 
 RECORDS = Path(__file__).parent / "records"
@@ -48,7 +49,7 @@ def main() -> None:
     parser.add_argument("--out", default="asic_cells.json")
     parser.add_argument("--again", action="store_true", help="measure all anew")
     given = parser.parse_args()
-    library, options = open_library(given.library), Options()
+    library, options = open_library(given.library), MappingOptions()
     file = network_file(NETWORK)
     network = load(file)
     images = quantize_images(network, open_data(given.data).test_images[:4])

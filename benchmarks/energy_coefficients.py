@@ -21,7 +21,8 @@ from systopack.network.packaged import network_file
 from systopack.network.reference import quantize_images
 from systopack.records import read_record
 from systopack.synthesis.characterize import WORDS, characterize, table_of
-from systopack.synthesis.liberty import DEFAULT_LIBRARY, open_library
+from systopack.synthesis.facts import DEFAULT_LIBRARY
+from systopack.synthesis.liberty import open_library
 
 RECORDS = Path(__file__).resolve().parent / "records"
 NETWORKS = {1: "resnet20-cifar10-dense", 8: "resnet20-cifar10"}

@@ -23,8 +23,9 @@ from systopack.network.packaged import network_file
 from systopack.network.reference import quantize_images
 from systopack.records import Record, read_record, sha256_of_file
 from systopack.rtl.program import compile_tiled
-from systopack.synthesis.asic import Options
-from systopack.synthesis.liberty import DEFAULT_LIBRARY, open_library
+from systopack.synthesis.asic import MappingOptions
+from systopack.synthesis.facts import DEFAULT_LIBRARY
+from systopack.synthesis.liberty import open_library
 from systopack.synthesis.library import Library
 from systopack.synthesis.periphery import measure_periphery
 
@@ -70,7 +71,7 @@ def measure(case: Case, data: Path, library: Library) -> dict[str, Any]:
         compile_tiled(network, array=array),
         quantize_images(network, open_data(str(data / case.data)).test_images[:1])[0],
         library=library,
-        options=Options(clock_gates=case.clock_gates, clock_ns=CLOCK_NS),
+        options=MappingOptions(clock_gates=case.clock_gates, clock_ns=CLOCK_NS),
         on_progress=lambda done, total: print(f"part {done} of {total}", flush=True),
     )
     return {

@@ -17,7 +17,7 @@ from systopack.errors import InvalidFileError
 from systopack.hardware.energy.technology import load_technology
 from systopack.rtl.parameters import TILED_SOURCES, sources
 from systopack.rtl.program import TiledProgram
-from systopack.synthesis.asic import TOP, MappingFiles, Options
+from systopack.synthesis.asic import TOP, MappingFiles, MappingOptions
 from systopack.synthesis.library import Library
 from systopack.synthesis.parts import Content, base_name, contents_of_parts
 from systopack.synthesis.yosys import YosysRun, run_yosys
@@ -73,7 +73,7 @@ def map_accelerator(
     program: TiledProgram,
     *,
     library: Library,
-    options: Options | None = None,
+    options: MappingOptions | None = None,
     on_line: Callable[[str], None] | None = None,
 ) -> tuple[PartArea, ...]:
     """Map the accelerator of a compiled network.
@@ -94,7 +94,7 @@ def map_accelerator(
     run = run_mapping(
         program,
         library=library,
-        options=options or Options(),
+        options=options or MappingOptions(),
         after=["opt_clean -purge", "write_json design.json"],
         outputs=["design.json"],
         on_line=on_line,
@@ -129,7 +129,7 @@ def run_mapping(
     program: TiledProgram,
     *,
     library: Library,
-    options: Options,
+    options: MappingOptions,
     before: Sequence[str] = (),
     after: Sequence[str],
     outputs: Sequence[str],

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal
 
 from systopack.errors import InvalidOptionError
 from systopack.hardware.array import Array
@@ -17,12 +16,11 @@ from systopack.synthesis.netlist import Netlist, parse_netlist
 from systopack.synthesis.yosys import run_yosys
 from systopack.working import WorkingFolder
 
-Piece = Literal["cell", "row", "array"]
 TOP = "design"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class MappingOptions:
     """How a design is mapped.
 
     Args:
@@ -42,35 +40,11 @@ class Options:
             )
 
 
-def piece_of(array: Array, piece: Piece) -> Array:
-    """One cell of an array, one row of it, or all of it, as an array of that size.
-
-    Raises:
-        InvalidOptionError: a cell of a pair.
-    """
-    if piece == "array":
-        return array
-    if piece == "cell" and array.cells_per_adder > 1:
-        raise InvalidOptionError(
-            f"cells_per_stage is {array.cells_per_stage}, so that cells work in pairs and none is "
-            "alone; map a row or an array, or choose an odd number."
-        )
-    columns = 1 if piece == "cell" else array.columns
-    shared = min(array.cells_per_stage, columns)
-    return replace(
-        array,
-        rows=1,
-        columns=columns,
-        input_fanout=1,
-        cells_per_stage=shared,
-    )
-
-
 def map_array(
     array: Array,
     *,
     library: Library,
-    options: Options | None = None,
+    options: MappingOptions | None = None,
     on_line: Callable[[str], None] | None = None,
 ) -> Netlist:
     """Map an array, flattened.
@@ -83,7 +57,7 @@ def map_array(
         files=sources(),
         parameters=array_parameters(array),
         library=library,
-        options=options or Options(),
+        options=options or MappingOptions(),
         on_line=on_line,
     )
 
@@ -94,7 +68,7 @@ def map_flat(
     files: Sequence[Path],
     parameters: Mapping[str, int],
     library: Library,
-    options: Options,
+    options: MappingOptions,
     on_line: Callable[[str], None] | None = None,
 ) -> Netlist:
     """Map any module, flattened; it may hold no memories."""
@@ -120,7 +94,7 @@ def map_flat(
 class MappingFiles:
     """The library and what the commands need beside it, in a folder that is gone afterwards."""
 
-    def __init__(self, library: Library, options: Options) -> None:
+    def __init__(self, library: Library, options: MappingOptions) -> None:
         self._library = library
         self._options = options
         self.paths: list[Path] = [library.path]

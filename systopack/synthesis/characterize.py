@@ -25,7 +25,7 @@ from systopack.hardware.energy.fit import (
     tile_events,
 )
 from systopack.network.network import PackedNetwork
-from systopack.synthesis.asic import Options, map_array
+from systopack.synthesis.asic import MappingOptions, map_array
 from systopack.synthesis.delays import Delays, propagate
 from systopack.synthesis.gate_simulation import RUNS, GateSimulation
 from systopack.synthesis.library import Library
@@ -92,13 +92,15 @@ def characterize(
             f"'{min(kept - set(names))}' is to be kept back, but network '{network.name}' has "
             f"{', '.join(names)}; name one of these."
         )
-    options = Options(clock_gates=gating == "clock", clock_ns=clock_ns)
+    options = MappingOptions(clock_gates=gating == "clock", clock_ns=clock_ns)
     netlist = map_array(array, library=library, options=options)
     delays = propagate(netlist)
     period_ns = max(clock_ns, delays.critical_ns)
     simulation = GateSimulation(netlist)
     largest = max(band.largest_group for layer in network.layers for band in layer.matrix.bands)
-    used, predicted, checked = [], [], 0
+    used: list[MeasuredRun] = []
+    predicted: list[MeasuredRun] = []
+    checked = 0
     for name, words in _plan(names, kept):
         if on_layer is not None:
             on_layer(name)

@@ -36,6 +36,7 @@ from systopack.errors import InvalidFileError
 from systopack.fields import Fields, MalformedError
 from systopack.files import read_file
 
+DEFAULT_LIBRARY = "sky130hd"
 FOLDER = Path(__file__).parent / "libraries"
 _PATTERN = re.compile(r"[A-Za-z0-9_$*?]+")  # goes into a command of yosys
 _LARGEST = 1 << 14  # bytes; a parser takes the square of a key's length

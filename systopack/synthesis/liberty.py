@@ -18,12 +18,11 @@ from typing import Any
 
 from systopack.errors import InvalidFileError, InvalidOptionError, SystopackError, one_line
 from systopack.files import gunzip, read_file
-from systopack.synthesis.facts import FOLDER, LibraryFacts, known_facts, read_facts
+from systopack.synthesis.facts import DEFAULT_LIBRARY, FOLDER, LibraryFacts, known_facts, read_facts
 from systopack.synthesis.liberty_tree import library_of
 from systopack.synthesis.library import Library
 
 BUNDLED = FOLDER / "sky130hd_tt.lib.gz"
-DEFAULT_LIBRARY = "sky130hd"
 _SECONDS = 120
 UNPACKED_LIMIT = 256 << 20  # bytes unpacked; the largest libraries in use have a tenth of that
 _DEEPEST = 32  # groups inside groups

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from systopack.hardware.array import Array
 from systopack.network.network import PackedNetwork
-from systopack.synthesis.asic import Options, map_array
+from systopack.synthesis.asic import MappingOptions, map_array
 from systopack.synthesis.delays import propagate
 from systopack.synthesis.gate_simulation import GateSimulation
 from systopack.synthesis.library import Library
@@ -69,7 +69,7 @@ def measure_array(
     array: Array,
     *,
     library: Library,
-    options: Options | None = None,
+    options: MappingOptions | None = None,
     network: PackedNetwork | None = None,
     images: NDArray[np.int8] | None = None,
     words: int = 48,
@@ -88,7 +88,7 @@ def measure_array(
     Raises:
         InvalidFileError: a tool is missing, or the netlist computes wrong sums.
     """
-    options = options or Options()
+    options = options or MappingOptions()
     netlist = map_array(array, library=library, options=options, on_line=on_line)
     delays = propagate(netlist)
     cells = array.rows * array.columns

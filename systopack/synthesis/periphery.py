@@ -24,7 +24,7 @@ from systopack.errors import InvalidFileError
 from systopack.rtl.parameters import bits_for
 from systopack.rtl.program import TiledProgram
 from systopack.synthesis.accelerator import run_mapping
-from systopack.synthesis.asic import TOP, Options
+from systopack.synthesis.asic import TOP, MappingOptions
 from systopack.synthesis.delays import propagate
 from systopack.synthesis.gate_simulation import RUNS, Activity, GateSimulation, Lanes
 from systopack.synthesis.library import Library
@@ -101,7 +101,7 @@ def map_periphery(
     program: TiledProgram,
     *,
     library: Library,
-    options: Options | None = None,
+    options: MappingOptions | None = None,
     on_line: Callable[[str], None] | None = None,
 ) -> tuple[Part, ...]:
     """Map the accelerator of a compiled network without array and memories, part by part.
@@ -112,7 +112,7 @@ def map_periphery(
     run = run_mapping(
         program,
         library=library,
-        options=options or Options(),
+        options=options or MappingOptions(),
         before=["blackbox *systolic_array*"],
         after=[
             *(f"setattr -mod -set keep_hierarchy 1 *{name}*" for name in _PARTS),
@@ -170,7 +170,7 @@ def measure_periphery(
     image: NDArray[np.int8],
     *,
     library: Library,
-    options: Options | None = None,
+    options: MappingOptions | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> PeripheryEnergy:
     """Run an image through Verilog and netlists and sum up the netlists' energy.
@@ -184,7 +184,7 @@ def measure_periphery(
     Raises:
         InvalidFileError: a tool is missing, or a netlist does other than the Verilog.
     """
-    options = options or Options()
+    options = options or MappingOptions()
     parts = map_periphery(program, library=library, options=options)
     blocks: defaultdict[str, float] = defaultdict(float)
     clock_fj = tree_fj = wires_fj = area_um2 = critical_ns = 0.0
