@@ -7,22 +7,27 @@ about a value that is not allowed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from systopack.errors import InvalidOptionError
 from systopack.fields import shown
+from systopack.files import read_file
 
+_SETTINGS_BYTES = 1 << 14
 GROUP = "Options"  # where an option stands in the help when it says nothing else
 
 
 class Options(BaseModel):
     """Options that belong together; a model of a command, or a part of one."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, strict=True, defer_build=True
+    )
 
     @property
     def given(self) -> dict[str, Any]:
@@ -93,6 +98,74 @@ def check_file(kind: type[BaseModel], content: Mapping[str, Any], path: Path) ->
         ) from error
 
 
+def settings_from(
+    kind: type[Chosen],
+    config: Path | None,
+    given: Mapping[str, Any],
+    *,
+    base: Mapping[str, Any] | None = None,
+) -> Chosen:
+    """Build options from defaults, then `base`, then a TOML file, then those that were given.
+
+    Raises:
+        InvalidFileError, InvalidOptionError: the file cannot be read, or a value is not allowed.
+    """
+    return checked(kind, **{**(base or {}), **read_settings(kind, config), **given})
+
+
+def read_settings(kind: type[BaseModel], config: Path | None) -> dict[str, Any]:
+    """The options in a TOML file; none without a file.
+
+    Raises:
+        InvalidFileError, InvalidOptionError: the file cannot be read, or sets what is no option.
+    """
+    if config is None:
+        return {}
+    text = read_file(config, what="a TOML file of settings")
+    if len(text) > _SETTINGS_BYTES:  # a parser takes the square of a key's length
+        raise InvalidOptionError(
+            f"'{config}' has {len(text):,} bytes, but a file of settings has at most "
+            f"{_SETTINGS_BYTES:,}; keep only settings in it."
+        )
+    try:
+        content = tomllib.loads(text.decode())
+    except (ValueError, RecursionError) as error:  # also numbers of too many digits
+        reason = str(error)
+        if isinstance(error, RecursionError):
+            reason = "it is nested too deeply"
+        elif not isinstance(error, tomllib.TOMLDecodeError | UnicodeDecodeError):
+            reason = "it holds an integer of too many digits"
+        raise InvalidOptionError(f"'{config}' is not valid TOML: {reason}.") from error
+    unknown = sorted(set(content) - set(kind.model_fields))
+    if unknown:
+        raise InvalidOptionError(
+            f"'{config}' sets {shown(unknown[0])}, which is no setting here; known are "
+            f"{', '.join(kind.model_fields)}."
+        )
+    check_file(kind, content, config)
+    return content
+
+
+def refuse_idle(
+    given: Collection[str], idle: Iterable[str], why: str, *, kind: type[BaseModel] | None = None
+) -> None:
+    """Refuse options that would change nothing, so that nobody relies on one.
+
+    Args:
+        given: what was given, by name.
+        idle: names of options without effect.
+        why: for instance "without --data no image is counted".
+        kind: the model that they are of, where their flags are not their names.
+
+    Raises:
+        InvalidOptionError: one of them was given.
+    """
+    for name in idle:
+        if name in given:
+            flag = flag_of(kind or Options, name)
+            raise InvalidOptionError(f"{flag} would change nothing: {why}; leave {flag} out.")
+
+
 def properties_of(kind: type[BaseModel], name: str) -> dict[str, Any]:
     """How a field stands on the command line: what `option` and `argument` were told."""
     field = kind.model_fields.get(name)
@@ -109,7 +182,19 @@ def flag_of(kind: type[BaseModel], name: str) -> str:
 
 def bounds_of(kind: type[BaseModel], name: str) -> str:
     """The range of a number in words; empty where it has none."""
-    return " and ".join(_bounds(kind.model_json_schema()["properties"][name]))
+    field = kind.model_fields[name]
+    inner = [part for choice in get_args(field.annotation) for part in get_args(choice)[1:]]
+    limits = [
+        *field.metadata,
+        *(limit for part in inner for limit in getattr(part, "metadata", ())),
+    ]
+    words = (("gt", "above"), ("ge", "at least"), ("lt", "below"), ("le", "at most"))
+    return " and ".join(
+        f"{word} {getattr(limit, key):,}"
+        for limit in limits
+        for key, word in words
+        if hasattr(limit, key)
+    )
 
 
 def _flaw(kind: type[BaseModel], error: ValidationError) -> tuple[str, str, str]:
@@ -130,19 +215,15 @@ _KINDS = {"integer": "a whole number", "number": "a finite number", "boolean": "
 _NULL = {"type": "null"}
 
 
-def _bounds(schema: Mapping[str, Any]) -> list[str]:
-    found = [f"{word} {schema[key]:,}" for key, word in _BOUNDS.items() if key in schema]
-    for choice in schema.get("anyOf", ()):
-        found += _bounds(choice)
-    return found
-
-
 def _rule(schema: Mapping[str, Any]) -> str:
     """What a value of a JSON schema may be, in words."""
     if "anyOf" in schema:
         return " or ".join(_rule(choice) for choice in schema["anyOf"] if choice != _NULL)
     values = [schema["const"]] if "const" in schema else schema.get("enum")
     if values is not None:
-        return " or ".join(f"'{value}'" for value in values)
+        return " or ".join(
+            f"'{value}'" if isinstance(value, str) else str(value) for value in values
+        )
     kind = _KINDS.get(schema.get("type", ""), "a text")
-    return f"{kind} {' and '.join(_bounds(schema))}".rstrip()
+    bounds = [f"{word} {schema[key]:,}" for key, word in _BOUNDS.items() if key in schema]
+    return f"{kind} {' and '.join(bounds)}".rstrip()

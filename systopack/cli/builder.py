@@ -112,7 +112,7 @@ def _declared(kind: type[Options], name: str, choices: tuple[str, ...]) -> Any:
     shown_default = properties.get("shown_default") or field.default is not None
     common: dict[str, Any] = {
         "help": text.replace("[", "\\["),
-        "show_default": shown_default if field.default not in (False, ()) else False,
+        "show_default": False if field.default is False or field.default == () else shown_default,
         "autocompletion": (lambda: list(choices)) if choices else None,
     }
     if choices:
@@ -134,7 +134,8 @@ def _read_as(annotation: Any) -> tuple[Any, tuple[str, ...]]:
         read, choices = _read_as(parts[0])
         return read | None, choices
     if get_origin(annotation) is Literal:
-        return str, get_args(annotation)
+        values = get_args(annotation)
+        return type(values[0]), tuple(map(str, values))
     if get_origin(annotation) is tuple:
         return list[get_args(annotation)[0]], ()  # type: ignore[misc]
     assert annotation in _PLAIN, annotation

@@ -10,9 +10,11 @@ from typing import Any
 from systopack.cli import console
 from systopack.cli.outputs import claim, claim_folder
 from systopack.errors import InvalidOptionError
+from systopack.folder import check_folder
 from systopack.network.packaged import network_file, record_beside
 from systopack.options import Options, option
 from systopack.records import Record, record_path, sha256_of_file
+from systopack.training.devices import is_main_process
 
 _GENERAL = "General"
 Source = Path | str | None
@@ -118,6 +120,15 @@ class Job:
         self._note(reads, tuple(folder / name for name in names), folder / f"{self.kind}.json")
         claim_folder(self.kind, folder, inputs=self._inputs.values(), files=names, force=self.force)
 
+    def fills_whole(self, folder: Path, *, reads: Iterable[Source] = ()) -> None:
+        """Claim a folder that is written in one step, with a list of its files and no record.
+
+        Raises:
+            InvalidFileError: see `folder.check_folder`.
+        """
+        self._note(reads, (), folder)
+        check_folder(folder, force=self.force)
+
     def _claim(self, reads: Iterable[Source], outputs: tuple[Path, ...], record: Path) -> None:
         self._note(reads, outputs, record)
         claim(
@@ -165,13 +176,36 @@ class Job:
         kind: str | None = None,
     ) -> None:
         """Write the record, and say what was written; see `record`."""
+        if not is_main_process():
+            return
         record = self.record(figures, configuration, seed=seed, kind=kind)
         record.write(self._record)
-        self.show(record)
+        self._show(record)
         console.say(f"wrote {' and '.join(str(path) for path in (*self._outputs, self._record))}")
 
-    def show(self, record: Record) -> None:
-        """With `--json` write a record to stdout."""
+    def show(
+        self, figures: Mapping[str, Any], configuration: Mapping[str, Any] | None = None
+    ) -> None:
+        """The record of a command that writes none; with `--json` it is shown."""
+        self._show(self.record(figures, configuration))
+
+    def look(
+        self,
+        figures: Mapping[str, Any],
+        configuration: Mapping[str, Any] | None = None,
+        *,
+        reads: Iterable[Source] = (),
+    ) -> None:
+        """The record of a command that only looks; with `--json` it is shown."""
+        self._note(reads, (), Path())
+        self.show(figures, configuration)
+
+    def show_file(self) -> None:
+        """With `--json` show the record that the work itself has written."""
+        if self._as_json:
+            sys.stdout.write(self._record.read_text())
+
+    def _show(self, record: Record) -> None:
         if self._as_json:
             sys.stdout.write(record.to_json())
 

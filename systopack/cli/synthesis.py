@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 
 from systopack.cli.effects import NO_CONTEXT, given, refuse_idle
-from systopack.cli.hardware import AlphaOption, CellOption
-from systopack.cli.options import SizeOption, array_size
+from systopack.cli.options import AlphaOption, CellOption, SizeOption, array_size
 from systopack.cli.outputs import claim_folder
 from systopack.errors import InvalidOptionError
 

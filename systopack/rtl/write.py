@@ -52,6 +52,7 @@ def write_rtl(
     organisation: str = "tiled",
     image: NDArray[np.int8] | None = None,
     extra: Callable[[list[str]], dict[str, str]] | None = None,
+    force: bool = False,
 ) -> WrittenRtl:
     """Write Verilog, memory contents, a self-checking test bench and a README.
 
@@ -64,6 +65,7 @@ def write_rtl(
             three of noise.
             Where all give the same results, one that gives others is added.
         extra: makes further files from the names of the Verilog files.
+        force: replace files of the same names, whoever wrote them.
 
     Raises:
         InvalidOptionError: the network does not fit; raised before any file is written.
@@ -87,7 +89,7 @@ def write_rtl(
     if extra is not None:
         contents |= extra([name for name in contents if name.endswith(".v")])
     return WrittenRtl(
-        files=write_folder(out, contents),
+        files=write_folder(out, contents, force=force),
         cycles=cycles,
         memory_bits=bits,
         warning=warning,

@@ -62,7 +62,7 @@ def test_pack_takes_every_weight_of_a_tensor_file(run, tmp_path):
     ("options", "words"),
     [
         (["--objective", "speed"], ["speed", "tiles:COLUMNS"]),
-        (["--objective", "energy:1"], ["'w'", "needs", "not 1"]),
+        (["--objective", "norm:1"], ["'w'", "needs", "not 1"]),
         (["--bound", "guess"], ["guess", "exact"]),
         (["--only", "v*"], ["v*", "'w'"]),
         (["--policy", "best", "--time-limit-s", 0], ["0.0 s"]),
@@ -82,18 +82,18 @@ def test_simulate_and_inspect_a_network(run, network, tmp_path):
     assert "1.000 of the cycles" in out
     figures = json.loads((tmp_path / "net.simulate.json").read_text())["figures"]
     assert figures[str(network)]["cycles"] > 0
-    pairs = ["--compact", "--cells-per-stage", 4, "--cells-per-accumulator", 2]
-    code, out, _ = run("simulate", network, "--array", "8x8", *pairs, "--weight-buffers", 1)
-    assert code == 0 and "on mx compact 8x8 alpha 8" in out
+    pairs = ["--set", "cell=bit-serial-compact", "--set", "cells_per_stage=4"]
+    code, out, _ = run("simulate", network, "--array", "8x8", *pairs, "--set", "weight_buffers=1")
+    assert code == 0 and "on bit-serial-compact 8x8 alpha 8" in out
     shorter = json.loads((tmp_path / "net.simulate.json").read_text())["figures"]
     assert shorter[str(network)]["cycles"] < figures[str(network)]["cycles"]
-    assert refused(run("simulate", network, *pairs[1:]), "only compact cells share")
+    assert refused(run("simulate", network, *pairs[2:]), "cells_per_stage is 4")
     code, out, _ = run("inspect", network)
     assert "sha256" in out
 
 
 def test_report_is_written(run, network, tmp_path):
-    code, _, err = run("report", network, "--out", "page.html", "--alpha", 8)
+    code, _, err = run("report", network, "--out", "page.html", "--set", "alpha=4")
     assert (code, err) == (0, "")
     assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
 
@@ -113,8 +113,8 @@ def test_report_has_a_title_and_refuses_images_of_another_size(run, network, tmp
         (["--gamma", 7.5], ["gamma is 7.5", "0 to 7"]),
         (["--gamma", "nan"], ["gamma is nan"]),
         (["--gamma", "inf"], ["gamma is inf"]),
-        (["--array", "32"], ["--array", "32x32"]),
-        (["--array", "0x4"], ["0 x 4"]),
+        (["--array", "32"], ["no array '32'", "paper-32x32"]),
+        (["--array", "0x4"], ["no array '0x4'"]),
         (["--out", "m.txt"], ["m.txt"]),
         (["--density", 0], ["--density is 0"]),
         (["--policy", "magic"], ["magic", "least-loss"]),
@@ -196,8 +196,8 @@ def test_missing_files(run):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--preset", "fast"), "no preset 'fast'; choose one of budgets, paper"),
-        (("--array", "32"), "--array is '32'"),
+        (("--preset", "fast"), "--preset is 'fast', but it must be 'paper' or 'budgets'"),
+        (("--array", "32", "--cells", 0.3), "no array '32'"),
         (("--cells", 2), "--cells is 2.0"),
         (("--streamed-words-ratio", 0.5), "--streamed-words-ratio is 0.5"),
         (("--importance", "luck"), "--importance is 'luck'"),
@@ -210,14 +210,12 @@ def test_combine_refuses_before_it_reads(run, options, words):
 
 
 def test_options_win_over_files_and_files_over_presets(tmp_path):
-    from systopack.cli.options import settings_from
+    from systopack.options import settings_from
     from systopack.training.settings import CombineSettings, preset
 
     config = tmp_path / "combine.toml"
     config.write_text("cells = 0.2\nfine_tune_epochs = 3\n")
-    settings = settings_from(
-        CombineSettings, config, {"cells": 0.18, "alpha": None}, base=preset("budgets")
-    )
+    settings = settings_from(CombineSettings, config, {"cells": 0.18}, base=preset("budgets"))
     assert (settings.cells, settings.fine_tune_epochs) == (0.18, 3)
     assert (settings.streamed_words_ratio, settings.alpha) == ("fit", 8)
     paper = settings_from(CombineSettings, None, {}, base=preset("paper"))
@@ -259,15 +257,15 @@ def test_a_full_disk_leaves_nothing_behind(run, tmp_path, monkeypatch):
 
 
 def test_alpha_larger_than_the_array_offers(run, tmp_path, network):
-    assert refused(run("simulate", network, "--alpha", 1), "alpha=1", "--alpha 1")
+    assert refused(run("simulate", network, "--set", "alpha=1"), "alpha=1")
 
 
 def test_rtl_is_written_or_refused_whole(run, tmp_path, network):
-    assert refused(run("rtl", network, "--out", "rtl", "--alpha", 1), "--alpha 1")
+    assert refused(run("rtl", network, "--out", "rtl", "--set", "alpha=1"), "alpha=1")
     assert not (tmp_path / "rtl").exists()
     assert refused(run("rtl", network, "--out", "rtl", "--organisation", "magic"), "magic")
-    parts = ("--organisation", "pipelined", "--sub-banks", "2")
-    assert refused(run("rtl", network, "--out", "rtl", *parts), "no activation banks")
+    parts = ("--organisation", "pipelined", "--set", "weight_buffers=1")
+    assert refused(run("rtl", network, "--out", "rtl", *parts), "weight_buffers is 1")
     code, _, err = run("rtl", network, "--out", "rtl", "--array", "8x8")
     assert (code, err) == (0, "")
     assert (tmp_path / "rtl" / "README.md").exists()

@@ -64,17 +64,14 @@ OTHERS = [
     (("quantize", "m.safetensors", "--learning-rate", 0.1, "--out", "n.spk"), "--learning-rate"),
     (("quantize", "m.safetensors", "--distill-weight", 0.1, "--out", "n.spk"), "--distill-weight"),
     (("quantize", "m.safetensors", "--resume", "--out", "n.spk"), "--resume"),
-    (("energy", "n.spk", "--coefficients", "c.json", "--images", 2), "--images"),
+    (("quantize", "m.safetensors", "--batch-size", 8, "--out", "n.spk"), "--batch-size"),
+    (("energy", "n.spk", "--images", 2), "--images"),
     (("reproduce", "--images", 2, "--out", "r"), "--images"),
+    (("reproduce", "--liberty", "l.lib", "--out", "r"), "--liberty"),
     (("pack", "m.npy", "--seed", 3), "--seed"),
     (("pack", "m.npy", "--policy", "polish", "--seed", 3), "--seed"),
     (("pack", "m.npy", "--time-limit-s", 3), "--time-limit-s"),
     (("import", "m.safetensors", "--fraction", 0.5, *OUT), "--fraction"),
-    (
-        ("rtl", "n.spk", "--organisation", "pipelined", "--load-rows", 2, "--out", "r"),
-        "--load-rows",
-    ),
-    (("verify", "n.spk", "--organisation", "pipelined", "--load-rows", 2), "--load-rows"),
     *[
         (("synthesize", "n.spk", "--target", target, option, value, "--out", "s"), option)
         for target, option, value in [

@@ -27,6 +27,7 @@ ESCAPED = [
     (ValueError("many\nlines\n" * 500), "many lines"),
     (SystemError("returned a result with an exception set"), "SystemError"),
     (ModuleNotFoundError("No module named 'x'", name="x"), "'x' is missing"),
+    (ModuleNotFoundError("No module named 'torch'", name="torch"), "pip install systopack[train]"),
 ]
 
 
@@ -58,7 +59,7 @@ def test_surrogates_reach_no_terminal_as_an_error(run, network, monkeypatch):
     [
         (["simulate"], "Missing argument"),
         (["simulate", "x.spk", "--magic"], "--magic"),
-        (["simulate", "x.spk", "--alpha", "x"], "--alpha"),
+        (["verify", "x.spk", "--images", "x"], "--images"),
         (["magic"], "magic"),
         (["quantize", "x.safetensors"], "--out"),
     ],

@@ -16,7 +16,7 @@ from systopack.training.devices import DeviceOptions
 from systopack.training.events import SilentObserver
 from systopack.training.model import load_model
 from systopack.training.run import combine, train
-from systopack.training.settings import CombineSettings, TrainSettings, checked
+from systopack.training.settings import CombineSettings, TrainSettings
 from tests.real import small_set
 
 COMMON = {"fraction": 1.0, "devices": DeviceOptions(accelerator="cpu")}
