@@ -59,7 +59,12 @@ def option(
         hidden: not an option of the command line; of files of settings and of Python alone.
         bounds: `gt`, `ge`, `lt`, `le` of pydantic.
     """
-    extra = {"group": group, "flag": flag, "shown_default": shown_default, "hidden": hidden}
+    extra: dict[str, Any] = {
+        "group": group,
+        "flag": flag,
+        "shown_default": shown_default,
+        "hidden": hidden,
+    }
     return Field(default, description=text, json_schema_extra={"option": extra}, **bounds)
 
 

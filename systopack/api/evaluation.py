@@ -101,7 +101,7 @@ def open_any(model: NetworkLike | Model) -> Any:
         from systopack.api.learning import load_model
 
         return load_model(model)
-    return model if hasattr(model, "to_module") else network_of(model)  # type: ignore[arg-type]
+    return model if hasattr(model, "to_module") else network_of(model)
 
 
 def _predict(model: Any, images: Any) -> Any:

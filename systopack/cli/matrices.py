@@ -101,6 +101,7 @@ def pack(source: Weights, options: Packing, array: ArraySize, job: Job) -> None:
         if options.policy not in policies:
             why = f"the policy '{options.policy}' does not search by it"
             refuse_idle(options.given, (name,), why)
+    size = array.size
     out = source.out or packed_name(source.file)
     job.writes(out, suffix=".safetensors", reads=(source.file,))
     weights = open_weights(source.file, only=options.only).weights
@@ -113,7 +114,7 @@ def pack(source: Weights, options: Packing, array: ArraySize, job: Job) -> None:
         found = pack_file(
             source.file,
             out=out,
-            array=array.size,
+            array=size,
             on_weight=display.on_begin,
             on_packed=lambda layer: display.on_row(_row(layer), work=layer.rows * layer.columns),
             **options.model_dump(),

@@ -11,6 +11,7 @@ from systopack.errors import (
     InvalidOptionError,
     TrainingError,
 )
+from systopack.options import checked
 from systopack.training.checkpoint import checkpoint_path
 from systopack.training.devices import DeviceOptions
 from systopack.training.events import SilentObserver

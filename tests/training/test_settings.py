@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from systopack.options import checked, settings_from
 from systopack.errors import InvalidOptionError
+from systopack.options import checked, settings_from
 from systopack.quantization.settings import QuantizeSettings
 from systopack.training.settings import CombineSettings, TrainSettings
 
