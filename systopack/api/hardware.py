@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from systopack.api.sources import images_of, network_of, shown
+from systopack.errors import InvalidOptionError
 from systopack.hardware.array import Array
 from systopack.hardware.named_arrays import DEFAULT_ARRAY, NAMED_ARRAYS, array_from
 from systopack.requirements import has
@@ -47,6 +48,22 @@ def array_for(
         return array
     bits = network.accumulator_bits
     return array_from(array or DEFAULT_ARRAY, changes, accumulator_bits=bits)
+
+
+def _design(
+    network: PackedNetwork,
+    array: ArrayLike | None,
+    changes: Sequence[str],
+    organisation: Organisation,
+) -> Array:
+    """The array for a network in an organisation; what would change nothing is refused."""
+    found = array_for(network, array, changes)
+    if organisation == "pipelined" and found.sub_banks != 1:
+        raise InvalidOptionError(
+            f"sub_banks is {found.sub_banks}, but the layer-pipelined accelerator has no "
+            "activation banks; add --set sub_banks=1, or choose --organisation tiled."
+        )
+    return found
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -95,7 +112,7 @@ class Simulation:
         return shown(
             self,
             network=self.network,
-            array=self.array.name,
+            array=self.array.label,
             cycles=self.cycles,
             tiles=self.tiles,
         )
@@ -161,7 +178,7 @@ class Energy:
 
     def __repr__(self) -> str:
         return shown(
-            self, network=self.network, array=self.array.name, total_uj=round(self.total_uj, 4)
+            self, network=self.network, array=self.array.label, total_uj=round(self.total_uj, 4)
         )
 
 
@@ -198,7 +215,7 @@ def energy(
     from systopack.hardware.energy.tiled_events import tiled_events
 
     loaded = network_of(network)
-    design = array_for(loaded, array, changes)
+    design = _design(loaded, array, changes, organisation)
     activity = None
     if data is not None:
         activity = measure_activity(loaded, images_of(loaded, data, images))
@@ -242,7 +259,7 @@ def verify(
     from systopack.verify import verify as verification
 
     loaded = network_of(network)
-    design = array_for(loaded, array, changes)
+    design = _design(loaded, array, changes, organisation)
     return verification.verify(
         loaded,
         images_of(loaded, data, images),
@@ -281,7 +298,7 @@ def write_rtl(
     from systopack.rtl.texts import BENCH_IMAGES
 
     loaded = network_of(network)
-    design = array_for(loaded, array, changes)
+    design = _design(loaded, array, changes, organisation)
     image = None
     if data is not None or (loaded.input.shape == _SAMPLE_SHAPE and has("pyarrow")):
         image = images_of(loaded, data or "sample", BENCH_IMAGES)
@@ -315,7 +332,7 @@ class ArrayFigures:
 def arrays() -> tuple[ArrayFigures, ...]:
     """The named arrays."""
     return tuple(
-        ArrayFigures(name=name, label=entry.array.name, purpose=entry.purpose)
+        ArrayFigures(name=name, label=entry.array.label, purpose=entry.purpose)
         for name, entry in NAMED_ARRAYS.items()
     )
 

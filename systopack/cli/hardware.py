@@ -109,7 +109,7 @@ def simulate(
     for name, one in found.items():
         console.say(
             f"{name}: {one.tiles:,} tiles, {one.layers.streamed_words:,} streamed words, "
-            f"{one.layers.cycles:,} cycles per image on {one.array.name}; the tiled accelerator, "
+            f"{one.layers.cycles:,} cycles per image on {one.array.label}; the tiled accelerator, "
             f"with pooling, memories and the host's streams: {one.cycles:,}"
         )
     if other.against is not None:

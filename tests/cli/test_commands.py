@@ -87,7 +87,7 @@ def test_simulate_and_inspect_a_network(run, network, tmp_path):
     assert code == 0 and "on bit-serial-compact 8x8 alpha 8" in out
     shorter = json.loads((tmp_path / "net.simulate.json").read_text())["figures"]
     assert shorter[str(network)]["cycles"] < figures[str(network)]["cycles"]
-    assert refused(run("simulate", network, *pairs[2:]), "cells_per_stage is 4")
+    assert refused(run("simulate", network, *pairs[2:]), "choose cell 'bit-serial-compact'")
     code, out, _ = run("inspect", network)
     assert "sha256" in out
 
@@ -197,7 +197,7 @@ def test_missing_files(run):
     ("options", "words"),
     [
         (("--preset", "fast"), "--preset is 'fast', but it must be 'paper' or 'budgets'"),
-        (("--array", "32", "--cells", 0.3), "no array '32'"),
+        (("--array", "32"), "no array '32'"),
         (("--cells", 2), "--cells is 2.0"),
         (("--streamed-words-ratio", 0.5), "--streamed-words-ratio is 0.5"),
         (("--importance", "luck"), "--importance is 'luck'"),
@@ -261,11 +261,11 @@ def test_alpha_larger_than_the_array_offers(run, tmp_path, network):
 
 
 def test_rtl_is_written_or_refused_whole(run, tmp_path, network):
-    assert refused(run("rtl", network, "--out", "rtl", "--set", "alpha=1"), "alpha=1")
+    assert refused(run("rtl", network, "--out", "rtl", "--set", "alpha=1"), "--alpha 1")
     assert not (tmp_path / "rtl").exists()
     assert refused(run("rtl", network, "--out", "rtl", "--organisation", "magic"), "magic")
-    parts = ("--organisation", "pipelined", "--set", "weight_buffers=1")
-    assert refused(run("rtl", network, "--out", "rtl", *parts), "weight_buffers is 1")
+    parts = ("--organisation", "pipelined", "--set", "sub_banks=2")
+    assert refused(run("rtl", network, "--out", "rtl", *parts), "no activation banks")
     code, _, err = run("rtl", network, "--out", "rtl", "--array", "8x8")
     assert (code, err) == (0, "")
     assert (tmp_path / "rtl" / "README.md").exists()

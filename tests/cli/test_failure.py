@@ -59,7 +59,7 @@ def test_surrogates_reach_no_terminal_as_an_error(run, network, monkeypatch):
     [
         (["simulate"], "Missing argument"),
         (["simulate", "x.spk", "--magic"], "--magic"),
-        (["verify", "x.spk", "--images", "x"], "--images"),
+        (["pack", "x.npy", "--alpha", "x"], "--alpha"),
         (["magic"], "magic"),
         (["quantize", "x.safetensors"], "--out"),
     ],
