@@ -19,8 +19,8 @@ from systopack.hardware.tiled import count_tiled
 from systopack.network.network import PackedNetwork
 from systopack.network.permute import permute_rows
 from systopack.network.reference import classify, quantize_images
-from systopack.quantization.fine_tune import QuantizeSettings
 from systopack.quantization.quantize import quantize
+from systopack.quantization.settings import QuantizeSettings
 from systopack.records import Record, sha256_of_file
 from systopack.report.comparison import compare
 from systopack.report.page import render

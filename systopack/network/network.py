@@ -46,6 +46,12 @@ class PackedNetwork:
 
         check_network(self)
 
+    def __repr__(self) -> str:
+        return (
+            f"PackedNetwork({self.name!r}, {len(self.layers)} layers, {self.packed_cells:,} of "
+            f"{self.dense_cells:,} cells, {self.nonzeros:,} nonzeros)"
+        )
+
     @property
     def input(self) -> InputNode:
         """The node of the images."""

@@ -51,12 +51,14 @@ def write_rtl(
     out: Path | str,
     organisation: str = "tiled",
     image: NDArray[np.int8] | None = None,
+    force: bool = False,
 ) -> WrittenRtl:
     """Write Verilog, memory contents, a self-checking test bench and a README.
 
     Args:
         out: the folder; made where missing.
         network, array, organisation, image: see `rtl_contents`.
+        force: replace files of the same names, whoever wrote them.
 
     Raises:
         InvalidOptionError: the network does not fit; raised before any file is written.
@@ -64,7 +66,7 @@ def write_rtl(
     """
     made = rtl_contents(network, array=array, organisation=organisation, image=image)
     return WrittenRtl(
-        files=write_folder(out, made.files),
+        files=write_folder(out, made.files, force=force),
         cycles=made.cycles,
         memory_bits=made.memory_bits,
         warning=made.warning,
