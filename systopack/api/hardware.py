@@ -1,4 +1,4 @@
-"""`simulate`, `energy`, `verify`, `write_rtl`, `synthesize`: a packed network in hardware."""
+"""`simulate`, `energy`, `verify`, `write_rtl`: a packed network in hardware."""
 
 from __future__ import annotations
 
@@ -335,8 +335,3 @@ def arrays() -> tuple[ArrayFigures, ...]:
         ArrayFigures(name=name, label=entry.array.label, purpose=entry.purpose)
         for name, entry in NAMED_ARRAYS.items()
     )
-
-
-def synthesize(*arguments: Any, **options: Any) -> Any:
-    """Build the accelerator of a network with the tools of a target."""
-    raise NotImplementedError

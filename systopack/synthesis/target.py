@@ -102,8 +102,9 @@ class Target(Protocol):
     def options(self) -> type[Options]:
         """The options that it reads, and no others."""
 
-    def runs_images(self, options: Any) -> bool:
-        """Whether test images run on what is built, with these options."""
+    @property
+    def runs_images(self) -> Callable[[Any], bool] | None:
+        """Whether test images run on what is built, by the options; None: never."""
 
     def check(self, work: Work, options: Any) -> None:
         """Refuse what cannot be built, before a tool runs.

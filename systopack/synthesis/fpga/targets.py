@@ -42,10 +42,7 @@ class Ecp5:
     summary = "LFE5U and LFE5UM FPGAs: use, clock and a bitstream (yosys, nextpnr)."
     example = "systopack synthesize ecp5 zoo:lenet5-mnist --array fpga-ecp5 --out ecp5"
     options = Ecp5Options
-
-    def runs_images(self, options: Ecp5Options) -> bool:
-        """No image runs."""
-        return False
+    runs_images = None
 
     def check(self, work: Work, options: Ecp5Options) -> None:
         """Refuse an array that the device cannot hold, before it is mapped."""
@@ -100,10 +97,7 @@ class Xilinx:
     summary = "AMD's 7-series and UltraScale FPGAs: yosys' counts, RTL and a Vivado script."
     example = "systopack synthesize xilinx zoo:lenet5-mnist --out vivado"
     options = XilinxOptions
-
-    def runs_images(self, options: XilinxOptions) -> bool:
-        """No image runs."""
-        return False
+    runs_images = None
 
     def check(self, work: Work, options: XilinxOptions) -> None:
         """Refuse a part that is no name."""
