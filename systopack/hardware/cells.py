@@ -1,8 +1,9 @@
 """The cells that an array can be made of: one row each.
 
 A cell is a row here, a Verilog file, its proof (`verify/properties.py`) and its tests;
-docs/hardware/add-a-cell.md names every place. The paper's IL cell is `bit-serial` with alpha 1, its
-MX cell `bit-serial` with more, its BL cell `balanced` (Kung, McDanel, Zhang, ASPLOS 2019, section 4).
+docs/hardware/add-a-cell.md names every place. The paper's IL cell is `bit-serial` with alpha 1,
+its MX cell `bit-serial` with more, its BL cell `balanced` (Kung, McDanel, Zhang, ASPLOS 2019,
+section 4).
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class Cell:
         return 1 if self.sums == "parallel" else accumulator_bits
 
     def lanes(self, accumulator_bits: int) -> int:
-        """Parts of a partial sum that travel beside each other, each a word time behind the last."""
+        """Parts of a partial sum beside each other, each a word time behind the one before."""
         return accumulator_bits // INPUT_BITS if self.sums == "lanes" else 1
 
     def lane_wires(self, accumulator_bits: int) -> int:
