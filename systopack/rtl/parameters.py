@@ -37,6 +37,7 @@ TILED_SOURCES = (
     "controller.v",
     "output_sequencer.v",
     "weight_loader.v",
+    "step_delays.v",
     "tiled_accelerator.v",
 )
 AXI_TILED_SOURCES = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,6 +48,9 @@ from systopack.rtl.limits import (
 from systopack.rtl.parameters import array_parameters, bits_for, index_bits
 
 END, TILE, POOL, IMAGE, SEND = range(5)
+_ONES = {"barrier", "spacing", "positions", "out_width", "stride_y", "stride_x", "width", "height"}
+_ONES |= {"stride_pitch", "window_height", "window_width", "entries", "multiplier"}
+_NO_EFFECT = {field.name: int(field.name in _ONES) for field in INSTRUCTION}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,15 +173,13 @@ class _Compiler:
             )
         self._instruct(
             Operation(kind=IMAGE, node=node.name),
-            positions=step.positions,
-            route=route,
-            entries=step.entries,
+            {"positions": step.positions, "route": route, "entries": step.entries},
         )
 
     def add_pool(self, node: PoolLayer, step: Step) -> None:
         """Windows reduced in place, the channels of each bank one after another."""
         entries = step.entries
-        _, height, width = self.network.shapes[node.source]
+        width = self.network.shapes[node.source][2]
         target, source = (self.placement.addresses[name] for name in (node.name, node.source))
         top, _, left, _ = node.padding
         descriptor, route = len(self.descriptors[0]), len(self.routes[0])
@@ -191,15 +193,18 @@ class _Compiler:
             self._add_bytes(node.name, bank, target[bank, channels], entries)
         self._instruct(
             Operation(kind=POOL, node=node.name),
-            positions=step.positions,
-            out_width=node.output_size[1],
-            stride=node.stride,
-            size=(height, width),
-            window=node.kernel,
-            descriptor=descriptor,
-            route=route,
-            entries=entries,
-            pool=(int(node.kind == "max"), node.multiplier, node.shift),
+            {
+                **self._walk(node),
+                "positions": step.positions,
+                "window_height": node.kernel[0],
+                "window_width": node.kernel[1],
+                "descriptor": descriptor,
+                "route": route,
+                "entries": entries,
+                "maximum": int(node.kind == "max"),
+                "multiplier": node.multiplier,
+                "pool_shift": node.shift,
+            },
         )
 
     def add_row_tile(self, layer: MatrixLayer, step: Step) -> None:
@@ -220,16 +225,16 @@ class _Compiler:
                 Operation(
                     kind=TILE, node=layer.name, row_tile=step.number, column_tile=column_tile
                 ),
-                barrier=column_tile == 0 and step.waits,
-                first=column_tile == 0,
-                returns=column_tile > 0,
-                spacing=step.spacing(self.timing.array) if last else 1,
-                positions=layer.positions,
-                out_width=layer.output_size[1],
-                stride=layer.stride,
-                size=self.network.shapes[layer.source][1:],
-                descriptor=self.streams[band] + column_tile * self.timing.reads,
-                row_tile=self.row_tile,
+                {
+                    **self._walk(layer),
+                    "barrier": int(column_tile == 0 and step.waits),
+                    "first": int(column_tile == 0),
+                    "returns": int(column_tile > 0),
+                    "spacing": step.spacing(self.timing.array) if last else 1,
+                    "positions": layer.positions,
+                    "descriptor": self.streams[band] + column_tile * self.timing.reads,
+                    "row_tile": self.row_tile,
+                },
             )
             self._follow(layer, last=last, residual=residual, route=route, writes=step.writes)
         self.row_tile += 1
@@ -238,8 +243,7 @@ class _Compiler:
         """The results of a row tile on their way out."""
         self._instruct(
             Operation(kind=SEND, node=layer.name, row_tile=step.number),
-            positions=step.positions,
-            entries=step.entries,
+            {"positions": step.positions, "entries": step.entries},
         )
 
     def finish(self) -> TiledProgram:
@@ -292,51 +296,23 @@ class _Compiler:
             images=images,
         )
 
-    def _instruct(
-        self,
-        operation: Operation,
-        *,
-        barrier: bool = True,
-        first: bool = False,
-        returns: bool = False,
-        spacing: int = 1,
-        positions: int = 1,
-        out_width: int = 1,
-        stride: tuple[int, int] = (1, 1),
-        size: tuple[int, ...] = (1, 1),
-        window: tuple[int, int] = (1, 1),
-        descriptor: int = 0,
-        route: int = 0,
-        row_tile: int = 0,
-        entries: int = 1,
-        pool: tuple[int, int, int] = (0, 1, 0),
-    ) -> None:
-        height, width = size
-        values = {
-            "op": operation.kind,
-            "barrier": int(barrier),
-            "first": int(first),
-            "returns": int(returns),
-            "spacing": spacing,
-            "positions": positions,
-            "out_width": out_width,
-            "stride_y": stride[0],
-            "stride_x": stride[1],
-            "width": width,
-            "height": height,
-            "stride_pitch": stride[0] * width,
-            "window_height": window[0],
-            "window_width": window[1],
-            "descriptor": descriptor,
-            "route": route,
-            "row_tile": row_tile,
-            "entries": entries,
-            "maximum": pool[0],
-            "multiplier": pool[1],
-            "pool_shift": pool[2],
-        }
+    def _instruct(self, operation: Operation, values: Mapping[str, int] | None = None) -> None:
+        """An instruction; fields that are not named have no effect on it."""
+        word = {**_NO_EFFECT, **(values or {}), "op": operation.kind}
         self.operations.append(operation)
-        self.program.append(pack_fields(INSTRUCTION, values, where=f"Layer '{operation.node}'"))
+        self.program.append(pack_fields(INSTRUCTION, word, where=f"Layer '{operation.node}'"))
+
+    def _walk(self, node: MatrixLayer | PoolLayer) -> dict[str, int]:
+        """Fields that say where the positions of a node lie in its source."""
+        _, height, width = self.network.shapes[node.source]
+        return {
+            "out_width": node.output_size[1],
+            "stride_y": node.stride[0],
+            "stride_x": node.stride[1],
+            "height": height,
+            "width": width,
+            "stride_pitch": node.stride[0] * width,
+        }
 
     def _follow(
         self, layer: MatrixLayer, *, last: bool, residual: int, route: int, writes: int

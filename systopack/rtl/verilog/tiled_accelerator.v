@@ -223,38 +223,17 @@ module tiled_accelerator #(
     wire [15:0] position_2, row_tile_2, pool_position_6, pool_entry_5;
     wire [PHASE_BITS-1:0] phase_2, phase_3;
     wire        first_3, feed_3;
-    delay_line #(.WIDTH(48), .CYCLES(1)) place_delay (
-        .clk(clk), .in({place_y, place_x, linear}), .out(place_1)
-    );
-    wire reading = {{(32 - PHASE_BITS) {1'b0}}, phase} < READS;
-    valid_line #(.CYCLES(3)) hold_delay (
-        .clk(clk), .reset(reset), .in(reading && is_tile), .out(hold_3)
-    );
-    valid_line #(.CYCLES(3)) pooling_delay (
-        .clk(clk), .reset(reset), .in(is_pool), .out(pooling_3)
-    );
-    delay_line #(.WIDTH(1 + PHASE_BITS), .CYCLES(3)) window_delay (
-        .clk(clk), .in({window_first, phase}), .out({window_first_3, hold_index_3})
-    );
-    valid_line #(.CYCLES(6)) pooled_delay (
-        .clk(clk), .reset(reset), .in(stepping && window_last), .out(pooled_6)
-    );
-    delay_line #(.WIDTH(16), .CYCLES(6)) pool_delay (
-        .clk(clk), .in(position), .out(pool_position_6)
-    );
-    delay_line #(.WIDTH(16), .CYCLES(5)) entry_delay (
-        .clk(clk), .in(route + entry), .out(pool_entry_5)
-    );
-    delay_line #(.WIDTH(32 + PHASE_BITS), .CYCLES(2)) feed_delay (
-        .clk(clk), .in({position, row_tile, phase}), .out({position_2, row_tile_2, phase_2})
-    );
-    wire feeding = {{(32 - PHASE_BITS) {1'b0}}, phase} < LANE_ROWS;
-    valid_line #(.CYCLES(3)) feeding_delay (
-        .clk(clk), .reset(reset), .in(feeding && is_tile), .out(feed_3)
-    );
-    delay_line #(.WIDTH(1), .CYCLES(3)) first_delay (.clk(clk), .in(first), .out(first_3));
-    delay_line #(.WIDTH(PHASE_BITS), .CYCLES(1)) phase_delay (
-        .clk(clk), .in(phase_2), .out(phase_3)
+    step_delays #(
+        .READS(READS), .LANE_ROWS(LANE_ROWS), .PHASE_BITS(PHASE_BITS)
+    ) delays (
+        .clk(clk), .reset(reset), .phase(phase), .is_tile(is_tile), .is_pool(is_pool),
+        .first(first), .stepping(stepping), .window_first(window_first),
+        .window_last(window_last), .place({place_y, place_x, linear}), .position(position),
+        .row_tile(row_tile), .pool_entry(route + entry), .place_1(place_1),
+        .position_2(position_2), .row_tile_2(row_tile_2), .phase_2(phase_2), .phase_3(phase_3),
+        .hold_3(hold_3), .hold_index_3(hold_index_3), .window_first_3(window_first_3),
+        .pooling_3(pooling_3), .feed_3(feed_3), .first_3(first_3), .pool_entry_5(pool_entry_5),
+        .pooled_6(pooled_6), .pool_position_6(pool_position_6)
     );
 
     // The words behind the array.
