@@ -38,6 +38,7 @@ TILED_SOURCES = (
     "output_sequencer.v",
     "weight_loader.v",
     "step_delays.v",
+    "tiled_rules.v",
     "tiled_accelerator.v",
 )
 AXI_TILED_SOURCES = (
