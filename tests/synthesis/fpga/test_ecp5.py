@@ -19,10 +19,10 @@ from systopack.synthesis.fpga.ecp5 import (
     implement_ecp5,
     synthesize_ecp5,
 )
-from systopack.synthesis.fpga.simulate import simulate_netlist
 from systopack.synthesis.fpga.xilinx import count_xilinx, vivado_script
 from systopack.synthesis.parts import contents_of_parts
 from tests.networks import random_images, random_network
+from tests.synthesis.fpga.netlist_run import simulate_netlist
 
 MEMORY = FpgaDesign(
     top="memory",

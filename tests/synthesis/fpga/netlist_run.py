@@ -13,8 +13,8 @@ from systopack.network.reference import run
 from systopack.synthesis.fpga.design import FpgaDesign
 from systopack.synthesis.fpga.ecp5 import Ecp5Netlist
 from systopack.synthesis.yosys import run_yosys
-from systopack.verify.axi import SimulatedBoard
 from systopack.working import WorkingFolder
+from tests.verify.axi_host import SimulatedBoard
 
 _QUIET = "// verilator lint_off WIDTHEXPAND\n// verilator lint_off WIDTHTRUNC\n"  # of yosys' words
 _BLOCK_MEMORY = Path(__file__).with_name("dp16kd.v")
