@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from systopack.api.learning import Data
     from systopack.api.sources import NetworkLike
     from systopack.hardware.cycles import NetworkCycles
-    from systopack.hardware.energy.coefficients import Gating
+    from systopack.hardware.energy.coefficients import Gating, MeasuredPoint
     from systopack.hardware.energy.model import NetworkEnergy
     from systopack.hardware.tiled import TiledCycles
     from systopack.network.network import PackedNetwork
@@ -309,11 +309,13 @@ def write_rtl(
 
 @dataclass(frozen=True, kw_only=True)
 class ArrayFigures:
-    """A named array, with what was measured of it.
+    """A named array, with what its record says; None where there is no record.
 
     Args:
         name, label, purpose: what it is called, what it is, what it is for.
-        area_mm2, clock_mhz, energy_uj: from its record; None where there is none.
+        area_mm2: of the array alone, in the library of the package's coefficients.
+        clock_mhz: at which it was measured.
+        energy_uj: of an image of `zoo:lenet5-mnist`, array, logic and memories.
     """
 
     name: str
@@ -329,12 +331,29 @@ class ArrayFigures:
         return asdict(self)
 
 
+def _is_of(point: MeasuredPoint, array: Array) -> bool:
+    """Whether a measurement is of this array, with any memories around it."""
+    return point.gating == "clock" and replace(point.array, sub_banks=array.sub_banks) == array
+
+
 def arrays() -> tuple[ArrayFigures, ...]:
     """The named arrays."""
-    return tuple(
-        ArrayFigures(name=name, label=entry.array.label, purpose=entry.purpose)
-        for name, entry in NAMED_ARRAYS.items()
-    )
+    from systopack.hardware.energy.coefficients import read_coefficients
+
+    table = read_coefficients(COEFFICIENTS)
+    found = []
+    for name, entry in NAMED_ARRAYS.items():
+        array = entry.array
+        point = next((p for p in table.points if _is_of(p, array)), None)
+        measured = {}
+        if point is not None:
+            measured = {
+                "area_mm2": point.cell_area_um2 * array.rows * array.columns / 1e6,
+                "clock_mhz": point.clock_mhz,
+                "energy_uj": energy("zoo:lenet5-mnist", array).total_uj,
+            }
+        found.append(ArrayFigures(name=name, label=array.label, purpose=entry.purpose, **measured))
+    return tuple(found)
 
 
 def synthesize(*arguments: Any, **options: Any) -> Any:

@@ -115,7 +115,7 @@ def pack(source: Any, **options: Any) -> Any:
         return pack_file(source, **options)
     from systopack.packing.pack import pack as pack_matrix
 
-    return pack_matrix(source, **options)
+    return pack_matrix(source, **{"alpha": 8, "gamma": 0.5, **options})
 
 
 def pack_file(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -20,7 +21,26 @@ from systopack.cli.job import Common, Force, Job
 from systopack.options import GROUP, Options, bounds_of, checked, flag_of, properties_of
 
 Function = TypeVar("Function", bound=Callable[..., None])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """A command that was made.
+
+    Args:
+        name: with that of its group, as typed.
+        function: what it runs.
+        models: of its options, by the names of the function's parameters; those that every
+            command has are the last.
+    """
+
+    name: str
+    function: Callable[..., None]
+    models: Mapping[str, type[Options]]
+
+
 _PLAIN = (bool, int, float, str, Path)
+MADE: list[Command] = []  # all commands, in the order of the help
 
 
 def command(
@@ -43,10 +63,12 @@ def command(
 
     def register(function: Function) -> Function:
         models = models_of(function)
-        common: dict[str, type[Options]] = {
-            "common": Common,
-            **({"force": Force} if writes else {}),
-        }
+        common: dict[str, type[Options]] = {"common": Common}
+        if writes:
+            common["force"] = Force
+        parameters = list(_parameters(name, {**models, **common}))
+        group = "" if app.info.name in (None, "systopack") else f"{app.info.name} "
+        MADE.append(Command(name=group + name, function=function, models={**models, **common}))
 
         def run(context: typer.Context, **_: Any) -> None:
             built = {key: _built(kind, context) for key, kind in models.items()}
@@ -58,7 +80,7 @@ def command(
         run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
             [
                 inspect.Parameter("context", _KEYWORD, annotation=typer.Context),
-                *_parameters(name, {**models, **common}),
+                *parameters,
             ]
         )
         app.command(name=name, rich_help_panel=panel)(run)

@@ -15,6 +15,7 @@ from systopack.cli.builder import command
 from systopack.cli.job import Job
 from systopack.cli.shared import OUTPUT, ArraySize
 from systopack.options import Options, argument, option, refuse_idle
+from systopack.training.settings import GroupSettings
 
 _SEARCH, _KEEP = "Search", "What is packed"
 # The policies that an option of the search has an effect on.
@@ -33,11 +34,9 @@ class Weights(Options):
     )
 
 
-class Packing(Options):
+class Packing(GroupSettings):
     """How every weight is packed."""
 
-    alpha: int = option(8, "Largest column group.")
-    gamma: float = option(0.5, "Conflicts per row of a group.")
     policy: str = option(
         "least-loss",
         "dense-column-first, authors, least-loss, assignment, polish, refine or best.",
@@ -65,9 +64,6 @@ class Packing(Options):
         "quick",
         "Lower bound on the groups; exact also solves a set cover where that is within reach.",
         group=_SEARCH,
-    )
-    band_rows: int | None = option(
-        None, "Rows that share column groups, for instance 32.", shown_default="all"
     )
     time_limit_s: float | None = option(
         None,

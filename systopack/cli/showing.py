@@ -13,7 +13,15 @@ from systopack.api.packaged import zoo as networks_of_the_package
 from systopack.cli import console
 from systopack.cli.builder import command
 from systopack.cli.job import Job
-from systopack.cli.shared import DATA, OUTPUT, ArrayOptions, ArraySize, Folder, ImageCount
+from systopack.cli.shared import (
+    DATA,
+    OUTPUT,
+    ArrayOptions,
+    ArraySize,
+    Folder,
+    ImageCount,
+    NetworkArgument,
+)
 from systopack.options import Options, argument, option, refuse_idle
 
 _PANEL = "Looking"
@@ -28,7 +36,6 @@ class InspectedFile(Options):
 class Report(Options):
     """What is shown on the page."""
 
-    network: Path = argument("Packed network (.spk or zoo:NAME).")
     out: Path = option(..., "Page to write (.html).", group=OUTPUT)
     dense: Path | None = option(None, "Dense network to compare with.")
     model: Path | None = option(None, "Model file whose training curve to show.")
@@ -45,7 +52,7 @@ class Report(Options):
 class Demo(Options):
     """The demonstration."""
 
-    out: Path = option(Path("demo"), "Folder to write.", group=OUTPUT)
+    out: Path = option(Path("demo"), "Folder of the demonstration.", group=OUTPUT)
     seed: int = option(0, "Seed of the run.", ge=0, lt=2**31)
 
 
@@ -115,7 +122,7 @@ def zoo(array: ArrayOptions, job: Job) -> None:
                 f"{found.cycles:,}",
             ]
         )
-    console.table(["network", "accuracy, 8 bit", "cells", "of dense", "cycles per image"], rows)
+    console.table(["network", "accuracy", "cells", "of dense", "cycles"], rows)
     job.look(figures, {"array": array.array, "changes": array.changes})
 
 
@@ -126,14 +133,12 @@ def arrays(job: Job) -> None:
     """
     found = named_arrays()
     console.table(
-        ["array", "what it is", "mm2", "MHz", "uJ per image"],
-        [
-            [one.name, one.label, *map(_shown, (one.area_mm2, one.clock_mhz, one.energy_uj))]
-            for one in found
-        ],
+        ["array", "mm2", "MHz", "uJ per image"],
+        [[one.name, *map(_shown, (one.area_mm2, one.clock_mhz, one.energy_uj))] for one in found],
     )
     for one in found:
-        console.say(f"{one.name}: {one.purpose}")
+        console.say(f"{one.name}: {one.label}; {one.purpose}")
+    console.say("area and clock of the array alone, at 45 nm; energy of zoo:lenet5-mnist")
     job.look({one.name: one.figures for one in found})
 
 
@@ -141,16 +146,16 @@ def _shown(value: float | None) -> str:
     return "-" if value is None else f"{value:.3g}"
 
 
-def report(options: Report, array: ArrayOptions, job: Job) -> None:
+def report(source: NetworkArgument, options: Report, array: ArrayOptions, job: Job) -> None:
     """Write one self-contained HTML page about a packed network.
 
     Example: systopack report packed.spk --dense dense.spk --model packed.safetensors
     --data sample --out report.html
     """
-    inputs = (options.network, options.dense, options.model, *options.record, array.file)
+    inputs = (source.network, options.dense, options.model, *options.record, array.file)
     job.writes(options.out, suffix=".html", reads=inputs)
     title = pages.report(
-        options.network,
+        source.network,
         options.out,
         array.array,
         changes=array.changes,
