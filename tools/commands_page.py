@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pages
 
-from systopack.cli import main  # noqa: F401 - makes the commands
-from systopack.cli.builder import MADE, Command
+from systopack.cli.builder import Command, commands_of
 from systopack.cli.job import Common, Force
+from systopack.cli.main import app
 from systopack.options import Options, bounds_of, flag_of, properties_of
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "command-line.md"
@@ -20,8 +20,8 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "command-line.md"
 def text() -> list[str]:
     """The options as Markdown: a section per command, those of all commands first."""
     lines = ["### All commands", "", *_rows(Common), *_rows(Force)]
-    for made in MADE:
-        lines += ["", f"### {made.name}", "", *_command(made)]
+    for name, made in commands_of(app).items():
+        lines += ["", f"### {name}", "", *_command(made)]
     return lines
 
 

@@ -28,19 +28,21 @@ class Command:
     """A command that was made.
 
     Args:
-        name: with that of its group, as typed.
+        app: the command line, or the group that it is in.
+        name: of the command.
         function: what it runs.
         models: of its options, by the names of the function's parameters; those that every
             command has are the last.
     """
 
+    app: typer.Typer
     name: str
     function: Callable[..., None]
     models: Mapping[str, type[Options]]
 
 
 _PLAIN = (bool, int, float, str, Path)
-MADE: list[Command] = []  # all commands, in the order of the help
+_MADE: list[Command] = []
 
 
 def command(
@@ -67,8 +69,8 @@ def command(
         if writes:
             common["force"] = Force
         parameters = list(_parameters(name, {**models, **common}))
-        group = "" if app.info.name in (None, "systopack") else f"{app.info.name} "
-        MADE.append(Command(name=group + name, function=function, models={**models, **common}))
+        both = {**models, **common}
+        _MADE.append(Command(app=app, name=name, function=function, models=both))
 
         def run(context: typer.Context, **_: Any) -> None:
             built = {key: _built(kind, context) for key, kind in models.items()}
@@ -87,6 +89,13 @@ def command(
         return function
 
     return register
+
+
+def commands_of(root: typer.Typer) -> dict[str, Command]:
+    """The commands of a command line and its groups, by what is typed, in the order of the help."""
+    groups = {id(group.typer_instance): f"{group.name} " for group in root.registered_groups}
+    apps = {id(root): "", **groups}
+    return {apps[id(made.app)] + made.name: made for made in _MADE if id(made.app) in apps}
 
 
 def models_of(function: Callable[..., None]) -> dict[str, type[Options]]:

@@ -10,25 +10,27 @@ import typer
 
 from systopack import options as declared
 from systopack.cli import main
-from systopack.cli.builder import MADE, command
+from systopack.cli.builder import command, commands_of
 from systopack.cli.job import Job
 from systopack.errors import InvalidOptionError
 from systopack.options import Options, argument, flag_of, option, properties_of
 from systopack.version import VERSION
 
-NAMES = [made.name for made in MADE]
+MADE = commands_of(main.app)
 
 
 def fields():
     """Every option of every command: (command, class that declares it, name, field)."""
-    for made in MADE:
+    for where, made in MADE.items():
         for kind in made.models.values():
             for name, field in kind.model_fields.items():
                 if not properties_of(kind, name).get("hidden"):
                     owner = next(
-                        base for base in kind.__mro__ if name in vars(base)["__annotations__"]
+                        base
+                        for base in kind.__mro__
+                        if name in vars(base).get("__annotations__", {})
                     )
-                    yield made.name, owner, name, field
+                    yield where, owner, name, field
 
 
 def test_every_option_has_a_help_and_a_group():
@@ -50,11 +52,11 @@ def test_no_option_is_declared_twice():
 
 
 def test_no_command_is_long():
-    for made in MADE:
-        assert len(inspect.getsource(made.function).splitlines()) <= 80, made.name
+    for name, made in MADE.items():
+        assert len(inspect.getsource(made.function).splitlines()) <= 80, name
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", MADE)
 def test_help_shows_every_flag_and_an_example(run, name):
     code, out, _ = run(*name.split(), "-h")
     assert code == 0
@@ -91,7 +93,7 @@ def test_names_of_the_package_are_networks_everywhere(run, tmp_path):
     code, out, _ = run("zoo")
     assert code == 0
     assert "zoo:lenet5-mnist " in out
-    assert "99.14 %" in out
+    assert " 99.14 " in out
 
 
 def test_force_replaces_files_but_no_input_and_no_record_of_others(run, network, tmp_path):
@@ -186,4 +188,4 @@ def test_options_without_effect_have_their_flags_named():
 
 def test_the_command_line_was_made():
     assert main.app.info.name == "systopack"
-    assert {"train", "combine", "quantize", "simulate", "verify", "pack"} <= set(NAMES)
+    assert {"train", "combine", "quantize", "simulate", "verify", "pack"} <= set(MADE)
