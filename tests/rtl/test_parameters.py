@@ -42,7 +42,7 @@ PARALLEL = {"CELL": 2, "WORD_CYCLES": 1, "WORD_BITS": 8, "SUM_BITS": 32}
 WRONG_BLOCKS = [
     ("pipe_control", {"PREPARE": 0}, "WORD_CYCLES_and_PREPARE"),
     ("pipe_control", {"PHASE_BITS": 2}, "PHASE_BITS_or_PREPARE_BITS"),
-    ("pipe_control", {"PREPARE_BITS": 4}, "PHASE_BITS_or_PREPARE_BITS"),
+    ("pipe_control", {"PREPARE_BITS": 3}, "PHASE_BITS_or_PREPARE_BITS"),
     ("pipe_source", {"IMAGE_WORDS": 0}, "IMAGE_WORDS_PERIOD_and_CREDITS"),
     ("pipe_source", {"PERIOD": 2048}, "COUNT_BITS_or_CREDIT_BITS"),
     ("pipe_source", {"CREDITS": 8}, "COUNT_BITS_or_CREDIT_BITS"),
