@@ -78,7 +78,8 @@ class Options:
     """What both arrays of a comparison have in common, apart from alpha.
 
     Args:
-        gating, cell, cells_per_stage, input_fanout, weight_bits, weight_buffers: see `Array` and `MeasuredPoint`.
+        gating, cell, cells_per_stage, input_fanout, weight_bits, weight_buffers: see `Array` and
+            `MeasuredPoint`.
     """
 
     gating: Gating

@@ -42,7 +42,7 @@ PARALLEL = {"CELL": 2, "WORD_CYCLES": 1, "WORD_BITS": 8, "SUM_BITS": 32}
 WRONG_BLOCKS = [
     ("pipe_control", {"PREPARE": 0}, "WORD_CYCLES_and_PREPARE"),
     ("pipe_control", {"PHASE_BITS": 2}, "PHASE_BITS_or_PREPARE_BITS"),
-    ("pipe_control", {"PREPARE": 40}, "PHASE_BITS_or_PREPARE_BITS"),
+    ("pipe_control", {"PREPARE_BITS": 3}, "PHASE_BITS_or_PREPARE_BITS"),
     ("pipe_source", {"IMAGE_WORDS": 0}, "IMAGE_WORDS_PERIOD_and_CREDITS"),
     ("pipe_source", {"PERIOD": 2048}, "COUNT_BITS_or_CREDIT_BITS"),
     ("pipe_source", {"CREDITS": 8}, "COUNT_BITS_or_CREDIT_BITS"),
@@ -52,15 +52,15 @@ WRONG_BLOCKS = [
     ("pipe_results", {"ENTRIES": 5}, "a_number_of_bits"),
     ("pipe_results", {"POSITIONS": 8}, "a_number_of_bits"),
     ("pipe_host", {"ENTRIES": 3}, "ENTRIES_is_less_than_CREDITS"),
-    ("pipe_host", {"PERIOD": 5000}, "COUNT_BITS_or_CREDIT_BITS"),
+    ("pipe_host", {"COUNT_BITS": 9}, "COUNT_BITS_or_CREDIT_BITS"),
     ("pipe_issue", {"STRIDE_X": 0}, "sides_and_strides_must"),
     ("pipe_issue", {"RESIDUAL": 1, "RESIDUAL_WIDTH": 0}, "sides_and_strides_of_the_residual"),
     ("pipe_issue", {"INTERVAL": 0}, "INTERVAL_must_be"),
     ("pipe_issue", {"PLACE_BITS": 2}, "PLACE_BITS_is_too_small"),
     ("pipe_issue", {"COUNT_BITS": 7}, "COUNT_BITS_is_too_small"),
     ("pipe_window", {"READS": 0}, "CHANNELS_DEPTH_and_READS"),
-    ("pipe_window", {"DEPTH": 33}, "ADDRESS_BITS_or_READ_BITS"),
-    ("pipe_window", {"READS": 9}, "ADDRESS_BITS_or_READ_BITS"),
+    ("pipe_window", {"ADDRESS_BITS": 4}, "ADDRESS_BITS_or_READ_BITS"),
+    ("pipe_window", {"READ_BITS": 2}, "ADDRESS_BITS_or_READ_BITS"),
     ("pipe_window", {"STEP_Y": 20}, "a_step_is_not_below_DEPTH"),
     ("pipe_window", {"FILL": 256}, "FILL_must_be"),
     ("pipe_window", {"OFFSETS": 20 << 16}, "an_entry_of_OFFSETS"),
@@ -76,10 +76,10 @@ WRONG_BLOCKS = [
     ("pipe_array", {"INDEX_BITS": 2}, "a_number_of_bits"),
     ("pipe_array", {"FIRST": 8}, "FIRST_or_EXTRA"),
     ("pipe_array", {"SLOTS": 5}, "an_entry_of_SLOTS"),
-    ("pipe_lane", {"ROWS": 9}, "ROW_BITS_does_not_fit"),
+    ("pipe_lane", {"ROW_BITS": 2}, "ROW_BITS_does_not_fit"),
     ("pipe_lane", {"OUTPUT_BITS": 16}, "OUTPUT_BITS_must_be"),
     ("pipe_pool", {"READS": 0}, "CHANNELS_READS_and_LANE_CHANNELS"),
-    ("pipe_pool", {"READS": 5}, "READ_BITS_or_LANE_BITS"),
+    ("pipe_pool", {"READ_BITS": 1}, "READ_BITS_or_LANE_BITS"),
     ("pipe_pool", {"MULTIPLIER": 32768}, "MAXIMUM_MULTIPLIER_or_SHIFT"),
     ("pipe_clock", {"GATED": 2}, "GATED_must_be"),
 ]
@@ -109,7 +109,7 @@ def test_icarus_stops_with_the_message(right, tmp_path, changes, words):
     assert f"wrong_parameters_{words}" in found.stderr or words in found.stderr
 
 
-@pytest.mark.parametrize("top", [TOP, "axi_tiled"])
+@pytest.mark.parametrize("top", [TOP, "axi_tiled", "tiled_rules", "systolic_array"])
 def test_a_top_is_elaborated_with_its_own_defaults(tmp_path, top):
     """As yosys does before it gives a top module the parameters it was asked for."""
     found = icarus({}, tmp_path, top, AXI_TILED_SOURCES)
