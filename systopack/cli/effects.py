@@ -6,7 +6,9 @@ from typing import cast
 
 import typer
 
-from systopack.options import refuse_idle  # noqa: F401
+from systopack.options import refuse_idle
+
+__all__ = ["NO_CONTEXT", "given", "refuse_idle"]
 
 NO_CONTEXT = cast(typer.Context, None)
 
