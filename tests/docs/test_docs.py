@@ -101,9 +101,10 @@ def test_console_examples(text, tmp_path):
         "accuracy_tables.py",
         "fpga_table.py",
         "silicon_tables.py",
+        "commands_page.py",
     ],
 )
-def test_the_tables_show_the_records(tool):
+def test_the_tables_show_the_records_and_the_options(tool):
     subprocess.run([sys.executable, ROOT / "tools" / tool, "--check"], check=True)
 
 

@@ -1,0 +1,61 @@
+"""Write the options of all commands into docs/command-line.md, from the models they are made from.
+
+python tools/commands_page.py
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pages
+
+from systopack.cli.builder import Command, commands_of
+from systopack.cli.job import Common, Force
+from systopack.cli.main import app
+from systopack.options import Options, bounds_of, flag_of, properties_of
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "command-line.md"
+
+
+def text() -> list[str]:
+    """The options as Markdown: a section per command, those of all commands first."""
+    lines = ["### All commands", "", *_rows(Common), *_rows(Force)]
+    for name, made in commands_of(app).items():
+        lines += ["", f"### {name}", "", *_command(made)]
+    return lines
+
+
+def _command(made: Command) -> list[str]:
+    first = str(made.function.__doc__).split("\n\n")[0]
+    rows = [" ".join(first.split()), ""]
+    for kind in made.models.values():
+        if kind not in (Common, Force):
+            rows += _rows(kind)
+    return rows
+
+
+def _rows(kind: type[Options]) -> list[str]:
+    rows = []
+    for name, field in kind.model_fields.items():
+        properties = properties_of(kind, name)
+        if properties.get("hidden"):
+            continue
+        text = str(field.description).rstrip(".")
+        if bounds_of(kind, name):
+            text += f"; {bounds_of(kind, name)}"
+        default = properties.get("shown_default")
+        if default is None and field.default not in (None, ()) and not field.is_required():
+            default = f"`{field.default}`"
+        if field.is_required() and not properties.get("argument"):
+            default = "must be given"
+        if field.default is False:
+            default = None
+        flag = properties.get("flag") or flag_of(kind, name)
+        shown = name.upper() if properties.get("argument") else ", ".join(flag.split())
+        told = f" [{default}]" if default is not None else ""
+        rows.append(f"- `{shown}`: {text}.{told}")
+    return rows
+
+
+if __name__ == "__main__":
+    pages.write_or_check(PAGE, pages.with_blocks(PAGE.read_text(), {"options": text()}))
