@@ -1,22 +1,12 @@
-"""Make the tables of docs/silicon.md and docs/energy.md from the records in benchmarks/records.
-
-python tools/silicon_tables.py          writes the tables into the pages
-python tools/silicon_tables.py --check  fails where a page differs
-"""
+"""The tables of docs/silicon.md and docs/energy.md."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
 import pages
+from pages import Figures
 
-from systopack.records import read_record
+from systopack.report.text import markdown_table
 
-ROOT = Path(__file__).resolve().parents[1]
-RECORDS = ROOT / "benchmarks" / "records"
-Figures = Mapping[str, Any]
 _FORM = {
     "cells_per_stage": "columns a sum register",
     "cells_per_accumulator": "an accumulator",
@@ -26,7 +16,7 @@ _FORM = {
 
 def cells(name: str) -> list[str]:
     """Every measured kind of cell; ratios are to alpha 1 of the same kind."""
-    record = read_record(RECORDS / name)
+    record = pages.record(name)
     entries = {}
     for figures in record["figures"].values():
         array = figures["array"]
@@ -59,7 +49,7 @@ def cells(name: str) -> list[str]:
                 f"{_with_allowances(figures) / _with_allowances(base):.2f}",
             ]
         )
-    return pages.table(header, rows)
+    return markdown_table(header, rows)
 
 
 def _with_allowances(figures: Figures) -> float:
@@ -68,7 +58,7 @@ def _with_allowances(figures: Figures) -> float:
 
 def accelerator() -> list[str]:
     """Area of the whole accelerator by block."""
-    record = read_record(RECORDS / "asic_accelerator.json")
+    record = pages.record("asic_accelerator")
     blocks = record["figures"]["blocks"]
     whole = sum(block["logic_um2"] + block["memory_um2"] for block in blocks)
     rows = [
@@ -86,7 +76,7 @@ def accelerator() -> list[str]:
     header = ["block", "cells, um2", "flip-flops", "memories", "KiB", "memories, um2", "share"]
     logic = sum(block["logic_um2"] for block in blocks)
     return [
-        *pages.table(header, rows),
+        *markdown_table(header, rows),
         "",
         f"{whole / 1e6:.2f} mm2 in all, {logic / 1e6:.2f} mm2 of it cells.",
     ]
@@ -94,7 +84,7 @@ def accelerator() -> list[str]:
 
 def periphery() -> list[str]:
     """Energy of the periphery, by block."""
-    record = read_record(RECORDS / "periphery.json")
+    record = pages.record("periphery")
     blocks = ("activation banks", "output lanes", "control")
     header = ["network", "alpha", "clock gates", "cycles", "flip-flops"]
     header += [*(f"{block}, pJ a cycle" for block in blocks), "all, pJ a cycle", "clock pins"]
@@ -117,12 +107,12 @@ def periphery() -> list[str]:
         ]
         for case in record["figures"].values()
     ]
-    return pages.table(header, rows)
+    return markdown_table(header, rows)
 
 
 def coefficients() -> list[str]:
     """Measured arrays and how well layers kept back are predicted."""
-    record = read_record(RECORDS / "energy_coefficients_nangate45.json")
+    record = pages.record("energy_coefficients_nangate45")
     errors = record["configuration"]["errors"]
     header = ["array", "clock gates", *_FORM.values(), "rows an input register"]
     header += ["area a cell, um2"]
@@ -147,7 +137,7 @@ def coefficients() -> list[str]:
                 f"{100 * min(missed):+.1f} to {100 * max(missed):+.1f} %",
             ]
         )
-    return pages.table(header, sorted(rows))
+    return markdown_table(header, sorted(rows))
 
 
 def _key(name: str, point: Figures) -> str:
@@ -160,18 +150,16 @@ def _key(name: str, point: Figures) -> str:
     )
 
 
-if __name__ == "__main__":
-    for page, blocks in (
-        (
-            "silicon.md",
-            {
-                "nangate45": cells("asic_cells.json"),
-                "sky130": cells("asic_cells_sky130.json"),
-                "accelerator": accelerator(),
-                "periphery": periphery(),
-            },
-        ),
-        ("energy.md", {"coefficients": coefficients()}),
-    ):
-        path = ROOT / "docs" / page
-        pages.write_or_check(path, pages.with_blocks(path.read_text(), blocks))
+def silicon_blocks() -> dict[str, list[str]]:
+    """Of docs/silicon.md."""
+    return {
+        "nangate45": cells("asic_cells"),
+        "sky130": cells("asic_cells_sky130"),
+        "accelerator": accelerator(),
+        "periphery": periphery(),
+    }
+
+
+def energy_blocks() -> dict[str, list[str]]:
+    """Of docs/energy.md."""
+    return {"coefficients": coefficients()}
