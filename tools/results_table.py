@@ -11,6 +11,7 @@ import pages
 from pages import ROOT, Figures, mean
 
 from systopack.reproduce.accelerators import ACCURACY, DENSE_ACCURACY
+from systopack.reproduce.accuracy import accuracies
 from systopack.reproduce.design_points import HEADLINE
 from systopack.reproduce.relative import ENERGY, PACKED, THROUGHPUT
 from systopack.reproduce.rows import read_rows, value_of
@@ -66,17 +67,17 @@ def demo(figures: Figures) -> Lines:
 
 def mnist(figures: Figures) -> Lines:
     """LeNet-5-Shift on all of MNIST."""
-    runs, images = figures["runs"], figures["test_images"]
-    dense = 100 * mean(run["dense_correct"] for run in runs) / images
+    runs = figures["runs"]
     rows = []
     for key, what in (("packed", "all data"), ("packed_with_a_tenth", "a tenth of the data")):
-        accuracy = 100 * mean(run[key]["correct_8_bit"] for run in runs) / images
+        percents = [accuracies(run[key]) for run in runs]
+        dense, packed = (mean(of) for of in zip(*percents, strict=True))
         cells = mean(run[key]["packed_cells_ratio"] for run in runs)
         tiles = mean(run[key]["tiles_32x32"] for run in runs)
         rows.append(
             (
                 f"MNIST, LeNet-5-Shift, packed 8-bit with {what}, {len(runs)} seed(s)",
-                f"{accuracy:.2f} % (dense {dense:.2f} %), {cells:.3f} of the cells, "
+                f"{packed:.2f} % (dense {dense:.2f} %), {cells:.3f} of the cells, "
                 f"{tiles:.0f} tiles of 32 x 32",
             )
         )
@@ -142,11 +143,11 @@ def resnet20(what: str) -> Callable[[Figures], Lines]:
     """The published ResNet-20, packed within budgets."""
 
     def lines(figures: Figures) -> Lines:
-        dense = 100 * figures["dense_float_correct"] / figures["test_images"]
+        dense, packed = accuracies(figures)
         return [
             (
                 f"CIFAR-10, ResNet-20, packed 8-bit with {what}",
-                f"{figures['packed_8_bit_percent']:.2f} % (dense {dense:.2f} %), "
+                f"{packed:.2f} % (dense {dense:.2f} %), "
                 f"{figures['packed_cells_ratio']:.3f} of the cells, "
                 f"{figures['streamed_words_ratio']:.2f} times fewer streamed words on 32 x 32",
             )

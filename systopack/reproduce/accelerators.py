@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from systopack.hardware.energy.events import Organisation
 from systopack.hardware.energy.technology import Node, load_technology
 from systopack.hardware.pipelined.cycles import count_pipelined
-from systopack.network.packaged import network_file
-from systopack.records import read_record
+from systopack.reproduce.accuracy import accuracies, packaged_record
 from systopack.reproduce.content import MISSING, Notes, Section, Table
 from systopack.reproduce.design_points import HEADLINE
 from systopack.reproduce.energies import ORGANISATIONS, energy_pair
@@ -48,7 +46,7 @@ def _ours(pair: Pair, sources: Sources, organisation: Organisation) -> Iterator[
         marks.append(recorded(sources.periphery_name))
     if organisation == "pipelined":
         cycles = count_pipelined(pair.packed, array=pair.arrays()[1]).latency_cycles
-    dense, packed = _accuracies(pair)
+    dense, packed = accuracies(packaged_record(pair.subject.packed)["figures"])
     for quantity, value, unit in (
         (DENSE_ACCURACY, dense, "%"),
         (ACCURACY, packed, "%"),
@@ -65,15 +63,6 @@ def _ours(pair: Pair, sources: Sources, organisation: Organisation) -> Iterator[
             unit=unit,
             origin=tuple(marks),
         )
-
-
-def _accuracies(pair: Pair) -> tuple[float, float]:
-    """Of the dense and the packed network, from the record that comes with the packed one."""
-    file = network_file(Path(f"zoo:{pair.subject.packed}"))
-    figures = read_record(file.with_suffix(".json"))["figures"]
-    right = figures.get("packed_8_bit_correct", figures.get("correct_8_bit"))
-    images = figures["test_images"]
-    return 100 * figures["dense_float_correct"] / images, 100 * right / images
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,17 +41,9 @@ def measure(sources: Sources) -> Rows:
     for wanted, label in MAIN.items():
         for experiment, name, record in runs:
             if experiment == wanted:
-                figures = record["figures"]
-                dense = 100 * figures["dense_float_correct"] / figures["test_images"]
-                packed = figures["packed_8_bit_percent"]
-                rows += _run(
-                    _RESNET,
-                    f"ours, {label}",
-                    dense,
-                    packed,
-                    origin=recorded(name),
-                    seed=record["seed"],
-                )
+                mark = recorded(name)
+                percents = accuracies(record["figures"])
+                rows += _run(_RESNET, f"ours, {label}", *percents, origin=mark, seed=record["seed"])
     rows += _lenet(sources)
     rows += _packaged()
     for sweep in _LABELS:
@@ -85,36 +77,37 @@ def _run(
         )
 
 
+def accuracies(figures: Mapping[str, Any]) -> tuple[float, float]:
+    """Of the dense network in floating point and of the packed one in 8 bit, in percent."""
+    images = figures["test_images"]
+    return 100 * figures["dense_float_correct"] / images, figures["packed_8_bit_percent"]
+
+
+def packaged_record(name: str) -> dict[str, Any]:
+    """The record of a network that comes with the package."""
+    return read_record(network_file(Path(f"zoo:{name}")).with_suffix(".json"))
+
+
 def _lenet(sources: Sources) -> Iterator[Row]:
     for name, record in sources.records_of("mnist"):
-        total = record["figures"]["test_images"]
         for run in record["figures"]["runs"]:
-            dense = 100 * run["dense_correct"] / total
             for key, label in (("packed", "all images"), ("packed_with_a_tenth", "10 % of them")):
-                packed = 100 * run[key]["correct_8_bit"] / total
-                mark = recorded(name)
-                yield from _run(
-                    _LENET, f"ours, {label}", dense, packed, origin=mark, seed=run["seed"]
-                )
+                mark, percents = recorded(name), accuracies(run[key])
+                yield from _run(_LENET, f"ours, {label}", *percents, origin=mark, seed=run["seed"])
 
 
 def _packaged() -> Iterator[Row]:
     """Networks of the package that are in the other tables and that no run above has made."""
-    for name in packaged_names():
-        record = read_record(network_file(Path(f"zoo:{name}")).with_suffix(".json"))
-        figures, setup = record["figures"], record["configuration"]
-        if record["kind"] == "accuracy-shift":
-            epochs = f"{setup['dense']['epochs']} + {setup['packed']['fine_tune_epochs']}"
-            of, label = _VGG, f"ours, `zoo:{name}`, {epochs} epochs"
-            correct = figures["packed_8_bit_correct"]
-        elif record["kind"] == "lenet5-packaged" and not name.endswith("-dense"):
-            of, label, correct = _LENET, f"ours, `zoo:{name}`", figures["correct_8_bit"]
-        else:
-            continue
-        dense = 100 * figures["dense_float_correct"] / figures["test_images"]
-        packed = 100 * correct / figures["test_images"]
-        mark = recorded(f"zoo_data/{name}.json")
-        yield from _run(of, label, dense, packed, origin=mark, seed=record["seed"])
+    for name in ("lenet5-mnist", "vgg16-shift-cifar10"):
+        if name in packaged_names():
+            record = packaged_record(name)
+            of, label = _LENET, f"ours, `zoo:{name}`"
+            if record["kind"] == "accuracy-shift":
+                setup = record["configuration"]
+                of, epochs = _VGG, setup["packed"]["fine_tune_epochs"]
+                label += f", {setup['dense']['epochs']} + {epochs} epochs"
+            mark, percents = recorded(f"zoo_data/{name}.json"), accuracies(record["figures"])
+            yield from _run(of, label, *percents, origin=mark, seed=record["seed"])
 
 
 def _point(sweep: str, value: float, runs: list[tuple[str, dict[str, Any]]]) -> Iterator[Row]:

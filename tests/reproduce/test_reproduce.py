@@ -251,7 +251,8 @@ def test_full_needs_a_checkout(tmp_path, monkeypatch):
         full.measure_records(tmp_path, tmp_path / "runs", say=lambda _: None)
 
 
-def test_full_names_runs_and_scripts_that_there_are(tmp_path):
+def test_full_names_runs_and_scripts_that_there_are(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")  # as for a script that is run
     module = run_path(str(ROOT / "benchmarks" / "accuracy_resnet20.py"))
     jobs = full.accuracy_jobs(tmp_path)
     assert {job.arguments[0] for job in jobs} <= set(module["EXPERIMENTS"])
