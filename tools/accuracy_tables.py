@@ -1,4 +1,4 @@
-"""The tables and figures of docs/accuracy.md, from the records of accuracy, shift and speed."""
+"""The tables of docs/accuracy.md, from the records of accuracy, shift and speed."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pages
-from pages import RECORDS, ROOT, table
+from pages import RECORDS, table
 
 from systopack.records import read_record
-from systopack.reproduce.accuracy import shares, two_axes
-from systopack.reproduce.experiments import SWEEPS
 
-IMAGES = ROOT / "docs" / "images"
 Runs = Mapping[str, list[dict[str, Any]]]  # experiment -> figures of each seed
 NAMES = {
     "ours-full": "budgets, all data",
@@ -60,15 +57,11 @@ def mean(runs: list[dict[str, Any]], name: str) -> float:
     return pages.mean(float(run[name]) for run in runs)
 
 
-def seeds(*experiments: list[dict[str, Any]]) -> str:
-    """How many seeds there are, and the least and the largest accuracy of each experiment."""
-    counts = "/".join(str(len(of)) for of in experiments)
-    ranges = []
-    for of in experiments:
-        percents = [float(run["packed_8_bit_percent"]) for run in of]
-        if len(of) > 1:
-            ranges.append(f"{min(percents):.2f} to {max(percents):.2f}")
-    return f"{counts}: {', '.join(ranges)}" if ranges else counts
+def seeds(runs: list[dict[str, Any]]) -> str:
+    """How many seeds there are, and the least and the largest accuracy."""
+    percents = [float(run["packed_8_bit_percent"]) for run in runs]
+    of = f": {min(percents):.2f} to {max(percents):.2f}" if len(percents) > 1 else ""
+    return f"{len(percents)}{of}"
 
 
 def results(runs: Runs) -> list[str]:
@@ -125,50 +118,6 @@ def ways(runs: Runs) -> list[str]:
         if name in runs
     ]
     return table("way | 8 bit, % | cells | times fewer words | seeds", rows)
-
-
-def sweep(prefix: str) -> Callable[[Runs], list[str]]:
-    """The table of a sweep over alpha or gamma."""
-
-    def rows(runs: Runs) -> list[str]:
-        found = _points(runs, prefix)
-        return table(
-            f"{prefix} | 8 bit, % | packing efficiency | cells | seeds",
-            [
-                [
-                    f"{value:g}",
-                    f"{mean(of, 'packed_8_bit_percent'):.2f}",
-                    f"{mean(of, 'packing_efficiency'):.3f}",
-                    f"{mean(of, 'packed_cells_ratio'):.3f}",
-                    seeds(of),
-                ]
-                for value, of in found
-            ],
-        )
-
-    return rows
-
-
-def fractions(runs: Runs) -> list[str]:
-    """Pretrained against trained from scratch on the fraction."""
-    others = [dict(_points(runs, prefix)) for prefix in ("scratch", "long-scratch")]
-    rows = []
-    for value, of in _points(runs, "fraction"):
-        ours = mean(of, "packed_8_bit_percent")
-        row = [f"{100 * value:g} %", f"{ours:.2f}"]
-        for scratch in others:
-            if value in scratch:
-                theirs = mean(scratch[value], "packed_8_bit_percent")
-                row += [f"{theirs:.2f}", f"{ours - theirs:+.2f}"]
-            else:
-                row += ["", ""]
-        both = [of, *(scratch[value] for scratch in others if value in scratch)]
-        rows.append([*row, seeds(*both)])
-    return table(
-        "data | pretrained, then packed | from scratch, then packed | difference | "
-        "from scratch, six times the steps | difference | seeds",
-        rows,
-    )
 
 
 def shift(_: Runs) -> list[str]:
@@ -250,49 +199,16 @@ def rates(_: Runs) -> list[str]:
     return table(f"network | cells / times fewer words | dense | rate measured | {at}", rows)
 
 
-CURVES = {
-    "pretrained, packed": "fraction",
-    "from scratch, packed": "scratch",
-    "from scratch, six times the steps": "long-scratch",
-}
 TABLES: Mapping[str, Callable[[Runs], list[str]]] = {
     "results": results,
     "ways": ways,
-    "alpha": sweep("alpha"),
-    "gamma": sweep("gamma"),
-    "fractions": fractions,
     "shift": shift,
     "speed": speed,
     "rates": rates,
 }
 
 
-def _points(runs: Runs, sweep: str) -> list[tuple[float, list[dict[str, Any]]]]:
-    return [(value, runs[name]) for name, value in SWEEPS[sweep].items() if name in runs]
-
-
 def blocks() -> dict[str, list[str]]:
     """Every table as the records have it."""
     runs = read_runs()
     return {name: make(runs) for name, make in TABLES.items()}
-
-
-def draw() -> None:
-    """One figure a sweep, and one of the shares of the training images."""
-    from matplotlib.figure import Figure
-
-    runs = read_runs()
-    drawings = {"fraction": shares({label: _curve(runs, of) for label, of in CURVES.items()})}
-    for sweep, label in (("alpha", "alpha"), ("gamma", "gamma (conflicts per row)")):
-        values, percents = _curve(runs, sweep)
-        efficiencies = [100 * mean(of, "packing_efficiency") for _, of in _points(runs, sweep)]
-        drawings[sweep] = two_axes(values, percents, efficiencies, label)
-    for name, drawing in drawings.items():
-        figure = Figure(figsize=(5, 3.2), layout="constrained")
-        drawing(figure)
-        figure.savefig(IMAGES / f"accuracy_{name}.png", dpi=150, metadata={"Software": None})
-
-
-def _curve(runs: Runs, sweep: str) -> tuple[list[float], list[float]]:
-    points = _points(runs, sweep)
-    return [value for value, _ in points], [mean(of, "packed_8_bit_percent") for _, of in points]

@@ -1,6 +1,6 @@
-"""Make the tables and figures of all pages from the records in benchmarks/records.
+"""Make the tables of all pages from the records in benchmarks/records.
 
-python tools/tables.py                  writes the tables into the pages, draws the figures
+python tools/tables.py                  writes the tables into the pages
 python tools/tables.py --check          fails where a page differs
 python tools/tables.py --measure        measures every row of the README's table anew first, but for
                                         the trainings of hours
@@ -73,8 +73,6 @@ def main(arguments: Sequence[str]) -> None:
             page.write_text(text)
         elif page.read_text() != text:
             sys.exit(f"{page.name} does not show the records; run this script without --check.")
-    if arguments != ["--check"]:
-        accuracy_tables.draw()
 
 
 if __name__ == "__main__":

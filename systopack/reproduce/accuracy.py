@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,20 @@ from systopack.reproduce.sources import Sources
 
 DENSE, PACKED, DIFFERENCE = "accuracy, dense", "accuracy, packed", "difference"
 LEAST, LARGEST, SEEDS = "accuracy, packed, least", "accuracy, packed, largest", "seeds"
-EFFICIENCY = "packing efficiency"
+CELLS, EFFICIENCY = "cells", "packing efficiency"
 _RESNET, _LENET, _VGG = "ResNet-20, CIFAR-10", "LeNet-5, MNIST", "VGG-16, CIFAR-10"
-_MARKS = ("o-", "s--", "^:")
 _LABELS = {
     "alpha": "alpha, at gamma 0.5",
     "gamma": "gamma, at alpha 8",
     "fraction": "share of the training images, pretrained",
     "scratch": "share of the training images, from scratch",
+    "long-scratch": "the same, six times the steps",
 }
+_SHARES = (
+    ("fraction", "pretrained, then packed", "o-"),
+    ("scratch", "from scratch, then packed", "s--"),
+    ("long-scratch", "from scratch, six times the steps", "^:"),
+)
 
 
 def measure(sources: Sources) -> Rows:
@@ -115,13 +120,16 @@ def _point(sweep: str, value: float, runs: list[tuple[str, dict[str, Any]]]) -> 
     if not runs:
         return
     percents = [record["figures"]["packed_8_bit_percent"] for _, record in runs]
-    efficiencies = [record["figures"]["packing_efficiency"] for _, record in runs]
+    means = {
+        quantity: sum(record["figures"][name] for _, record in runs) / len(runs)
+        for quantity, name in ((CELLS, "packed_cells_ratio"), (EFFICIENCY, "packing_efficiency"))
+    }
     for quantity, number, unit in (
         (PACKED, sum(percents) / len(runs), "%"),
         (LEAST, min(percents), "%"),
         (LARGEST, max(percents), "%"),
         (SEEDS, len(runs), ""),
-        (EFFICIENCY, sum(efficiencies) / len(runs), ""),
+        *((quantity, mean, "") for quantity, mean in means.items()),
     ):
         yield Row(
             network=_RESNET,
@@ -177,76 +185,61 @@ def _sweep_table(sweeps: Rows) -> Table:
             Column(header="least, %", where={"quantity": LEAST}, form=".2f"),
             Column(header="largest, %", where={"quantity": LARGEST}, form=".2f"),
             Column(header="seeds", where={"quantity": SEEDS}, form="d"),
+            Column(header="cells", where={"quantity": CELLS}),
             Column(header="packing efficiency", where={"quantity": EFFICIENCY}),
         ),
     )
 
 
-def _curve_of(rows: Rows, sweep: str, quantity: str = PACKED) -> tuple[list[float], list[float]]:
-    """Values and heights of a sweep's curve."""
+def _curve(rows: Rows, sweep: str, quantity: str = PACKED) -> tuple[list[float], list[float]]:
+    """Values and heights of a sweep's curve, in percent."""
     found = select(rows, variant=_LABELS[sweep], quantity=quantity)
-    return [row.at or 0.0 for row in found], [row.value for row in found]
+    scale = 1 if quantity == PACKED else 100
+    return [row.at or 0.0 for row in found], [scale * row.value for row in found]
 
 
 def _drawings(rows: Rows) -> Iterator[Drawing]:
     for sweep in ("alpha", "gamma"):
-        values, percents = _curve_of(rows, sweep)
-        if len(values) > 1:
-            efficiencies = [100 * height for height in _curve_of(rows, sweep, EFFICIENCY)[1]]
+        if len(_curve(rows, sweep)[0]) > 1:
             yield Drawing(
                 name=f"accuracy-{sweep}",
                 caption=f"Accuracy of the packed ResNet-20 against {_LABELS[sweep]}",
-                draw=two_axes(values, percents, efficiencies, _LABELS[sweep]),
+                draw=_draw_sweep(rows, sweep),
             )
-    curves = {
-        "pretrained, then packed": _curve_of(rows, "fraction"),
-        "from scratch, then packed": _curve_of(rows, "scratch"),
-    }
-    if len(curves["pretrained, then packed"][0]) > 1:
+    if len(_curve(rows, "fraction")[0]) > 1:
         yield Drawing(
             name="accuracy-data",
             caption="Accuracy against the share of the training images",
-            draw=shares(curves),
+            draw=_draw_shares(rows),
         )
 
 
-def two_axes(
-    values: Sequence[float], accuracy: Sequence[float], efficiency: Sequence[float], label: str
-) -> Callable[[Any], None]:
-    """Draws accuracy and packing efficiency, both in percent, against one parameter."""
-
+def _draw_sweep(rows: Rows, sweep: str) -> Callable[[Any], None]:
     def draw(figure: Any) -> None:
         left = figure.add_subplot()
         right = left.twinx()
-        left.plot(values, accuracy, "o-", color="tab:blue")
-        right.plot(values, efficiency, "s--", color="tab:orange")
-        left.set_xlabel(label)
+        left.plot(*_curve(rows, sweep), "o-", color="tab:blue")
+        right.plot(*_curve(rows, sweep, EFFICIENCY), "s--", color="tab:orange")
+        left.set_xlabel(_LABELS[sweep])
         left.set_ylabel("8-bit accuracy (%)", color="tab:blue")
         right.set_ylabel("packing efficiency (%)", color="tab:orange")
-        left.grid(alpha=0.3)
 
     return draw
 
 
-def shares(
-    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
-) -> Callable[[Any], None]:
-    """Draws accuracy in percent against the share of the training images, a curve for each way."""
-
+def _draw_shares(rows: Rows) -> Callable[[Any], None]:
     def draw(figure: Any) -> None:
         axes = figure.add_subplot()
         ticks: set[float] = set()
-        for mark, (label, (values, percents)) in zip(_MARKS, curves.items(), strict=False):
-            if values:
-                places = [100 * value for value in values]
-                ticks.update(places)
-                axes.plot(places, percents, mark, label=label)
+        for sweep, label, mark in _SHARES:
+            values, percents = _curve(rows, sweep)
+            ticks.update(100 * value for value in values)
+            axes.plot([100 * value for value in values], percents, mark, label=label)
         axes.set_xscale("log")
         axes.set_xticks(sorted(ticks), [f"{tick:g}" for tick in sorted(ticks)])
         axes.minorticks_off()
         axes.set_xlabel("training images read (%)")
         axes.set_ylabel("8-bit accuracy (%)")
-        axes.legend(fontsize=8)
-        axes.grid(alpha=0.3)
+        axes.legend()
 
     return draw

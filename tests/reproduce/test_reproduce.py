@@ -57,7 +57,11 @@ def records(tmp_path_factory):
                 {
                     "record_version": 1,
                     "kind": "accuracy-resnet20",
-                    "figures": {"packed_8_bit_percent": percent, "packing_efficiency": 0.9},
+                    "figures": {
+                        "packed_8_bit_percent": percent,
+                        "packing_efficiency": 0.9,
+                        "packed_cells_ratio": 0.2,
+                    },
                     "configuration": {"experiment": name},
                     "seed": 0,
                 }
