@@ -63,7 +63,7 @@ def main() -> None:
         "load_average": os.getloadavg()[0],
         "verilator": find_tools().version,
     }
-    save("hardware_simulation", figures, configuration={"array": array.name}, seed=None)
+    save("hardware_simulation", figures, configuration={"array": array.label}, seed=None)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ class Case:
 
 
 ONE_WEIGHT = {"input_fanout": 32, "weight_buffers": 1, "sub_banks": 2}
-COMPACT = {"compact": True, "cells_per_stage": 8, "cells_per_accumulator": 2, **ONE_WEIGHT}
+COMPACT = {"cell": "bit-serial-compact", "cells_per_stage": 8, **ONE_WEIGHT}
 
 
 CASES = {
@@ -107,7 +107,7 @@ def measure(case: Case, data: Path) -> dict[str, Any]:
         "network": case.network,
         "network_sha256": sha256_of_file(file),
         "organisation": case.organisation,
-        "array": array.name,
+        "array": array.label,
         "options": dict(case.options),
         "images": found.images,
         "words_compared": found.words,

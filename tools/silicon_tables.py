@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pages
 from pages import Figures
 
+from systopack.hardware.array import Array
 from systopack.report.text import markdown_table
 
 _FORM = {
-    "cells_per_stage": "columns a sum register",
-    "cells_per_accumulator": "an accumulator",
-    "weight_buffers": "weights a cell",
+    "cells_per_stage": "cells per stage",
+    "weight_buffers": "weights per cell",
 }
 
 
@@ -20,9 +22,8 @@ def cells(name: str) -> list[str]:
     entries = {}
     for figures in record["figures"].values():
         array = figures["array"]
-        kind = f"{array['cell']}{' compact' if array['compact'] else ''}"
         form = tuple(array[field] for field in _FORM)
-        entries[kind, form, array["alpha"]] = figures
+        entries[array["cell"], form, array["alpha"]] = figures
     header = ["cell", *_FORM.values(), "alpha", "area, um2", "ratio", "path, ns"]
     header += ["OpenSTA, ns", "energy, fJ a cycle", "clock pins", "ratio", "energy, fJ a word"]
     header += ["clock tree, fJ a cycle", "wires, fJ a cycle", "ratio with both"]
@@ -114,18 +115,17 @@ def coefficients() -> list[str]:
     """Measured arrays and how well layers kept back are predicted."""
     record = pages.record("energy_coefficients_nangate45")
     errors = record["configuration"]["errors"]
-    header = ["array", "clock gates", *_FORM.values(), "rows an input register"]
-    header += ["area a cell, um2"]
-    header += ["clock, pJ a cell and cycle", "active cell word, pJ", "word 0, pJ", "load, pJ"]
+    header = ["array", "clock gates", *_FORM.values(), "input fan-out"]
+    header += ["area per cell, um2"]
+    header += ["clock, pJ per cell and cycle", "active cell word, pJ", "word 0, pJ", "load, pJ"]
     header += ["hop, pJ", "error, kept back"]
     rows = []
     for point in record["figures"]["points"]:
-        name = f"{point['rows']}x{point['columns']} alpha {point['alpha']}"
-        name = f"{point['cell']}{' compact' if point['compact'] else ''} {name}"
-        missed = errors[_key(name, point)].values()
+        array = Array(**{name: point[name] for name in asdict(Array())})
+        missed = errors[f"{array.label}, gating {point['gating']}"].values()
         rows.append(
             [
-                name,
+                f"{array.cell} {array.rows}x{array.columns} alpha {array.alpha}",
                 "yes" if point["gating"] == "clock" else "no",
                 *(str(point[field]) for field in _FORM),
                 str(point["input_fanout"]),
@@ -138,16 +138,6 @@ def coefficients() -> list[str]:
             ]
         )
     return markdown_table(header, sorted(rows))
-
-
-def _key(name: str, point: Figures) -> str:
-    """A measured array, as benchmarks/energy_coefficients.py calls it."""
-    together = "two products an accumulator, " if point["cells_per_accumulator"] == 2 else ""
-    weights = "one weight a cell, " if point["weight_buffers"] == 1 else ""
-    return (
-        f"{name}, {point['cells_per_stage']} columns a sum register, {together}"
-        f"{point['input_fanout']} rows an input register, {weights}{point['gating']}"
-    )
 
 
 def silicon_blocks() -> dict[str, list[str]]:

@@ -6,11 +6,14 @@ that were measured.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from systopack.hardware.array import Array
 from systopack.hardware.energy.coefficients import Gating
+from systopack.hardware.energy.events import Organisation
+from systopack.hardware.named_arrays import DEFAULT_ARRAY, NAMED_ARRAYS
 from systopack.network.network import PackedNetwork
 
 
@@ -41,22 +44,23 @@ class DesignPoint:
         return {**asdict(self.array), "gating": self.gating}
 
 
-HEADLINE = DesignPoint(name="paper-32x32", array=Array(input_fanout=8, sub_banks=2), gating="clock")
-
-
 def design_point(array: Array, gating: Gating) -> DesignPoint:
-    """A design point from an array of any alpha, named after what it changes in the headline's.
+    """A design point from an array of any alpha, under the name or the label of its array.
 
     Arrays of alpha 1 and 8 with any accumulators that differ in nothing else are one design point.
     """
-    base = HEADLINE.described()
-    like = replace(
-        array, alpha=HEADLINE.array.alpha, accumulator_bits=HEADLINE.array.accumulator_bits
+    like = replace(array, alpha=_PLAIN.alpha, accumulator_bits=_PLAIN.accumulator_bits)
+    names = {named.array: name for name, named in NAMED_ARRAYS.items()}
+    name = names.get(like, like.label)
+    return DesignPoint(
+        name=name if gating == "clock" else f"{name}, gating {gating}", array=like, gating=gating
     )
-    point = DesignPoint(name=HEADLINE.name, array=like, gating=gating)
-    changed = [
-        name if value is True else f"{name} {value}"
-        for name, value in point.described().items()
-        if value != base[name]
-    ]
-    return replace(point, name=", ".join([HEADLINE.name, *changed]))
+
+
+_PLAIN = NAMED_ARRAYS[DEFAULT_ARRAY].array
+# The one named array that was measured at gate level with and without combining.
+HEADLINE = design_point(NAMED_ARRAYS["compact-32x32"].array, "clock")
+# The layer-pipelined accelerator keeps its weights, so that its cells hold two: what the netlists
+# with and without combining, and the periphery, were measured with.
+PIPELINED = design_point(replace(_PLAIN, input_fanout=8, sub_banks=2), "clock")
+POINTS: Mapping[Organisation, DesignPoint] = {"tiled": HEADLINE, "pipelined": PIPELINED}

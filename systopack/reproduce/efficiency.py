@@ -9,8 +9,8 @@ import numpy as np
 from systopack.hardware.energy.model import NetworkEnergy
 from systopack.hardware.energy.optimum import array_efficiency, closeness, idle_ratio
 from systopack.reproduce.content import Column, Drawing, Notes, Section, table_of
-from systopack.reproduce.design_points import HEADLINE
-from systopack.reproduce.energies import ORGANISATIONS, energy_pair
+from systopack.reproduce.design_points import HEADLINE, PIPELINED, POINTS
+from systopack.reproduce.energies import energy_pair
 from systopack.reproduce.rows import COMPUTED, Row, Rows, recorded, select
 from systopack.reproduce.sources import Sources
 
@@ -18,7 +18,7 @@ from systopack.reproduce.sources import Sources
 def measure_energy(sources: Sources) -> Rows:
     """Energy of one frame of every network, array, memories and the rest apart."""
     rows: list[Row] = []
-    for organisation in ORGANISATIONS:
+    for organisation in POINTS:
         for pair in sources.pairs:
             for energy in energy_pair(pair, sources, organisation=organisation) or ():
                 rows += _parts(energy, sources)
@@ -55,7 +55,7 @@ def _parts(energy: NetworkEnergy, sources: Sources) -> list[Row]:
         Row(
             network=events.network,
             organisation=events.organisation,
-            design_point=HEADLINE.name,
+            design_point=POINTS[events.organisation].name,
             quantity=quantity,
             variant=variant,
             value=value,
@@ -85,10 +85,11 @@ def show_energy(rows: Rows, notes: Notes) -> Section:
     return Section(
         title=title,
         text=(
-            f"Energy of a frame at design point {HEADLINE.name}, {notes.library} at gate level, "
-            "real activations where images were given; memories from the cited table, their "
-            "leakage not included (docs/energy.md). The tiled accelerator loads its weights for "
-            "every image, the layer-pipelined one keeps them, and its images follow each other "
+            f"Energy of a frame, {notes.library} at gate level, real activations where images were "
+            f"given; of the tiled accelerator at design point {HEADLINE.name}, of the "
+            f"layer-pipelined one, whose cells hold two weights, at {PIPELINED.name}. Memories are "
+            "those of the cited table, their leakage not included (docs/energy.md). The tiled "
+            "accelerator loads its weights for every image, the layer-pipelined one keeps them, and its images follow each other "
             "without a gap. Periphery: banks, output lanes and control; '-' where it was not "
             "measured. The clock is that of the slower of array and periphery.",
         ),

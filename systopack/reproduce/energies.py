@@ -7,18 +7,16 @@ from systopack.hardware.energy.events import Organisation
 from systopack.hardware.energy.model import NetworkEnergy, energy_of
 from systopack.hardware.energy.pipelined_events import pipelined_events
 from systopack.hardware.energy.tiled_events import tiled_events
-from systopack.reproduce.design_points import HEADLINE, DesignPoint
+from systopack.reproduce.design_points import POINTS, DesignPoint
 from systopack.reproduce.sources import Pair, Sources
-
-ORGANISATIONS: tuple[Organisation, ...] = ("tiled", "pipelined")
 
 
 def energy_pair(
     pair: Pair,
     sources: Sources,
     *,
-    point: DesignPoint = HEADLINE,
     organisation: Organisation = "tiled",
+    point: DesignPoint | None = None,
     periphery: bool = True,
 ) -> tuple[NetworkEnergy, NetworkEnergy] | None:
     """Energy of the dense and the packed network, each on its own array; None where the
@@ -27,12 +25,13 @@ def energy_pair(
     Args:
         pair: of networks.
         sources: with the coefficients.
-        point: array and gating.
         organisation: of the accelerator.
+        point: array and gating; None: the headline's of the organisation.
         periphery: with the periphery, where that of both tiled accelerators was measured.
     """
     if sources.coefficients is None:
         return None
+    point = point or POINTS[organisation]
     count = tiled_events if organisation == "tiled" else pipelined_events
     networks = (pair.dense, pair.packed)
     logic = [sources.periphery.get((network.name, point.gating)) for network in networks]

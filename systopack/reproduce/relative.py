@@ -186,10 +186,11 @@ def show(rows: Rows, notes: Notes) -> Section:
             "without them; beside it the array alone, with ideal memories. Energy is that of "
             "array, memories and periphery at gate level, with real activations.",
             f"All numbers of ours are of one design point, {HEADLINE.name}: {notes.headline}. It "
-            "was chosen because the periphery was measured around it. The second table has the "
-            "design points whose arrays were measured too. Around another array delays of single "
-            "bits of the periphery differ. An array that only ran for fewer cycles would have 1 "
-            "in the last column.",
+            "is the only named array of which netlists with and without combining were measured "
+            "in full size; the choice does not depend on the numbers. The second table has every "
+            "design point that was measured so. The periphery was measured around full cells with "
+            "8 rows per input register and two weights; around other arrays delays of single bits "
+            "differ. An array that only ran for fewer cycles would have 1 in the last column.",
         ),
         tables=(_headline_table(rows), _points_table(rows)),
         drawings=(

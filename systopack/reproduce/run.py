@@ -140,16 +140,11 @@ def render_record(record: Mapping[str, Any], *, images: str) -> str:
 
 def _notes(sources: Sources) -> Notes:
     table = sources.coefficients
-    array = HEADLINE.array
     return Notes(
         library="" if table is None else table.library,
         node_nm=None if table is None else table.node_nm,
         periphery=bool(sources.periphery),
-        headline=(
-            f"cell {array.cell}, alpha {array.alpha}, {array.input_fanout} rows per input "
-            f"register, {array.weight_buffers} weights per cell, {array.sub_banks} memories per "
-            f"activation bank, gating {HEADLINE.gating}"
-        ),
+        headline=f"{HEADLINE.array.label}, gating {HEADLINE.gating}",
         networks=tuple(_networks(sources)),
     )
 

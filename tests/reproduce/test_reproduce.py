@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from systopack.cli.main import app
 from systopack.errors import InvalidFileError
+from systopack.hardware.array import Array
 from systopack.hardware.energy.coefficients import MeasuredPoint
 from systopack.hardware.energy.technology import load_technology
 from systopack.network.file import load
@@ -24,7 +25,7 @@ from systopack.network.packaged import network_file
 from systopack.records import read_record
 from systopack.reproduce import accuracy, full, related
 from systopack.reproduce.content import Column, Notes, table_of
-from systopack.reproduce.design_points import HEADLINE, design_point
+from systopack.reproduce.design_points import HEADLINE, PIPELINED, design_point
 from systopack.reproduce.published import load_published
 from systopack.reproduce.relative import PAPER, WITHOUT_PERIPHERY
 from systopack.reproduce.rows import COMPUTED, Row, distinct, read_rows, select, value_of
@@ -137,18 +138,21 @@ def test_a_value_is_that_of_one_row():
     assert table.lines == (("net", "7", "3", "-", "computed now"),)
 
 
-def test_design_points_are_named_after_what_they_change():
+def test_design_points_have_the_name_or_the_label_of_their_array():
     array = HEADLINE.array
+    assert HEADLINE.name == "compact-32x32"
     assert design_point(replace(array, alpha=1, accumulator_bits=16), "clock") == HEADLINE
-    other = design_point(replace(array, weight_buffers=1), "none")
-    assert other.name == "paper-32x32, weight_buffers 1, gating none"
-    assert design_point(replace(array, compact=True), "clock").name == "paper-32x32, compact"
+    assert design_point(array, "none").name == "compact-32x32, gating none"
+    assert design_point(Array(input_fanout=8), "clock").name == (
+        "bit-serial 32x32 alpha 8, input fanout 8"
+    )
 
 
 def test_all_numbers_of_ours_are_of_the_headlines_design_point(written):
     sections = read_rows(read_record(written.record)["figures"])
-    for name in ("energy by part", "published accelerators", "cross-layer latency"):
+    for name in ("energy by part", "published accelerators"):
         assert distinct(sections[name], "design_point") == [HEADLINE.name], name
+    assert distinct(sections["cross-layer latency"], "design_point") == [PIPELINED.name]
     relative = sections["throughput, energy and tiles"]
     points = distinct(select(relative, quantity="energy x throughput"), "design_point")
     assert points[0] == HEADLINE.name and len(points) == 2  # measured with and without gates
@@ -188,7 +192,7 @@ def test_latency_is_that_of_the_cycle_models(written):
     from systopack.network.packaged import network_file
 
     network = PackedNetwork.load(network_file(Path("zoo:resnet20-cifar10-fast")))
-    count = count_pipelined(network, array=HEADLINE.array_for(network, combined=True))
+    count = count_pipelined(network, array=PIPELINED.array_for(network, combined=True))
     rows = read_rows(read_record(written.record)["figures"])["cross-layer latency"]
     own = {"network": "resnet20-cifar10-fast", "organisation": "pipelined"}
     assert value_of(rows, quantity="latency", **own) == count.latency_cycles
