@@ -13,7 +13,7 @@ from systopack.reproduce.content import MISSING, Notes, Section, Table
 from systopack.reproduce.design_points import HEADLINE, PIPELINED, POINTS
 from systopack.reproduce.energies import energy_pair
 from systopack.reproduce.published import Accelerator, Published, load_published
-from systopack.reproduce.rows import CITED, COMPUTED, Row, Rows, recorded, select
+from systopack.reproduce.rows import CITED, COMPUTED, Row, Rows, recorded, rows_of, select
 from systopack.reproduce.sources import SUBJECTS, Pair, Sources, Subject
 
 ACCURACY, DENSE_ACCURACY = "accuracy, packed, 8 bit", "accuracy, dense"
@@ -48,22 +48,20 @@ def _ours(pair: Pair, sources: Sources, organisation: Organisation) -> Iterator[
     if organisation == "pipelined":
         cycles = count_pipelined(pair.packed, array=energy.events.array).latency_cycles
     dense, packed = accuracies(packaged_record(pair.subject.packed)["figures"])
-    for quantity, value, unit in (
+    numbers = (
         (DENSE_ACCURACY, dense, "%"),
         (ACCURACY, packed, "%"),
         ("energy", energy.total_pj / 1e6, "uJ"),
         ("latency", cycles / clock_mhz, "us"),
         ("clock", clock_mhz, "MHz"),
-    ):
-        yield Row(
-            network=pair.packed.name,
-            organisation=organisation,
-            design_point=POINTS[organisation].name,
-            quantity=quantity,
-            value=value,
-            unit=unit,
-            origin=tuple(marks),
-        )
+    )
+    yield from rows_of(
+        numbers,
+        network=pair.packed.name,
+        organisation=organisation,
+        design_point=POINTS[organisation].name,
+        origin=tuple(marks),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
