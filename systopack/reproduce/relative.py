@@ -187,7 +187,7 @@ def show(rows: Rows, notes: Notes) -> Section:
             "array, memories and periphery at gate level, with real activations.",
             f"All numbers of ours are of one design point, {HEADLINE.name}: {notes.headline}. It "
             "is the only named array of which netlists with and without combining were measured "
-            "in full size; the choice does not depend on the numbers. The second table has every "
+            "in full size, and no number decides the choice. The second table has every "
             "design point that was measured so. The periphery was measured around full cells with "
             "8 rows per input register and two weights; around other arrays delays of single bits "
             "differ. An array that only ran for fewer cycles would have 1 in the last column.",
