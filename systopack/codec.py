@@ -125,7 +125,8 @@ def to_plain(value: Any, tensors: TensorSet | None = None) -> dict[str, Any]:
     Raises:
         InvalidNetworkError: two layers would store a tensor of the same name.
     """
-    written: dict[str, Any] = _form(type(value)).write(value, _whole("it", tensors))
+    kind: Any = type(value)
+    written: dict[str, Any] = _form(kind).write(value, _whole("it", tensors))
     return written
 
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from systopack.fields import Fields, MalformedError, parse_json, shown
+from systopack.codec import from_plain
+from systopack.fields import MalformedError, parse_json, shown
 
 Tensors = dict[str, NDArray[Any]]
 HEADER_LIMIT = 1 << 27  # bytes; safetensors' own limit is near
@@ -34,6 +36,15 @@ _DTYPES = {  # in the order in which they are stored
 }
 _NAMES = {text: name for name, text in _DTYPES.items()}
 _ORDER = {name: place for place, name in enumerate(_DTYPES)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Entry:
+    """What the header tells of one tensor."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    data_offsets: tuple[int, int]
 
 
 def write_tensors(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> bytes:
@@ -87,11 +98,11 @@ def read_tensors(content: bytes) -> tuple[dict[str, str], Tensors]:
     tensors: Tensors = {}
     spans: list[tuple[int, int]] = []
     for name, entry in header.items():
-        fields = Fields(entry, f"tensor {shown(name)}")
-        dtype = np.dtype(_DTYPES[fields.choice("dtype", _DTYPES)])
-        begin, end = fields.pair("data_offsets")
-        shape = fields.integers("shape", len(fields.items("shape")))
-        fields.end()
+        about: _Entry = from_plain(_Entry, entry, f"tensor {shown(name)}")
+        if about.dtype not in _DTYPES:
+            raise MalformedError(f"tensor {shown(name)} is of the unknown type {about.dtype!a}")
+        dtype, shape = np.dtype(_DTYPES[about.dtype]), about.shape
+        begin, end = about.data_offsets
         size = prod(shape) * dtype.itemsize
         inside = 0 <= begin <= end <= len(content) - start
         if len(shape) > 8 or min(shape, default=0) < 0 or not inside or end - begin != size:

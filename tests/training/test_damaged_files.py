@@ -68,7 +68,7 @@ def state_of(**changes):
     state = {
         "phase": "joint", "epoch": 1, "epoch_in_phase": 1, "iteration": 1, "beta": 0.3,
         "groups": {"0": ((2, ((0, 1), (2, 3))),)}, "gaps": {}, "packed_cells": 6,
-        "learning_rate": 0.1, "baseline": None, "history": [RESULT],
+        "learning_rate": 0.1, "history": [RESULT],
     }  # fmt: skip
     return RunState(**{**state, **changes})
 
@@ -178,7 +178,12 @@ def test_a_flipped_bit_of_a_checkpoint_is_refused(trainee, place, tmp_path):
 )
 def test_a_whole_checkpoint_that_no_run_can_have_written_is_refused(trainee, changes, tmp_path):
     path = tmp_path / "c"
-    save_checkpoint(path, trainee, state_of(**changes), {})
+    save_checkpoint(path, trainee, state_of(), {})
+    content = path.read_bytes()
+    header = json.loads(metadata_of(content)["systopack_checkpoint"])
+    header["state"] |= changes
+    written = _safetensors(load(content), metadata={"systopack_checkpoint": json.dumps(header)})
+    path.write_bytes(sealed(written))
     with pytest.raises(InvalidFileError, match="start anew without --resume"):
         load_checkpoint(path, trainee, {}, phases=PHASES)
 
