@@ -25,6 +25,7 @@ from systopack.data.images import ImageData
 from systopack.data.open import open_data
 from systopack.data.split import training_part
 from systopack.files import write_stream_atomically
+from systopack.network.file import save
 from systopack.network.group_order import order_groups
 from systopack.network.network import PackedNetwork
 from systopack.network.reference import classify
@@ -376,7 +377,7 @@ def main() -> None:
             seed=options.seed,
             name="resnet20-cifar10",
         )
-        network.save(network_file)
+        save(network, network_file)
         outputs[network_file.name] = sha256_of_file(network_file)
         reference = dense_right_answers(dense, data, options.out)
         measured |= figures(network, packed, data, reference=reference)

@@ -20,6 +20,7 @@ from typing import Any
 from accuracy_resnet20 import Printer, eight_bit, figures, right_answers
 
 from systopack.data.open import open_data
+from systopack.network.file import save
 from systopack.records import Record, sha256_of_file
 from systopack.training.devices import DeviceOptions
 from systopack.training.model import TrainedModel, load_model
@@ -122,7 +123,7 @@ def main() -> None:
         name = options.network + suffix
         network = eight_bit(model, data, fraction=1.0, seed=options.seed, name=name)
         file = options.out / f"{stem}{suffix}.spk"
-        network.save(file)
+        save(network, file)
         measured: dict[str, Any] = {
             "history": list(model.history),
             **figures(network, model, data, reference=reference),

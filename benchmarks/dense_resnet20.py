@@ -13,6 +13,7 @@ from pathlib import Path
 from accuracy_resnet20 import WEIGHTS, dense_resnet20, eight_bit, figures, right_answers
 
 from systopack.data.open import open_data
+from systopack.network.file import save
 from systopack.network.packaged import FOLDER
 from systopack.records import Record, sha256_of_file
 
@@ -29,7 +30,7 @@ def main() -> None:
     dense = dense_resnet20(data, options.data / WEIGHTS)
     network = replace(eight_bit(dense, data, fraction=1.0, seed=0), name=NAME)
     file = options.out / f"{NAME}.spk"
-    network.save(file)
+    save(network, file)
     measured = figures(network, dense, data, reference=right_answers(dense, data))
     Record(
         kind="dense-resnet20",

@@ -37,6 +37,7 @@ from systopack.hardware.energy.fit import (
     fit_coefficients,
     tile_events,
 )
+from systopack.network.file import load
 from systopack.network.network import PackedNetwork
 from systopack.network.packaged import network_file
 from systopack.network.reference import quantize_images
@@ -194,7 +195,7 @@ def main() -> None:
     library = read_library(options.library)
     pixels = open_data(options.data).test_images[:4]
     networks = {
-        alpha: PackedNetwork.load(network_file(Path(f"zoo:{name}")))
+        alpha: load(network_file(Path(f"zoo:{name}")))
         for alpha, name in ((1, "resnet20-cifar10-dense"), (8, "resnet20-cifar10"))
     }
     points: dict[str, MeasuredPoint] = {}

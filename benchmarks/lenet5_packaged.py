@@ -22,6 +22,7 @@ from systopack.data.split import training_part
 from systopack.hardware.array import Array
 from systopack.hardware.cycles import count_cycles
 from systopack.hardware.tiled import count_tiled
+from systopack.network.file import save
 from systopack.network.group_order import order_groups, spread_groups
 from systopack.network.network import PackedNetwork
 from systopack.network.permute import permute_rows
@@ -99,7 +100,7 @@ def main() -> None:
     cycles = {n: _cycles(x, dense=n.endswith("dense")) for n, x in networks.items()}
     for name, network in networks.items():
         file = options.out / f"{name}.spk"
-        network.save(file)
+        save(network, file)
         right = classify(network, data.test_images) == data.test_labels
         alone = {key: cycles["lenet5-mnist-dense"][key] / n for key, n in cycles[name].items()}
         is_dense = name.endswith("dense")

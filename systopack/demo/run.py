@@ -16,6 +16,7 @@ from systopack.hardware.array import Array
 from systopack.hardware.cycles import NetworkCycles, count_cycles
 from systopack.hardware.pipelined.cycles import count_pipelined
 from systopack.hardware.tiled import count_tiled
+from systopack.network.file import save
 from systopack.network.network import PackedNetwork
 from systopack.network.permute import permute_rows
 from systopack.network.reference import classify, quantize_images
@@ -110,7 +111,7 @@ def run_demo(out: Path, *, seed: int, observer: Observer) -> DemoResult:
     }
     accuracies = {name: _accuracies(models[name], networks[name], data) for name in models}
     for name, network in networks.items():
-        network.save(out / f"{name}.spk")
+        save(network, out / f"{name}.spk")
     record = _record(
         out,
         seed=seed,

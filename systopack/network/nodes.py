@@ -67,6 +67,15 @@ class InputNode:
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
+    @property
+    def table(self) -> NDArray[np.int8]:
+        """The int8 for every channel and pixel value: shape (C, 256)."""
+        pixels = np.arange(256, dtype=np.float64)[None, :] / 255
+        mean = np.array(self.mean, dtype=np.float64)[:, None]
+        std = np.array(self.std, dtype=np.float64)[:, None]
+        scaled = np.rint((pixels - mean) / std * 2.0**-self.exponent)
+        return np.clip(scaled, -128, 127).astype(np.int8)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Residual:

@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from systopack.network.network import PackedNetwork
+from systopack.network.graph import NetworkGraph
 from systopack.network.nodes import ConcatLayer, InputNode, MatrixLayer, PoolLayer, Range
-from systopack.network.reference import pixel_table
 from systopack.packing.matrix import PackedBand
 
 Integers = NDArray[np.int64]
@@ -56,7 +55,7 @@ class NetworkBounds:
     accumulators: Mapping[str, Range]
 
 
-def bounds(network: PackedNetwork) -> NetworkBounds:
+def bounds(network: NetworkGraph) -> NetworkBounds:
     """Bound every tensor and every accumulator of a network.
 
     They are interval bounds: each weight meets the worst value of its channel, all at once, so
@@ -66,7 +65,7 @@ def bounds(network: PackedNetwork) -> NetworkBounds:
     accumulators: dict[str, Range] = {}
     for node in network.nodes:
         if isinstance(node, InputNode):
-            table = pixel_table(node).astype(np.int64)
+            table = node.table.astype(np.int64)
             tensors[node.name] = Bounds(low=table.min(axis=1), high=table.max(axis=1))
         elif isinstance(node, MatrixLayer):
             tensors[node.name], accumulators[node.name] = _matrix(node, tensors)
@@ -77,7 +76,7 @@ def bounds(network: PackedNetwork) -> NetworkBounds:
     return NetworkBounds(tensors=tensors, accumulators=accumulators)
 
 
-def accumulator_bounds(network: PackedNetwork) -> Mapping[str, Range]:
+def accumulator_bounds(network: NetworkGraph) -> Mapping[str, Range]:
     """Lowest and highest value that any accumulator of each layer can take; see `bounds`."""
     return bounds(network).accumulators
 

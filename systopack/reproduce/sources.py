@@ -21,6 +21,7 @@ from systopack.hardware.energy.coefficients import (
     read_coefficients,
 )
 from systopack.hardware.energy.model import Periphery
+from systopack.network.file import load
 from systopack.network.network import PackedNetwork
 from systopack.network.packaged import network_file, packaged_names
 from systopack.records import read_record
@@ -225,8 +226,7 @@ class Sources:
 
     def _pair(self, subject: Subject, dense: str, packed: str) -> Pair:
         networks = [
-            replace(PackedNetwork.load(network_file(Path(f"zoo:{name}"))), name=name)
-            for name in (dense, packed)
+            replace(load(network_file(Path(f"zoo:{name}"))), name=name) for name in (dense, packed)
         ]
         pixels = self.pixels.get(subject.shape)
         if pixels is None:

@@ -161,10 +161,8 @@ def test_figures_of_the_page_are_there(written):
 
 def test_latency_is_that_of_the_cycle_models(written):
     from systopack.hardware.pipelined.cycles import count_pipelined
-    from systopack.network.network import PackedNetwork
-    from systopack.network.packaged import network_file
 
-    network = PackedNetwork.load(network_file(Path("zoo:resnet20-cifar10-fast")))
+    network = load(network_file(Path("zoo:resnet20-cifar10-fast")))
     count = count_pipelined(network, array=Array(accumulator_bits=network.accumulator_bits))
     figures = json.loads(written.record.read_text())["figures"]["cross-layer latency"]
     assert figures["resnet20-cifar10-fast"]["latency_cycles"] == count.latency_cycles
