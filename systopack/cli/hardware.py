@@ -82,7 +82,7 @@ def rtl(
     systopack rtl zoo:lenet5-mnist --compact --cells-per-stage 8 --cells-per-accumulator 2
     --weight-buffers 1 --input-fanout 32 --out compact
     """
-    from systopack.folder import check_folder
+    from systopack.folders.output import check_folder
     from systopack.network.file import load
     from systopack.network.packaged import network_file
     from systopack.rtl.write import write_rtl

@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import re
-import sys
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,7 +20,8 @@ import numpy as np
 
 from systopack.data.images import ImageData
 from systopack.errors import InvalidFileError, SystopackError, SystopackWarning
-from systopack.files import home_folder, write_stream_atomically
+from systopack.files import write_stream_atomically
+from systopack.folders.cache import user_cache
 from systopack.sealed import check_seal, sealed_header
 
 CACHE_VERSION = 2
@@ -30,14 +30,12 @@ _TYPES = {"uint8": "U8", "int64": "I64"}
 
 
 def default_cache_dir() -> Path:
-    """`$SYSTOPACK_CACHE`, or `systopack` in the platform's folder for caches."""
-    if chosen := os.environ.get("SYSTOPACK_CACHE"):
-        return Path(chosen)
-    if sys.platform == "darwin":
-        return home_folder() / "Library" / "Caches" / "systopack"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", home_folder())) / "systopack" / "cache"
-    return Path(os.environ.get("XDG_CACHE_HOME") or home_folder() / ".cache") / "systopack"
+    """`$SYSTOPACK_CACHE`, or `systopack` in the platform's folder for caches.
+
+    Raises:
+        InvalidFileError: neither is known.
+    """
+    return Path(os.environ.get("SYSTOPACK_CACHE") or user_cache())
 
 
 def cache_file(folder: Path, name: str, sources: Iterable[Path]) -> Path:

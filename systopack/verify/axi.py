@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from systopack.errors import InvalidNetworkError
+from systopack.folders.working import WorkingFolder
 from systopack.rtl.host import Host
 from systopack.rtl.identity import axi_parameters
 from systopack.rtl.parameters import AXI_PIPELINED_SOURCES, AXI_TILED_SOURCES, VERILOG
@@ -17,7 +18,6 @@ from systopack.rtl.pipelined.top import top_module
 from systopack.rtl.program import TiledProgram
 from systopack.verify.board import harness
 from systopack.verify.verilator import build, take_assertion
-from systopack.working import WorkingFolder
 
 OKAY, SLVERR = 0, 2
 _ANSWER_CYCLES = 10_000  # a register answers within a few: back-pressure makes it longer

@@ -7,9 +7,9 @@ import subprocess
 import numpy as np
 import pytest
 
-from systopack import folder as module
 from systopack.errors import InvalidFileError
-from systopack.folder import MANIFEST, write_folder
+from systopack.folders import staged as module
+from systopack.folders.output import MANIFEST, write_folder
 from systopack.hardware.array import Array
 from systopack.rtl.write import write_rtl
 from tests.networks import random_network

@@ -10,10 +10,10 @@ import threading
 
 import pytest
 
-from systopack import cache
-from systopack.cache import keep_entry, private_folder, read_entry
 from systopack.errors import InvalidFileError
-from systopack.working import WorkingFolder
+from systopack.folders import staged
+from systopack.folders.cache import keep_entry, private_folder, read_entry
+from systopack.folders.working import WorkingFolder
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def test_an_entry_that_cannot_be_written_leaves_nothing(folder, monkeypatch):
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(cache.os, "fsync", full)
+    monkeypatch.setattr(staged.os, "fsync", full)
     with pytest.raises(InvalidFileError, match="No space left on device"):
         kept(folder)
     assert list(folder.iterdir()) == []
@@ -152,7 +152,7 @@ def test_a_working_folder_is_gone_afterwards(folder):
 
 def test_the_working_folder_of_a_killed_process_is_removed_and_that_of_a_living_one_stays(folder):
     code = (
-        "import time\nfrom systopack.working import WorkingFolder\n"
+        "import time\nfrom systopack.folders.working import WorkingFolder\n"
         "folder = WorkingFolder('build')\n(folder.path / 'x').write_text('x')\n"
         "print(folder.path, flush=True)\ntime.sleep(60)\n"
     )

@@ -14,8 +14,8 @@ import weakref
 from pathlib import Path
 from types import TracebackType
 
-from systopack.cache import private_folder
 from systopack.errors import InvalidFileError
+from systopack.folders.cache import private_folder
 
 _LOCK = ".lock"
 

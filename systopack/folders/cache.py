@@ -7,7 +7,6 @@ and one of other origin are all noticed; such an entry is thrown away and made a
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import stat
@@ -16,21 +15,42 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from systopack.errors import InvalidFileError
-from systopack.files import cache_folder
+from systopack.folders.staged import digest_of, fill, flush, listed
 
 _DIGESTS = "SHA256SUMS"
 
 
+def user_cache() -> Path:
+    """Where the platform keeps what can be made anew: `$XDG_CACHE_HOME/systopack` on Linux.
+
+    Raises:
+        InvalidFileError: the user has no home folder.
+    """
+    from platformdirs import user_cache_path
+
+    try:
+        place = user_cache_path("systopack", appauthor=False)
+    except RuntimeError:  # as newer versions of the library say it
+        place = Path()
+    if not place.is_absolute():
+        raise InvalidFileError(
+            "There is no home folder to keep results of tools in; set HOME, or XDG_CACHE_HOME to a "
+            "folder that can be written."
+        )
+    return place
+
+
 def private_folder(tool: str) -> Path:
-    """The tool's `cache_folder`, readable and writable by its owner alone.
+    """The tool's part of `user_cache`, made where it is missing, for its owner alone.
 
     A folder that others could write to is emptied first: nothing in it can be trusted.
 
     Raises:
         InvalidFileError: it cannot be made, or belongs to somebody else.
     """
-    folder = cache_folder(tool)
+    folder = user_cache() / tool
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         found = folder.lstat()
         if stat.S_ISLNK(found.st_mode) or found.st_uid != os.geteuid():
             raise InvalidFileError(
@@ -58,19 +78,15 @@ def read_entry(entry: Path, names: Iterable[str]) -> dict[str, bytes] | None:
     if not entry.exists():
         return None
     try:
-        listed = {
-            name: digest
-            for digest, _, name in (
-                line.partition("  ") for line in _content(entry / _DIGESTS).decode().splitlines()
-            )
-        }
+        digests = listed(_content(entry / _DIGESTS).decode())
         files = {name: _content(entry / name) for name in names}
     except (OSError, ValueError):
         _remove(entry)
         return None
-    if any(listed.get(name) != _digest(entry, name, data) for name, data in files.items()):
-        _remove(entry)
-        return None
+    for name, data in files.items():
+        if digests.get(name) != digest_of(data, owner=f"{entry.name}/{name}"):
+            _remove(entry)
+            return None
     return files
 
 
@@ -86,20 +102,15 @@ def keep_entry(entry: Path, files: Mapping[str, Path]) -> None:
     try:
         # A name that no other process takes, in this container or another.
         staged = Path(tempfile.mkdtemp(prefix=".staged-", dir=entry.parent))
-        lines = []
-        for name, path in files.items():
-            data = path.read_bytes()
-            lines.append(f"{_digest(entry, name, data)}  {name}\n")
-            _write(staged / name, data)
-        _write(staged / _DIGESTS, "".join(lines).encode())
-        _flush(staged)
+        contents = {name: path.read_bytes() for name, path in files.items()}
+        fill(staged, contents, listing=_DIGESTS, owner=entry.name)
         try:
             os.rename(staged, entry)
             staged = None
         except OSError:
             if not entry.is_dir():
                 raise
-        _flush(entry.parent)
+        flush(entry.parent)
     except OSError as error:
         raise InvalidFileError(
             f"'{entry}' cannot be kept: {error.strerror or error}; free some space, or set "
@@ -110,12 +121,6 @@ def keep_entry(entry: Path, files: Mapping[str, Path]) -> None:
             _remove(staged)
 
 
-def _digest(entry: Path, name: str, data: bytes) -> str:
-    digest = hashlib.sha256(f"{entry.name}/{name}\0".encode())
-    digest.update(data)
-    return digest.hexdigest()
-
-
 def _content(path: Path) -> bytes:
     """Of an ordinary file of the user's own."""
     with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as stream:
@@ -123,21 +128,6 @@ def _content(path: Path) -> bytes:
         if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
             raise ValueError(path)
         return stream.read()
-
-
-def _write(path: Path, data: bytes) -> None:
-    with path.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _flush(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _remove(path: Path) -> None:

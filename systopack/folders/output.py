@@ -8,8 +8,6 @@ somebody else's and is not written to; what was added to a written folder is kep
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import os
 import shutil
 import tempfile
@@ -17,7 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from systopack.errors import InvalidFileError
-from systopack.files import check_writable
+from systopack.files import check_writable, current_umask, explain
+from systopack.folders.staged import digest_of, fill, listed
 
 MANIFEST = "MANIFEST.sha256"
 
@@ -45,8 +44,9 @@ def write_folder(folder: Path | str, contents: Mapping[str, bytes | str]) -> tup
         fixed = target.exists() and _is_fixed(target)
         place = target if fixed else target.parent
         staged = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=place))
-        _fill(staged, contents)
-        os.chmod(staged, 0o777 & ~_current_umask())
+        data = {n: c.encode() if isinstance(c, str) else c for n, c in contents.items()}
+        fill(staged, data, listing=MANIFEST)
+        os.chmod(staged, 0o777 & ~current_umask())
         if fixed:
             _move_in(staged, target, contents)
         elif target.exists():
@@ -55,7 +55,7 @@ def write_folder(folder: Path | str, contents: Mapping[str, bytes | str]) -> tup
             os.rename(staged, target)
             staged = None
     except OSError as error:
-        raise InvalidFileError(_explain(folder, error)) from error
+        raise InvalidFileError(explain(folder, error)) from error
     finally:
         if staged is not None:
             shutil.rmtree(staged, ignore_errors=True)
@@ -81,12 +81,12 @@ def check_folder(folder: Path | str) -> None:
             )
         for name, digest in _listed(target).items():
             path = target / name
-            if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            if path.exists() and digest_of(path.read_bytes()) != digest:
                 raise InvalidFileError(
                     f"'{path}' was changed since it was written; choose another folder with --out."
                 )
     except OSError as error:
-        raise InvalidFileError(_explain(folder, error)) from error
+        raise InvalidFileError(explain(folder, error)) from error
 
 
 def _check_names(folder: Path | str, contents: Mapping[str, bytes | str]) -> None:
@@ -98,17 +98,6 @@ def _check_names(folder: Path | str, contents: Mapping[str, bytes | str]) -> Non
                 f"'{Path(folder) / name}' exists, and no earlier run wrote it; choose another "
                 "folder with --out."
             )
-
-
-def _fill(staged: Path, contents: Mapping[str, bytes | str]) -> None:
-    lines = []
-    for name, content in contents.items():
-        data = content.encode() if isinstance(content, str) else content
-        lines.append(f"{hashlib.sha256(data).hexdigest()}  {name}\n")
-        _write(staged / name, data)
-    _write(staged / MANIFEST, "".join(lines).encode())
-    for place, _, _ in os.walk(staged):
-        _flush(Path(place))
 
 
 def _is_fixed(target: Path) -> bool:
@@ -156,45 +145,12 @@ def _exchange(staged: Path, target: Path, contents: Mapping[str, bytes | str]) -
 def _listed(folder: Path) -> dict[str, str]:
     """The files that an earlier writing left in a folder, and their digests."""
     try:
-        lines = (folder / MANIFEST).read_text().splitlines()
+        found = listed((folder / MANIFEST).read_text())
     except (OSError, ValueError):
         return {}
-    entries = (line.partition("  ") for line in lines)
-    return {name: digest for digest, _, name in entries if _is_inside(name)}
+    return {name: digest for name, digest in found.items() if _is_inside(name)}
 
 
 def _is_inside(name: str) -> bool:
     """Whether a listed name leads to a place in the folder; others are not ours to remove."""
     return bool(name) and not Path(name).is_absolute() and ".." not in Path(name).parts
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _flush(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _current_umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _explain(folder: Path | str, error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return (
-            f"The disk is full, so nothing was written to '{folder}'; free some space and run "
-            "again."
-        )
-    reason = error.strerror or str(error)
-    return f"'{folder}' cannot be written: {reason}; choose another place with --out."
