@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 import tempfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from io import BufferedReader
 from pathlib import Path
 from typing import IO
@@ -151,6 +152,14 @@ def gunzip(path: Path | str, content: bytes, *, limit: int) -> bytes:
         if content[:2] != b"\x1f\x8b":
             return bytes(unpacked)
     return content
+
+
+def sha256_of(blocks: Iterable[bytes | memoryview]) -> str:
+    """The sha256 of bytes that come in blocks, as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for block in blocks:
+        digest.update(block)
+    return digest.hexdigest()
 
 
 def is_pickle(content: bytes) -> bool:

@@ -6,7 +6,6 @@ Units stand in the names of the figures (`_cycles`, `_images_per_s`, `_percent`,
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
@@ -21,7 +20,7 @@ from typing import Any
 from systopack.codec import LongText, from_plain
 from systopack.errors import InvalidFileError, InvalidOptionError
 from systopack.fields import MalformedError, parse_json
-from systopack.files import read_file, write_atomically
+from systopack.files import read_file, sha256_of, write_atomically
 from systopack.version import VERSION
 
 RECORD_VERSION = 1
@@ -169,11 +168,8 @@ def threads() -> dict[str, int]:
 
 def sha256_of_file(path: Path | str) -> str:
     """The sha256 of a file, as 64 hexadecimal digits."""
-    digest = hashlib.sha256()
     with open(path, "rb") as stream:
-        for block in iter(lambda: stream.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()
+        return sha256_of(iter(lambda: stream.read(1 << 20), b""))
 
 
 def _processor_name() -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
+
+from systopack.files import sha256_of
 
 
 def digest_of(data: bytes, *, owner: str = "") -> str:
@@ -14,8 +15,7 @@ def digest_of(data: bytes, *, owner: str = "") -> str:
     Args:
         owner: what the file belongs to; a file of another owner then has another digest.
     """
-    prefix = f"{owner}\0".encode() if owner else b""
-    return hashlib.sha256(prefix + data).hexdigest()
+    return sha256_of([f"{owner}\0".encode() if owner else b"", data])
 
 
 def fill(staged: Path, contents: Mapping[str, bytes], *, listing: str, owner: str = "") -> None:

@@ -9,7 +9,6 @@ only the order of the tensors and the spaces of the outer header are free.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,10 +20,10 @@ import numpy as np
 from systopack.codec import LongText, from_plain, to_plain
 from systopack.errors import InvalidFileError
 from systopack.fields import MalformedError, parse_json, shown
-from systopack.files import is_pickle, read_file, write_atomically
+from systopack.files import is_pickle, read_file, sha256_of, write_atomically
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import Node
-from systopack.tensor_bytes import metadata_of, read_tensors, write_tensors
+from systopack.tensor_bytes import read_tensors, texts_of, write_tensors
 from systopack.tensor_set import TensorSet
 
 FORMAT_VERSION = 2
@@ -73,7 +72,7 @@ def to_bytes(network: PackedNetwork) -> tuple[bytes, str]:
     tensors = TensorSet()
     header = _header(network, tensors)
     content = write_tensors(tensors.tensors, {_KEY: json.dumps(header)})
-    digest = hashlib.sha256(content).hexdigest()
+    digest = sha256_of([content])
     return content.replace(_NO_DIGEST.encode(), digest.encode(), 1), digest
 
 
@@ -160,7 +159,7 @@ def _open(path: Path | str, content: bytes) -> tuple[dict[str, Any], TensorSet]:
         "'systopack quantize', or copy it again."
     )
     try:
-        texts = metadata_of(content).get("__metadata__", {})
+        texts = texts_of(content)
         for key, what in _OTHERS.items():
             if key in texts:
                 raise InvalidFileError(f"'{path}' is no packed network (.spk) but {what}.")
@@ -173,7 +172,7 @@ def _open(path: Path | str, content: bytes) -> tuple[dict[str, Any], TensorSet]:
             )
         digest = from_plain(str, header.get("sha256"), "the sha256")
         blank = content.replace(digest.encode(), _NO_DIGEST.encode(), 1)
-        if version < 1 or hashlib.sha256(blank).hexdigest() != digest:
+        if version < 1 or sha256_of([blank]) != digest:
             raise damaged
         _, tensors = read_tensors(content)
     except MalformedError as error:

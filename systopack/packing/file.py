@@ -19,6 +19,7 @@ from systopack.errors import InvalidFileError, InvalidMatrixError
 from systopack.fields import MalformedError, parse_json
 from systopack.files import open_file, write_stream_atomically
 from systopack.packing.matrix import PackedBand, PackedMatrix
+from systopack.tensor_bytes import framed
 
 _KEY = "systopack_packed"
 _VERSION = 1
@@ -140,9 +141,7 @@ def write_matrices(path: Path | str, matrices: Iterable[Named]) -> None:
                 start += waiting[size].tell()
             metadata = json.dumps(to_plain(_Header(version=_VERSION, matrices=header)))
             content = {"__metadata__": {_KEY: metadata}} | {n: e for n, e, _ in entries}
-            encoded = json.dumps(content).encode()
-            encoded += b" " * (-len(encoded) % 8)
-            stream.write(len(encoded).to_bytes(8, "little") + encoded)
+            stream.write(framed(json.dumps(content)))
             for size in sorted(waiting, reverse=True):
                 waiting[size].seek(0)
                 shutil.copyfileobj(waiting[size], stream, 1 << 20)

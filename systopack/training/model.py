@@ -29,7 +29,8 @@ from systopack.frontend.module import GraphModule
 from systopack.frontend.weights import filter_matrix
 from systopack.names import check_names
 from systopack.nn import zoo
-from systopack.sealed import check_seal, metadata_of, sealed
+from systopack.sealed import check_seal, sealed
+from systopack.tensor_bytes import texts_of
 from systopack.training.events import EpochResult
 from systopack.training.groups import (
     BandGroups,
@@ -311,7 +312,7 @@ def read_safetensors(
     check_seal(content, name=path, what=what)
     try:
         tensors = load(content)
-        header = json.loads(metadata_of(content)[key])
+        header = json.loads(texts_of(content)[key])
     except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InvalidFileError(
             f"'{path}' is damaged or not {what} made by systopack; make it anew or copy it again."
