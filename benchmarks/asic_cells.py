@@ -66,7 +66,7 @@ def main() -> None:
         )
         assert found.energy is not None
         name = (
-            f"{array.name}, {shared} columns per register, {array.cells_per_accumulator} per "
+            f"{array.label}, {shared} columns per register, {array.cells_per_accumulator} per "
             f"accumulator, {array.weight_buffers} weights"
         )
         figures[name] = {

@@ -146,7 +146,7 @@ def measure(
     fit = fit_coefficients(
         used,
         kept_back=[runs[name] for name in KEPT_BACK],
-        origin=f"measured on {array.name}, array alone, without wires",
+        origin=f"measured on {array.label}, array alone, without wires",
     )
     cells = array.rows * array.columns
     point = MeasuredPoint(
@@ -157,7 +157,7 @@ def measure(
         coefficients=fit.coefficients,
     )
     print(
-        array.name,
+        array.label,
         f"compact {array.compact} gates {gates}: {point.cell_area_um2:.1f} um2 a cell, critical "
         f"{delays.critical_ns:.2f} ns, errors "
         + ", ".join(f"{error:+.3f}" for error in fit.errors.values()),
@@ -172,7 +172,7 @@ def _key(point: MeasuredPoint) -> str:
     together = "two products an accumulator, " if array.cells_per_accumulator == 2 else ""
     weights = "one weight a cell, " if array.weight_buffers == 1 else ""
     return (
-        f"{array.name}, {array.cells_per_stage} columns a sum register, {together}"
+        f"{array.label}, {array.cells_per_stage} columns a sum register, {together}"
         f"{array.input_fanout} rows an input register, {weights}{point.gating}"
     )
 

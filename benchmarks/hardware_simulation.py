@@ -67,7 +67,7 @@ def main() -> None:
         "load_average": os.getloadavg()[0],
         "verilator": find_tools().version,
     }
-    Record(kind="hardware_simulation", figures=figures, configuration={"array": array.name}).write(
+    Record(kind="hardware_simulation", figures=figures, configuration={"array": array.label}).write(
         OUT
     )
     print(figures)

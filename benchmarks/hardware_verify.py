@@ -112,7 +112,7 @@ def measure(case: Case, data: Path) -> dict[str, Any]:
         "network": case.network,
         "network_sha256": sha256_of_file(file),
         "organisation": case.organisation,
-        "array": array.name,
+        "array": array.label,
         "options": dict(case.options),
         "images": found.images,
         "words_compared": found.words,

@@ -71,11 +71,11 @@ def synthesize_asic(request: Request) -> None:
             check_fits(loaded, design)
         images = quantize_images(loaded, open_data(request.data).test_images[:4])
     design = piece_of(design, request.block)  # type: ignore[arg-type]
-    with console.console.status(f"mapping {design.name} to {library.name}") as status:
+    with console.console.status(f"mapping {design.label} to {library.name}") as status:
 
         def show(line: str) -> None:
             if line[:1].isdigit():
-                status.update(f"mapping {design.name}: {line.partition('. ')[2][:60]}")
+                status.update(f"mapping {design.label}: {line.partition('. ')[2][:60]}")
 
         found = measure_array(
             design,
@@ -104,7 +104,7 @@ def synthesize_asic(request: Request) -> None:
             ("energy, fJ a cell and word", f"{found.word_fj:.0f}"),
             ("sums checked", f"{found.sums_checked:,}"),
         ]
-    console.table([design.name, library.name], rows)
+    console.table([design.label, library.name], rows)
     inputs = [path, *([network_file(request.network)] if request.network else [])]
     record = request.out / "synthesize.json"
     Record(
@@ -146,7 +146,7 @@ def _whole(request: Request) -> None:
     design = replace(request.array, accumulator_bits=loaded.accumulator_bits)
     library = read_library(request.liberty or BUNDLED, power=False)
     node_nm = request.node_nm or (130.0 if request.liberty is None else 45.0)
-    with console.console.status(f"mapping the accelerator around {design.name}") as status:
+    with console.console.status(f"mapping the accelerator around {design.label}") as status:
         blocks = map_accelerator(
             compile_tiled(loaded, array=design),
             library=library,
@@ -213,7 +213,7 @@ def _outside(request: Request) -> None:
     program = compile_tiled(loaded, array=design)
     image = quantize_images(loaded, open_data(request.data).test_images[:1])[0]
     library = read_library(request.liberty or BUNDLED)
-    with console.console.status(f"mapping and simulating what is around {design.name}") as status:
+    with console.console.status(f"mapping and simulating what is around {design.label}") as status:
         found = measure_periphery(
             program,
             image,
@@ -234,7 +234,7 @@ def _outside(request: Request) -> None:
         ("longest path, ns", f"{found.critical_ns:.3f}"),
         ("bits compared with the Verilog, all equal", f"{found.bits_checked:,}"),
     ]
-    console.table([f"around {design.name}", library.name], rows)
+    console.table([f"around {design.label}", library.name], rows)
     record = request.out / "synthesize.json"
     Record(
         kind="synthesize-periphery",

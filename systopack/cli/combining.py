@@ -32,13 +32,13 @@ from systopack.cli.options import (
     NodesOption,
     PrecisionOption,
     ResumeOption,
-    array_size,
     check_out,
     default,
     read_settings,
     settings_from,
 )
 from systopack.cli.outputs import check_resume, claim
+from systopack.hardware.named_arrays import array_from
 from systopack.records import record_path
 from systopack.training.settings import CombineSettings
 from systopack.training.settings import preset as preset_settings
@@ -258,7 +258,8 @@ def _settings(options: Mapping[str, Any]) -> CombineSettings:
     """The settings that the command's options ask for, refused before data are read."""
     chosen = {name: options[name] for name in CombineSettings.model_fields if name in options}
     if options["array"] is not None:
-        chosen["array_rows"], chosen["array_columns"] = array_size(options["array"])
+        tile = array_from(options["array"])
+        chosen["array_rows"], chosen["array_columns"] = tile.rows, tile.columns
     base = None if options["preset"] is None else preset_settings(options["preset"])
     settings = settings_from(CombineSettings, options["config"], chosen, base=base)
     asked = {name for name, value in options.items() if value is not None}

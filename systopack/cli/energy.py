@@ -10,17 +10,9 @@ import typer
 
 from systopack.cli import console
 from systopack.cli.effects import NO_CONTEXT, given, refuse_idle
-from systopack.cli.options import (
-    ColumnsPerAccumulatorOption,
-    ColumnsPerRegisterOption,
-    LeanOption,
-    RowsPerRegisterOption,
-    SizeOption,
-    WeightBuffersOption,
-    array_size,
-    check_out,
-)
+from systopack.cli.options import ArrayOption, SetOption, check_out
 from systopack.cli.outputs import claim
+from systopack.hardware.named_arrays import DEFAULT_ARRAY, array_from
 
 if TYPE_CHECKING:
     from systopack.hardware.energy.activity import Activity
@@ -37,14 +29,9 @@ def energy(
     coefficients: Annotated[
         Path, typer.Option(help="Record of coefficients measured on gate level.")
     ],
-    array: SizeOption = "32x32",
-    alpha: Annotated[int, typer.Option(help="Channels a cell chooses from.")] = 8,
-    compact: LeanOption = False,
-    cells_per_stage: ColumnsPerRegisterOption = 1,
-    cells_per_accumulator: ColumnsPerAccumulatorOption = 1,
-    input_fanout: RowsPerRegisterOption = 1,
-    weight_buffers: WeightBuffersOption = 2,
-    gating: Annotated[str, typer.Option(help="none, clock or value.")] = "clock",
+    array: ArrayOption = DEFAULT_ARRAY,
+    set_: SetOption = None,
+    gating: Annotated[str, typer.Option(help="none or clock.")] = "clock",
     organisation: Annotated[str, typer.Option(help="tiled or pipelined.")] = "tiled",
     data: Annotated[
         str | None,
@@ -64,7 +51,6 @@ def energy(
     Example: systopack energy packed.spk --coefficients coefficients.json --data sample
     """
     from systopack.errors import InvalidOptionError
-    from systopack.hardware.array import Array
     from systopack.hardware.energy.coefficients import read_coefficients
     from systopack.hardware.energy.model import energy_of
     from systopack.hardware.energy.pipelined_events import pipelined_events
@@ -73,28 +59,17 @@ def energy(
     from systopack.network.packaged import network_file, record_beside
     from systopack.records import Record, sha256_of_file
 
-    if gating not in ("none", "clock", "value"):
-        raise InvalidOptionError(f"--gating is '{gating}'; give none, clock or value.")
+    if gating not in ("none", "clock"):
+        raise InvalidOptionError(f"--gating is '{gating}'; give none or clock.")
     if organisation not in ("tiled", "pipelined"):
         raise InvalidOptionError(f"--organisation is '{organisation}'; give tiled or pipelined.")
     if data is None:
         refuse_idle(given(context), ("images",), "without --data no image is counted")
-    rows, columns = array_size(array)
     file = network_file(network)
     record = check_out(out or record_beside(network, "energy"), ".json")
     claim("energy", inputs=(file, coefficients), record=record)
     loaded = load(file)
-    design = Array(
-        rows=rows,
-        columns=columns,
-        alpha=alpha,
-        accumulator_bits=loaded.accumulator_bits,
-        compact=compact,
-        cells_per_stage=cells_per_stage,
-        cells_per_accumulator=cells_per_accumulator,
-        input_fanout=input_fanout,
-        weight_buffers=weight_buffers,
-    )
+    design = array_from(array, set_ or (), accumulator_bits=loaded.accumulator_bits)
     count = tiled_events if organisation == "tiled" else pipelined_events
     found = energy_of(
         count(loaded, array=design, activity=_activity(loaded, data, images)),

@@ -4,25 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from systopack.cli import console
-from systopack.cli.effects import refuse_idle
-from systopack.cli.options import (
-    BankPartsOption,
-    ColumnsPerAccumulatorOption,
-    ColumnsPerRegisterOption,
-    DataOption,
-    LeanOption,
-    RowsPerRegisterOption,
-    SizeOption,
-    WeightBuffersOption,
-    array_size,
-    check_out,
-)
+from systopack.cli.options import ArrayOption, DataOption, SetOption, check_out
 from systopack.cli.outputs import claim
+from systopack.hardware.named_arrays import DEFAULT_ARRAY, array_from
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,12 +21,6 @@ if TYPE_CHECKING:
     from systopack.network.network import PackedNetwork
 
 NetworkArgument = Annotated[Path, typer.Argument(help="Packed network (.spk) or zoo:NAME.")]
-AlphaOption = Annotated[int, typer.Option(help="Channels a cell chooses from.")]
-CellOption = Annotated[str, typer.Option(help="mx, il, bl or bit-parallel.")]
-LoadRowsOption = Annotated[
-    int | None,
-    typer.Option(help="Rows that receive a weight in one cycle of a load. [default: all]"),
-]
 OrganisationOption = Annotated[
     str,
     typer.Option(
@@ -56,16 +39,8 @@ def register(app: typer.Typer) -> None:
 def rtl(
     network: NetworkArgument,
     out: Annotated[Path, typer.Option(help="Folder to write.")],
-    array: SizeOption = "32x32",
-    alpha: AlphaOption = 8,
-    cell: CellOption = "mx",
-    input_fanout: RowsPerRegisterOption = 1,
-    load_rows: LoadRowsOption = None,
-    compact: LeanOption = False,
-    cells_per_stage: ColumnsPerRegisterOption = 1,
-    cells_per_accumulator: ColumnsPerAccumulatorOption = 1,
-    weight_buffers: WeightBuffersOption = 2,
-    sub_banks: BankPartsOption = 1,
+    array: ArrayOption = DEFAULT_ARRAY,
+    set_: SetOption = None,
     organisation: OrganisationOption = "tiled",
     data: Annotated[
         str | None,
@@ -77,10 +52,9 @@ def rtl(
 ) -> None:
     """Write Verilog, memory contents, a self-checking test bench and a README of its ports.
 
-    Example: systopack rtl packed.spk --array 32x32 --alpha 8 --cell mx --out rtl
+    Example: systopack rtl packed.spk --array 16x16 --set alpha=4 --out rtl
     systopack rtl zoo:lenet5-mnist --organisation pipelined --out pipelined
-    systopack rtl zoo:lenet5-mnist --compact --cells-per-stage 8 --cells-per-accumulator 2
-    --weight-buffers 1 --input-fanout 32 --out compact
+    systopack rtl zoo:lenet5-mnist --array compact-32x32 --out compact
     """
     from systopack.folders.output import check_folder
     from systopack.network.file import load
@@ -88,21 +62,9 @@ def rtl(
     from systopack.rtl.write import write_rtl
 
     check_folder(out)
-    _check_organisation(load_rows, organisation)
     loaded = load(network_file(network))
-    design = _design(
-        loaded,
-        array,
-        alpha=alpha,
-        cell=cell,
-        input_fanout=input_fanout,
-        load_rows=load_rows,
-        compact=compact,
-        cells_per_stage=cells_per_stage,
-        cells_per_accumulator=cells_per_accumulator,
-        weight_buffers=weight_buffers,
-        sub_banks=_checked_parts(sub_banks, organisation),
-    )
+    design = array_from(array, set_ or (), accumulator_bits=loaded.accumulator_bits)
+    _check_sub_banks(design, organisation)
     written = write_rtl(
         loaded,
         array=design,
@@ -111,7 +73,7 @@ def rtl(
         image=_bench_images(loaded, data),
     )
     console.say(
-        f"wrote {len(written.files)} files to {out}: {design.name}, {written.cycles:,} cycles an "
+        f"wrote {len(written.files)} files to {out}: {design.label}, {written.cycles:,} cycles an "
         f"image, {written.memory_bits:,} bits of memory"
     )
     if written.warning is not None:
@@ -122,16 +84,8 @@ def verify(
     network: NetworkArgument,
     data: DataOption = "sample",
     images: Annotated[int, typer.Option(help="Test images to run.")] = 4,
-    array: SizeOption = "32x32",
-    alpha: AlphaOption = 8,
-    cell: CellOption = "mx",
-    input_fanout: RowsPerRegisterOption = 1,
-    load_rows: LoadRowsOption = None,
-    compact: LeanOption = False,
-    cells_per_stage: ColumnsPerRegisterOption = 1,
-    cells_per_accumulator: ColumnsPerAccumulatorOption = 1,
-    weight_buffers: WeightBuffersOption = 2,
-    sub_banks: BankPartsOption = 1,
+    array: ArrayOption = DEFAULT_ARRAY,
+    set_: SetOption = None,
     organisation: OrganisationOption = "tiled",
     trace: Annotated[
         Path | None,
@@ -158,21 +112,9 @@ def verify(
     file = network_file(network)
     record = check_out(out or record_beside(network, "verify"), ".json")
     claim("verify", inputs=(file,), outputs=[trace] if trace else [], record=record)
-    _check_organisation(load_rows, organisation)
     loaded = load(file)
-    design = _design(
-        loaded,
-        array,
-        alpha=alpha,
-        cell=cell,
-        input_fanout=input_fanout,
-        load_rows=load_rows,
-        compact=compact,
-        cells_per_stage=cells_per_stage,
-        cells_per_accumulator=cells_per_accumulator,
-        weight_buffers=weight_buffers,
-        sub_banks=_checked_parts(sub_banks, organisation),
-    )
+    design = array_from(array, set_ or (), accumulator_bits=loaded.accumulator_bits)
+    _check_sub_banks(design, organisation)
     pixels = open_data(data).test_images[: max(images, 0)]
     with console.console.status("building the RTL and running it"):
         found = run_verification(
@@ -205,14 +147,6 @@ def verify(
     )
 
 
-def _check_organisation(load_rows: int | None, organisation: str) -> None:
-    """Refuse an option that would change nothing."""
-    if organisation == "pipelined" and load_rows is not None:
-        refuse_idle(
-            ("load_rows",), ("load_rows",), "layer-pipelined cells get their weights one by one"
-        )
-
-
 def _bench_images(network: PackedNetwork, data: str | None) -> NDArray[np.int8] | None:
     """Real images for a test bench; None where no set is named and the sample does not fit."""
     from systopack.data.open import open_data
@@ -225,21 +159,12 @@ def _bench_images(network: PackedNetwork, data: str | None) -> NDArray[np.int8] 
     return quantize_images(network, pixels)
 
 
-def _checked_parts(parts: int, organisation: str) -> int:
-    """Refuse an option that would change nothing."""
+def _check_sub_banks(array: Array, organisation: str) -> None:
+    """Refuse what would change nothing."""
     from systopack.errors import InvalidOptionError
 
-    if organisation == "pipelined" and parts != 1:
+    if organisation == "pipelined" and array.sub_banks != 1:
         raise InvalidOptionError(
-            f"--sub-banks is {parts}, but the layer-pipelined accelerator has no activation "
-            "banks; leave it out, or choose --organisation tiled."
+            f"sub_banks is {array.sub_banks}, but the layer-pipelined accelerator has no activation "
+            "banks; add --set sub_banks=1, or choose --organisation tiled."
         )
-    return parts
-
-
-def _design(network: PackedNetwork, size: str, **options: Any) -> Array:
-    """The array that the options describe, with the network's accumulators."""
-    from systopack.hardware.array import Array
-
-    rows, columns = array_size(size)
-    return Array(rows=rows, columns=columns, accumulator_bits=network.accumulator_bits, **options)

@@ -10,8 +10,9 @@ import typer
 
 from systopack.cli import console
 from systopack.cli.effects import NO_CONTEXT, given, refuse_idle
-from systopack.cli.options import SizeOption, array_size, check_out
+from systopack.cli.options import ArrayOption, check_out
 from systopack.cli.outputs import claim
+from systopack.hardware.named_arrays import DEFAULT_ARRAY, array_from
 
 if TYPE_CHECKING:
     from systopack.packing.file import Named
@@ -76,7 +77,7 @@ def pack(
         typer.Option(help="Seconds to search for each matrix. \\[default: a fixed budget]"),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the search.")] = 0,
-    array: SizeOption = "32x32",
+    array: ArrayOption = DEFAULT_ARRAY,
     context: typer.Context = NO_CONTEXT,
 ) -> None:
     """Combine the columns of filter matrices: of a .npy matrix, or of every 2-D or 4-D weight of
@@ -100,7 +101,8 @@ def pack(
     from systopack.packing.weights import open_weights, some
     from systopack.records import Record, record_path, sha256_of_file
 
-    rows, columns = array_size(array)
+    tile = array_from(array)
+    rows, columns = tile.rows, tile.columns
     check_array_size(rows, columns)
     for option, policies in _SEARCHING.items():
         if policy not in policies:

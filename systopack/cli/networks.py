@@ -8,18 +8,9 @@ from typing import Annotated
 import typer
 
 from systopack.cli import console
-from systopack.cli.options import (
-    BankPartsOption,
-    ColumnsPerAccumulatorOption,
-    ColumnsPerRegisterOption,
-    LeanOption,
-    RowsPerRegisterOption,
-    SizeOption,
-    WeightBuffersOption,
-    array_size,
-    check_out,
-)
+from systopack.cli.options import ArrayOption, SetOption, check_out
 from systopack.cli.outputs import claim
+from systopack.hardware.named_arrays import DEFAULT_ARRAY, array_from
 
 
 def register(app: typer.Typer) -> None:
@@ -29,21 +20,11 @@ def register(app: typer.Typer) -> None:
 
 def simulate(
     network: Annotated[Path, typer.Argument(help="Packed network (.spk).")],
-    array: SizeOption = "32x32",
-    alpha: Annotated[int, typer.Option(help="Channels a cell chooses from.")] = 8,
-    cell: Annotated[str, typer.Option(help="mx, il, bl or bit-parallel.")] = "mx",
-    overlap: Annotated[
-        bool, typer.Option(help="Load the weights of the next tile while one runs.")
-    ] = True,
+    array: ArrayOption = DEFAULT_ARRAY,
+    set_: SetOption = None,
     against: Annotated[
         Path | None, typer.Option(help="Another network, for instance the dense one, to compare.")
     ] = None,
-    input_fanout: RowsPerRegisterOption = 1,
-    compact: LeanOption = False,
-    cells_per_stage: ColumnsPerRegisterOption = 1,
-    cells_per_accumulator: ColumnsPerAccumulatorOption = 1,
-    weight_buffers: WeightBuffersOption = 2,
-    sub_banks: BankPartsOption = 1,
     out: Annotated[
         Path | None, typer.Option(help="Record to write. [default: NETWORK.simulate.json]")
     ] = None,
@@ -52,34 +33,20 @@ def simulate(
 
     Example: systopack simulate packed.spk --array 32x32 --against dense.spk
     """
-    from systopack.hardware.array import Array
     from systopack.hardware.cycles import count_cycles
     from systopack.hardware.tiled import count_tiled
     from systopack.network.file import load
     from systopack.network.packaged import network_file, record_beside
     from systopack.records import Record, sha256_of_file
 
-    rows, columns = array_size(array)
     files = [network] if against is None else [network, against]
     record = check_out(out or record_beside(network, "simulate"), ".json")
     claim("simulate", inputs=map(network_file, files), record=record)
     counted, whole = {}, {}
     for file in files:
         loaded = load(network_file(file))
-        design = Array(
-            rows=rows,
-            columns=columns,
-            alpha=alpha,
-            accumulator_bits=loaded.accumulator_bits,
-            cell=cell,  # type: ignore[arg-type]
-            input_fanout=input_fanout,
-            compact=compact,
-            cells_per_stage=cells_per_stage,
-            cells_per_accumulator=cells_per_accumulator,
-            weight_buffers=weight_buffers,
-            sub_banks=sub_banks,
-        )
-        counted[str(file)] = count_cycles(loaded, array=design, overlap=overlap)
+        design = array_from(array, set_ or (), accumulator_bits=loaded.accumulator_bits)
+        counted[str(file)] = count_cycles(loaded, array=design)
         whole[str(file)] = count_tiled(loaded, array=design)
     first = counted[str(network)]
     console.table(
@@ -99,7 +66,7 @@ def simulate(
     for name, cycles in counted.items():
         console.say(
             f"{name}: {cycles.tiles:,} tiles, {cycles.streamed_words:,} streamed words, "
-            f"{cycles.cycles:,} cycles an image on {cycles.array.name}; the tiled accelerator, "
+            f"{cycles.cycles:,} cycles an image on {cycles.array.label}; the tiled accelerator, "
             f"with pooling, memories and the host's streams: {whole[name].cycles:,}"
         )
     if against is not None:
@@ -124,7 +91,7 @@ def simulate(
             }
             for file, cycles in counted.items()
         },
-        configuration={"array": asdict(first.array), "overlap": overlap},
+        configuration={"array": asdict(first.array)},
         inputs={str(file): sha256_of_file(network_file(file)) for file in files},
     ).write(record)
     console.say(f"wrote {record}")

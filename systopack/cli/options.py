@@ -39,31 +39,16 @@ AcceleratorOption = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 DevicesOption = Annotated[int, typer.Option(help="Processes (GPUs) on this machine.")]
 NodesOption = Annotated[int, typer.Option(help="Machines.")]
 PrecisionOption = Annotated[str, typer.Option(help="auto, 32-true or bf16-mixed.")]
-SizeOption = Annotated[
-    str, typer.Option("--array", help="Rows x columns of the array, for instance 32x32.")
-]
-RowsPerRegisterOption = Annotated[
-    int, typer.Option(help="Rows that share an input register; 1: fully systolic.")
-]
-LeanOption = Annotated[
-    bool, typer.Option("--compact", help="mx and il: cells with the fewest flip-flops.")
-]
-ColumnsPerRegisterOption = Annotated[
-    int, typer.Option(help="Compact cells that add to a partial sum in one cycle.")
-]
-ColumnsPerAccumulatorOption = Annotated[
-    int, typer.Option(help="Compact cells whose products add up in one accumulator, 1 or 2.")
-]
-BankPartsOption = Annotated[
-    int,
-    typer.Option(help="Memories of an activation bank, 1, 2 or 4; each takes a byte a cycle."),
-]
-WeightBuffersOption = Annotated[
-    int,
+ArrayOption = Annotated[
+    str,
     typer.Option(
-        help="Weights a cell holds. 2: the next tile's are loaded ahead; 1: they come with its "
-        "first words."
+        "--array",
+        help="The array: a name of 'systopack arrays', a .toml file, or rows x columns such as 16x16.",
     ),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="key=value: a field of the array that is to differ; repeatable."),
 ]
 
 
@@ -121,19 +106,6 @@ def read_settings(kind: type[BaseModel], config: Path | None) -> dict[str, Any]:
         )
     check_file(kind, content, config)
     return content
-
-
-def array_size(text: str) -> tuple[int, int]:
-    """Rows and columns from text such as 32x32.
-
-    Raises:
-        InvalidOptionError: the text is something else.
-    """
-    rows, cross, columns = text.lower().partition("x")
-    sizes = (rows, columns)
-    if not (cross and all(size.isdecimal() and len(size) < 10 for size in sizes)):
-        raise InvalidOptionError(f"--array is '{text}'; give rows x columns, for instance 32x32.")
-    return int(rows), int(columns)
 
 
 def check_out(out: Path, suffix: str, *, option: str = "--out") -> Path:

@@ -10,8 +10,9 @@ import typer
 
 from systopack.cli import console
 from systopack.cli.effects import NO_CONTEXT, given, refuse_idle
-from systopack.cli.options import SizeOption, array_size, check_out
+from systopack.cli.options import ArrayOption, check_out
 from systopack.cli.outputs import claim, claim_folder
+from systopack.hardware.named_arrays import DEFAULT_ARRAY, array_from
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,14 +30,15 @@ def register(app: typer.Typer) -> None:
 
 def inspect(
     file: Annotated[Path, typer.Argument(help="Network (.spk), model or packed matrices.")],
-    array: SizeOption = "32x32",
+    array: ArrayOption = DEFAULT_ARRAY,
     context: typer.Context = NO_CONTEXT,
 ) -> None:
     """Print what a file holds.
 
     Example: systopack inspect packed.spk
     """
-    rows, columns = array_size(array)
+    design = array_from(array)
+    rows, columns = design.rows, design.columns
     if file.suffix == ".spk":
         from systopack.network.file import load_with_sha256
         from systopack.network.permute import count_streams_out_of_place
@@ -121,7 +123,7 @@ def report(
             "the words of its first test image."
         ),
     ] = None,
-    array: SizeOption = "32x32",
+    array: ArrayOption = DEFAULT_ARRAY,
     alpha: Annotated[int, typer.Option(help="Channels a cell chooses from.")] = 8,
 ) -> None:
     """Write one self-contained HTML page about a packed network.
@@ -145,7 +147,8 @@ def report(
     from systopack.report.comparison import compare
     from systopack.report.page import render
 
-    rows, columns = array_size(array)
+    design = array_from(array)
+    rows, columns = design.rows, design.columns
     networks = {} if dense is None else {"dense": load(dense)}
     networks["packed"] = load(network)
     history: Sequence[Mapping[str, Any]] = ()

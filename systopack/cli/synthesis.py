@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from systopack.cli.effects import NO_CONTEXT, given, refuse_idle
-from systopack.cli.hardware import AlphaOption, CellOption
-from systopack.cli.options import SizeOption, array_size
+from systopack.cli.options import ArrayOption, SetOption
 from systopack.cli.outputs import claim_folder
 from systopack.errors import InvalidOptionError
+from systopack.hardware.named_arrays import DEFAULT_ARRAY, array_from
 
 TARGETS = {
     "asic": "standard cells: area, clock, and energy of real work at gate level (yosys)",
@@ -36,9 +36,8 @@ def synthesize(
         str,
         typer.Option(help="; ".join(f"{name}: {text}" for name, text in TARGETS.items()) + "."),
     ] = "ecp5",
-    array: SizeOption = "32x16",
-    alpha: AlphaOption = 8,
-    cell: CellOption = "mx",
+    array: ArrayOption = DEFAULT_ARRAY,
+    set_: SetOption = None,
     device: Annotated[str, typer.Option(help="ecp5: the device.")] = "LFE5UM-85F",
     part: Annotated[
         str, typer.Option(help="xilinx: the device, in Vivado's words.")
@@ -63,21 +62,7 @@ def synthesize(
             "the bundled library, else 45]"
         ),
     ] = None,
-    sub_banks: Annotated[int, typer.Option(help="Memories of an activation bank, 1, 2 or 4.")] = 1,
     data: Annotated[str, typer.Option(help="asic: images, 'sample' or a folder.")] = "sample",
-    compact: Annotated[bool, typer.Option(help="asic: cells with the fewest flip-flops.")] = True,
-    input_fanout: Annotated[
-        int | None, typer.Option(help="asic: rows that share input registers. [default: all]")
-    ] = None,
-    cells_per_stage: Annotated[
-        int, typer.Option(help="asic: compact cells that share sum registers.")
-    ] = 2,
-    cells_per_accumulator: Annotated[
-        int, typer.Option(help="asic: compact cells whose products share an accumulator, 1 or 2.")
-    ] = 1,
-    weight_buffers: Annotated[
-        int, typer.Option(help="Weights a cell holds; 1: the next ones come with a tile's words.")
-    ] = 2,
     context: typer.Context = NO_CONTEXT,
 ) -> None:
     """Build the tiled accelerator of a network with the tools of a target.
@@ -105,7 +90,6 @@ def synthesize(
         raise InvalidOptionError(f"--seeds is {seeds}; give at least 1.")
     from systopack.cli import asic, fpga
     from systopack.folders.output import check_folder
-    from systopack.hardware.array import Array
     from systopack.network.file import load
     from systopack.network.group_order import fit_groups
     from systopack.network.packaged import network_file
@@ -115,32 +99,17 @@ def synthesize(
         given(context),
         target=target,
         block=block,
-        cell=cell,
-        compact=compact,
         alone=network is None,
     )
     claim_folder("synthesize", out, inputs=(network, liberty))
-    rows, columns = array_size(array)
     if target != "asic":
         check_folder(out)
     if target == "asic":
-        serial = compact and cell in ("mx", "il")
         asic.synthesize_asic(
             asic.Request(
                 network=network,
                 data=data,
-                array=Array(
-                    rows=rows,
-                    columns=columns,
-                    alpha=alpha,
-                    cell=cell,  # type: ignore[arg-type]
-                    compact=serial,
-                    input_fanout=input_fanout or rows,
-                    cells_per_stage=min(cells_per_stage, columns) if serial else 1,
-                    cells_per_accumulator=cells_per_accumulator,
-                    weight_buffers=weight_buffers,
-                    sub_banks=sub_banks,
-                ),
+                array=array_from(array, set_ or ()),
                 block=block,
                 liberty=liberty,
                 clock_ns=clock_ns,
@@ -153,17 +122,8 @@ def synthesize(
         raise InvalidOptionError(f"--target {target} builds a network; give its .spk or zoo:NAME.")
     file = network_file(network)
     loaded = load(file)
-    design = Array(
-        rows=rows,
-        columns=columns,
-        alpha=alpha,
-        accumulator_bits=loaded.accumulator_bits,
-        cell=cell,  # type: ignore[arg-type]
-        cells_per_accumulator=cells_per_accumulator,
-        weight_buffers=weight_buffers,
-        sub_banks=sub_banks,
-    )
-    fitted = fit_groups(loaded, columns=columns, alpha=alpha)
+    design = array_from(array, set_ or (), accumulator_bits=loaded.accumulator_bits)
+    fitted = fit_groups(loaded, columns=design.columns, alpha=design.alpha)
     if target == "ecp5":
         fpga.synthesize_ecp5(
             fitted,
@@ -179,18 +139,13 @@ def synthesize(
 
 
 _OF_TARGET = {
-    "asic": (
-        *("block", "liberty", "clock_ns", "node_nm", "data", "compact"),
-        *("input_fanout", "cells_per_stage"),
-    ),
+    "asic": ("block", "liberty", "clock_ns", "node_nm", "data"),
     "ecp5": ("device", "seeds"),
     "xilinx": ("part",),
 }
 
 
-def _check_effects(
-    options: Collection[str], *, target: str, block: str, cell: str, compact: bool, alone: bool
-) -> None:
+def _check_effects(options: Collection[str], *, target: str, block: str, alone: bool) -> None:
     """Refuse options that this target, block or cell does not read."""
     for other, names in _OF_TARGET.items():
         if other != target:
@@ -200,12 +155,5 @@ def _check_effects(
     refuse_idle(options, ("clock_mhz",), "the ASIC target takes --clock-ns")
     if block != "accelerator":
         refuse_idle(options, ("node_nm",), "only --block accelerator has memories")
-    if block not in ("accelerator", "periphery"):
-        refuse_idle(options, ("sub_banks",), f"--block {block} has no activation banks")
     if alone or block == "accelerator":
         refuse_idle(options, ("data",), "no image is run here")
-    if cell not in ("mx", "il"):
-        idle = ("compact", "cells_per_stage") if compact else ("cells_per_stage",)
-        refuse_idle(options, idle, f"there are no compact '{cell}' cells")
-    elif not compact:
-        refuse_idle(options, ("cells_per_stage",), "only compact cells share sum registers")

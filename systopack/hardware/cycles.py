@@ -3,8 +3,7 @@
 One array runs the tiles of all layers in turn, the column tiles of a row tile one after another;
 partial sums are kept between them. Time is counted at the edges of the array, from the clock
 edge at which the first weight enters to the one at which the last word leaves, memories taken
-as ideal. For bit-parallel cells with alpha 1 and no overlap this is the weight-stationary count
-of SCALE-Sim (Samajdar et al., ISPASS 2020), `ceil(M/C) * ceil(N/R) * (2C + R + T - 2) - 1`.
+as ideal. The weights of a tile load while the one before runs.
 """
 
 from __future__ import annotations
@@ -31,8 +30,7 @@ class LayerCycles:
         row_tiles: row tiles, of all bands.
         tiles: tiles run. A row tile without any column group still runs one tile of zeros,
             since its bias has to become output words.
-        cycles: from the layer's first weight (no overlap, or first layer) or first word to its
-            last output word.
+        cycles: from the layer's first word (of the first layer: weight) to its last output word.
         streamed_words: positions summed over tiles.
         load_cycles: weight load during which nothing streams.
         stream_cycles: word times in which a position enters.
@@ -65,13 +63,11 @@ class NetworkCycles:
     Args:
         network: its name.
         array: the array.
-        overlap: whether the weights of the next tile load while the present one runs.
         layers: in the order they run.
     """
 
     network: str
     array: Array
-    overlap: bool
     layers: tuple[LayerCycles, ...]
 
     @property
@@ -105,26 +101,24 @@ class NetworkCycles:
         return _utilization(self.multiplications, self.cycles, self.array)
 
 
-def count_cycles(network: PackedNetwork, *, array: Array, overlap: bool = True) -> NetworkCycles:
+def count_cycles(network: PackedNetwork, *, array: Array) -> NetworkCycles:
     """Count the cycles of one image, in closed form.
 
     Args:
         network: dense or packed.
         array: its alpha must reach the largest group, its accumulator must be the network's.
-        overlap: load the weights of the next tile while the present one runs.
 
     Raises:
         InvalidOptionError: the network does not fit the array.
     """
     check_fits(network, array)
     layers = tuple(
-        _count_layer(layer, array, overlap=overlap, first=index == 0)
-        for index, layer in enumerate(network.layers)
+        _count_layer(layer, array, first=index == 0) for index, layer in enumerate(network.layers)
     )
-    return NetworkCycles(network=network.name, array=array, overlap=overlap, layers=layers)
+    return NetworkCycles(network=network.name, array=array, layers=layers)
 
 
-def tile_starts(layer: MatrixLayer, *, array: Array, overlap: bool = True) -> NDArray[np.int64]:
+def tile_starts(layer: MatrixLayer, *, array: Array) -> NDArray[np.int64]:
     """The cycle in which each tile's first word enters, the layer's first tile at 0.
 
     Returns:
@@ -136,45 +130,40 @@ def tile_starts(layer: MatrixLayer, *, array: Array, overlap: bool = True) -> ND
     follows[np.cumsum(column_tiles) - column_tiles] = False
     steps = np.where(
         follows,
-        tile_interval(array, layer.positions, overlap=overlap, returns=True),
-        tile_interval(array, layer.positions, overlap=overlap, returns=False),
+        tile_interval(array, layer.positions, returns=True),
+        tile_interval(array, layer.positions, returns=False),
     )
     steps[0] = 0
     starts: NDArray[np.int64] = np.cumsum(steps, dtype=np.int64)
     return starts
 
 
-def tile_interval(array: Array, positions: int, *, overlap: bool, returns: bool) -> int:
+def tile_interval(array: Array, positions: int, *, returns: bool) -> int:
     """Cycles from a tile's first word to the first word of the tile after it.
 
     Args:
         positions: words of the tile.
-        overlap: its successor's weights load while it runs.
         returns: its successor adds to its partial sums (same row tile).
     """
     word = array.word_cycles
-    if not overlap:
-        return _round_up(_tile_span(array, positions) + array.first_load_cycles, word)
     waits = [positions * word, array.swap_cycles + array.load_cycles]
     if returns:
         waits.append(array.latency_cycles - 1 + array.partial_sum_cycles)
     return _round_up(max(waits), word)
 
 
-def _count_layer(layer: MatrixLayer, array: Array, *, overlap: bool, first: bool) -> LayerCycles:
+def _count_layer(layer: MatrixLayer, array: Array, *, first: bool) -> LayerCycles:
     column_tiles = _column_tiles(layer, array)
     tiles, row_tiles = int(column_tiles.sum()), len(column_tiles)
     positions, word = layer.positions, array.word_cycles
     span = _tile_span(array, positions)
-    returning = tile_interval(array, positions, overlap=overlap, returns=True)
-    fresh = tile_interval(array, positions, overlap=overlap, returns=False)
+    returning = tile_interval(array, positions, returns=True)
+    fresh = tile_interval(array, positions, returns=False)
     last_start = (tiles - row_tiles) * returning + (row_tiles - 1) * fresh
-    load = array.first_load_cycles if first or not overlap else 0
+    load = array.first_load_cycles if first else 0
     cycles = load + last_start + span - 1
     stream = tiles * positions * word
-    # Without overlap every tile is loaded, streamed and drained in turn.
-    all_loads = tiles * array.first_load_cycles if not overlap else load
-    latency = (1 if overlap else tiles) * (span - positions * word) - 1
+    latency = span - positions * word - 1
     nonzeros = layer.matrix.nonzeros
     return LayerCycles(
         name=layer.name,
@@ -183,9 +172,9 @@ def _count_layer(layer: MatrixLayer, array: Array, *, overlap: bool, first: bool
         tiles=tiles,
         cycles=cycles,
         streamed_words=tiles * positions,
-        load_cycles=all_loads,
+        load_cycles=load,
         stream_cycles=stream,
-        stall_cycles=cycles - all_loads - stream - latency,
+        stall_cycles=cycles - load - stream - latency,
         latency_cycles=latency,
         nonzeros=nonzeros,
         multiplications=nonzeros * positions,

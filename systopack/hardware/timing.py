@@ -59,7 +59,7 @@ class TiledTiming:
     @property
     def out_cycles(self) -> int:
         """To the cycle in which the position's sums are whole words behind the array."""
-        serial = 0 if self.array.cell == "bit-parallel" else self.array.partial_sum_cycles
+        serial = self.array.serial_cycles
         return self.feed_cycles + 1 + self.array.latency_cycles + serial
 
     @property

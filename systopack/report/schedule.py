@@ -156,7 +156,7 @@ def sequential_schedule(count: PipelinedCycles, *, design: str) -> Schedule:
 
 
 def _arrays(count: PipelinedCycles) -> str:
-    return f"{count.cells:,} cells in tiles of {count.array.name}, each layer's side by side"
+    return f"{count.cells:,} cells in tiles of {count.array.label}, each layer's side by side"
 
 
 def _host_row(layer: str, kind: str, start: int, end: int) -> ScheduleRow:
@@ -179,7 +179,7 @@ def tiled_schedule(count: TiledCycles, *, design: str) -> Schedule:
     return Schedule(
         name="tiled",
         design=design,
-        arrays=count.array.name,
+        arrays=count.array.label,
         rows=tuple(
             ScheduleRow(
                 layer=step.name,

@@ -77,7 +77,6 @@ def headline_view(content: ReportContent) -> View:
         "designs": designs,
         "facts": facts,
         "array": array,
-        "overlap": best_cycles.overlap,
     }
 
 

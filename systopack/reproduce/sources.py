@@ -79,26 +79,22 @@ class Options:
     """What both arrays of a comparison have in common, apart from alpha.
 
     Args:
-        gating, compact, cells_per_stage, cells_per_accumulator, input_fanout,
-            weight_bits, weight_buffers: see `Array` and `MeasuredPoint`.
+        gating, cell, cells_per_stage, input_fanout, weight_bits, weight_buffers: see `Array` and `MeasuredPoint`.
     """
 
     gating: Gating
-    compact: bool
+    cell: str
     cells_per_stage: int
-    cells_per_accumulator: int
     input_fanout: int
     weight_bits: int
     weight_buffers: int
 
     def __str__(self) -> str:
         words = [f"gating '{self.gating}'"]
-        if self.compact:
+        if self.cell == "bit-serial-compact":
             words.append("compact cells")
         if self.cells_per_stage > 1:
             words.append(f"{self.cells_per_stage} columns a sum register")
-        if self.cells_per_accumulator > 1:
-            words.append(f"{self.cells_per_accumulator} an accumulator")
         if self.input_fanout > 1:
             words.append(f"{self.input_fanout} rows an input register")
         if self.weight_bits < 8:
@@ -201,13 +197,12 @@ class Sources:
         for point in self.coefficients[0].points:
             array = point.array
             whole = (array.rows, array.columns) == (ROWS, COLUMNS)
-            if whole and array.alpha in found and array.cell in ("mx", "il"):
+            if whole and array.alpha in found and array.cell_kind.sums == "lanes":
                 found[array.alpha].add(
                     Options(
                         gating=point.gating,
-                        compact=array.compact,
+                        cell=array.cell,
                         cells_per_stage=array.cells_per_stage,
-                        cells_per_accumulator=array.cells_per_accumulator,
                         input_fanout=array.input_fanout,
                         weight_bits=array.weight_bits,
                         weight_buffers=array.weight_buffers,
@@ -265,9 +260,8 @@ def array_for(network: PackedNetwork, alpha: int, options: Options | None = None
         return array
     return replace(
         array,
-        compact=options.compact,
+        cell=options.cell,
         cells_per_stage=options.cells_per_stage,
-        cells_per_accumulator=options.cells_per_accumulator,
         input_fanout=options.input_fanout,
         weight_bits=options.weight_bits,
         weight_buffers=options.weight_buffers,

@@ -67,7 +67,7 @@ class Host:
             raise InvalidFileError(
                 f"The accelerator behind the registers was built for other widths and depths "
                 f"(BUILD {built:#010x}) than network '{program.network.name}' on "
-                f"{program.array.name} needs ({wanted:#010x}); write and build its own hardware "
+                f"{program.array.label} needs ({wanted:#010x}); write and build its own hardware "
                 "with `systopack rtl`."
             )
         for register, value in configuration_writes(program.images):

@@ -13,6 +13,7 @@ from systopack.rtl.images import (
     PARAMETERS,
     PROGRAM,
     ROUTES,
+    WEIGHTS,
 )
 from systopack.rtl.pipelined.program import PipelinedProgram
 from systopack.rtl.program import TiledProgram
@@ -46,10 +47,9 @@ class Memory:
 
 def tiled_memories(program: TiledProgram) -> tuple[Memory, ...]:
     """The memories of a tiled accelerator; tables have a power of two of words."""
-    sizes = program.parameters
+    sizes, timing = program.parameters, program.timing
     widths = {image.memory: image.bits for image in program.images}
-    accumulator, lanes, parts = sizes["ACCUMULATOR_BITS"], sizes["LANES"], sizes["PARTS"]
-    load = sizes["LOAD_ROWS"] * (sizes["CELL_WEIGHT_BITS"] + sizes["INDEX_BITS"])
+    accumulator, lanes, parts = sizes["ACCUMULATOR_BITS"], timing.lanes, sizes["SUB_BANKS"]
     programs, rows = 1 << sizes["PROGRAM_BITS"], 1 << sizes["PARAMETER_BITS"]
     sums = 1 << sizes["SUM_ADDRESS_BITS"]
     found = [
@@ -58,12 +58,12 @@ def tiled_memories(program: TiledProgram) -> tuple[Memory, ...]:
         Memory(
             place="weights",
             count=1,
-            width=sizes["LOAD_COLUMNS"] * load,
+            width=widths[WEIGHTS],
             depth=sizes["WEIGHT_WORDS"],
         ),
     ]
     for place, count in (
-        ("g_column[*].g_bank[*].bank", sizes["COLUMNS"] * sizes["BANKS_PER_COLUMN"]),
+        ("g_column[*].g_bank[*].bank", timing.banks),
         ("g_lane[*].g_residual.bank", sizes["RESIDUALS"] * lanes),
     ):
         found += [
@@ -77,7 +77,7 @@ def tiled_memories(program: TiledProgram) -> tuple[Memory, ...]:
                 place=f"{place}.g_memory[*].activations",
                 count=count * parts,
                 width=8,
-                depth=sizes["PART_WORDS"],
+                depth=sizes["SUB_BANK_WORDS"],
             ),
             Memory(
                 place=f"{place}.g_write[*].routes",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from systopack.hardware.array import INPUT_BITS, Array
+from systopack.hardware.array import Array
 
 VERILOG = Path(__file__).parent / "verilog"
 LICENSE = Path(__file__).parent / "LICENSE.txt"
@@ -78,7 +78,6 @@ AXI_PIPELINED_SOURCES = (
     "axi_streams.v",
     "axi_pipelined.v",
 )
-CELL_NUMBERS = {"mx": 0, "il": 0, "bl": 1, "bit-parallel": 2}
 
 
 def sources(names: tuple[str, ...] = ARRAY_SOURCES) -> list[Path]:
@@ -96,37 +95,22 @@ def bits_for(count: int) -> int:
     return max(1, (count - 1).bit_length())
 
 
-def stream_bits(array: Array) -> int:
-    """Wires of one input stream."""
-    return INPUT_BITS if array.cell == "bit-parallel" else 1
-
-
 def sum_bits(array: Array) -> int:
     """Wires of one row's partial sums: byte lanes, 1, or the whole accumulator."""
-    if array.cell == "bit-parallel":
-        return array.accumulator_bits
-    return 1 if array.cell == "bl" else array.accumulator_bits // 8
+    cell, bits = array.cell_kind, array.accumulator_bits
+    return cell.lanes(bits) * cell.lane_wires(bits)
 
 
 def array_parameters(array: Array) -> dict[str, int]:
-    """The parameters of `systolic_array` for this array."""
+    """The parameters of `systolic_array` that the others follow from."""
     return {
         "ROWS": array.rows,
         "COLUMNS": array.columns,
         "ALPHA": array.alpha,
-        "INDEX_BITS": index_bits(array),
         "ACCUMULATOR_BITS": array.accumulator_bits,
-        "CELL": CELL_NUMBERS[array.cell],
+        "CELL": array.cell_kind.number,
         "INPUT_FANOUT": array.input_fanout,
-        "LOAD_ROWS": array.load_rows or array.rows,
-        "COLUMN_BITS": bits_for(array.columns),
-        "BLOCK_BITS": bits_for(array.load_blocks),
-        "WORD_BITS": stream_bits(array),
-        "SUM_BITS": sum_bits(array),
         "CELL_WEIGHT_BITS": array.weight_bits,
-        "COMPACT": int(array.compact),
         "CELLS_PER_STAGE": array.cells_per_stage,
-        "CELLS_PER_ACCUMULATOR": array.cells_per_accumulator,
         "WEIGHT_BUFFERS": array.weight_buffers,
-        "LOAD_COLUMNS": array.load_columns,
     }

@@ -83,6 +83,17 @@ class TiledProgram:
     parameters: dict[str, int]
     images: tuple[MemoryImage, ...]
 
+    @property
+    def timing(self) -> TiledTiming:
+        """The delays of the accelerator."""
+        return self.placement.timing
+
+    @property
+    def banks(self) -> int:
+        """Banks of columns and, where the network has residuals, of lanes."""
+        residuals = self.parameters["RESIDUALS"] * self.timing.lanes
+        return self.timing.banks + residuals
+
 
 def compile_tiled(network: PackedNetwork, *, array: Array) -> TiledProgram:
     """Compile a network for the tiled accelerator around an array.
@@ -219,7 +230,6 @@ class _Compiler:
         """All tables as memory images."""
         self._instruct(Operation(kind=END, node=""))
         array, timing = self.timing.array, self.timing
-        place_bits = self.placement.place_bits
         images = (
             image_of_words(PROGRAM, bits_of(INSTRUCTION), [self.program]),
             image_of_words(OUTPUT_PROGRAM, bits_of(OUTPUT_INSTRUCTION), [self.output_program]),
@@ -243,27 +253,10 @@ class _Compiler:
         depths = [image.words.shape[1] for image in images]
         parameters = {
             **array_parameters(array),
-            "WORD_CYCLES": array.word_cycles,
-            "PHASE_BITS": bits_for(array.word_cycles),
-            "READS": timing.reads,
-            "READ_BITS": bits_for(timing.reads),
-            "BANKS_PER_COLUMN": timing.banks_per_column,
-            "LANE_ROWS": timing.lane_rows,
-            "ROW_BITS": row_bits,
-            "LANES": timing.lanes,
-            "SOURCE_BITS": bits_for(self.sources),
             "RESIDUALS": int(self.residual_banks),
-            "BLOCKS": array.load_blocks,
-            "FEED": timing.feed_cycles,
-            "OUT": timing.out_cycles,
-            "LOAD_WAIT": timing.load_wait_cycles,
-            "MIN_LOAD": timing.load_words,
-            "MIN_RETURN": timing.return_words,
-            "MIN_DRAIN": timing.drain_words,
             "ADDRESS_BITS": self.placement.address_bits,
-            "PARTS": self.parts,
-            "PART_BITS": self.placement.address_bits - place_bits,
-            "PART_WORDS": self.placement.depth,
+            "SUB_BANKS": self.parts,
+            "SUB_BANK_WORDS": self.placement.depth,
             "DISPLACEMENT_BITS": self.placement.displacement_bits,
             "AVERAGES": int(any(node.kind != "max" for node in self.pools)),
             "DESCRIPTOR_BITS": bits_for(depths[DESCRIPTORS]),
@@ -436,24 +429,21 @@ class _Compiler:
         return start if residual is not None else 0
 
     def _add_weights(self, layer: MatrixLayer, tile: RowTile, column_tile: int) -> None:
-        """One tile's weights and indices: block by block, `load_columns` after another."""
+        """One tile's weights and indices, `load_columns` after another."""
         array = self.timing.array
         band = layer.matrix.bands[tile.band]
         start = layer.matrix.row_starts[tile.band]
         rows = slice(tile.row_start - start, tile.row_stop - start)
         groups = slice(column_tile * array.columns, (column_tile + 1) * array.columns)
         values, channels = band.values[rows, groups], band.channels[rows, groups]
-        block = array.load_rows or array.rows
         bits = array.weight_bits
         width = bits + index_bits(array)
         together = array.load_columns
-        columns = -(-array.columns // together) * together
-        cells = np.zeros((array.load_blocks * block, columns, width), dtype=np.uint8)
+        cells = np.zeros((array.rows, array.load_cycles * together, width), dtype=np.uint8)
         part = cells[: values.shape[0], : values.shape[1]]
         part[:, :, :bits] = (values.astype(np.int64)[..., None] >> np.arange(bits)) & 1
         part[:, :, bits:] = (channels.astype(np.int64)[..., None] >> np.arange(width - bits)) & 1
-        blocks = cells.reshape(array.load_blocks, block, columns, width)
-        ordered = blocks.transpose(0, 2, 3, 1).reshape(array.load_cycles, together * block * width)
+        ordered = cells.transpose(1, 2, 0).reshape(array.load_cycles, together * array.rows * width)
         self.weights.append(np.ascontiguousarray(ordered))
 
     def _descriptor(self, layer: str, address: int, dy: int, dx: int, width: int) -> int:

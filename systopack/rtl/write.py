@@ -133,7 +133,7 @@ def _top(program: TiledProgram) -> str:
     connections = ",\n".join(f"        .{name}({name})" for name in names)
     return (
         f"{LICENSE_LINE}// Network {comment(program.network.name)} on a tiled accelerator:\n"
-        f"// {program.array.name}.\n"
+        f"// {program.array.label}.\n"
         f"module accelerator (\n{ports});\n    axi_tiled #(\n{parameters}\n    ) axi (\n"
         f"{connections}\n    );\nendmodule\n"
     )
@@ -149,7 +149,7 @@ def _readme(program: TiledProgram, counted: TiledCycles, writes: int) -> str:
     )
     return f"""# {markdown(network.name)} on a tiled accelerator
 
-Array: {array.name}, {array.accumulator_bits}-bit accumulators. One image takes
+Array: {array.label}, {array.accumulator_bits}-bit accumulators. One image takes
 {counted.cycles:,} clock cycles with a host that never waits; the memories hold
 {memory_bits(memories):,} bits, {counted.bank_words:,} words in each part of an activation bank.
 

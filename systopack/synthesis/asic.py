@@ -48,14 +48,14 @@ def piece_of(array: Array, piece: Piece) -> Array:
     """One cell of an array, one row of it, or all of it, as an array of that size.
 
     Raises:
-        InvalidOptionError: a cell of a pair with one accumulator.
+        InvalidOptionError: a cell of a pair.
     """
     if piece == "array":
         return array
-    if piece == "cell" and array.cells_per_accumulator > 1:
+    if piece == "cell" and array.cells_per_adder > 1:
         raise InvalidOptionError(
-            f"cells_per_accumulator is {array.cells_per_accumulator}, but a cell alone shares "
-            "no accumulator; map a row or an array, or choose 1."
+            f"cells_per_stage is {array.cells_per_stage}, so that cells work in pairs and none is "
+            "alone; map a row or an array, or choose an odd number."
         )
     columns = 1 if piece == "cell" else array.columns
     shared = min(array.cells_per_stage, columns)
@@ -64,7 +64,6 @@ def piece_of(array: Array, piece: Piece) -> Array:
         rows=1,
         columns=columns,
         input_fanout=1,
-        load_rows=None,
         cells_per_stage=shared,
     )
 

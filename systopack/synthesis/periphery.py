@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from systopack.errors import InvalidFileError
 from systopack.folders.working import WorkingFolder
+from systopack.rtl.parameters import bits_for
 from systopack.rtl.program import TiledProgram
 from systopack.synthesis.accelerator import base_name, block_of, run_mapping
 from systopack.synthesis.asic import TOP, Options
@@ -246,7 +247,7 @@ class _Recording:
 def _record(
     program: TiledProgram, image: NDArray[np.int8], parts: Sequence[Part], file: Path
 ) -> _Recording:
-    widths = {_PHASE: program.parameters["PHASE_BITS"]}
+    widths = {_PHASE: bits_for(program.array.word_cycles)}
     for part in parts:
         ports = {**part.netlist.inputs, **part.netlist.outputs}
         for path, (port, nets) in itertools.product(part.instances, ports.items()):

@@ -128,7 +128,7 @@ def simulate_workload(work: Workload, simulation: GateSimulation) -> tuple[Activ
                 at = start + position * array.word_cycles + array.latency_cycles
                 if not np.array_equal(sums_at(record, array, at), sums):
                     raise InvalidFileError(
-                        f"The netlist of {array.name} gives wrong sums in cycle {at}; the library "
+                        f"The netlist of {array.label} gives wrong sums in cycle {at}; the library "
                         "or the tools misread the design."
                     )
                 checked += sums.size

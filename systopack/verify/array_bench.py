@@ -16,7 +16,6 @@ from systopack.rtl.parameters import (
     bits_for,
     index_bits,
     sources,
-    stream_bits,
     sum_bits,
 )
 from systopack.verify.bench import Bench, Port
@@ -65,9 +64,7 @@ def start_times(array: Array, tiles: Sequence[ArrayTile]) -> list[int]:
     lead = array.first_load_cycles + 1
     starts = [-(-lead // array.word_cycles) * array.word_cycles]
     for tile in tiles[:-1]:
-        starts.append(
-            starts[-1] + tile_interval(array, len(tile.words), overlap=True, returns=False)
-        )
+        starts.append(starts[-1] + tile_interval(array, len(tile.words), returns=False))
     return starts
 
 
@@ -76,8 +73,7 @@ def stimulus(array: Array, tiles: Sequence[ArrayTile], rng: np.random.Generator)
     starts = start_times(array, tiles)
     last = starts[-1] + len(tiles[-1].words) * array.word_cycles
     cycles = last + array.latency_cycles + array.partial_sum_cycles
-    parameters = array_parameters(array)
-    width = stream_bits(array)
+    width = array.cell_kind.stream_wires
     record = {
         port.name: rng.integers(0, 2, (cycles, port.bits)).astype(np.uint8)
         for port in _ports(array)
@@ -91,7 +87,7 @@ def stimulus(array: Array, tiles: Sequence[ArrayTile], rng: np.random.Generator)
             begin = start - 1
         else:  # after the last one's: the write and the take-over share a clock edge
             begin = 0 if number == 0 else starts[number - 1] + array.swap_cycles - 1
-        _write_load(record, array, parameters["LOAD_ROWS"], begin, tile)
+        _write_load(record, array, begin, tile)
         for t in range(len(tile.words)):
             words = tile.words[t].T.reshape(-1)
             at = start + t * array.word_cycles
@@ -106,15 +102,12 @@ def stimulus(array: Array, tiles: Sequence[ArrayTile], rng: np.random.Generator)
 def sums_at(record: Bits, array: Array, at: int) -> Integers:
     """The sums of all rows whose first bits are on the wires in cycle `at`: shape (rows,)."""
     bits = array.accumulator_bits
-    if array.cell == "bit-parallel":
+    if array.cell_kind.sums == "parallel":
         found = record[at].reshape(array.rows, bits)
-    elif array.cell == "bl":
-        found = record[at : at + bits].T
     else:
-        lanes = bits // 8
-        shaped = record[at : at + bits].reshape(bits, lanes, array.rows)
         found = np.concatenate(
-            [shaped[8 * lane : 8 * lane + 8, lane].T for lane in range(lanes)], axis=1
+            [record[at + lane.start : at + lane.stop, wires].T for lane, wires in _lanes(array)],
+            axis=1,
         )
     value: Integers = (found.astype(np.int64) << np.arange(bits)).sum(axis=1)
     return wrap(value, bits)
@@ -126,9 +119,8 @@ def to_bits(values: Integers, bits: int) -> Bits:
 
 
 def _ports(array: Array) -> tuple[Port, ...]:
-    streams = array.alpha * array.columns * stream_bits(array)
-    rows = array.load_rows or array.rows
-    load = array.load_columns * rows * (array.weight_bits + index_bits(array))
+    streams = array.alpha * array.columns * array.cell_kind.stream_wires
+    load = array.load_columns * array.rows * (array.weight_bits + index_bits(array))
     return (
         Port(name="word_start", bits=1),
         Port(name="take", bits=1),
@@ -136,42 +128,41 @@ def _ports(array: Array) -> tuple[Port, ...]:
         Port(name="sum_in", bits=array.rows * sum_bits(array)),
         Port(name="load", bits=1),
         Port(name="load_column", bits=bits_for(array.columns)),
-        Port(name="load_block", bits=bits_for(array.load_blocks)),
         Port(name="load_data", bits=load),
     )
 
 
-def _write_load(
-    record: dict[str, Bits], array: Array, block_rows: int, begin: int, tile: ArrayTile
-) -> None:
+def _write_load(record: dict[str, Bits], array: Array, begin: int, tile: ArrayTile) -> None:
     cells = np.concatenate(
         [to_bits(tile.weights, array.weight_bits), to_bits(tile.index, index_bits(array))],
         axis=2,
     )
     together = array.load_columns
-    loads = array.load_cycles // array.load_blocks
-    shape = (array.load_blocks * block_rows, loads * together, cells.shape[2])
+    shape = (array.rows, array.load_cycles * together, cells.shape[2])
     padded = np.zeros(shape, dtype=np.uint8)
-    padded[: array.rows, : array.columns] = cells
-    for block in range(array.load_blocks):
-        rows = padded[block * block_rows : (block + 1) * block_rows]
-        for column in range(loads):
-            at = begin + block * loads + column
-            record["load"][at] = 1
-            record["load_column"][at] = to_bits(np.array(column), bits_for(array.columns))
-            record["load_block"][at] = to_bits(np.array(block), bits_for(array.load_blocks))
-            place = slice(column * together, (column + 1) * together)
-            record["load_data"][at] = rows[:, place].transpose(1, 2, 0).reshape(-1)
+    padded[:, : array.columns] = cells
+    for column in range(array.load_cycles):
+        at = begin + column
+        record["load"][at] = 1
+        record["load_column"][at] = to_bits(np.array(column), bits_for(array.columns))
+        place = slice(column * together, (column + 1) * together)
+        record["load_data"][at] = padded[:, place].transpose(1, 2, 0).reshape(-1)
 
 
 def _write_sums(record: Bits, array: Array, at: int, sums: Integers) -> None:
     bits = to_bits(sums, array.accumulator_bits)
-    if array.cell == "bit-parallel":
+    if array.cell_kind.sums == "parallel":
         record[at] = bits.reshape(-1)
-    elif array.cell == "bl":
-        record[at : at + array.accumulator_bits] = bits.T
-    else:
-        lanes = array.accumulator_bits // 8
-        for lane in range(lanes):
-            begin, wires = at + 8 * lane, slice(lane * len(sums), (lane + 1) * len(sums))
-            record[begin : begin + 8, wires] = bits[:, 8 * lane : 8 * lane + 8].T
+        return
+    for lane, wires in _lanes(array):
+        record[at + lane.start : at + lane.stop, wires] = bits[:, lane].T
+
+
+def _lanes(array: Array) -> list[tuple[slice, slice]]:
+    """Of each lane of the sums its bits, which are its cycles too, and its wires of all rows."""
+    lanes = array.cell_kind.lanes(array.accumulator_bits)
+    step = array.accumulator_bits // lanes
+    return [
+        (slice(k * step, (k + 1) * step), slice(k * array.rows, (k + 1) * array.rows))
+        for k in range(lanes)
+    ]

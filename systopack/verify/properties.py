@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from systopack.hardware.array import ALPHA_RANGE, WEIGHT_BITS_RANGE, Array
+from systopack.hardware.array import ACCUMULATORS, ALPHA_RANGE, WEIGHT_BITS_RANGE, Array
 from systopack.rtl.fields import INSTRUCTION, bits_of
-from systopack.rtl.parameters import VERILOG, array_parameters, bits_for
+from systopack.rtl.parameters import VERILOG, bits_for, sum_bits
 from systopack.verify.formal import Property
 
 _PROOFS = Path(__file__).parent / "proofs"
@@ -30,8 +30,7 @@ _ROWS = tuple(
         "compact_cell.v",
     )
 )
-_ACCUMULATORS = (16, 24, 32)
-_SERIAL = ("il", "bl")
+_SERIAL = ("bit-serial", "balanced")
 
 
 def requantizer_property(bits: int) -> Property:
@@ -83,7 +82,7 @@ def rows_property(weight_bits: int) -> Property:
 def product_property(array: Array) -> Property:
     """A bit-serial cell's multiplier gives the product of every word, one after another."""
     bits = array.weight_bits
-    if array.cell == "bl":
+    if array.cell == "balanced":
         row = "\\g_bl.row."
         wires = {name: row + name for name in ("weight", "carry", "partial")}
         wires["next_weight"] = row + "weights.next"
@@ -113,7 +112,7 @@ def lanes_property(array: Array) -> Property:
     """A bit-serial cell's sum grows by what its multiplier gives, whatever came before."""
     wires = {"low": "\\g_bl.row.addend"}
     start = 0
-    if array.cell != "bl":
+    if array.cell != "balanced":
         wires = {"low": "\\g_mx.row.g_lane[0].addend", "high": "\\g_mx.row.g_lane[1].addend"}
         start = array.word_cycles
     return Property(
@@ -146,19 +145,21 @@ def parallel_property(array: Array) -> Property:
 
 def cell_property(array: Array) -> Property:
     """A cell of this array adds weight * chosen word to the passing sum, whatever came before."""
-    parameters = array_parameters(array)
-    wanted = (
-        *("CELL", "ALPHA", "INDEX_BITS", "ACCUMULATOR_BITS", "WORD_BITS", "SUM_BITS", "COMPACT"),
-        *("CELL_WEIGHT_BITS", "CELLS_PER_ACCUMULATOR"),
-    )
-    start = 4 if array.cell == "bit-parallel" else 2 * array.word_cycles
+    start = 4 if array.cell_kind.sums == "parallel" else 2 * array.word_cycles
     return Property(
         name=f"cell {_words(array)}, alpha {array.alpha}",
         top="cell_proof",
         files=(*_ROWS, _PROOFS / "cell_proof.v"),
         parameters=(
-            *((name, parameters[name]) for name in wanted),
+            ("CELL", array.cell_kind.number),
+            ("ALPHA", array.alpha),
+            ("INDEX_BITS", bits_for(array.alpha)),
+            ("ACCUMULATOR_BITS", array.accumulator_bits),
             ("WORD_CYCLES", array.word_cycles),
+            ("WORD_BITS", array.cell_kind.stream_wires),
+            ("SUM_BITS", sum_bits(array)),
+            ("CELL_WEIGHT_BITS", array.weight_bits),
+            ("CELLS_PER_ADDER", array.cells_per_adder),
         ),
         cycles=start + array.multiplexer_cycles + 2 + array.partial_sum_cycles,
     )
@@ -171,9 +172,9 @@ def cell_properties() -> Iterator[Property]:
             yield multiplexer_property(alpha, word_bits=word_bits)
     for bits in range(WEIGHT_BITS_RANGE[0], WEIGHT_BITS_RANGE[1] + 1):
         yield rows_property(bits)
-        yield product_property(_one("il", 32, bits))
-        for accumulator in _ACCUMULATORS:
-            yield product_property(_one("bl", accumulator, bits))
+        yield product_property(_one("bit-serial", 32, bits))
+        for accumulator in ACCUMULATORS:
+            yield product_property(_one("balanced", accumulator, bits))
             yield parallel_property(_one("bit-parallel", accumulator, bits))
             for cell in _SERIAL:
                 yield lanes_property(_one(cell, accumulator, bits))
@@ -311,17 +312,20 @@ def _one(cell: str, accumulator: int, weight_bits: int, *, alpha: int = 1) -> Ar
         rows=1,
         columns=1,
         alpha=alpha,
-        cell=cell,  # type: ignore[arg-type]
+        cell=cell,
         accumulator_bits=accumulator,
         weight_bits=weight_bits,
     )
 
 
 def _serial_parameters(array: Array) -> tuple[tuple[str, int], ...]:
-    parameters = array_parameters(array)
-    wanted = ("CELL", "ACCUMULATOR_BITS", "CELL_WEIGHT_BITS", "SUM_BITS")
-    own = tuple((name, parameters[name]) for name in wanted)
-    return (*own, ("WORD_CYCLES", array.word_cycles))
+    return (
+        ("CELL", array.cell_kind.number),
+        ("ACCUMULATOR_BITS", array.accumulator_bits),
+        ("CELL_WEIGHT_BITS", array.weight_bits),
+        ("SUM_BITS", sum_bits(array)),
+        ("WORD_CYCLES", array.word_cycles),
+    )
 
 
 def _joined(prefixes: list[str], name: str) -> str:
@@ -330,8 +334,5 @@ def _joined(prefixes: list[str], name: str) -> str:
 
 
 def _words(array: Array) -> str:
-    compact = "compact " if array.compact else ""
-    compact = (
-        f"{array.cells_per_accumulator} {compact}" if array.cells_per_accumulator > 1 else compact
-    )
-    return f"{compact}{array.cell}, {array.accumulator_bits} bits, weights of {array.weight_bits}"
+    pairs = "pairs of " if array.cells_per_adder > 1 else ""
+    return f"{pairs}{array.cell}, {array.accumulator_bits} bits, weights of {array.weight_bits}"

@@ -36,19 +36,18 @@ def reset_property(
 
 
 def _tiled(program: TiledProgram, folder: Path, verilog: Path) -> Property:
-    sizes = program.parameters
+    sizes, timing = program.parameters, program.timing
     parameters = ", ".join(f".{name}({value})" for name, value in sizes.items())
-    lanes = [f"core.g_lane[{lane}].lane.turn_6" for lane in range(sizes["LANES"])]
+    lanes = [f"core.g_lane[{lane}].lane.turn_6" for lane in range(timing.lanes)]
     inner = {"turns": ",".join(f"\\{lane}" for lane in reversed(lanes))}
     inner |= {"load": "\\core.load", "take": "\\core.take", "fed": "\\core.feed_3"}
-    banks = sizes["COLUMNS"] * sizes["BANKS_PER_COLUMN"] + sizes["RESIDUALS"] * sizes["LANES"]
     text = f"""
 module reset_proof (input wire clk, input wire image_valid, input wire image_last,
                     input wire [7:0] image_byte, input wire result_ready, output wire holds);
     reg reset = 1;
     wire busy, started, image_ready, image_dropped, result_valid, op_start, words_captured;
-    wire [{banks * sizes["PARTS"] - 1}:0] written;
-    wire [{sizes["LANES"] - 1}:0] turns;
+    wire [{program.banks * sizes["SUB_BANKS"] - 1}:0] written;
+    wire [{timing.lanes - 1}:0] turns;
     wire load, take, fed;
     tiled_accelerator #({parameters}) core (
         .clk(clk), .reset(reset), .go(1'b0), .busy(busy), .started(started), .config_write(1'b0),
@@ -64,9 +63,9 @@ module reset_proof (input wire clk, input wire image_valid, input wire image_las
     assign holds = !heard && !noise;
 endmodule
 """
-    longest = max(sizes["OUT"], sizes["LOAD_WAIT"]) + sizes["LANE_ROWS"] + 6
+    longest = max(timing.out_cycles, timing.load_wait_cycles) + timing.lane_rows + 6
     return Property(
-        name=f"one cycle of reset, {program.network.name} on {program.array.name}, tiled",
+        name=f"one cycle of reset, {program.network.name} on {program.array.label}, tiled",
         top="reset_proof",
         files=(*(verilog / name for name in TILED_SOURCES), _written(folder, text)),
         parameters=(),
@@ -99,7 +98,7 @@ endmodule
 """
     longest = max(unit.valid_cycles for unit in program.units)
     return Property(
-        name=f"one cycle of reset, {program.network.name} on {program.array.name}, pipelined",
+        name=f"one cycle of reset, {program.network.name} on {program.array.label}, pipelined",
         top="reset_proof",
         files=(*(verilog / name for name in PIPELINED_SOURCES), top, _written(folder, text)),
         parameters=(),

@@ -85,7 +85,7 @@ def run_tiled(
     op_starts = np.zeros((count, operations), np.uint32)
     counters = np.zeros((count, 3), np.uint32)
     config = memory_rows(program.images, program.parameters["CONFIG_BITS"])
-    width = program.parameters["LANES"] * program.parameters["LANE_ROWS"]
+    width = program.timing.lanes * program.timing.lane_rows
     pixels = np.ascontiguousarray(images.reshape(count, -1)).view(np.uint8)
     library.run.restype = ctypes.c_long
     library.write_log.restype = ctypes.POINTER(ctypes.c_uint32)
@@ -170,11 +170,9 @@ def _pointer(array: NDArray[np.generic]) -> ctypes.c_void_p:
 def _harness(program: TiledProgram, code: TraceCode) -> str:
     """The C++ host: it fills memories, streams an image in and results out, and keeps a log."""
     parameters = program.parameters
-    banks = parameters["COLUMNS"] * parameters["BANKS_PER_COLUMN"]
-    banks += parameters["RESIDUALS"] * parameters["LANES"]
-    banks *= parameters["PARTS"]
+    banks = program.banks * parameters["SUB_BANKS"]
     address = program.placement.place_bits
-    rows = parameters["LANES"] * parameters["LANE_ROWS"]
+    rows = program.timing.lanes * program.timing.lane_rows
     config = Port(name="config_data", bits=parameters["CONFIG_BITS"])
     seen = [
         Port(name="written", bits=banks),

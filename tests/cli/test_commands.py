@@ -62,7 +62,7 @@ def test_pack_takes_every_weight_of_a_tensor_file(run, tmp_path):
     ("options", "words"),
     [
         (["--objective", "speed"], ["speed", "tiles:COLUMNS"]),
-        (["--objective", "energy:1"], ["'w'", "needs", "not 1"]),
+        (["--objective", "norm:1"], ["'w'", "needs", "not 1"]),
         (["--bound", "guess"], ["guess", "exact"]),
         (["--only", "v*"], ["v*", "'w'"]),
         (["--policy", "best", "--time-limit-s", 0], ["0.0 s"]),
@@ -82,12 +82,12 @@ def test_simulate_and_inspect_a_network(run, network, tmp_path):
     assert "1.000 of the cycles" in out
     figures = json.loads((tmp_path / "net.simulate.json").read_text())["figures"]
     assert figures[str(network)]["cycles"] > 0
-    pairs = ["--compact", "--cells-per-stage", 4, "--cells-per-accumulator", 2]
-    code, out, _ = run("simulate", network, "--array", "8x8", *pairs, "--weight-buffers", 1)
-    assert code == 0 and "on mx compact 8x8 alpha 8" in out
+    pairs = ["--set", "cell=bit-serial-compact", "--set", "cells_per_stage=4"]
+    code, out, _ = run("simulate", network, "--array", "8x8", *pairs, "--set", "weight_buffers=1")
+    assert code == 0 and "on bit-serial-compact 8x8 alpha 8" in out
     shorter = json.loads((tmp_path / "net.simulate.json").read_text())["figures"]
     assert shorter[str(network)]["cycles"] < figures[str(network)]["cycles"]
-    assert refused(run("simulate", network, *pairs[1:]), "only compact cells share")
+    assert refused(run("simulate", network, *pairs[2:]), "choose cell 'bit-serial-compact'")
     code, out, _ = run("inspect", network)
     assert "sha256" in out
 
@@ -113,8 +113,8 @@ def test_report_has_a_title_and_refuses_images_of_another_size(run, network, tmp
         (["--gamma", 7.5], ["gamma is 7.5", "0 to 7"]),
         (["--gamma", "nan"], ["gamma is nan"]),
         (["--gamma", "inf"], ["gamma is inf"]),
-        (["--array", "32"], ["--array", "32x32"]),
-        (["--array", "0x4"], ["0 x 4"]),
+        (["--array", "32"], ["no array '32'", "paper-32x32"]),
+        (["--array", "0x4"], ["no array '0x4'"]),
         (["--out", "m.txt"], ["m.txt"]),
         (["--density", 0], ["--density is 0"]),
         (["--policy", "magic"], ["magic", "least-loss"]),
@@ -197,7 +197,7 @@ def test_missing_files(run):
     ("options", "words"),
     [
         (("--preset", "fast"), "no preset 'fast'; choose one of budgets, paper"),
-        (("--array", "32"), "--array is '32'"),
+        (("--array", "32"), "no array '32'"),
         (("--cells", 2), "--cells is 2.0"),
         (("--streamed-words-ratio", 0.5), "--streamed-words-ratio is 0.5"),
         (("--importance", "luck"), "--importance is 'luck'"),
@@ -259,14 +259,14 @@ def test_a_full_disk_leaves_nothing_behind(run, tmp_path, monkeypatch):
 
 
 def test_alpha_larger_than_the_array_offers(run, tmp_path, network):
-    assert refused(run("simulate", network, "--alpha", 1), "alpha=1", "--alpha 1")
+    assert refused(run("simulate", network, "--set", "alpha=1"), "alpha=1", "--alpha 1")
 
 
 def test_rtl_is_written_or_refused_whole(run, tmp_path, network):
-    assert refused(run("rtl", network, "--out", "rtl", "--alpha", 1), "--alpha 1")
+    assert refused(run("rtl", network, "--out", "rtl", "--set", "alpha=1"), "--alpha 1")
     assert not (tmp_path / "rtl").exists()
     assert refused(run("rtl", network, "--out", "rtl", "--organisation", "magic"), "magic")
-    parts = ("--organisation", "pipelined", "--sub-banks", "2")
+    parts = ("--organisation", "pipelined", "--set", "sub_banks=2")
     assert refused(run("rtl", network, "--out", "rtl", *parts), "no activation banks")
     code, _, err = run("rtl", network, "--out", "rtl", "--array", "8x8")
     assert (code, err) == (0, "")

@@ -70,11 +70,6 @@ OTHERS = [
     (("pack", "m.npy", "--policy", "polish", "--seed", 3), "--seed"),
     (("pack", "m.npy", "--time-limit-s", 3), "--time-limit-s"),
     (("import", "m.safetensors", "--fraction", 0.5, *OUT), "--fraction"),
-    (
-        ("rtl", "n.spk", "--organisation", "pipelined", "--load-rows", 2, "--out", "r"),
-        "--load-rows",
-    ),
-    (("verify", "n.spk", "--organisation", "pipelined", "--load-rows", 2), "--load-rows"),
     *[
         (("synthesize", "n.spk", "--target", target, option, value, "--out", "s"), option)
         for target, option, value in [
@@ -82,23 +77,15 @@ OTHERS = [
             ("ecp5", "--block", "row"),
             ("ecp5", "--clock-ns", 2),
             ("ecp5", "--liberty", "l.lib"),
-            ("ecp5", "--cells-per-stage", 2),
-            ("ecp5", "--input-fanout", 2),
             ("ecp5", "--data", "sample"),
             ("xilinx", "--device", "x"),
             ("xilinx", "--seeds", 2),
             ("asic", "--clock-mhz", 50),
             ("asic", "--seeds", 2),
             ("asic", "--node-nm", 45),
-            ("asic", "--sub-banks", 2),
         ]
     ],
     (("synthesize", "--target", "asic", "--data", "sample", "--out", "s"), "--data"),
-    (
-        ("synthesize", "--target", "asic", "--no-compact", "--cells-per-stage", 2, "--out", "s"),
-        "--c",
-    ),
-    (("synthesize", "--target", "asic", "--cell", "bl", "--compact", "--out", "s"), "--compact"),
 ]
 
 

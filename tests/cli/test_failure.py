@@ -58,7 +58,7 @@ def test_surrogates_reach_no_terminal_as_an_error(run, network, monkeypatch):
     [
         (["simulate"], "Missing argument"),
         (["simulate", "x.spk", "--magic"], "--magic"),
-        (["simulate", "x.spk", "--alpha", "x"], "--alpha"),
+        (["pack", "x.npy", "--alpha", "x"], "--alpha"),
         (["magic"], "magic"),
         (["quantize", "x.safetensors"], "--out"),
     ],

@@ -4,9 +4,24 @@ import numpy as np
 import pytest
 
 from systopack.errors import InvalidOptionError
-from systopack.hardware.array import PRESETS, Array, check_fits, check_pipelined
+from systopack.hardware.array import Array, check_fits, check_pipelined
 from systopack.hardware.cycles import tile_interval
 from tests.networks import random_network
+
+
+def test_compact_cells_work_in_pairs_where_the_columns_of_a_stage_are_even():
+    shared = [
+        Array(cell="bit-serial-compact", cells_per_stage=n).cells_per_adder for n in (1, 2, 3, 8)
+    ]
+    assert shared == [1, 2, 1, 2]
+    assert Array().cells_per_adder == 1
+
+
+def test_a_label_tells_what_is_not_the_default():
+    assert Array().label == "bit-serial 32x32 alpha 8"
+    assert Array(rows=8, weight_bits=4, input_fanout=2).label == (
+        "bit-serial 8x32 alpha 8, weight bits 4, input fanout 2"
+    )
 
 
 @pytest.mark.parametrize(
@@ -18,22 +33,14 @@ from tests.networks import random_network
         ({"alpha": True}, "alpha is True"),
         ({"accumulator_bits": 20}, "accumulator_bits is 20"),
         ({"cell": "xx"}, "cell is 'xx'"),
-        ({"cell": "il", "alpha": 8}, "has no multiplexer"),
         ({"input_fanout": 33}, "input_fanout is 33"),
-        ({"load_rows": 0}, "load_rows is 0"),
         ({"weight_bits": 1}, "weight_bits is 1"),
         ({"weight_bits": 9}, "weight_bits is 9"),
-        ({"compact": True, "cell": "bl", "alpha": 1}, "only 'mx' and 'il' cells can be compact"),
-        ({"cells_per_stage": 2}, "only compact cells share"),
-        ({"compact": True, "cells_per_stage": 33}, "cells_per_stage is 33"),
+        ({"accumulator_bits": 24}, "accumulator_bits is 24"),
+        ({"cells_per_stage": 2}, "choose cell 'bit-serial-compact'"),
+        ({"cell": "bit-serial-compact", "cells_per_stage": 33}, "cells_per_stage is 33"),
         ({"sub_banks": 3}, "sub_banks is 3"),
-        ({"cells_per_accumulator": 2}, "must divide cells_per_stage, which is 1"),
-        (
-            {"compact": True, "cells_per_stage": 6, "cells_per_accumulator": 3},
-            "_accumulator is 3",
-        ),
         ({"weight_buffers": 3}, "weight_buffers is 3"),
-        ({"weight_buffers": 1, "load_rows": 4}, "load_rows is 4, but with weight_buffers 1"),
     ],
 )
 def test_an_array_out_of_range_is_refused_by_name(options, words):
@@ -42,18 +49,15 @@ def test_an_array_out_of_range_is_refused_by_name(options, words):
 
 
 def test_word_times_of_the_four_cells():
-    assert Array(cell="mx").word_cycles == 8
-    assert Array(cell="il", alpha=1).word_cycles == 8
-    assert Array(cell="bl", accumulator_bits=16).word_cycles == 16
+    assert Array(cell="bit-serial").word_cycles == 8
+    assert Array(cell="bit-serial", alpha=1).word_cycles == 8
+    assert Array(cell="balanced", accumulator_bits=16).word_cycles == 16
     assert Array(cell="bit-parallel").word_cycles == 1
-    assert PRESETS["mx-32x32"] == Array()
 
 
 def test_the_weight_load_follows_the_wave_of_take_over():
-    assert Array(rows=4, columns=3, alpha=1, cell="il").swap_cycles == 4
+    assert Array(rows=4, columns=3, alpha=1, cell="bit-serial").swap_cycles == 4
     assert Array(rows=4, columns=3, alpha=8).swap_cycles == 5
-    assert Array(rows=4, columns=3, alpha=8, load_rows=1).swap_cycles == 2
-    assert Array(rows=4, columns=1, alpha=1, cell="il", load_rows=1).swap_cycles == 1
     assert Array(rows=4, columns=3, alpha=8, input_fanout=4).swap_cycles == 2
 
 
@@ -61,12 +65,12 @@ def test_weights_that_come_with_the_words_need_no_load_before_them():
     array = Array(rows=4, columns=7, weight_buffers=1)
     assert (array.load_columns, array.load_cycles, array.swap_cycles) == (1, 7, 0)
     assert array.first_load_cycles == 1
-    wide = Array(rows=4, columns=7, compact=True, cells_per_stage=3, weight_buffers=1)
+    wide = Array(rows=4, columns=7, cell="bit-serial-compact", cells_per_stage=3, weight_buffers=1)
     assert (wide.load_columns, wide.load_cycles) == (3, 3)
     # Tiles of one word follow each other as fast as columns can be loaded.
     parallel = Array(rows=4, columns=7, alpha=1, cell="bit-parallel", weight_buffers=1)
-    assert tile_interval(parallel, 1, overlap=True, returns=False) == 7
-    assert tile_interval(parallel, 9, overlap=True, returns=False) == 9
+    assert tile_interval(parallel, 1, returns=False) == 7
+    assert tile_interval(parallel, 9, returns=False) == 9
 
 
 def test_the_pipelined_accelerator_refuses_weights_that_come_with_the_words():

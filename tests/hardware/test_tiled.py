@@ -21,7 +21,7 @@ arrays = st.builds(
     ),
     st.integers(1, 6),
     st.integers(1, 6),
-    st.sampled_from(["mx", "bl", "bit-parallel"]),
+    st.sampled_from(["bit-serial", "balanced", "bit-parallel"]),
     st.sampled_from([1, 2, 4]),
 )
 

@@ -40,7 +40,7 @@ def records(tmp_path_factory):
     folder = tmp_path_factory.mktemp("records")
     points = [
         MeasuredPoint(
-            array=Array(alpha=alpha, cell="mx"),
+            array=Array(alpha=alpha, cell="bit-serial"),
             gating=gating,
             clock_mhz=500.0,
             cell_area_um2=200.0,

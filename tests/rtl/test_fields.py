@@ -143,7 +143,7 @@ def words_of(image, bank=0):
     return [sum(int(chunk) << 32 * n for n, chunk in enumerate(word)) for word in chunks]
 
 
-cells = st.sampled_from(["mx", "bl", "bit-parallel"])
+cells = st.sampled_from(["bit-serial", "balanced", "bit-parallel"])
 sides = st.sampled_from([1, 2, 255, 256, 257, 511, 513, 1023, 1024])
 
 

@@ -48,7 +48,7 @@ def folder(request, tmp_path_factory):
     organisation, *parts = request.param.split(" in ")
     array = Array(rows=3, columns=2, sub_banks=2 if parts == ["parts"] else 1)
     if parts == ["pairs"]:  # the last pair lacks a column
-        array = Array(rows=3, columns=5, compact=True, cells_per_stage=2, cells_per_accumulator=2)
+        array = Array(rows=3, columns=5, cell="bit-serial-compact", cells_per_stage=2)
     write_rtl(network, array=array, out=out, image=images, organisation=organisation)
     return out
 

@@ -12,7 +12,7 @@ from systopack.synthesis.asic import map_array
 from systopack.synthesis.liberty import read_library
 from tests.networks import random_network
 
-ARRAY = Array(rows=2, columns=2, alpha=8, compact=True, sub_banks=2)
+ARRAY = Array(rows=2, columns=2, alpha=8, cell="bit-serial-compact", sub_banks=2)
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +33,9 @@ def test_all_memories_are_there(network, blocks):
     assert sum(block.memory_bits for block in blocks.values()) == memory_bits(
         tiled_memories(program)
     )
-    banks = 2 + program.parameters["RESIDUALS"] * program.parameters["LANES"]
+    banks = 2 + program.parameters["RESIDUALS"] * program.timing.lanes
     assert blocks["activation banks"].memories == banks * (1 + 2 * 2)  # descriptors; two parts
-    assert blocks["output lanes"].memories == 3 * program.parameters["LANES"]
+    assert blocks["output lanes"].memories == 3 * program.timing.lanes
     assert blocks["weights and programs"].memories == 3
 
 

@@ -17,7 +17,7 @@ from systopack.synthesis.structural import MODULE, verilog_lines
 from systopack.synthesis.workload import record_runs
 from systopack.verify.array_bench import ArrayTile
 
-ARRAY = Array(rows=2, columns=2, alpha=2, compact=True, cells_per_stage=2)
+ARRAY = Array(rows=2, columns=2, alpha=2, cell="bit-serial-compact", cells_per_stage=2)
 # read_liberty gives no model of a clock gate: a latch and an AND.
 CLOCK_GATES = """
 module sky130_fd_sc_hd__dlclkp_1 (input CLK, GATE, output GCLK);

@@ -24,7 +24,7 @@ def program(network):
         rows=2,
         columns=2,
         alpha=8,
-        compact=True,
+        cell="bit-serial-compact",
         sub_banks=2,
         accumulator_bits=network.accumulator_bits,
     )
@@ -73,7 +73,7 @@ def test_the_parts(program):
     parts = map_outside(program, library=read_library())
     banks = [part for part in parts if part.block == "activation banks"]
     names = [path for part in banks for path in part.instances]
-    assert len(names) == 2 + program.parameters["RESIDUALS"] * program.parameters["LANES"]
+    assert len(names) == 2 + program.parameters["RESIDUALS"] * program.timing.lanes
     (control,) = [part for part in parts if part.instances == ("",)]
     assert "array.sum_out" in control.netlist.inputs
     assert "array.x" in control.netlist.outputs

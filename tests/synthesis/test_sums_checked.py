@@ -15,7 +15,7 @@ from systopack.verify.array_bench import start_times
 from tests.verify.test_array_bench import random_tile
 
 # The dense baseline of every ratio.
-ARRAY = Array(rows=2, columns=3, alpha=1, compact=True, input_fanout=2)
+ARRAY = Array(rows=2, columns=3, alpha=1, cell="bit-serial-compact", input_fanout=2)
 
 
 def work_of(tiles):

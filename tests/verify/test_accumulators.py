@@ -75,17 +75,17 @@ def small_network(rng: np.random.Generator, *, bits: int, alpha: int) -> PackedN
         Array(rows=4, columns=3, alpha=8, accumulator_bits=16),
         Array(rows=3, columns=2, alpha=16, accumulator_bits=16),
         Array(rows=9, columns=2, alpha=12),
-        Array(rows=3, columns=4, alpha=1, cell="il"),
-        Array(rows=20, columns=33, alpha=1, cell="bl", accumulator_bits=16),
+        Array(rows=3, columns=4, alpha=1, cell="bit-serial"),
+        Array(rows=20, columns=33, alpha=1, cell="balanced", accumulator_bits=16),
         Array(rows=5, columns=3, alpha=16, cell="bit-parallel", accumulator_bits=16),
         Array(rows=1, columns=1, alpha=1, cell="bit-parallel"),
         Array(rows=70, columns=2, alpha=5),
         Array(rows=6, columns=3, alpha=16, cell="bit-parallel"),
-        Array(rows=3, columns=4, alpha=3, weight_bits=3, load_rows=2),
-        Array(rows=4, columns=2, alpha=4, weight_bits=3, cell="bl"),
+        Array(rows=3, columns=4, alpha=3, weight_bits=3),
+        Array(rows=4, columns=2, alpha=4, weight_bits=3, cell="balanced"),
         Array(rows=4, columns=5, alpha=2, weight_bits=4, cell="bit-parallel", accumulator_bits=16),
     ],
-    ids=lambda array: f"{array.name} {array.accumulator_bits} bits {array.weight_bits}",
+    ids=lambda array: f"{array.label} {array.accumulator_bits} bits {array.weight_bits}",
 )
 def test_a_small_network_on_many_arrays(array):
     rng = np.random.default_rng(11)

@@ -30,11 +30,11 @@ from systopack.verify.properties import (
 from systopack.verify.reset_properties import reset_property
 from tests.networks import network_of_positions
 
-IL = Array(rows=1, columns=1, alpha=1, cell="il")
-BL = replace(IL, cell="bl")
+IL = Array(rows=1, columns=1, alpha=1, cell="bit-serial")
+BL = replace(IL, cell="balanced")
 PARALLEL = replace(IL, cell="bit-parallel")
-COMPACT = Array(rows=1, columns=1, alpha=1, accumulator_bits=16, compact=True)
-PAIR = replace(COMPACT, columns=2, cells_per_stage=2, cells_per_accumulator=2)
+COMPACT = Array(rows=1, columns=1, alpha=1, accumulator_bits=16, cell="bit-serial-compact")
+PAIR = replace(COMPACT, columns=2, cells_per_stage=2)
 
 
 @pytest.mark.parametrize("bits", [16, 24, 32, 40])
@@ -81,13 +81,13 @@ def test_every_cell_is_proven():
     "array",
     [
         Array(rows=1, columns=1, alpha=3, accumulator_bits=16, weight_bits=2),
-        Array(rows=1, columns=1, alpha=2, cell="bl", accumulator_bits=16, weight_bits=2),
+        Array(rows=1, columns=1, alpha=2, cell="balanced", accumulator_bits=16, weight_bits=2),
         Array(rows=1, columns=1, alpha=8, cell="bit-parallel", weight_bits=2),
         COMPACT,
         replace(COMPACT, alpha=8, weight_bits=4),
-        replace(COMPACT, alpha=3, weight_bits=3, accumulator_bits=24),
+        replace(COMPACT, alpha=3, weight_bits=3, accumulator_bits=16),
         replace(PAIR, weight_bits=2),
-        replace(PAIR, alpha=2, weight_bits=2, accumulator_bits=24),
+        replace(PAIR, alpha=2, weight_bits=2, accumulator_bits=16),
     ],
     ids=lambda array: f"{array.cell}-{array.columns}-{array.alpha}-{array.weight_bits}",
 )

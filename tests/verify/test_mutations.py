@@ -88,7 +88,7 @@ def compact_outcome(verilog):
     rng = np.random.default_rng(COMPACT_SEED)
     network = random_network(rng, layers=5)
     images = random_images(rng, network, 4)
-    array = Array(rows=3, columns=3, compact=True, cells_per_stage=2)
+    array = Array(rows=3, columns=3, cell="bit-serial-compact", cells_per_stage=2)
     return verify(network, images, array=array, verilog=verilog)
 
 
@@ -106,7 +106,7 @@ def dense_outcome(verilog):
     rng = np.random.default_rng(DENSE_SEED)
     network = as_dense(random_network(rng, layers=5))
     images = random_images(rng, network, 2)
-    array = Array(rows=5, columns=3, alpha=1, compact=True, input_fanout=2)
+    array = Array(rows=5, columns=3, alpha=1, cell="bit-serial-compact", input_fanout=2)
     return verify(network, images, array=array, verilog=verilog)
 
 

@@ -18,7 +18,7 @@ ARRAYS = (
     Array(rows=1, columns=1, alpha=16),
     Array(rows=64, columns=64, alpha=16),
     Array(rows=4, columns=4, alpha=16, cell="bit-parallel"),
-    Array(rows=5, columns=5, alpha=16, cell="bl"),
+    Array(rows=5, columns=5, alpha=16, cell="balanced"),
 )
 
 

@@ -25,6 +25,6 @@ def test_a_lenet5_shift_with_random_weights_on_an_odd_array():
 
     network = random_lenet5_shift(np.random.default_rng(5), density=0.1)
     images = np.random.default_rng(6).integers(-128, 128, (1, 1, 28, 28)).astype(np.int8)
-    array = Array(rows=24, columns=20, load_rows=5, input_fanout=2)
+    array = Array(rows=24, columns=20, input_fanout=2)
     result = verify(network, images, array=array)
     assert result.passed, str(result.difference)

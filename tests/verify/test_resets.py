@@ -20,7 +20,9 @@ EVENTS = ("reset", "abort", "start", "nothing")
 ARRAYS = {
     "mx": Array(rows=2, columns=2),
     "bit-parallel": Array(rows=3, columns=2, cell="bit-parallel"),
-    "compact": Array(rows=4, columns=3, input_fanout=2, compact=True, weight_buffers=1),
+    "compact": Array(
+        rows=4, columns=3, input_fanout=2, cell="bit-serial-compact", weight_buffers=1
+    ),
 }
 
 

@@ -5,28 +5,25 @@ import pytest
 
 from systopack.errors import InvalidOptionError
 from systopack.hardware.array import Array
+from systopack.hardware.cells import CELLS
 from systopack.verify.verify import verify
 from tests.networks import random_images, random_network
 
 
 def random_array(rng: np.random.Generator) -> Array:
     rows, columns = int(rng.integers(1, 7)), int(rng.integers(1, 7))
-    cell = str(rng.choice(["mx", "bit-parallel", "bl"]))
-    input_fanout, load_rows = rng.integers(1, rows + 1, 2).tolist()
-    compact = cell == "mx" and bool(rng.integers(2))
-    shared = int(rng.integers(1, columns + 1)) if compact else 1
+    cell = str(rng.choice(["bit-serial", "bit-parallel", "balanced", "bit-serial-compact"]))
+    input_fanout = int(rng.integers(1, rows + 1))
+    shared = int(rng.integers(1, columns + 1)) if CELLS[cell].staged else 1
     sub_banks = int(rng.choice([1, 2, 4]))
     weight_buffers = int(rng.integers(1, 3))
     return Array(
         rows=rows,
         columns=columns,
         alpha=8,
-        cell=cell,  # type: ignore[arg-type]
+        cell=cell,
         input_fanout=input_fanout,
-        load_rows=load_rows if weight_buffers == 2 else None,
-        compact=compact,
         cells_per_stage=shared,
-        cells_per_accumulator=int(rng.integers(1, 3)) if shared % 2 == 0 else 1,
         weight_buffers=weight_buffers,
         sub_banks=sub_banks,
     )
@@ -57,9 +54,8 @@ def test_compact_cells_in_pairs(weight_buffers):
     array = Array(
         rows=3,
         columns=3,
-        compact=True,
+        cell="bit-serial-compact",
         cells_per_stage=2,
-        cells_per_accumulator=2,
         weight_buffers=weight_buffers,
     )
     result = verify(network, random_images(rng, network, 2), array=array)

@@ -27,7 +27,7 @@ from systopack.hardware.array import Array
 from systopack.records import Record, read_record
 
 RECORD_KIND = "energy-coefficients"
-Gating = Literal["none", "clock", "value"]
+Gating = Literal["none", "clock"]
 _ARRAY_FIELDS = tuple(item.name for item in fields(Array))
 _NEEDED = ("rows", "columns", "alpha", "accumulator_bits", "cell", "input_fanout")
 
@@ -47,8 +47,6 @@ class Coefficients:
         stopped_pj: a cell and clock cycle with its clock stopped: leakage, gate.
         load_pj: a weight written into a cell.
         hop_pj: an input word that is not zero moves past one cell, on one of its alpha wires.
-        output_pj: an output word (bias, residual, clip, requantization), memories apart.
-        control_pj: a clock cycle of all logic outside the array and the memories.
         origin: where the numbers come from: the measured netlist, or how they were interpolated.
     """
 
@@ -59,8 +57,6 @@ class Coefficients:
     stopped_pj: float
     load_pj: float
     hop_pj: float
-    output_pj: float
-    control_pj: float
     origin: str
 
     def __post_init__(self) -> None:
@@ -82,8 +78,7 @@ class MeasuredPoint:
 
     Args:
         array: what was synthesized.
-        gating: "none": all clocks run always; "clock": cells stop while no words stream;
-            "value": also a cell whose weight or whose input word is 0 holds still.
+        gating: "none": all clocks run always; "clock": cells stop while no words stream.
         clock_mhz: of the measurement.
         cell_area_um2: array area over cells, shared registers included.
         coefficients: measured.
@@ -114,8 +109,7 @@ class CoefficientTable:
     def for_array(self, array: Array, *, gating: Gating) -> MeasuredPoint:
         """The point of an array, measured or interpolated over the logarithm of its cells.
 
-        Gating and all that describes a cell must have been measured: only rows, columns and
-        rows loaded at once may differ.
+        Gating and all that describes a cell must have been measured: only the size may differ.
         Below the smallest and above the largest measured size the nearest one stands in, and
         `origin` says so.
 
@@ -123,12 +117,16 @@ class CoefficientTable:
             InvalidOptionError: no measured netlist is like the array but for its size.
         """
         alike = sorted(
-            (p for p in self.points if p.gating == gating and _kind(p.array) == _kind(array)),
+            (
+                p
+                for p in self.points
+                if p.gating == gating and _cell_design(p.array) == _cell_design(array)
+            ),
             key=lambda p: (_cells(p.array), p.array.rows),
         )
         if not alike:
             raise InvalidOptionError(
-                f"The coefficients of '{self.library}' have no array like {array.details}, with "
+                f"The coefficients of '{self.library}' have no array like {array.label}, with "
                 f"gating '{gating}'; there are: {self._names()}; measure one with "
                 "'systopack synthesize'."
             )
@@ -159,7 +157,7 @@ class CoefficientTable:
         ).write(path)
 
     def _names(self) -> str:
-        return "; ".join(f"{p.array.details} ({p.gating})" for p in self.points)
+        return "; ".join(f"{p.array.label} ({p.gating})" for p in self.points)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,20 +228,9 @@ def _flat(point: MeasuredPoint) -> dict[str, Any]:
     }
 
 
-def _kind(array: Array) -> tuple[object, ...]:
-    # An mx cell without multiplexer is an il cell.
-    cell = "il" if array.cell == "mx" and array.alpha == 1 else array.cell
-    return (
-        cell,
-        array.alpha,
-        array.accumulator_bits,
-        array.weight_bits,
-        array.compact,
-        array.cells_per_stage,
-        array.cells_per_accumulator,
-        array.weight_buffers,
-        array.input_fanout,
-    )
+def _cell_design(array: Array) -> Array:
+    """All that describes a cell: the array but for its size and its memories."""
+    return replace(array, rows=array.input_fanout, columns=array.cells_per_stage, sub_banks=1)
 
 
 def _cells(array: Array) -> int:
@@ -252,7 +239,7 @@ def _cells(array: Array) -> int:
 
 def _stand_in(point: MeasuredPoint, array: Array) -> MeasuredPoint:
     origin = (
-        f"{array.name} was not measured, the nearest size stands in: {point.coefficients.origin}"
+        f"{array.label} was not measured, the nearest size stands in: {point.coefficients.origin}"
     )
     return replace(point, array=array, coefficients=replace(point.coefficients, origin=origin))
 
@@ -271,6 +258,6 @@ def _between(low: MeasuredPoint, high: MeasuredPoint, array: Array, share: float
         cell_area_um2=mix(low.cell_area_um2, high.cell_area_um2),
         coefficients=Coefficients(
             **{name: mix(ends[0][name], ends[1][name]) for name in ends[0]},
-            origin=f"interpolated between {low.array.name} and {high.array.name}",
+            origin=f"interpolated between {low.array.label} and {high.array.label}",
         ),
     )

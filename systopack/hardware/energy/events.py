@@ -50,7 +50,6 @@ class StepEvents:
         zero_weight: cell words with the weight 0, cells outside the matrix included.
         loads: weights written into cells.
         hops: words that are not zero, times the cells that they pass.
-        outputs: output words of a layer.
         accesses: by memory.
         off_chip_bits: from and to the host.
     """
@@ -65,7 +64,6 @@ class StepEvents:
     zero_weight: float
     loads: int
     hops: float
-    outputs: int
     accesses: Mapping[str, Access]
     off_chip_bits: int
 

@@ -81,7 +81,7 @@ class Fit:
     """Coefficients and how well they predict.
 
     Args:
-        coefficients: of the array; what lies outside it is 0.
+        coefficients: of the array.
         errors: run -> predicted over measured, less 1, of runs that were kept back.
     """
 
@@ -166,8 +166,6 @@ def fit_coefficients(
             stopped_pj=found["clock"],
             load_pj=found["load"],
             hop_pj=found["hop"],
-            output_pj=0.0,
-            control_pj=0.0,
             origin=origin,
         ),
         errors=errors,

@@ -94,7 +94,7 @@ class NetworkEnergy:
     @property
     def periphery_pj(self) -> float:
         """Of it the periphery, all steps."""
-        return sum(step.parts_pj["control"] for step in self.steps)
+        return sum(step.parts_pj["periphery"] for step in self.steps)
 
     @property
     def memory_pj(self) -> float:
@@ -133,9 +133,8 @@ def energy_of(
         events: of one image.
         coefficients: measured for arrays of this kind.
         gating: "none": all cells have their clock in all cycles; "clock": only while words
-            stream or are on their way; "value": the same, with coefficients of cells that hold
-            still for zeros.
-        periphery: periphery; None: what the coefficients say of it.
+            stream or are on their way.
+        periphery: its measurement; None: not counted.
         off_chip_pj_per_bit: of the link to the host.
         technology: the table of memories; None: the one of the package.
 
@@ -154,13 +153,12 @@ def energy_of(
     pj = dict(point.coefficients.energies)
     clock_mhz = point.clock_mhz
     if periphery is not None:
-        pj["control_pj"] = periphery.pj_per_cycle
         clock_mhz = min(clock_mhz, 1000 / periphery.critical_ns)
     steps = tuple(
         StepEnergy(
             name=step.name,
             kind=step.kind,
-            parts_pj=_compute(step, pj, gating),
+            parts_pj=_compute(step, pj, gating, periphery),
             memory_pj={
                 name: access.read_bits * costs[name].read_pj_per_bit
                 + access.write_bits * costs[name].write_pj_per_bit
@@ -188,7 +186,9 @@ def energy_of(
     )
 
 
-def _compute(step: StepEvents, pj: Mapping[str, float], gating: Gating) -> dict[str, float]:
+def _compute(
+    step: StepEvents, pj: Mapping[str, float], gating: Gating, periphery: Periphery | None
+) -> dict[str, float]:
     running = step.cell_cycles if gating == "none" else step.running_cell_cycles
     return {
         "active": step.active * pj["active_pj"],
@@ -198,6 +198,5 @@ def _compute(step: StepEvents, pj: Mapping[str, float], gating: Gating) -> dict[
         "stopped": (step.cell_cycles - running) * pj["stopped_pj"],
         "load": step.loads * pj["load_pj"],
         "hop": step.hops * pj["hop_pj"],
-        "output": step.outputs * pj["output_pj"],
-        "control": step.cycles * pj["control_pj"],
+        "periphery": step.cycles * (periphery.pj_per_cycle if periphery else 0.0),
     }

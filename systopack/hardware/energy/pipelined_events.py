@@ -68,7 +68,6 @@ def pipelined_events(
         zero_weight=0.0,
         loads=0,
         hops=0.0,
-        outputs=0,
         accesses={},
         off_chip_bits=off_chip,
     )
@@ -92,7 +91,7 @@ def _unit(
 ) -> StepEvents:
     cells, work, active, hops, running, rows = 0, 0, 0.0, 0.0, 0, 0
     if isinstance(unit, LayerUnit):
-        cells, rows = unit.cells, unit.layer.matrix.rows
+        cells = unit.cells
         nonzero = activity.nonzero_words[unit.layer.name]
         work = unit.layer.matrix.nonzeros * positions
         active = active_products(unit.layer, nonzero)
@@ -113,7 +112,6 @@ def _unit(
         zero_weight=float(cells * positions - work),
         loads=0,
         hops=hops,
-        outputs=rows * positions,
         accesses=accesses,
         off_chip_bits=0,
     )

@@ -168,7 +168,6 @@ def _layer(
         zero_weight=float(entered - step.multiplications),
         loads=step.tiles * cells,
         hops=moved * array.rows,
-        outputs=layer.matrix.rows * positions,
         accesses=_merged(*parts),
         off_chip_bits=0,
     )
@@ -240,7 +239,6 @@ def _idle(
         zero_weight=0.0,
         loads=0,
         hops=0.0,
-        outputs=0,
         accesses=accesses or {},
         off_chip_bits=off_chip_bits,
     )

@@ -257,7 +257,7 @@ def _layer_unit(network: PackedNetwork, layer: MatrixLayer, array: Array) -> Lay
         number[stream.column] = index
     alpha = max(table.shape[1] for table in slots)
     feed = max(window.reads for window in windows) + 3
-    serial = 0 if array.cell == "bit-parallel" else array.partial_sum_cycles
+    serial = array.serial_cycles
     bands = _bands(layer, array, [np.where(t < 0, -1, number[t]) for t in slots], alpha)
     slowest = max(band.array_cycles + band.levels for band in bands)
     bands = tuple(
@@ -375,12 +375,12 @@ def _residual_window(layer: MatrixLayer) -> Window | None:
 def _bands(
     layer: MatrixLayer, array: Array, slots: list[NDArray[np.int64]], alpha: int
 ) -> tuple[BandCells, ...]:
-    """Tiles as equal as they can be. BL and bit-parallel cells of a band are one tile."""
+    """Tiles as equal as they can be. Balanced and bit-parallel cells of a band are one tile."""
     bands = []
     for start, band, table in zip(layer.matrix.row_starts, layer.matrix.bands, slots, strict=True):
         columns = len(table)
         block_columns, tile_rows = columns, band.rows
-        if array.cell in ("mx", "il"):
+        if array.cell_kind.sums == "lanes":
             block_columns = -(-columns // -(-columns // array.columns))
             tile_rows = -(-band.rows // -(-band.rows // array.rows))
         top = (tile_rows - 1) // array.input_fanout

@@ -8,7 +8,7 @@ from systopack.hardware.pipelined.schedule import reach
 from systopack.hardware.pipelined.units import LayerUnit, PoolUnit, Window
 from systopack.network.network import PackedNetwork
 from systopack.rtl.names import comment
-from systopack.rtl.parameters import CELL_NUMBERS, LICENSE_LINE, bits_for, stream_bits, sum_bits
+from systopack.rtl.parameters import LICENSE_LINE, bits_for, sum_bits
 from systopack.rtl.pipelined.instances import delay, instance, position, same, table
 from systopack.rtl.pipelined.program import PipelinedProgram
 
@@ -72,7 +72,7 @@ class _Top:
         yield LICENSE_LINE.rstrip()
         yield "/* verilator lint_off UNUSEDSIGNAL */  // channels that nothing reads"
         yield f"// Network {comment(self.network.name)} as a layer-pipelined accelerator, tiles:"
-        yield f"// {self.array.name}. Written for this network; the blocks are not."
+        yield f"// {self.array.label}. Written for this network; the blocks are not."
         yield f"module pipelined_accelerator #(\n    parameter GATED = 0\n) (\n{ports});"
         yield from self._host(f"u{len(program.units) - 1}")
         for number, unit in enumerate(program.units):
@@ -294,7 +294,7 @@ class _Top:
 
     def _layer(self, name: str, unit: LayerUnit) -> Iterator[str]:
         array = self.array
-        wires = stream_bits(array)
+        wires = array.cell_kind.stream_wires
         feed, out = unit.feed_cycles, unit.out_cycles
         yield from self._head(name, unit)
         yield f"    wire {name}_transfer, {name}_capture, {name}_clock;"
@@ -374,10 +374,10 @@ class _Top:
                     "ALPHA": unit.alpha,
                     "INDEX_BITS": index_bits,
                     "ACCUMULATOR_BITS": accumulator,
-                    "CELL": CELL_NUMBERS[array.cell],
+                    "CELL": array.cell_kind.number,
                     "INPUT_FANOUT": array.input_fanout,
                     "COLUMN_BITS": column_bits,
-                    "WORD_BITS": stream_bits(array),
+                    "WORD_BITS": array.cell_kind.stream_wires,
                     "SUM_BITS": sum_bits(array),
                     "CELL_WEIGHT_BITS": array.weight_bits,
                     "STREAMS": len(unit.streams),

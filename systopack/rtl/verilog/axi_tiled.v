@@ -11,36 +11,16 @@ module axi_tiled #(
     parameter ROWS = 32,
     parameter COLUMNS = 32,
     parameter ALPHA = 8,
-    parameter INDEX_BITS = 3,
     parameter ACCUMULATOR_BITS = 32,
     parameter CELL = 0,
     parameter INPUT_FANOUT = 1,
-    parameter LOAD_ROWS = 32,
-    parameter COLUMN_BITS = 5,
-    parameter BLOCK_BITS = 1,
-    parameter WORD_BITS = 1,
-    parameter SUM_BITS = 4,
-    parameter WORD_CYCLES = 8,
-    parameter PHASE_BITS = 3,
-    parameter READS = 8,
-    parameter READ_BITS = 3,
-    parameter BANKS_PER_COLUMN = 1,
-    parameter LANE_ROWS = 8,
-    parameter ROW_BITS = 3,
-    parameter LANES = 4,
-    parameter SOURCE_BITS = 5,
+    parameter CELL_WEIGHT_BITS = 8,
+    parameter CELLS_PER_STAGE = 1,
+    parameter WEIGHT_BUFFERS = 2,
     parameter RESIDUALS = 1,
-    parameter BLOCKS = 1,
-    parameter FEED = 11,
-    parameter OUT = 108,
-    parameter LOAD_WAIT = 43,
-    parameter MIN_LOAD = 9,
-    parameter MIN_RETURN = 15,
-    parameter MIN_DRAIN = 16,
     parameter ADDRESS_BITS = 12,
-    parameter PARTS = 1,
-    parameter PART_BITS = 0,
-    parameter PART_WORDS = 1 << (ADDRESS_BITS - PART_BITS),
+    parameter SUB_BANKS = 1,
+    parameter SUB_BANK_WORDS = (1 << ADDRESS_BITS) / SUB_BANKS,
     parameter AVERAGES = 1,
     parameter DESCRIPTOR_BITS = 8,
     parameter DISPLACEMENT_BITS = 12,
@@ -49,12 +29,6 @@ module axi_tiled #(
     parameter SUM_ADDRESS_BITS = 10,
     parameter WEIGHT_BITS = 10,
     parameter WEIGHT_WORDS = 1 << WEIGHT_BITS,
-    parameter CELL_WEIGHT_BITS = 8,
-    parameter COMPACT = 0,
-    parameter CELLS_PER_STAGE = 1,
-    parameter CELLS_PER_ACCUMULATOR = 1,
-    parameter WEIGHT_BUFFERS = 2,
-    parameter LOAD_COLUMNS = 1,
     parameter PROGRAM_BITS = 8,
     parameter BANK_BITS = 8,
     parameter CONFIG_BITS = 352
@@ -99,13 +73,16 @@ module axi_tiled #(
     reg                    complete;  // the last result of this run has been taken
     wire                   result_last = results == RESULTS - 1;
     wire                   given = result_valid && result_ready;
-    localparam BANKS = COLUMNS * BANKS_PER_COLUMN + (RESIDUALS != 0 ? LANES : 0);
+    localparam WORD_CYCLES = CELL == 2 ? 1 : CELL == 1 ? ACCUMULATOR_BITS : 8;
+    localparam READS = ALPHA < WORD_CYCLES ? ALPHA : WORD_CYCLES;
+    localparam LANES = ROWS < WORD_CYCLES ? 1 : (ROWS - 1) / WORD_CYCLES + 1;
+    localparam BANKS = COLUMNS * ((ALPHA - 1) / READS + 1) + RESIDUALS * LANES;
     // What only this module knows; the core has more such rules.
     generate
         if (RESULTS < 1) begin : g_wrong_results
             wrong_parameters_RESULTS_must_be_1_or_more stop ();
         end
-        if (BANK_BITS < 1 || BANK_BITS > 24 || (1 << BANK_BITS) < BANKS * PARTS) begin : g_wrong_banks
+        if (BANK_BITS < 1 || BANK_BITS > 24 || (1 << BANK_BITS) < BANKS * SUB_BANKS) begin : g_wrong_banks
             wrong_parameters_BANK_BITS_does_not_number_the_banks stop ();
         end
     endgenerate
@@ -124,7 +101,7 @@ module axi_tiled #(
                 words = 32'd1 << DESCRIPTOR_BITS;
             end
             8'd4: begin
-                banks = BANKS * PARTS;
+                banks = BANKS * SUB_BANKS;
                 words = 32'd1 << ROUTE_BITS;
             end
             8'd5, 8'd6: begin
@@ -168,25 +145,15 @@ module axi_tiled #(
 
     /* verilator lint_off PINCONNECTEMPTY */
     tiled_accelerator #(
-        .ROWS(ROWS), .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
-        .ACCUMULATOR_BITS(ACCUMULATOR_BITS), .CELL(CELL), .INPUT_FANOUT(INPUT_FANOUT),
-        .LOAD_ROWS(LOAD_ROWS), .COLUMN_BITS(COLUMN_BITS), .BLOCK_BITS(BLOCK_BITS),
-        .WORD_BITS(WORD_BITS), .SUM_BITS(SUM_BITS), .WORD_CYCLES(WORD_CYCLES),
-        .PHASE_BITS(PHASE_BITS), .READS(READS), .READ_BITS(READ_BITS),
-        .BANKS_PER_COLUMN(BANKS_PER_COLUMN), .LANE_ROWS(LANE_ROWS), .ROW_BITS(ROW_BITS),
-        .LANES(LANES), .SOURCE_BITS(SOURCE_BITS), .RESIDUALS(RESIDUALS), .BLOCKS(BLOCKS),
-        .FEED(FEED), .OUT(OUT), .LOAD_WAIT(LOAD_WAIT), .MIN_LOAD(MIN_LOAD),
-        .MIN_RETURN(MIN_RETURN), .MIN_DRAIN(MIN_DRAIN), .ADDRESS_BITS(ADDRESS_BITS), .PARTS(PARTS),
-        .PART_BITS(PART_BITS), .PART_WORDS(PART_WORDS), .AVERAGES(AVERAGES),
-        .DISPLACEMENT_BITS(DISPLACEMENT_BITS),
-        .DESCRIPTOR_BITS(DESCRIPTOR_BITS), .ROUTE_BITS(ROUTE_BITS),
+        .ROWS(ROWS), .COLUMNS(COLUMNS), .ALPHA(ALPHA), .ACCUMULATOR_BITS(ACCUMULATOR_BITS),
+        .CELL(CELL), .INPUT_FANOUT(INPUT_FANOUT), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS),
+        .CELLS_PER_STAGE(CELLS_PER_STAGE), .WEIGHT_BUFFERS(WEIGHT_BUFFERS), .RESIDUALS(RESIDUALS),
+        .ADDRESS_BITS(ADDRESS_BITS), .SUB_BANKS(SUB_BANKS), .SUB_BANK_WORDS(SUB_BANK_WORDS),
+        .AVERAGES(AVERAGES), .DESCRIPTOR_BITS(DESCRIPTOR_BITS),
+        .DISPLACEMENT_BITS(DISPLACEMENT_BITS), .ROUTE_BITS(ROUTE_BITS),
         .PARAMETER_BITS(PARAMETER_BITS), .SUM_ADDRESS_BITS(SUM_ADDRESS_BITS),
-        .WEIGHT_BITS(WEIGHT_BITS), .WEIGHT_WORDS(WEIGHT_WORDS), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS),
-        .COMPACT(COMPACT), .CELLS_PER_STAGE(CELLS_PER_STAGE),
-        .CELLS_PER_ACCUMULATOR(CELLS_PER_ACCUMULATOR), .WEIGHT_BUFFERS(WEIGHT_BUFFERS),
-        .LOAD_COLUMNS(LOAD_COLUMNS),
-        .PROGRAM_BITS(PROGRAM_BITS), .BANK_BITS(BANK_BITS),
-        .CONFIG_BITS(CONFIG_BITS)
+        .WEIGHT_BITS(WEIGHT_BITS), .WEIGHT_WORDS(WEIGHT_WORDS), .PROGRAM_BITS(PROGRAM_BITS),
+        .BANK_BITS(BANK_BITS), .CONFIG_BITS(CONFIG_BITS)
     ) core (
         .clk(clk), .reset(reset || cut), .go(go && !aborting), .started(started), .busy(busy),
         .cycles(cycles), .entered(entered), .stalled(stalled), .config_write(commit),

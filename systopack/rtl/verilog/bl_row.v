@@ -32,7 +32,7 @@ module bl_row #(
         .WEIGHT_BUFFERS(WEIGHT_BUFFERS)
     ) choice (
         .clk(clk), .x(x), .word_start(word_start), .take(take), .load(load),
-        .load_rows(1'b1), .load_index(load_index), .word(bits), .start(first), .take_weight(take_weight)
+        .load_index(load_index), .word(bits), .start(first), .take_weight(take_weight)
     );
 
     // The sign bit of the weight counts -2**(BITS - 1) in every cycle: its products are inverted

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// An array of compact cells: CELLS_PER_STAGE columns add to a sum in one cycle.
+// An array of compact cells: CELLS_PER_STAGE columns add to a sum in one cycle, in pairs where it
+// is even.
 //
 // Columns of one stage (CELLS_PER_STAGE neighbours) work in step; stage s runs s cycles behind
 // stage 0, and row r runs r / INPUT_FANOUT cycles behind row 0. Inputs enter together, sums
@@ -15,7 +16,6 @@ module compact_array #(
     parameter WEIGHT_BITS = 8,
     parameter INPUT_FANOUT = ROWS,
     parameter CELLS_PER_STAGE = 1,
-    parameter CELLS_PER_ACCUMULATOR = 1,  // 1 or 2; CELLS_PER_STAGE is a multiple
     parameter WEIGHT_BUFFERS = 2,
     parameter LOAD_COLUMNS = 1
 ) (
@@ -25,15 +25,14 @@ module compact_array #(
     input  wire                        take,        // the cycle before a tile's first one
     input  wire [ROWS*LANES-1:0]       sum_in,      // lane p of row r: p * ROWS + r
     output wire [ROWS*LANES-1:0]       sum_out,
-    input  wire [COLUMNS-1:0]          load,        // columns and rows whose next weight is written
-    input  wire [ROWS-1:0]             load_rows,
+    input  wire [COLUMNS-1:0]          load,        // columns whose next weight is written
     // Bit j of row r, weight and then index: j * ROWS + r; column after column.
     input  wire [LOAD_COLUMNS*(WEIGHT_BITS+INDEX_BITS)*ROWS-1:0] load_data
 );
     localparam STAGES = (COLUMNS - 1) / CELLS_PER_STAGE + 1;
     localparam GROUPS = (ROWS - 1) / INPUT_FANOUT + 1;
     localparam WIDTH = ALPHA * CELLS_PER_STAGE;
-    localparam SHARED = CELLS_PER_ACCUMULATOR;
+    localparam SHARED = CELLS_PER_STAGE % 2 == 0 ? 2 : 1;  // cells that share an adder
     localparam BITS = WEIGHT_BITS + INDEX_BITS;
 
     // Markers: what came s cycles ago serves stage s of the lowest rows.
@@ -81,7 +80,7 @@ module compact_array #(
                     assign weights[k*BITS+:BITS] = new_bits[(c+k)%LOAD_COLUMNS*BITS+:BITS];
                     if (c + k < COLUMNS) begin : g_used
                         assign inputs[k*ALPHA+:ALPHA] = g_group[GROUP].words[(c+k)*ALPHA+:ALPHA];
-                        assign loads[k] = load[c+k] & load_rows[r];
+                        assign loads[k] = load[c+k];
                     end else begin : g_none
                         assign inputs[k*ALPHA+:ALPHA] = {ALPHA{1'b0}};
                         assign loads[k] = 1'b0;

@@ -27,8 +27,7 @@ module multiplexer_row #(
     input  wire [ALPHA*ROWS*COLUMNS*WORD_BITS-1:0] x,
     input  wire [ROWS-1:0]                    word_start,   // with the first bit at column 0
     input  wire [ROWS-1:0]                    take,         // a cycle before a tile's first one
-    input  wire [COLUMNS-1:0]                 load,         // columns and rows that are written
-    input  wire [ROWS-1:0]                    load_rows,
+    input  wire [COLUMNS-1:0]                 load,         // columns that are written
     input  wire [INDEX_BITS*ROWS-1:0]         load_index,   // bit k of row r: k * ROWS + r
     output wire [ROWS*COLUMNS*WORD_BITS-1:0]  word,
     // [(c + k) * ROWS + r]: cycle k of a word at row r, column c of a block.
@@ -76,7 +75,7 @@ module multiplexer_row #(
             wire                   loading = |load;
             wire                   taking = |take_pattern[PATTERN-1:0];
             for (c = 0; c < COLUMNS; c = c + 1) begin : g_column
-                assign written[c*ROWS+:ROWS] = {ROWS{load[c]}} & load_rows;
+                assign written[c*ROWS+:ROWS] = {ROWS{load[c]}};
             end
             if (ALPHA == LEAVES) begin : g_full
                 assign channels = x;

@@ -34,8 +34,7 @@ module mx_row #(
     // Lane p of row r of block k: (k * ACCUMULATOR_BITS / 8 + p) * ROWS + r.
     input  wire [BLOCKS*ROWS*ACCUMULATOR_BITS/8-1:0] sum_in,
     output wire [BLOCKS*ROWS*ACCUMULATOR_BITS/8-1:0] sum_out,
-    input  wire [COLUMNS-1:0]            load,        // columns whose next weight is written,
-    input  wire [ROWS-1:0]               load_rows,   // in these rows
+    input  wire [COLUMNS-1:0]            load,        // columns whose next weight is written
     input  wire [CELL_WEIGHT_BITS*ROWS-1:0] load_weight,  // bit j of row r: j * ROWS + r
     input  wire [INDEX_BITS*ROWS-1:0]    load_index
 );
@@ -53,8 +52,7 @@ module mx_row #(
         .WEIGHT_BUFFERS(WEIGHT_BUFFERS)
     ) choice (
         .clk(clk), .x(x), .word_start(word_start), .take(take), .load(load),
-        .load_rows(load_rows), .load_index(load_index), .word(bits), .start(start),
-        .take_weight(take_weight)
+        .load_index(load_index), .word(bits), .start(start), .take_weight(take_weight)
     );
     // The same for all blocks.
     wire [BLOCKS*PATTERN-1:0] first_all = {BLOCKS{start[PATTERN-1:0]}};
@@ -76,7 +74,7 @@ module mx_row #(
     genvar c, j, k, p;
     generate
         for (c = 0; c < COLUMNS; c = c + 1) begin : g_column
-            assign written[c*ROWS+:ROWS] = {ROWS{load[c]}} & load_rows;
+            assign written[c*ROWS+:ROWS] = {ROWS{load[c]}};
         end
         for (j = 0; j <= TOP; j = j + 1) begin : g_bit
             wire [CELLS-1:0] weight;

@@ -31,7 +31,7 @@ module parallel_row #(
         .WEIGHT_BUFFERS(WEIGHT_BUFFERS)
     ) choice (
         .clk(clk), .x(x), .word_start(1'b0), .take(take), .load(load),
-        .load_rows(1'b1), .load_index(load_index), .word(words), .start(start), .take_weight(take_weight)
+        .load_index(load_index), .word(words), .start(start), .take_weight(take_weight)
     );
 
     wire [ACCUMULATOR_BITS-1:0] sums[0:COLUMNS];

@@ -84,13 +84,12 @@ module pipe_array #(
         .ROWS(ROWS), .COLUMNS(COLUMNS), .BLOCK_COLUMNS(BLOCK_COLUMNS), .OFFSET(OFFSET),
         .BLOCKS(BLOCKS), .TILE_ROWS(TILE_ROWS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
         .ACCUMULATOR_BITS(ACCUMULATOR_BITS), .CELL(CELL),
-        .INPUT_FANOUT(INPUT_FANOUT), .LOAD_ROWS(ROWS), .COLUMN_BITS(COLUMN_BITS),
-        .BLOCK_BITS(1), .WORD_BITS(WORD_BITS), .SUM_BITS(SUM_BITS),
-        .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS)
+        .INPUT_FANOUT(INPUT_FANOUT), .COLUMN_BITS(COLUMN_BITS), .WORD_BITS(WORD_BITS),
+        .SUM_BITS(SUM_BITS), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS)
     ) cells (
         .clk(clk), .word_start(word_start), .take(take), .x(x),
         .sum_in(NO_SUMS), .sum_out(block_sums), .load(load),
-        .load_column(load_column), .load_block(1'b0), .load_data(load_data)
+        .load_column(load_column), .load_data(load_data)
     );
     generate
         for (c = 0; c < OFFSET; c = c + 1) begin : g_lacking

@@ -5,7 +5,7 @@
 // A descriptor (channel base, dy, dx) turns an output position into an address; outside the image
 // the word is 0. In every word time the bank reads one word for each of its streams and sends them
 // serially to the array. In pooling it reads a word a cycle and reduces windows in place.
-// The memory is made of PARTS, each with a write port and routes of its own; the highest bits of an
+// The memory is made of SUB_BANKS, each with a write port and routes of its own; the highest bits of an
 // address say which part. All together have one read port.
 //
 // Timing, from the cycle in which `descriptor_address` is given: descriptor 1, address 2,
@@ -18,9 +18,9 @@ module stream_bank #(
     parameter WORD_BITS = 1,      // wires of a stream: 1 serial, 8 bit-parallel
     parameter TRANSPOSED = 0,     // 1: READS 8, WORD_BITS 1, a word time of 8 cycles
     parameter ADDRESS_BITS = 10,
-    parameter PARTS = 1,          // a power of two
-    parameter PART_BITS = 0,      // of an address: log2(PARTS)
-    parameter PART_WORDS = 1 << (ADDRESS_BITS - PART_BITS),
+    parameter SUB_BANKS = 1,          // a power of two
+    parameter SUB_BANK_BITS = 0,      // of an address: log2(SUB_BANKS)
+    parameter SUB_BANK_WORDS = 1 << (ADDRESS_BITS - SUB_BANK_BITS),
     parameter AVERAGES = 1,       // 0: windows are only reduced to their maximum
     parameter DESCRIPTOR_BITS = 8,
     parameter DISPLACEMENT_BITS = 12,
@@ -33,7 +33,7 @@ module stream_bank #(
     input  wire                                reset,
     // Tables, written before a run: {used, dy, dx, base} and {used, row, place in the part}.
     input  wire                                write_descriptor,
-    input  wire [PARTS-1:0]                    write_route,
+    input  wire [SUB_BANKS-1:0]                    write_route,
     input  wire [DESCRIPTOR_BITS-1:0]          table_descriptor_address,
     input  wire [ROUTE_BITS-1:0]               table_route_address,
     input  wire [TABLE_BITS-1:0]               table_data,
@@ -59,16 +59,16 @@ module stream_bank #(
     // Writing: the route entry arrives one cycle after route_address, with store_*.
     input  wire [ROUTE_BITS-1:0]               route_address,
     input  wire                                store,
-    input  wire [ADDRESS_BITS-PART_BITS-1:0]   store_offset,
+    input  wire [ADDRESS_BITS-SUB_BANK_BITS-1:0]   store_offset,
     input  wire                                store_pooled,
     input  wire                                store_image,
     input  wire [7:0]                          image_byte,
     input  wire [8*SOURCES-1:0]                row_bytes,
-    output reg  [PARTS-1:0]                    written,
-    output reg  [PARTS*(ADDRESS_BITS-PART_BITS)-1:0] written_address,
-    output reg  [8*PARTS-1:0]                  written_byte
+    output reg  [SUB_BANKS-1:0]                    written,
+    output reg  [SUB_BANKS*(ADDRESS_BITS-SUB_BANK_BITS)-1:0] written_address,
+    output reg  [8*SUB_BANKS-1:0]                  written_byte
 );
-    localparam PLACE_BITS = ADDRESS_BITS - PART_BITS;
+    localparam PLACE_BITS = ADDRESS_BITS - SUB_BANK_BITS;
     localparam MOVE = DISPLACEMENT_BITS;
     wire                    used;
     wire [MOVE-1:0]         dy, dx;
@@ -84,7 +84,7 @@ module stream_bank #(
     wire [12:0] x = {1'b0, place_x} + {{(13 - MOVE) {dx[MOVE-1]}}, dx};
     reg  [ADDRESS_BITS-1:0] address;
     reg                     in_image, in_image_late;
-    wire [8*PARTS-1:0]      stored_parts;
+    wire [8*SUB_BANKS-1:0]      stored_parts;
     wire [7:0]              stored;
     always @(posedge clk) begin
         address     <= base + place_linear;
@@ -93,16 +93,16 @@ module stream_bank #(
     end
     genvar p;
     generate
-        for (p = 0; p < PARTS; p = p + 1) begin : g_memory
-            memory #(.WIDTH(8), .ADDRESS_BITS(PLACE_BITS), .WORDS(PART_WORDS)) activations (
+        for (p = 0; p < SUB_BANKS; p = p + 1) begin : g_memory
+            memory #(.WIDTH(8), .ADDRESS_BITS(PLACE_BITS), .WORDS(SUB_BANK_WORDS)) activations (
                 .clk(clk), .write(written[p]),
                 .write_address(written_address[p*PLACE_BITS+:PLACE_BITS]),
                 .write_data(written_byte[8*p+:8]), .read_address(address[PLACE_BITS-1:0]),
                 .read_data(stored_parts[8*p+:8])
             );
         end
-        if (PARTS > 1) begin : g_choice
-            reg [PART_BITS-1:0] part;
+        if (SUB_BANKS > 1) begin : g_choice
+            reg [SUB_BANK_BITS-1:0] part;
             always @(posedge clk) part <= address[ADDRESS_BITS-1:PLACE_BITS];
             assign stored = stored_parts[8*part+:8];
         end else begin : g_whole
@@ -168,7 +168,7 @@ module stream_bank #(
     endgenerate
 
     generate
-        for (p = 0; p < PARTS; p = p + 1) begin : g_write
+        for (p = 0; p < SUB_BANKS; p = p + 1) begin : g_write
             wire                   route_used;
             wire [SOURCE_BITS-1:0] route_row;
             wire [PLACE_BITS-1:0]  route_place;

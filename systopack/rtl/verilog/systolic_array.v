@@ -4,15 +4,14 @@
 // Words of all columns enter together, sums of all rows enter together and leave together. Inside,
 // column c runs c cycles behind column 0 and row r runs r / INPUT_FANOUT cycles behind row 0.
 // A large matrix is cut into tiles that run in step: BLOCK_COLUMNS x TILE_ROWS cells each (the first
-// block of columns lacks OFFSET columns), every block of columns with sums of its own. MX and IL
-// cells only; other arrays are one tile.
+// block of columns lacks OFFSET columns), every block of columns with sums of its own. CELL 0 only;
+// other arrays are one tile.
 //
 // Latency from the first bit of a word to the first bit of its sums:
 //   BLOCK_COLUMNS + (min(ROWS, TILE_ROWS) - 1) / INPUT_FANOUT + (ALPHA > 1) cycles;
-//   COMPACT: (COLUMNS - 1) / CELLS_PER_STAGE + 1 + (ROWS - 1) / INPUT_FANOUT.
-// Throughput: one word per stream every 8 cycles (MX, IL), ACCUMULATOR_BITS (BL), 1 (parallel).
-// With WEIGHT_BUFFERS 2, column load_column of row block load_block is written while the present
-// tile runs; `take` makes the loaded tile the present one, cell by cell, just ahead of the first
+//   compact: (COLUMNS - 1) / CELLS_PER_STAGE + 1 + (ROWS - 1) / INPUT_FANOUT.
+// Throughput: one word per stream every 8 cycles (bit-serial), ACCUMULATOR_BITS (balanced), 1
+// (bit-parallel). With WEIGHT_BUFFERS 2, column load_column is written while the present tile runs; `take` makes the loaded tile the present one, cell by cell, just ahead of the first
 // word after it. With 1, cells take the next weights as they come: `load` and the first columns' in
 // the cycle of `take`, the next columns' in the next one; LOAD_COLUMNS columns and all rows at once.
 // One tile only.
@@ -26,21 +25,18 @@ module systolic_array #(
     parameter BLOCKS = 1,            // (COLUMNS + OFFSET) / BLOCK_COLUMNS
     parameter TILE_ROWS = ROWS,
     parameter ALPHA = 8,
-    parameter INDEX_BITS = 3,        // at least 1, 2**INDEX_BITS >= ALPHA
     parameter ACCUMULATOR_BITS = 32,
-    parameter CELL = 0,              // 0: MX or IL, 1: BL, 2: bit-parallel
+    parameter CELL = 0,              // 0: bit-serial, 1: balanced, 2: bit-parallel, 3: compact
     parameter INPUT_FANOUT = 1,
-    parameter LOAD_ROWS = 32,        // rows of a block
-    parameter COLUMN_BITS = 5,       // 2**COLUMN_BITS >= COLUMNS
-    parameter BLOCK_BITS = 1,        // 2**BLOCK_BITS >= blocks
-    parameter WORD_BITS = 1,         // wires of a stream: 8 bit-parallel, else 1
-    parameter SUM_BITS = 4,          // wires of a sum: lanes, 1 or ACCUMULATOR_BITS
     parameter CELL_WEIGHT_BITS = 8,  // of a cell's weight, 2..8
-    parameter COMPACT = 0,              // MX and IL cells with the fewest flip-flops; one tile
-    parameter CELLS_PER_STAGE = 1, // compact cells that add to a sum in one cycle
-    parameter CELLS_PER_ACCUMULATOR = 1,  // compact cells whose products are added up together, 1 or 2
+    parameter CELLS_PER_STAGE = 1,   // compact cells that add to a sum in one cycle
     parameter WEIGHT_BUFFERS = 2,
-    parameter LOAD_COLUMNS = 1       // WEIGHT_BUFFERS 1: CELLS_PER_STAGE
+    // These follow from the ones above; leave them alone.
+    parameter INDEX_BITS = ALPHA > 2 ? $clog2(ALPHA) : 1,
+    parameter COLUMN_BITS = COLUMNS > 2 ? $clog2(COLUMNS) : 1,
+    parameter WORD_BITS = CELL == 2 ? 8 : 1,         // wires of a stream
+    parameter SUM_BITS = CELL == 2 ? ACCUMULATOR_BITS : CELL == 1 ? 1 : ACCUMULATOR_BITS / 8,
+    parameter LOAD_COLUMNS = WEIGHT_BUFFERS == 1 ? CELLS_PER_STAGE : 1
 ) (
     input  wire                                clk,
     input  wire                                word_start,  // with the first bit of every word
@@ -48,19 +44,18 @@ module systolic_array #(
     // Channel a of the column at place p of block k: ((p * BLOCKS + k) * ALPHA + a) * WORD_BITS on;
     // with one block that is (column * ALPHA + a) * WORD_BITS.
     input  wire [BLOCK_COLUMNS*BLOCKS*ALPHA*WORD_BITS-1:0] x,
-    // A sum has byte lanes of one wire (MX, IL) or one lane (BL: one wire, bit-parallel: all bits).
+    // A sum has byte lanes of one wire (bit-serial) or one lane (balanced: a wire, bit-parallel: all).
     // Lane p of row r of block k: ((k * lanes + p) * ROWS + r) * wires of a lane on.
     input  wire [BLOCKS*ROWS*SUM_BITS-1:0]     sum_in,
     output wire [BLOCKS*ROWS*SUM_BITS-1:0]     sum_out,
     input  wire                                load,
     input  wire [COLUMN_BITS-1:0]              load_column,
-    input  wire [BLOCK_BITS-1:0]               load_block,
-    // Bit j of row i of the block, weight and then index: j * LOAD_ROWS + i; column after column.
-    input  wire [LOAD_COLUMNS*LOAD_ROWS*(CELL_WEIGHT_BITS+INDEX_BITS)-1:0] load_data
+    // Bit j of row r, weight and then index: j * ROWS + r; column after column.
+    input  wire [LOAD_COLUMNS*ROWS*(CELL_WEIGHT_BITS+INDEX_BITS)-1:0] load_data
 );
     localparam HIGHEST = ROWS < TILE_ROWS ? ROWS : TILE_ROWS;
     localparam TOP_DELAY = (HIGHEST - 1) / INPUT_FANOUT;
-    localparam MULTIPLEXER = ALPHA > 1 && COMPACT == 0 ? 1 : 0;
+    localparam MULTIPLEXER = ALPHA > 1 && CELL != 3 ? 1 : 0;
     localparam STREAM = COLUMNS * WORD_BITS;
     localparam LOAD_BITS = CELL_WEIGHT_BITS + INDEX_BITS;
 
@@ -86,7 +81,7 @@ module systolic_array #(
     wire [COLUMNS-1:0] load_columns = load ? COLUMN_0 << load_column : {COLUMNS{1'b0}};
 
     // Weights on their way to the rows.
-    wire [LOAD_COLUMNS*LOAD_ROWS*LOAD_BITS-1:0] coming;
+    wire [LOAD_COLUMNS*ROWS*LOAD_BITS-1:0] coming;  // bit j of row r at j * ROWS + r
     generate
         if (WEIGHT_BUFFERS == 1) begin : g_wave
             load_skew #(
@@ -121,25 +116,15 @@ module systolic_array #(
     );
 
     generate
-        if (CELL == 0 && COMPACT != 0) begin : g_compact
-            wire [ROWS-1:0]           load_rows;
-            wire [LOAD_COLUMNS*LOAD_BITS*ROWS-1:0] data;  // bit j of row r at j * ROWS + r
-            for (r = 0; r < ROWS; r = r + 1) begin : g_row
-                assign load_rows[r] = {{(32 - BLOCK_BITS) {1'b0}}, load_block} == r / LOAD_ROWS;
-                for (a = 0; a < LOAD_COLUMNS * LOAD_BITS; a = a + 1) begin : g_data
-                    assign data[a*ROWS+r] = coming[a*LOAD_ROWS+r%LOAD_ROWS];
-                end
-            end
+        if (CELL == 3) begin : g_compact
             compact_array #(
                 .ROWS(ROWS), .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
-                .LANES(SUM_BITS), .WEIGHT_BITS(CELL_WEIGHT_BITS),
-                .INPUT_FANOUT(INPUT_FANOUT),
-                .CELLS_PER_STAGE(CELLS_PER_STAGE),
-                .CELLS_PER_ACCUMULATOR(CELLS_PER_ACCUMULATOR),
-                .WEIGHT_BUFFERS(WEIGHT_BUFFERS), .LOAD_COLUMNS(LOAD_COLUMNS)
+                .LANES(SUM_BITS), .WEIGHT_BITS(CELL_WEIGHT_BITS), .INPUT_FANOUT(INPUT_FANOUT),
+                .CELLS_PER_STAGE(CELLS_PER_STAGE), .WEIGHT_BUFFERS(WEIGHT_BUFFERS),
+                .LOAD_COLUMNS(LOAD_COLUMNS)
             ) cells (
                 .clk(clk), .x(x), .word_start(word_start), .take(take), .sum_in(entering),
-                .sum_out(leaving), .load(load_columns), .load_rows(load_rows), .load_data(data)
+                .sum_out(leaving), .load(load_columns), .load_data(coming)
             );
         end else if (CELL == 0) begin : g_mx
             // All rows as one set of vectors, cell (r, c) at c * ROWS + r. Inputs move up from
@@ -152,10 +137,9 @@ module systolic_array #(
                                  + (REST + INPUT_FANOUT - 1) / INPUT_FANOUT;
             wire [ALPHA*CELLS-1:0]  cell_x;
             wire [REGISTERS-1:0]    bottom;
-            wire [ROWS-1:0]         row_start, row_take, load_rows;
+            wire [ROWS-1:0]         row_start, row_take;
             wire [REGISTERS-1:0]    start_now, take_now;
             reg  [REGISTERS-1:0]    held_start, held_take;
-            wire [LOAD_BITS*ROWS-1:0] data;  // bit j of row r at j * ROWS + r
             for (r = 0; r < REGISTERS; r = r + 1) begin : g_bottom
                 assign bottom[r] = r % TILE_REGISTERS == 0;
             end
@@ -217,14 +201,6 @@ module systolic_array #(
                                 + r % TILE_ROWS / INPUT_FANOUT;
                 assign row_start[r] = start_now[MINE];
                 assign row_take[r] = take_now[MINE];
-                assign load_rows[r] = {{(32 - BLOCK_BITS) {1'b0}}, load_block} == r / LOAD_ROWS;
-            end
-            for (a = 0; a < LOAD_BITS; a = a + 1) begin : g_data
-                // A step of at least 1: wrong parameters end in a message, not in an endless loop.
-                for (r = 0; r < ROWS; r = r + (LOAD_ROWS < 1 ? 1 : LOAD_ROWS)) begin : g_block
-                    localparam PART = ROWS - r < LOAD_ROWS ? ROWS - r : LOAD_ROWS;
-                    assign data[a*ROWS+r+:PART] = coming[a*LOAD_ROWS+:PART];
-                end
             end
             mx_row #(
                 .ROWS(ROWS), .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
@@ -234,8 +210,8 @@ module systolic_array #(
             ) cells (
                 .clk(clk), .x(cell_x), .word_start(row_start), .take(row_take),
                 .sum_in(entering), .sum_out(leaving), .load(load_columns),
-                .load_rows(load_rows), .load_weight(data[CELL_WEIGHT_BITS*ROWS-1:0]),
-                .load_index(data[CELL_WEIGHT_BITS*ROWS+:INDEX_BITS*ROWS])
+                .load_weight(coming[CELL_WEIGHT_BITS*ROWS-1:0]),
+                .load_index(coming[CELL_WEIGHT_BITS*ROWS+:INDEX_BITS*ROWS])
             );
         end else begin : g_rows
             for (r = 0; r < ROWS; r = r + 1) begin : g_row
@@ -262,13 +238,10 @@ module systolic_array #(
                     assign row_start = g_row[r-1].row_start;
                     assign row_take = g_row[r-1].row_take;
                 end
-                wire [COLUMNS-1:0]   row_load;
                 wire [LOAD_BITS-1:0] row_data;
                 for (a = 0; a < LOAD_BITS; a = a + 1) begin : g_data
-                    assign row_data[a] = coming[a*LOAD_ROWS+r%LOAD_ROWS];
+                    assign row_data[a] = coming[a*ROWS+r];
                 end
-                assign row_load = {{(32 - BLOCK_BITS) {1'b0}}, load_block} == r / LOAD_ROWS
-                                ? load_columns : {COLUMNS{1'b0}};
                 if (CELL == 1) begin : g_bl
                     bl_row #(
                         .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
@@ -277,7 +250,7 @@ module systolic_array #(
                     ) cells (
                         .clk(clk), .x(row_x), .word_start(row_start), .take(row_take),
                         .sum_in(entering[r*SUM_BITS+:SUM_BITS]),
-                        .sum_out(leaving[r*SUM_BITS+:SUM_BITS]), .load(row_load),
+                        .sum_out(leaving[r*SUM_BITS+:SUM_BITS]), .load(load_columns),
                         .load_weight(row_data[CELL_WEIGHT_BITS-1:0]),
                         .load_index(row_data[CELL_WEIGHT_BITS+:INDEX_BITS])
                     );
@@ -289,7 +262,7 @@ module systolic_array #(
                     ) cells (
                         .clk(clk), .x(row_x), .take(row_take),
                         .sum_in(entering[r*SUM_BITS+:SUM_BITS]),
-                        .sum_out(leaving[r*SUM_BITS+:SUM_BITS]), .load(row_load),
+                        .sum_out(leaving[r*SUM_BITS+:SUM_BITS]), .load(load_columns),
                         .load_weight(row_data[CELL_WEIGHT_BITS-1:0]),
                         .load_index(row_data[CELL_WEIGHT_BITS+:INDEX_BITS])
                     );

@@ -12,53 +12,34 @@ module tiled_accelerator #(
     parameter ROWS = 32,
     parameter COLUMNS = 32,
     parameter ALPHA = 8,
-    parameter INDEX_BITS = 3,
     parameter ACCUMULATOR_BITS = 32,
-    parameter CELL = 0,
+    parameter CELL = 0,               // 0: bit-serial, 1: balanced, 2: bit-parallel, 3: compact
     parameter INPUT_FANOUT = 1,
-    parameter LOAD_ROWS = 32,
-    parameter COLUMN_BITS = 5,
-    parameter BLOCK_BITS = 1,
-    parameter WORD_BITS = 1,
-    parameter SUM_BITS = 4,
-    parameter WORD_CYCLES = 8,
-    parameter PHASE_BITS = 3,
-    parameter READS = 8,              // streams of a bank: min(ALPHA, WORD_CYCLES)
-    parameter READ_BITS = 3,
-    parameter BANKS_PER_COLUMN = 1,   // ceil(ALPHA / READS)
-    parameter LANE_ROWS = 8,          // rows of an output lane: min(ROWS, WORD_CYCLES)
-    parameter ROW_BITS = 3,           // 2**ROW_BITS >= LANE_ROWS
-    parameter LANES = 4,              // ceil(ROWS / LANE_ROWS)
-    parameter SOURCE_BITS = 5,        // 2**SOURCE_BITS >= LANES * LANE_ROWS
+    parameter CELL_WEIGHT_BITS = 8,
+    parameter CELLS_PER_STAGE = 1,
+    parameter WEIGHT_BUFFERS = 2,
     parameter RESIDUALS = 1,          // 1: the network has residual additions
-    parameter BLOCKS = 1,
-    parameter FEED = 11,
-    parameter OUT = 108,
-    parameter LOAD_WAIT = 43,
-    parameter MIN_LOAD = 9,
-    parameter MIN_RETURN = 15,
-    parameter MIN_DRAIN = 16,
     parameter ADDRESS_BITS = 12,      // words of a bank
-    parameter PARTS = 1,              // of a bank, each with a write port
-    parameter PART_BITS = 0,
-    parameter PART_WORDS = 1 << (ADDRESS_BITS - PART_BITS),
+    parameter SUB_BANKS = 1,          // of a bank, each with a write port
+    parameter SUB_BANK_WORDS = (1 << ADDRESS_BITS) / SUB_BANKS,
     parameter AVERAGES = 1,           // 0: the network pools by maximum alone
     parameter DESCRIPTOR_BITS = 8,
     parameter DISPLACEMENT_BITS = 12, // of dy and dx, two's complement
     parameter ROUTE_BITS = 8,
-    parameter PARAMETER_BITS = 8,     // row tiles times 2**ROW_BITS
-    parameter SUM_ADDRESS_BITS = 10,  // positions times 2**ROW_BITS
+    parameter PARAMETER_BITS = 8,     // row tiles times rows of a lane
+    parameter SUM_ADDRESS_BITS = 10,  // positions times rows of a lane
     parameter WEIGHT_BITS = 10,       // tiles times loads of a tile
     parameter WEIGHT_WORDS = 1 << WEIGHT_BITS,
-    parameter CELL_WEIGHT_BITS = 8,
-    parameter COMPACT = 0,
-    parameter CELLS_PER_STAGE = 1,
-    parameter CELLS_PER_ACCUMULATOR = 1,
-    parameter WEIGHT_BUFFERS = 2,
-    parameter LOAD_COLUMNS = 1,
     parameter PROGRAM_BITS = 8,
     parameter BANK_BITS = 8,
-    parameter CONFIG_BITS = 352       // the widest memory word
+    parameter CONFIG_BITS = 352,      // the widest memory word
+    // These follow from the ones above; leave them alone.
+    parameter WORD_CYCLES = CELL == 2 ? 1 : CELL == 1 ? ACCUMULATOR_BITS : 8,
+    parameter READS = ALPHA < WORD_CYCLES ? ALPHA : WORD_CYCLES,  // streams of a bank
+    parameter BANKS_PER_COLUMN = (ALPHA - 1) / READS + 1,
+    parameter LANE_ROWS = ROWS < WORD_CYCLES ? ROWS : WORD_CYCLES,  // rows of an output lane
+    parameter LANES = (ROWS - 1) / LANE_ROWS + 1,
+    parameter SUB_BANK_BITS = $clog2(SUB_BANKS)
 ) (
     input  wire                    clk,
     input  wire                    reset,
@@ -87,66 +68,52 @@ module tiled_accelerator #(
     output wire                    words_captured,
     output wire [8*LANES*LANE_ROWS-1:0] words,
     // By bank and part.
-    output wire [(COLUMNS*BANKS_PER_COLUMN+RESIDUALS*LANES)*PARTS-1:0] written,
-    output wire [(COLUMNS*BANKS_PER_COLUMN+RESIDUALS*LANES)*PARTS*(ADDRESS_BITS-PART_BITS)-1:0]
+    output wire [(COLUMNS*BANKS_PER_COLUMN+RESIDUALS*LANES)*SUB_BANKS-1:0] written,
+    output wire [(COLUMNS*BANKS_PER_COLUMN+RESIDUALS*LANES)*SUB_BANKS*(ADDRESS_BITS-SUB_BANK_BITS)-1:0]
                                    written_address,
-    output wire [(COLUMNS*BANKS_PER_COLUMN+RESIDUALS*LANES)*PARTS*8-1:0] written_byte
+    output wire [(COLUMNS*BANKS_PER_COLUMN+RESIDUALS*LANES)*SUB_BANKS*8-1:0] written_byte
 );
     localparam BANKS = COLUMNS * BANKS_PER_COLUMN;
     localparam SOURCES = LANES * LANE_ROWS;
+    localparam SOURCE_BITS = SOURCES > 2 ? $clog2(SOURCES) : 1;
     localparam ACC = ACCUMULATOR_BITS;
-    localparam PLACE_BITS = ADDRESS_BITS - PART_BITS;
+    localparam PLACE_BITS = ADDRESS_BITS - SUB_BANK_BITS;
     localparam TABLE_BITS = 1 + ADDRESS_BITS
                           + (2 * DISPLACEMENT_BITS > SOURCE_BITS ? 2 * DISPLACEMENT_BITS : SOURCE_BITS);
-    localparam LOAD_BITS = LOAD_COLUMNS * LOAD_ROWS * (CELL_WEIGHT_BITS + INDEX_BITS);
-    localparam LOADS = (COLUMNS - 1) / LOAD_COLUMNS + 1;  // of a block of rows
+    localparam INDEX_BITS = ALPHA > 2 ? $clog2(ALPHA) : 1;
+    localparam PHASE_BITS = WORD_CYCLES > 2 ? $clog2(WORD_CYCLES) : 1;
+    localparam READ_BITS = READS > 2 ? $clog2(READS) : 1;
+    localparam ROW_BITS = LANE_ROWS > 2 ? $clog2(LANE_ROWS) : 1;
+    localparam WORD_BITS = CELL == 2 ? 8 : 1;
+    localparam SUM_BITS = CELL == 2 ? ACC : CELL == 1 ? 1 : ACC / 8;
+    localparam LOAD_COLUMNS = WEIGHT_BUFFERS == 1 ? CELLS_PER_STAGE : 1;
+    localparam LOAD_BITS = LOAD_COLUMNS * ROWS * (CELL_WEIGHT_BITS + INDEX_BITS);
+    localparam LOADS = (COLUMNS - 1) / LOAD_COLUMNS + 1;
+    localparam COLUMN_BITS = COLUMNS > 2 ? $clog2(COLUMNS) : 1;
 
-    // What OUT, LOAD_WAIT and the waits in word times have to be at least, from the array.
-    localparam LATENCY = (COLUMNS - 1) / CELLS_PER_STAGE + 1
-                       + (ROWS - 1) / INPUT_FANOUT + (ALPHA > 1 && COMPACT == 0 ? 1 : 0);
-    localparam COMPLETE = FEED + 1 + LATENCY + (CELL == 2 ? 0 : ACC);
-    // The last row of block b takes its weight over this late, counted from its own load: most of
-    // all in the first or in the last block, or in the one before where the last one is not full.
-    localparam FIRST_LAG = ((LOAD_ROWS < ROWS ? LOAD_ROWS : ROWS) - 1) / INPUT_FANOUT;
-    localparam NEXT_LAG = BLOCKS < 2 ? 0
-        : ((BLOCKS - 1) * LOAD_ROWS - 1) / INPUT_FANOUT - (BLOCKS - 2) * COLUMNS;
-    localparam LAST_LAG = (ROWS - 1) / INPUT_FANOUT - (BLOCKS - 1) * COLUMNS;
-    localparam LAG_1 = FIRST_LAG > NEXT_LAG ? FIRST_LAG : NEXT_LAG;
-    localparam LAG = LAG_1 > LAST_LAG ? LAG_1 : LAST_LAG;
-    localparam SWAP_1 = 1 + (ALPHA > 1 && COMPACT == 0 ? 1 : 0) + LAG;
-    localparam SWAP = WEIGHT_BUFFERS == 1 ? 0 : SWAP_1 > 1 ? SWAP_1 : 1;
-    localparam LEAST_LOAD = SWAP + LOADS * BLOCKS;  // cycles
+    // Delays in cycles, waits in word times (docs/hardware/tiled.md).
+    localparam MULTIPLEXER = ALPHA > 1 && CELL != 3 ? 1 : 0;
+    localparam TOP_DELAY = (ROWS - 1) / INPUT_FANOUT;
+    localparam LATENCY = (COLUMNS - 1) / CELLS_PER_STAGE + 1 + TOP_DELAY + MULTIPLEXER;
+    localparam FEED = (READS > LANE_ROWS ? READS : LANE_ROWS) + 3;
+    localparam OUT = FEED + 1 + LATENCY + (CELL == 2 ? 0 : ACC);
+    localparam SWAP = WEIGHT_BUFFERS == 1 ? 0 : 1 + MULTIPLEXER + TOP_DELAY;
+    localparam LOAD_WAIT = FEED + SWAP - 1;
+    localparam MIN_LOAD = (SWAP + LOADS - 1) / WORD_CYCLES + 1;
+    localparam MIN_RETURN = (OUT + 5) / WORD_CYCLES + 1;
+    localparam MIN_DRAIN = (OUT + LANE_ROWS + 6) / WORD_CYCLES + 1;
 
     // Parameters that contradict each other stop elaboration: the module that is asked for then is
     // not there, and its name is the message.
     generate
-        if (ROWS < 1 || COLUMNS < 1 || ALPHA < 1 || WORD_CYCLES < 1) begin : g_wrong_size
-            wrong_parameters_ROWS_COLUMNS_ALPHA_and_WORD_CYCLES_must_be_1_or_more stop ();
+        if (ROWS < 1 || COLUMNS < 1 || ALPHA < 1) begin : g_wrong_size
+            wrong_parameters_ROWS_COLUMNS_and_ALPHA_must_be_1_or_more stop ();
         end
-        if ((CELL == 2 && (WORD_CYCLES != 1 || WORD_BITS != 8 || SUM_BITS != ACC))
-            || (CELL == 1 && (WORD_CYCLES != ACC || WORD_BITS != 1 || SUM_BITS != 1))
-            || (CELL == 0 && (WORD_CYCLES != 8 || WORD_BITS != 1 || 8 * SUM_BITS != ACC))
-            || CELL < 0 || CELL > 2) begin : g_wrong_cell
-            wrong_parameters_CELL_does_not_fit_WORD_CYCLES_WORD_BITS_SUM_BITS_ACCUMULATOR_BITS stop ();
+        if (CELL < 0 || CELL > 3 || ACC % 8 != 0) begin : g_wrong_cell
+            wrong_parameters_CELL_must_be_0_to_3_and_ACCUMULATOR_BITS_whole_bytes stop ();
         end
-        if (READS != (ALPHA < WORD_CYCLES ? ALPHA : WORD_CYCLES)
-            || BANKS_PER_COLUMN != (ALPHA + READS - 1) / READS) begin : g_wrong_reads
-            wrong_parameters_READS_and_BANKS_PER_COLUMN_do_not_follow_from_ALPHA_and_WORD_CYCLES stop ();
-        end
-        if (LANE_ROWS != (ROWS < WORD_CYCLES ? ROWS : WORD_CYCLES)
-            || LANES != (ROWS + LANE_ROWS - 1) / LANE_ROWS) begin : g_wrong_lanes
-            wrong_parameters_LANE_ROWS_and_LANES_do_not_follow_from_ROWS_and_WORD_CYCLES stop ();
-        end
-        if (LOAD_ROWS < 1 || BLOCKS != (ROWS + LOAD_ROWS - 1) / LOAD_ROWS) begin : g_wrong_blocks
-            wrong_parameters_BLOCKS_does_not_follow_from_ROWS_and_LOAD_ROWS stop ();
-        end
-        if ((1 << INDEX_BITS) < ALPHA || (1 << COLUMN_BITS) < COLUMNS || (1 << BLOCK_BITS) < BLOCKS
-            || (1 << PHASE_BITS) < WORD_CYCLES || (1 << READ_BITS) < READS
-            || (1 << ROW_BITS) < LANE_ROWS || (1 << SOURCE_BITS) < SOURCES) begin : g_wrong_bits
-            wrong_parameters_a_number_of_bits_is_too_small_for_what_it_counts stop ();
-        end
-        if (PARTS != 1 << PART_BITS || ADDRESS_BITS <= PART_BITS
-            || PART_WORDS > 1 << PLACE_BITS || WEIGHT_WORDS > 1 << WEIGHT_BITS
+        if (1 << SUB_BANK_BITS != SUB_BANKS || ADDRESS_BITS <= SUB_BANK_BITS
+            || SUB_BANK_WORDS > 1 << PLACE_BITS || WEIGHT_WORDS > 1 << WEIGHT_BITS
             || PLACE_BITS > 20 || WEIGHT_BITS > 20 || PROGRAM_BITS > 20 || PARAMETER_BITS > 20
             || DESCRIPTOR_BITS > 16 || ROUTE_BITS > 16) begin : g_wrong_memory
             wrong_parameters_a_memory_has_more_words_than_its_address_reaches stop ();
@@ -155,39 +122,23 @@ module tiled_accelerator #(
             || CONFIG_BITS < 11 + 2 * ACC) begin : g_wrong_port
             wrong_parameters_CONFIG_BITS_is_less_than_the_widest_memory_word stop ();
         end
-        if (FEED != (READS > LANE_ROWS ? READS : LANE_ROWS) + 3) begin : g_wrong_delay
-            wrong_parameters_FEED_does_not_follow_from_READS_and_LANE_ROWS stop ();
+        if (INPUT_FANOUT < 1 || INPUT_FANOUT > ROWS || CELLS_PER_STAGE < 1
+            || CELLS_PER_STAGE > COLUMNS || (CELLS_PER_STAGE != 1 && CELL != 3)) begin : g_wrong_share
+            wrong_parameters_INPUT_FANOUT_or_CELLS_PER_STAGE_does_not_fit_ROWS_COLUMNS_CELL stop ();
         end
-        if (OUT != COMPLETE) begin : g_wrong_out
-            wrong_parameters_OUT_does_not_follow_from_FEED_and_the_size_of_the_array stop ();
-        end
-        if (INPUT_FANOUT < 1 || INPUT_FANOUT > ROWS || LOAD_ROWS > ROWS
-            || CELLS_PER_STAGE < 1 || CELLS_PER_STAGE > COLUMNS
-            || CELLS_PER_ACCUMULATOR < 1 || CELLS_PER_ACCUMULATOR > 2) begin : g_wrong_share
-            wrong_parameters_more_rows_or_columns_together_than_there_are stop ();
-        end
-        if (WEIGHT_BUFFERS < 1 || WEIGHT_BUFFERS > 2 || CELL_WEIGHT_BITS < 2 || CELL_WEIGHT_BITS > 8
-            || (WEIGHT_BUFFERS == 1 && BLOCKS != 1)) begin : g_wrong_weights
+        if (WEIGHT_BUFFERS < 1 || WEIGHT_BUFFERS > 2 || CELL_WEIGHT_BITS < 2 || CELL_WEIGHT_BITS > 8)
+        begin : g_wrong_weights
             wrong_parameters_WEIGHT_BUFFERS_1_or_2_CELL_WEIGHT_BITS_2_to_8_do_not_hold stop ();
         end
-        if (LOAD_WAIT != FEED + SWAP - 1 || MIN_LOAD * WORD_CYCLES < LEAST_LOAD) begin : g_wrong_wait
-            wrong_parameters_LOAD_WAIT_or_MIN_LOAD_does_not_follow_from_the_size_of_the_array stop ();
+        if (RESIDUALS < 0 || RESIDUALS > 1 || AVERAGES < 0 || AVERAGES > 1) begin : g_wrong_flag
+            wrong_parameters_RESIDUALS_and_AVERAGES_must_be_0_or_1 stop ();
         end
-        if (MIN_RETURN * WORD_CYCLES < OUT + 6 || MIN_DRAIN * WORD_CYCLES < OUT + LANE_ROWS + 7)
-        begin : g_wrong_return
-            wrong_parameters_MIN_RETURN_or_MIN_DRAIN_is_less_than_OUT_asks_for stop ();
-        end
-        if (RESIDUALS < 0 || RESIDUALS > 1 || AVERAGES < 0 || AVERAGES > 1 || COMPACT < 0 || COMPACT > 1)
-        begin : g_wrong_flag
-            wrong_parameters_RESIDUALS_AVERAGES_and_COMPACT_must_be_0_or_1 stop ();
-        end
-        if ((COMPACT == 0 && (CELLS_PER_STAGE != 1 || CELLS_PER_ACCUMULATOR != 1))
-            || CELLS_PER_STAGE % CELLS_PER_ACCUMULATOR != 0
-            || (COMPACT != 0 && CELL != 0)) begin : g_wrong_compact
-            wrong_parameters_columns_that_share_a_register_do_not_fit_COMPACT_and_CELL stop ();
-        end
-        if (LOAD_COLUMNS != (WEIGHT_BUFFERS == 1 ? CELLS_PER_STAGE : 1)) begin : g_wrong_load
-            wrong_parameters_LOAD_COLUMNS_does_not_follow_from_WEIGHT_BUFFERS stop ();
+        if (WORD_CYCLES != (CELL == 2 ? 1 : CELL == 1 ? ACC : 8)
+            || READS != (ALPHA < WORD_CYCLES ? ALPHA : WORD_CYCLES)
+            || BANKS_PER_COLUMN != (ALPHA - 1) / READS + 1
+            || LANE_ROWS != (ROWS < WORD_CYCLES ? ROWS : WORD_CYCLES)
+            || LANES != (ROWS - 1) / LANE_ROWS + 1) begin : g_wrong_derived
+            wrong_parameters_a_derived_parameter_was_set stop ();
         end
     endgenerate
 
@@ -249,14 +200,12 @@ module tiled_accelerator #(
     wire [WEIGHT_BITS-1:0] weight_address;
     wire                   load;
     wire [COLUMN_BITS-1:0] load_column;
-    wire [BLOCK_BITS-1:0]  load_block;
     wire [LOAD_BITS-1:0]   load_data;
     weight_loader #(
-        .COLUMNS(LOADS), .COLUMN_BITS(COLUMN_BITS), .BLOCKS(BLOCKS), .BLOCK_BITS(BLOCK_BITS),
-        .WAIT(LOAD_WAIT), .ADDRESS_BITS(WEIGHT_BITS)
+        .COLUMNS(LOADS), .COLUMN_BITS(COLUMN_BITS), .WAIT(LOAD_WAIT), .ADDRESS_BITS(WEIGHT_BITS)
     ) loader (
         .clk(clk), .reset(reset), .run_start(run_start), .start((WEIGHT_BUFFERS == 2 && run_start) || (op_start && is_tile)),
-        .address(weight_address), .load(load), .load_column(load_column), .load_block(load_block)
+        .address(weight_address), .load(load), .load_column(load_column)
     );
     memory #(
         .WIDTH(LOAD_BITS), .ADDRESS_BITS(WEIGHT_BITS), .WORDS(WEIGHT_WORDS)
@@ -351,10 +300,10 @@ module tiled_accelerator #(
     assign words = row_bytes;
 
     // The routes of every part; they count on through all banks.
-    wire [(BANKS+RESIDUALS*LANES)*PARTS-1:0] route_writes;
+    wire [(BANKS+RESIDUALS*LANES)*SUB_BANKS-1:0] route_writes;
     genvar q;
     generate
-        for (q = 0; q < (BANKS + RESIDUALS * LANES) * PARTS; q = q + 1) begin : g_route
+        for (q = 0; q < (BANKS + RESIDUALS * LANES) * SUB_BANKS; q = q + 1) begin : g_route
             assign route_writes[q] = config_write && config_memory == 3'd4
                                    && {{(32 - BANK_BITS) {1'b0}}, config_bank} == q;
         end
@@ -372,14 +321,14 @@ module tiled_accelerator #(
                 wire mine = {{(32 - BANK_BITS) {1'b0}}, config_bank} == BANK;
                 stream_bank #(
                     .READS(READS), .READ_BITS(READ_BITS), .WORD_BITS(WORD_BITS),
-                    .TRANSPOSED(TRANSPOSED), .ADDRESS_BITS(ADDRESS_BITS), .PARTS(PARTS), .PART_BITS(PART_BITS),
-                    .PART_WORDS(PART_WORDS), .AVERAGES(AVERAGES), .TABLE_BITS(TABLE_BITS),
+                    .TRANSPOSED(TRANSPOSED), .ADDRESS_BITS(ADDRESS_BITS), .SUB_BANKS(SUB_BANKS), .SUB_BANK_BITS(SUB_BANK_BITS),
+                    .SUB_BANK_WORDS(SUB_BANK_WORDS), .AVERAGES(AVERAGES), .TABLE_BITS(TABLE_BITS),
                     .DESCRIPTOR_BITS(DESCRIPTOR_BITS), .DISPLACEMENT_BITS(DISPLACEMENT_BITS),
                     .ROUTE_BITS(ROUTE_BITS), .SOURCES(SOURCES), .SOURCE_BITS(SOURCE_BITS)
                 ) bank (
                     .clk(clk), .reset(reset),
                     .write_descriptor(config_write && config_memory == 3'd3 && mine),
-                    .write_route(route_writes[BANK*PARTS+:PARTS]),
+                    .write_route(route_writes[BANK*SUB_BANKS+:SUB_BANKS]),
                     .table_descriptor_address(config_address[DESCRIPTOR_BITS-1:0]),
                     .table_route_address(config_address[ROUTE_BITS-1:0]),
                     .table_data(config_data[TABLE_BITS-1:0]),
@@ -393,9 +342,9 @@ module tiled_accelerator #(
                     .route_address(route_now[ROUTE_BITS-1:0]), .store(store),
                     .store_offset(store_offset[PLACE_BITS-1:0]), .store_pooled(pooled_6),
                     .store_image(image_1), .image_byte(image_byte_1), .row_bytes(row_bytes),
-                    .written(written[BANK*PARTS+:PARTS]),
-                    .written_address(written_address[BANK*PARTS*PLACE_BITS+:PARTS*PLACE_BITS]),
-                    .written_byte(written_byte[8*BANK*PARTS+:8*PARTS])
+                    .written(written[BANK*SUB_BANKS+:SUB_BANKS]),
+                    .written_address(written_address[BANK*SUB_BANKS*PLACE_BITS+:SUB_BANKS*PLACE_BITS]),
+                    .written_byte(written_byte[8*BANK*SUB_BANKS+:8*SUB_BANKS])
                 );
                 for (a = 0; a < READS; a = a + 1) begin : g_channel
                     if (i * READS + a < ALPHA) begin : g_used
@@ -411,16 +360,12 @@ module tiled_accelerator #(
     localparam SUM_LANES = SUM_BITS / LANE_BITS;
     wire [ROWS*SUM_BITS-1:0] sum_in, sum_out;
     systolic_array #(
-        .ROWS(ROWS), .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
-        .ACCUMULATOR_BITS(ACC), .CELL(CELL), .INPUT_FANOUT(INPUT_FANOUT),
-        .LOAD_ROWS(LOAD_ROWS), .COLUMN_BITS(COLUMN_BITS), .BLOCK_BITS(BLOCK_BITS),
-        .WORD_BITS(WORD_BITS), .SUM_BITS(SUM_BITS), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS),
-        .COMPACT(COMPACT), .CELLS_PER_STAGE(CELLS_PER_STAGE),
-        .CELLS_PER_ACCUMULATOR(CELLS_PER_ACCUMULATOR), .WEIGHT_BUFFERS(WEIGHT_BUFFERS),
-        .LOAD_COLUMNS(LOAD_COLUMNS)
+        .ROWS(ROWS), .COLUMNS(COLUMNS), .ALPHA(ALPHA), .ACCUMULATOR_BITS(ACC), .CELL(CELL),
+        .INPUT_FANOUT(INPUT_FANOUT), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS),
+        .CELLS_PER_STAGE(CELLS_PER_STAGE), .WEIGHT_BUFFERS(WEIGHT_BUFFERS)
     ) array (
         .clk(clk), .word_start(word_start), .take(take), .x(x), .sum_in(sum_in),
-        .sum_out(sum_out), .load(load), .load_column(load_column), .load_block(load_block),
+        .sum_out(sum_out), .load(load), .load_column(load_column),
         .load_data(load_data)
     );
 
@@ -494,14 +439,14 @@ module tiled_accelerator #(
                 wire [WORD_BITS-1:0] stream;
                 stream_bank #(
                     .READS(1), .READ_BITS(1), .WORD_BITS(WORD_BITS),
-                    .ADDRESS_BITS(ADDRESS_BITS), .PARTS(PARTS), .PART_BITS(PART_BITS),
-                    .PART_WORDS(PART_WORDS), .AVERAGES(AVERAGES), .TABLE_BITS(TABLE_BITS),
+                    .ADDRESS_BITS(ADDRESS_BITS), .SUB_BANKS(SUB_BANKS), .SUB_BANK_BITS(SUB_BANK_BITS),
+                    .SUB_BANK_WORDS(SUB_BANK_WORDS), .AVERAGES(AVERAGES), .TABLE_BITS(TABLE_BITS),
                     .DESCRIPTOR_BITS(DESCRIPTOR_BITS), .DISPLACEMENT_BITS(DISPLACEMENT_BITS),
                     .ROUTE_BITS(ROUTE_BITS), .SOURCES(SOURCES), .SOURCE_BITS(SOURCE_BITS)
                 ) bank (
                     .clk(clk), .reset(reset),
                     .write_descriptor(config_write && config_memory == 3'd3 && mine_too),
-                    .write_route(route_writes[BANK*PARTS+:PARTS]),
+                    .write_route(route_writes[BANK*SUB_BANKS+:SUB_BANKS]),
                     .table_descriptor_address(config_address[DESCRIPTOR_BITS-1:0]),
                     .table_route_address(config_address[ROUTE_BITS-1:0]),
                     .table_data(config_data[TABLE_BITS-1:0]),
@@ -518,9 +463,9 @@ module tiled_accelerator #(
                     .route_address(route_now[ROUTE_BITS-1:0]), .store(store),
                     .store_offset(store_offset[PLACE_BITS-1:0]), .store_pooled(pooled_6),
                     .store_image(image_1), .image_byte(image_byte_1), .row_bytes(row_bytes),
-                    .written(written[BANK*PARTS+:PARTS]),
-                    .written_address(written_address[BANK*PARTS*PLACE_BITS+:PARTS*PLACE_BITS]),
-                    .written_byte(written_byte[8*BANK*PARTS+:8*PARTS])
+                    .written(written[BANK*SUB_BANKS+:SUB_BANKS]),
+                    .written_address(written_address[BANK*SUB_BANKS*PLACE_BITS+:SUB_BANKS*PLACE_BITS]),
+                    .written_byte(written_byte[8*BANK*SUB_BANKS+:8*SUB_BANKS])
                 );
             end else begin : g_no_residual
                 assign residual = 8'd0;

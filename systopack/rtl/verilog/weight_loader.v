@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes the weights of the next tile into the array, column after column, block after block.
+// Writes the weights of the next tile into the array, column after column.
 //
 // `start` is the first cycle of a tile (or of a run); WAIT cycles later the first address is
 // given, so that the load follows the wave in which the array takes the present weights over. Where
@@ -8,8 +8,6 @@
 module weight_loader #(
     parameter COLUMNS = 32,
     parameter COLUMN_BITS = 5,
-    parameter BLOCKS = 1,
-    parameter BLOCK_BITS = 1,
     parameter WAIT = 10,
     parameter ADDRESS_BITS = 10
 ) (
@@ -19,32 +17,26 @@ module weight_loader #(
     input  wire                    start,
     output wire [ADDRESS_BITS-1:0] address,
     output reg                     load,         // a cycle after the address, as the data
-    output reg  [COLUMN_BITS-1:0]  load_column,
-    output reg  [BLOCK_BITS-1:0]   load_block
+    output reg  [COLUMN_BITS-1:0]  load_column
 );
     wire                    begin_now;
     reg                     running;
     reg  [COLUMN_BITS-1:0]  column;
-    reg  [BLOCK_BITS-1:0]   block;
     reg  [ADDRESS_BITS-1:0] next_address;
     valid_line #(.CYCLES(WAIT)) wait_line (
         .clk(clk), .reset(reset), .in(start), .out(begin_now)
     );
     wire step = begin_now || running;
     wire [COLUMN_BITS-1:0] column_now = begin_now ? {COLUMN_BITS{1'b0}} : column;
-    wire [BLOCK_BITS-1:0]  block_now = begin_now ? {BLOCK_BITS{1'b0}} : block;
     wire column_ends = {{(32 - COLUMN_BITS) {1'b0}}, column_now} == COLUMNS - 1;
-    wire block_ends = {{(32 - BLOCK_BITS) {1'b0}}, block_now} == BLOCKS - 1;
     assign address = next_address;
     always @(posedge clk) begin
         load <= step && !reset;
         load_column <= column_now;
-        load_block <= block_now;
         if (step) begin
             next_address <= next_address + 1'b1;
             column <= column_ends ? {COLUMN_BITS{1'b0}} : column_now + 1'b1;
-            block <= column_ends ? block_now + 1'b1 : block_now;
-            running <= !(column_ends && block_ends);
+            running <= !column_ends;
         end
         if (run_start) begin
             next_address <= {ADDRESS_BITS{1'b0}};

@@ -183,7 +183,7 @@ def check_cells_fit_device(array: Array, device: Ecp5Device) -> None:
     least = array.weight_buffers * cells * (array.weight_bits + index_bits)
     if least > device.luts:
         raise InvalidOptionError(
-            f"The cells of array '{array.name}' hold weights and indices in {least:,} flip-flops, "
+            f"The cells of array '{array.label}' hold weights and indices in {least:,} flip-flops, "
             f"but {device.name} has {device.luts:,}; choose a smaller array or a larger device."
         )
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One cell against `sum + weight * chosen word`, for every weight, index, word and partial sum; or
-// two compact cells with one accumulator against the sum with both products.
+// two compact cells with one adder against the sum with both products.
 //
 // Words follow each other without a gap. The word from cycle START on is checked; whatever was in
 // the cell before, the words before it and the words after it are free. `holds` must stay 1.
@@ -13,21 +13,20 @@ module cell_proof #(
     parameter WORD_BITS = 1,
     parameter SUM_BITS = 4,
     parameter CELL_WEIGHT_BITS = 8,
-    parameter COMPACT = 0,
-    parameter CELLS_PER_ACCUMULATOR = 1
+    parameter CELLS_PER_ADDER = 1
 ) (
     input  wire                       clk,
-    input  wire [CELLS_PER_ACCUMULATOR*ALPHA*WORD_BITS-1:0] x,
+    input  wire [CELLS_PER_ADDER*ALPHA*WORD_BITS-1:0] x,
     input  wire [SUM_BITS-1:0]        sum_in,
-    input  wire [CELLS_PER_ACCUMULATOR*(CELL_WEIGHT_BITS+INDEX_BITS)-1:0] load_bits,
+    input  wire [CELLS_PER_ADDER*(CELL_WEIGHT_BITS+INDEX_BITS)-1:0] load_bits,
     output wire                       holds
 );
     localparam START = CELL == 2 ? 4 : 2 * WORD_CYCLES;
-    localparam LATE = ALPHA > 1 && COMPACT == 0 ? 1 : 0;
+    localparam LATE = ALPHA > 1 && CELL != 3 ? 1 : 0;
     localparam SERIAL = CELL == 2 ? 1 : ACCUMULATOR_BITS;
     localparam END = START + LATE + 1 + SERIAL;
     localparam READS = CELL == 2 ? 1 : 8;
-    localparam COLUMNS = CELLS_PER_ACCUMULATOR;
+    localparam COLUMNS = CELLS_PER_ADDER;
     localparam BITS = CELL_WEIGHT_BITS + INDEX_BITS;
     localparam LEAVES = 1 << INDEX_BITS;
 
@@ -36,11 +35,10 @@ module cell_proof #(
     wire       load = cycle == START - 3;
     wire       take = cycle == START - 1;
     wire [SUM_BITS-1:0] sum_out;
-    wire       load_rows = 1'b1;
     wire [CELL_WEIGHT_BITS-1:0] load_weight = load_bits[CELL_WEIGHT_BITS-1:0];
     wire [INDEX_BITS-1:0]       load_index = load_bits[BITS-1:CELL_WEIGHT_BITS];
     generate
-        if (COMPACT != 0) begin : g_compact
+        if (CELL == 3) begin : g_compact
             compact_cell #(
                 .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS), .LANES(SUM_BITS),
                 .WEIGHT_BITS(CELL_WEIGHT_BITS), .COLUMNS(COLUMNS)

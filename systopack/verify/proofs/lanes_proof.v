@@ -25,7 +25,7 @@ module lanes_proof #(
     reg  [6:0] cycle = 0;
     wire       word_start = cycle % WORD_CYCLES == 0;
     wire [SUM_BITS-1:0] sum_out;
-    wire                load_index = 1'b0, load_rows = 1'b1;
+    wire                load_index = 1'b0;
     wire                low, high;
     generate
         if (CELL == 0) begin : g_mx

@@ -23,7 +23,6 @@ module multiplexer_proof #(
     wire [COLUMNS*WORD_BITS-1:0]  word;
     wire [MARKERS-1:0]            start;
     wire [COLUMNS-1:0]            take_weight;
-    wire                          load_rows = 1'b1;
     wire [INDEX_BITS*COLUMNS-1:0] index, next_index;  // bit b of column c at b * COLUMNS + c
     multiplexer_row #(
         .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS), .WORD_BITS(WORD_BITS),

@@ -17,7 +17,7 @@ module parallel_proof #(
 );
     wire [ACCUMULATOR_BITS-1:0]        sum_out;
     wire signed [CELL_WEIGHT_BITS-1:0] weight, next_weight;
-    wire                               load_index = 1'b0, load_rows = 1'b1;
+    wire                               load_index = 1'b0;
     parallel_row #(
         .COLUMNS(1), .ALPHA(1), .INDEX_BITS(1), .ACCUMULATOR_BITS(ACCUMULATOR_BITS),
         .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS)

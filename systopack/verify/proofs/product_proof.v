@@ -28,7 +28,7 @@ module product_proof #(
     wire       x = CELL == 1 && phase >= 8 ? sign : x_bit;
     wire       take = take_wish && last;
     wire [SUM_BITS-1:0] sum_out;
-    wire       word_start = phase == 6'd0, load_index = 1'b0, load_rows = 1'b1;
+    wire       word_start = phase == 6'd0, load_index = 1'b0;
     generate
         if (CELL == 0) begin : g_mx
             mx_row #(

@@ -24,8 +24,6 @@ ONES = Coefficients(
     stopped_pj=0.125,
     load_pj=8.0,
     hop_pj=0.25,
-    output_pj=16.0,
-    control_pj=32.0,
     origin="by hand",
 )
 
@@ -62,7 +60,10 @@ def test_a_size_between_is_interpolated_over_the_logarithm_and_says_so():
     found = table(point(8), point(32, 3.0)).for_array(Array(rows=16, columns=16), gating="clock")
     assert found.coefficients.active_pj == pytest.approx(8.0)  # halfway of 4 and 12
     assert found.cell_area_um2 == pytest.approx(200.0)
-    assert "interpolated between mx 8x8 alpha 8 and mx 32x32 alpha 8" in found.coefficients.origin
+    assert (
+        "interpolated between bit-serial 8x8 alpha 8 and bit-serial 32x32 alpha 8"
+        in found.coefficients.origin
+    )
 
 
 def test_outside_the_nearest_size_stands_in_and_says_so():
@@ -71,16 +72,14 @@ def test_outside_the_nearest_size_stands_in_and_says_so():
     assert "was not measured, the nearest size stands in" in found.coefficients.origin
 
 
-def test_an_mx_cell_without_multiplexer_is_an_il_cell():
-    measured = replace(point(8, cell="il", alpha=1))
-    found = table(measured).for_array(Array(rows=8, columns=8, alpha=1), gating="clock")
-    assert found == measured
-
-
 def test_an_array_of_another_kind_is_refused():
-    with pytest.raises(InvalidOptionError, match=r"no array like mx 8x8 alpha 4, .*gating 'clock'"):
+    with pytest.raises(
+        InvalidOptionError, match=r"no array like bit-serial 8x8 alpha 4, .*gating 'clock'"
+    ):
         table(point(8)).for_array(Array(rows=8, columns=8, alpha=4), gating="clock")
-    with pytest.raises(InvalidOptionError, match=r"1 weights a cell .* there are: .* 2 weights a"):
+    with pytest.raises(
+        InvalidOptionError, match=r"weight buffers 1, with .* there are: bit-serial 8x8 alpha 8"
+    ):
         table(point(8)).for_array(Array(rows=8, columns=8, weight_buffers=1), gating="clock")
 
 
