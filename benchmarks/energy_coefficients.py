@@ -168,13 +168,7 @@ def measure(
 
 
 def _key(point: MeasuredPoint) -> str:
-    array = point.array
-    together = "two products an accumulator, " if array.cells_per_accumulator == 2 else ""
-    weights = "one weight a cell, " if array.weight_buffers == 1 else ""
-    return (
-        f"{array.label}, {array.cells_per_stage} columns a sum register, {together}"
-        f"{array.input_fanout} rows an input register, {weights}{point.gating}"
-    )
+    return f"{point.array.label}, gating {point.gating}"
 
 
 def main() -> None:

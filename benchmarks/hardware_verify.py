@@ -10,15 +10,14 @@ case that is named is measured anew, the others stay in the record as they are.
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import tempfile
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from _bench import arguments, kept_cases, save, timed
 
 from systopack.data.open import open_data
 from systopack.hardware.array import Array
@@ -27,10 +26,8 @@ from systopack.hardware.tiled import count_tiled
 from systopack.network.file import load
 from systopack.network.packaged import network_file
 from systopack.network.reference import quantize_images
-from systopack.records import Record, sha256_of_file
+from systopack.records import sha256_of_file
 from systopack.verify.verify import Organisation, verify
-
-OUT = Path(__file__).parent / "records" / "hardware_verify.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +43,7 @@ class Case:
 
 
 ONE_WEIGHT = {"input_fanout": 32, "weight_buffers": 1, "sub_banks": 2}
-COMPACT = {"compact": True, "cells_per_stage": 8, "cells_per_accumulator": 2, **ONE_WEIGHT}
+COMPACT = {"cell": "bit-serial-compact", "cells_per_stage": 8, **ONE_WEIGHT}
 
 
 CASES = {
@@ -98,9 +95,7 @@ def measure(case: Case, data: Path) -> dict[str, Any]:
     images = quantize_images(network, pixels)
     with tempfile.TemporaryDirectory() as cache:
         os.environ["XDG_CACHE_HOME"] = cache
-        started = time.perf_counter()
-        found = verify(network, images, array=array, organisation=case.organisation)
-        seconds = time.perf_counter() - started
+        found, seconds = timed(verify, network, images, array=array, organisation=case.organisation)
     if not found.passed:
         raise SystemExit(f"{case.network}, {case.organisation}: {found.difference}")
     model = (
@@ -126,20 +121,19 @@ def measure(case: Case, data: Path) -> dict[str, Any]:
 
 def main() -> None:
     """Measure the cases and write the record."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__, data=True)
     parser.add_argument("cases", nargs="*", choices=[*CASES, []], default=[])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     options = parser.parse_args()
-    kept = json.loads(OUT.read_text())["figures"] if OUT.exists() else {}
-    figures = {name: kept[name] for name in CASES if name in kept}
-    for name in options.cases or CASES:
+    figures = kept_cases("hardware_verify")
+    asked = list(options.cases or CASES)
+    for name in asked:
         figures[name] = measure(CASES[name], options.data)
-        print(name, figures[name], flush=True)
-        Record(
-            kind="hardware_verify",
-            figures={case: figures[case] for case in CASES if case in figures},
-            configuration={"measured_now": list(options.cases or CASES)},
-        ).write(OUT)
+        save(
+            "hardware_verify",
+            {case: figures[case] for case in CASES if case in figures},
+            configuration={"measured_now": asked},
+            seed=None,
+        )
 
 
 if __name__ == "__main__":

@@ -1,27 +1,16 @@
-"""Make the tables of docs/fpga.md from benchmarks/records/fpga_lenet.json.
-
-python tools/fpga_table.py          writes them into docs/fpga.md
-python tools/fpga_table.py --check  fails where docs/fpga.md differs
-"""
+"""The tables of docs/fpga.md, from benchmarks/records/fpga_lenet.json."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import pages
+from pages import Figures
 
-from systopack.records import read_record
-
-ROOT = Path(__file__).resolve().parents[1]
-RECORD = ROOT / "benchmarks" / "records" / "fpga_lenet.json"
-PAGE = ROOT / "docs" / "fpga.md"
-Figures = dict[str, Any]
+from systopack.report.text import markdown_table
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
     """A Markdown table."""
-    return "\n".join(pages.table(header, rows)) + "\n"
+    return "\n".join(markdown_table(header, rows)) + "\n"
 
 
 def designs(figures: Figures) -> str:
@@ -41,7 +30,7 @@ def designs(figures: Figures) -> str:
     return table(header, rows)
 
 
-def blocks(figures: Figures) -> str:
+def block_use(figures: Figures) -> str:
     """Use of each block of the fastest design."""
     rows = [
         [name, f"{use['luts']:,}", f"{use['flip_flops']:,}", str(use["block_rams"])]
@@ -74,7 +63,7 @@ def text(record: Figures) -> str:
     """All tables, and the sentence about the simulation."""
     figures, configuration = record["figures"], record["configuration"]
     one = figures["designs"][figures["best"]]
-    parts = [designs(figures), blocks(figures), amd(figures)]
+    parts = [designs(figures), block_use(figures), amd(figures)]
     asked = configuration["clock_mhz"]
     parts.append(
         f"Device {configuration['device']}. nextpnr aimed at {asked:g} MHz"
@@ -97,6 +86,6 @@ def text(record: Figures) -> str:
     return "\n".join(part for part in parts if part)
 
 
-if __name__ == "__main__":
-    found = text(read_record(RECORD)).splitlines()
-    pages.write_or_check(PAGE, pages.with_blocks(PAGE.read_text(), {"fpga": found}))
+def blocks() -> dict[str, list[str]]:
+    """All of it, as the record has it."""
+    return {"fpga": text(pages.record("fpga_lenet")).splitlines()}

@@ -1,28 +1,11 @@
-"""Make the tables of docs/packing.md from the records in benchmarks/records.
-
-python tools/packing_tables.py          writes the tables into docs/packing.md
-python tools/packing_tables.py --check  fails where docs/packing.md differs
-"""
+"""The tables of docs/packing.md."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import pages
-
-from systopack.records import read_record
-
-ROOT = Path(__file__).resolve().parents[1]
-RECORDS = ROOT / "benchmarks" / "records"
-PAGE = ROOT / "docs" / "packing.md"
-Figures = dict[str, Any]
-
-
-def table(header: str, rows: list[list[str]]) -> list[str]:
-    """A Markdown table; the header's cells are parted by ` | `."""
-    return pages.table(header.split(" | "), rows)
+from pages import Figures, mean, table
 
 
 def pair(entry: Figures) -> str:
@@ -74,8 +57,8 @@ def bands(figures: Figures) -> list[str]:
                 str(len(cut)),
                 str(own),
                 str(whole),
-                f"{sum(band['l2'] for band, _ in cut) / len(cut):.4f}",
-                f"{sum(l2 for _, l2 in cut) / len(cut):.4f}",
+                f"{mean(band['l2'] for band, _ in cut):.4f}",
+                f"{mean(l2 for _, l2 in cut):.4f}",
             ]
         )
     return table(
@@ -87,57 +70,61 @@ def bands(figures: Figures) -> list[str]:
 _CELLS = ("packed_cells", "whole_packed_cells")
 
 
-def n_of_m(figures: Figures, configuration: Figures) -> list[str]:
+def n_of_m(record: Figures) -> list[str]:
     """The published permutation search and this one."""
-    rows = [
-        [f"published, `{name}`", f"{kept:.3f}", f"{efficacy:.1f}", f"{seconds:g} (V100)"]
-        for name, (kept, efficacy, seconds) in configuration["published"].items()
+    runs = [
+        *((f"published, `{of['search']}`", "g", "V100", of) for of in _published(record)),
+        *((_search(of), ".2f", "CPU", of) for of in record["figures"]["searches"]),
     ]
-    for name, row in figures.items():
-        if isinstance(row, dict):
-            policy, limit = name.rsplit(" ", 1)
-            what = f"`{policy}`" + ("" if limit == "None" else f", limit {limit} s")
-            rows.append(
-                [
-                    what,
-                    f"{row['magnitude']:.3f}",
-                    f"{row['efficacy_percent']:.1f}",
-                    f"{row['seconds_s']:.2f} (CPU)",
-                ]
-            )
+    rows = [
+        [
+            what,
+            f"{of['magnitude']:.3f}",
+            f"{of['efficacy_percent']:.1f}",
+            f"{of['seconds_s']:{form}} ({machine})",
+        ]
+        for what, form, machine, of in runs
+    ]
     return table("search | magnitude kept | efficacy % | seconds", rows)
+
+
+def _published(record: Figures) -> list[Figures]:
+    return list(record["configuration"]["published"])
+
+
+def _search(of: Figures) -> str:
+    limit = of["time_limit_s"]
+    return f"`{of['policy']}`" + ("" if limit is None else f", limit {limit} s")
 
 
 def speed(figures: Figures) -> list[str]:
     """Seconds of whole calls, and proofs."""
+    large, tensor = figures["large"], figures["tensor_program"]
     rows = [
         [
-            f"{size}, `least-loss`, gamma 0.5",
-            f"median {figures[f'{size} median_ms']:.1f} ms, "
-            f"least {figures[f'{size} least_ms']:.1f} ms",
+            f"{of['rows']}x{of['columns']}, `{of['policy']}`, gamma 0.5",
+            f"median {of['median_ms']:.1f} ms"
+            + (f", least {of['least_ms']:.1f} ms" if "least_ms" in of else ""),
         ]
-        for size in ("512x512", "512x4608")
+        for of in figures["calls"]
     ]
-    large = figures["4096x14336"]
     rows += [
         [
-            "4096x14336 at 10 %",
+            f"{large['rows']}x{large['columns']} at 10 %",
             f"{large['seconds_s']:.1f} s, peak of the process {large['peak_over_matrix']:.2f} "
             "times the matrix",
         ],
         [
-            "`authors` as a plain tensor program, 512x512",
-            f"{figures['tensor 512x512 seconds_s']:.0f} s, "
-            f"{figures['tensor over default 512x512']:.0f} times the default policy",
+            f"`authors` as a plain tensor program, {tensor['rows']}x{tensor['columns']}",
+            f"{tensor['seconds_s']:.0f} s, {tensor['over_default']:.0f} times the default policy",
         ],
     ]
     rows += [
         [
-            f"{name}, `best`",
-            f"{row['groups']} groups, bound {row['bound_groups']}, {row['seconds_s']:.2f} s",
+            f"gamma 0 {of['rows']}x{of['columns']}, `best`",
+            f"{of['groups']} groups, bound {of['bound_groups']}, {of['seconds_s']:.2f} s",
         ]
-        for name, row in figures.items()
-        if name.startswith("gamma 0 ")
+        for of in figures["exact"]
     ]
     return table("what | measured", rows)
 
@@ -157,7 +144,7 @@ def decoder(figures: Figures) -> list[str]:
                 str(len(found)),
                 "-".join(str(count) for count in dict.fromkeys((groups[0], groups[-1]))),
                 str(found[0]["groups_lower_bound"]),
-                f"{sum(layer['squared_norm_kept'] for layer in found) / len(found):.3f}",
+                f"{mean(layer['squared_norm_kept'] for layer in found):.3f}",
                 f"{seconds[len(seconds) // 2]:.2f}",
             ]
         )
@@ -184,10 +171,9 @@ def quality(figures: Figures) -> list[str]:
     return table("matrix | bound | `authors` | `least-loss` | `best`, 1 s | `best`, 10 s", rows)
 
 
-BLOCKS: dict[str, tuple[str, Callable[..., list[str]]]] = {
+BLOCKS: Mapping[str, tuple[str, Callable[[Figures], list[str]]]] = {
     "layers": ("packing_layers", layers),
     "bands": ("packing_layers", bands),
-    "n-of-m": ("packing_n_of_m", n_of_m),
     "speed": ("packing_speed", speed),
     "decoder": ("packing_decoder", decoder),
     "quality": ("packing_quality", quality),
@@ -196,18 +182,8 @@ BLOCKS: dict[str, tuple[str, Callable[..., list[str]]]] = {
 
 def blocks() -> dict[str, list[str]]:
     """Every table as the records have it."""
-    machines = set()
-    found = {}
-    for name, (kind, make) in BLOCKS.items():
-        record = read_record(RECORDS / f"{kind}.json")
-        machines.add(f"{record['machine']['processor']}, {record['machine']['cores']} cores")
-        inputs = [record["figures"]]
-        if make is n_of_m:
-            inputs.append(record["configuration"])
-        found[name] = make(*inputs)
-    found["machine"] = [f"Measured on: {'; '.join(sorted(machines))}."]
+    found = {name: make(pages.figures(of)) for name, (of, make) in BLOCKS.items()}
+    found["n-of-m"] = n_of_m(pages.record("packing_n_of_m"))
+    records = dict.fromkeys(of for of, _ in BLOCKS.values())
+    found["machine"] = [pages.machines([*records, "packing_n_of_m"])]
     return found
-
-
-if __name__ == "__main__":
-    pages.write_or_check(PAGE, pages.with_blocks(PAGE.read_text(), blocks()))

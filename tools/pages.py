@@ -3,14 +3,43 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+from systopack.records import read_record
+from systopack.report.text import markdown_table
+
+ROOT = Path(__file__).resolve().parents[1]
+RECORDS = ROOT / "benchmarks" / "records"
+Figures = Mapping[str, Any]
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """A Markdown table, line by line."""
-    lines = [f"| {' | '.join(header)} |", "|" + "---|" * len(header)]
-    return [*lines, *(f"| {' | '.join(row)} |" for row in rows)]
+def record(name: str) -> dict[str, Any]:
+    """A record of the checkout, by its path without suffix."""
+    return read_record(RECORDS / f"{name}.json")
+
+
+def figures(name: str) -> dict[str, Any]:
+    """The figures of a record of the checkout."""
+    return dict(record(name)["figures"])
+
+
+def machines(names: Iterable[str]) -> str:
+    """The sentence about the machines that records come from."""
+    found = {f"{m['processor']}, {m['cores']} cores" for m in (record(n)["machine"] for n in names)}
+    return f"Measured on: {'; '.join(sorted(found))}."
+
+
+def table(header: str, rows: Sequence[Sequence[str]]) -> list[str]:
+    """A Markdown table; the header's cells are parted by ` | `."""
+    return markdown_table(header.split(" | "), rows)
+
+
+def mean(values: Iterable[float]) -> float:
+    """The arithmetic mean."""
+    found = list(values)
+    return sum(found) / len(found)
 
 
 def with_blocks(text: str, blocks: Mapping[str, Sequence[str]]) -> str:
@@ -23,11 +52,3 @@ def with_blocks(text: str, blocks: Mapping[str, Sequence[str]]) -> str:
         before, _, rest = text.partition(start)
         text = before + block + rest.partition(end)[2]
     return text
-
-
-def write_or_check(page: Path, wanted: str) -> None:
-    """Write the page; with --check on the command line, fail where it differs."""
-    if "--check" not in sys.argv[1:]:
-        page.write_text(wanted)
-    elif page.read_text() != wanted:
-        sys.exit(f"{page.name} does not show the records; run this script without --check.")
