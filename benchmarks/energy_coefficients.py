@@ -41,7 +41,7 @@ from systopack.network.file import load
 from systopack.network.network import PackedNetwork
 from systopack.network.packaged import network_file
 from systopack.network.reference import quantize_images
-from systopack.records import read_record
+from systopack.records import STORE, read_record
 from systopack.synthesis.asic import Options, map_array
 from systopack.synthesis.delays import Delays, propagate
 from systopack.synthesis.gate_simulation import GateSimulation
@@ -50,7 +50,6 @@ from systopack.synthesis.power import energy
 from systopack.synthesis.workload import Workload, record_runs, simulate_workload, workload
 from systopack.verify.array_bench import ArrayTile, start_times
 
-RECORDS = Path(__file__).resolve().parent / "records"
 KEPT_BACK = (
     "layer1.0.conv2",
     "layer1.2.conv1",
@@ -185,7 +184,7 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="cells that are not compact, instead")
     parser.add_argument("--gating", choices=["clock", "none"], nargs="+", default=["clock"])
     options = parser.parse_args()
-    path = RECORDS / options.name
+    path = STORE / options.name
     library = read_library(options.library)
     pixels = open_data(options.data).test_images[:4]
     networks = {

@@ -24,6 +24,7 @@ from systopack.files import read_file, sha256_of, write_atomically
 from systopack.version import VERSION
 
 RECORD_VERSION = 1
+STORE = Path(__file__).resolve().parent / "records_data"  # all that figures and tables come from
 _SUFFIXES = {  # of what a command makes or reads in the first place; the others: .spk
     **dict.fromkeys(("train", "combine", "import", "pack"), ".safetensors"),
     "report": ".html",

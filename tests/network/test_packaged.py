@@ -7,7 +7,7 @@ import pytest
 
 from systopack.errors import InvalidFileError
 from systopack.network.file import load
-from systopack.network.packaged import network_file, packaged_names, record_beside
+from systopack.network.packaged import network_file, packaged_names, record_beside, record_file
 from systopack.records import sha256_of_file
 
 NAMES = packaged_names()
@@ -21,7 +21,7 @@ def test_there_are_some():
 @pytest.mark.parametrize("name", NAMES)
 def test_file_and_record_belong_together(name):
     path = network_file(Path(f"zoo:{name}"))
-    record = json.loads(path.with_suffix(".json").read_text())
+    record = json.loads(record_file(name).read_text())
     assert sha256_of_file(path) in record["outputs"].values()
     network = load(path)
     figures = record["figures"]
