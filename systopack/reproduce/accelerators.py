@@ -105,19 +105,19 @@ def show(rows: Rows, notes: Notes) -> Section:
     if notes.node_nm is not None:
         node = technology.nearest_node(notes.node_nm)
     runs, others = _runs(rows), published.accelerators
+    beside = "" if notes.periphery else " (not measured here)"
     return Section(
         title="Against published accelerators",
         text=(
-            "Frames per joule as published, and with the energy scaled to "
-            f"{node.nm:g} nm at its nominal supply (Stillmaker and Baas 2017; 28 nm counts as "
-            "32 nm, 22 nm as 20 nm), from the published supply where there is one. Boards are not "
-            "scaled in any other way. Where a source gives only a bound, the bound stands. Ours "
-            f"(tiled: {HEADLINE.name}; pipelined: {PIPELINED.name}) is the array, the memories "
-            "and, of the tiled accelerator, the periphery "
-            f"{'' if notes.periphery else '(not measured here) '}at gate level; a measured chip pays for its clock tree, wires and pins as well "
-            "(docs/silicon.md has allowances). The clock is that of the slower of array and "
-            "periphery; the periphery of the layer-pipelined accelerator was not measured, and is "
-            "taken to be as slow.",
+            f"Frames per joule as published, and with the energy scaled to {node.nm:g} nm at its "
+            "nominal supply (Stillmaker and Baas 2017; 28 nm counts as 32 nm, 22 nm as 20 nm), "
+            "from the published supply where there is one. Boards are not scaled in any other "
+            "way. Where a source gives only a bound, the bound stands. Ours (tiled: "
+            f"{HEADLINE.name}; pipelined: {PIPELINED.name}) is the array, the memories and, of "
+            f"the tiled accelerator{beside}, the periphery at gate level; a measured chip pays "
+            "for its clock tree, wires and pins as well (docs/silicon.md has allowances). The "
+            "clock is that of the slower of array and periphery; the periphery of the "
+            "layer-pipelined accelerator was not measured, and is taken to be as slow.",
             "At 8 bits. The MLPerf Tiny entries run a smaller network than ours, a ResNet-8 (12.5 "
             "million products an image, the dense ResNet-20 40.6 million), and report accuracy on "
             "the 200 images of that benchmark.",

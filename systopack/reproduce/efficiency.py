@@ -85,13 +85,14 @@ def show_energy(rows: Rows, notes: Notes) -> Section:
     return Section(
         title=title,
         text=(
-            f"Energy of a frame, {notes.library} at gate level, real activations where images were "
-            f"given; of the tiled accelerator at design point {HEADLINE.name}, of the "
-            f"layer-pipelined one, whose cells hold two weights, at {PIPELINED.name}. Memories are "
-            "those of the cited table, their leakage not included (docs/energy.md). The tiled "
-            "accelerator loads its weights for every image, the layer-pipelined one keeps them, and its images follow each other "
-            "without a gap. Periphery: banks, output lanes and control; '-' where it was not "
-            "measured. The clock is that of the slower of array and periphery.",
+            f"Energy of a frame, {notes.library} at gate level, real activations where images "
+            f"were given; of the tiled accelerator at design point {HEADLINE.name}, of the "
+            f"layer-pipelined one, whose cells hold two weights, at {PIPELINED.name}. Memories "
+            "are those of the cited table, their leakage not included (docs/energy.md). The "
+            "tiled accelerator loads its weights for every image, the layer-pipelined one keeps "
+            "them, and its images follow each other without a gap. Periphery: banks, output "
+            "lanes and control; '-' where it was not measured. The clock is that of the slower "
+            "of array and periphery.",
         ),
         tables=(
             table_of(

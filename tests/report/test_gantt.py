@@ -108,7 +108,7 @@ def test_rows_of_the_tiled_accelerator_follow_each_other_to_its_end(rows):
     count = count_tiled(network, array=replace(ARRAY, rows=rows))
     schedule = tiled_schedule(count, design="packed")
     assert schedule.cycles == count.cycles
-    assert schedule.arrays == f"mx {rows}x2 alpha 8"
+    assert schedule.arrays == f"bit-serial {rows}x2 alpha 8"
     image, layer, send = schedule.rows
     assert [image.kind, layer.kind, send.kind] == ["image", "layer", "send"]
     assert image.end_cycle == layer.start_cycle
