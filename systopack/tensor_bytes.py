@@ -51,7 +51,7 @@ class _Entry:
 def write_tensors(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> bytes:
     """The bytes of a file with these tensors and texts."""
     named = sorted(
-        ((_NAMES[array.dtype.newbyteorder("<").str], name) for name, array in tensors.items()),
+        ((type_name(array.dtype), name) for name, array in tensors.items()),
         key=lambda entry: (_ORDER[entry[0]], entry[1]),
     )
     header: dict[str, Any] = {"__metadata__": dict(metadata)}
@@ -68,6 +68,11 @@ def write_tensors(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, st
         parts.append(part)
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":"))
     return b"".join([framed(text), *parts])
+
+
+def type_name(dtype: np.dtype[Any]) -> str:
+    """What safetensors calls a type of numbers."""
+    return _NAMES[dtype.newbyteorder("<").str]
 
 
 def framed(header: str) -> bytes:

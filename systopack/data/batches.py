@@ -133,27 +133,20 @@ class Batches:
         return pixels
 
 
-def evaluation_batches(
-    *,
+def normalised(
     images: Images,
-    labels: Labels,
-    batch_size: int,
+    *,
     mean: Sequence[float],
     std: Sequence[float],
     device: torch.device | str = "cpu",
-) -> Iterator[Batch]:
-    """Yield every image once, in order, without augmentation.
+) -> torch.Tensor:
+    """Images as a network reads them, in order and without augmentation.
 
-    Arguments, shapes and types as for `Batches`.
-
-    Raises:
-        InvalidOptionError: the batch size is not positive.
+    Args:
+        images: shape (count, channels, height, width), uint8.
+        mean, std, device: see `Normalization`.
     """
-    _check(1, batch_size, 0, 1)
-    normalization = Normalization(mean=mean, std=std, device=device)
-    parts = (slice(start, start + batch_size) for start in range(0, len(labels), batch_size))
-    pixels, classes = _tensor(images), _tensor(labels)
-    return ((normalization(pixels[part].to(device)), classes[part].to(device)) for part in parts)
+    return Normalization(mean=mean, std=std, device=device)(_tensor(images).to(device))
 
 
 class _Draw:

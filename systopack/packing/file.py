@@ -19,16 +19,11 @@ from systopack.errors import InvalidFileError, InvalidMatrixError
 from systopack.fields import MalformedError, parse_json
 from systopack.files import open_file, write_stream_atomically
 from systopack.packing.matrix import PackedBand, PackedMatrix
-from systopack.tensor_bytes import framed
+from systopack.tensor_bytes import framed, type_name
 
 _KEY = "systopack_packed"
 _VERSION = 1
 _MALFORMED = (OSError, ValueError, KeyError, TypeError, AttributeError)
-_DTYPE_NAMES = {"f8": "F64", "f4": "F32", "f2": "F16"} | {
-    f"{kind}{size}": f"{name}{8 * size}"
-    for kind, name in (("i", "I"), ("u", "U"))
-    for size in (1, 2, 4, 8)
-}
 Named = tuple[str, PackedMatrix, str]
 
 
@@ -128,7 +123,7 @@ def write_matrices(path: Path | str, matrices: Iterable[Named]) -> None:
                     begin = waiting[size].tell()
                     waiting[size].write(np.ascontiguousarray(tensor).data)
                     entry = {
-                        "dtype": _DTYPE_NAMES[tensor.dtype.kind + str(size)],
+                        "dtype": type_name(tensor.dtype),
                         "shape": tensor.shape,
                         "data_offsets": [begin, waiting[size].tell()],
                     }

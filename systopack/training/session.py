@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from systopack.data.augment import Augment
-from systopack.data.batches import Batches, evaluation_batches
+from systopack.data.batches import Batches, normalised
 from systopack.data.split import TrainingPart
 from systopack.frontend.graph import LayerGraph
 from systopack.frontend.weights import filter_matrix, stored_weight
@@ -206,14 +206,9 @@ def predictions(
     module.eval()
     classes = []
     with torch.inference_mode():
-        for batch, _ in evaluation_batches(
-            images=images,
-            labels=np.zeros(len(images), dtype=np.int64),
-            batch_size=_EVALUATION_BATCH,
-            mean=mean,
-            std=std,
-            device=device,
-        ):
+        for start in range(0, len(images), _EVALUATION_BATCH):
+            part = images[start : start + _EVALUATION_BATCH]
+            batch = normalised(part, mean=mean, std=std, device=device)
             classes.append(module(batch).flatten(1).argmax(dim=1).cpu())
     module.train(was_training)
     return np.asarray(torch.cat(classes).numpy())

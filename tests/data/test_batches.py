@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from systopack.data.augment import Augment, suitable_pad
-from systopack.data.batches import Batches, Normalization, evaluation_batches
+from systopack.data.batches import Batches, Normalization, normalised
 from systopack.errors import InvalidOptionError
 
 RAW = {"mean": (0.0,) * 3, "std": (1 / 255,) * 3}  # gives the pixels back
@@ -155,15 +155,9 @@ def test_processes_share_the_steps_of_one(count, share, world_size, epoch):
         assert [len(labels) for _, labels in joined] == [count // world_size * world_size]
 
 
-@settings(deadline=None, max_examples=40)
-@given(count=st.integers(1, 30), batch_size=st.integers(1, 12))
-def test_evaluation_takes_every_image_once_in_order(count, batch_size):
-    images = _images(count)
-    labels = np.arange(count)
-    found = list(evaluation_batches(images=images, labels=labels, batch_size=batch_size, **RAW))
-    assert torch.cat([labels for _, labels in found]).tolist() == list(range(count))
-    assert np.array_equal(torch.cat([pixels for pixels, _ in found]).round().byte().numpy(), images)
-    assert max(len(labels) for _, labels in found) <= batch_size
+def test_normalised_images_keep_their_order():
+    images = _images(9)
+    assert np.array_equal(normalised(images, **RAW).round().byte().numpy(), images)
 
 
 def test_read_only_arrays_are_taken_without_a_warning(recwarn):
