@@ -95,20 +95,13 @@ def run_demo(out: Path, *, seed: int, observer: Observer) -> DemoResult:
     networks = {
         name: _quantized(name, model, data, part, observer) for name, model in models.items()
     }
-    cycles = {
-        name: count_cycles(
-            network,
-            array=Array(rows=ROWS, columns=COLUMNS, alpha=PACKED.alpha if name == "packed" else 1),
-        )
-        for name, network in networks.items()
+    arrays = {
+        name: Array(rows=ROWS, columns=COLUMNS, alpha=alpha)
+        for name, alpha in (("dense", 1), ("packed", PACKED.alpha))
     }
-    accelerators = {
-        name: count_tiled(network, array=cycles[name].array) for name, network in networks.items()
-    }
-    pipelined = {
-        name: count_pipelined(network, array=cycles[name].array)
-        for name, network in networks.items()
-    }
+    cycles = {name: count_cycles(networks[name], array=array) for name, array in arrays.items()}
+    accelerators = {name: count_tiled(networks[name], array=own) for name, own in arrays.items()}
+    pipelined = {name: count_pipelined(networks[name], array=own) for name, own in arrays.items()}
     accuracies = {name: _accuracies(models[name], networks[name], data) for name in models}
     for name, network in networks.items():
         save(network, out / f"{name}.spk")
