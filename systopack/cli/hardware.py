@@ -165,6 +165,6 @@ def _check_sub_banks(array: Array, organisation: str) -> None:
 
     if organisation == "pipelined" and array.sub_banks != 1:
         raise InvalidOptionError(
-            f"sub_banks is {array.sub_banks}, but the layer-pipelined accelerator has no activation "
-            "banks; add --set sub_banks=1, or choose --organisation tiled."
+            f"sub_banks is {array.sub_banks}, but the layer-pipelined accelerator has no "
+            "activation banks; add --set sub_banks=1, or choose --organisation tiled."
         )

@@ -43,7 +43,7 @@ ArrayOption = Annotated[
     str,
     typer.Option(
         "--array",
-        help="The array: a name of 'systopack arrays', a .toml file, or rows x columns such as 16x16.",
+        help="The array: a name of 'systopack arrays', a .toml file, or a size such as 16x16.",
     ),
 ]
 SetOption = Annotated[

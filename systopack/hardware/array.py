@@ -166,7 +166,7 @@ def check_pipelined(network: PackedNetwork, array: Array) -> None:
     """Refuse what the layer-pipelined accelerator cannot be built with.
 
     Raises:
-        InvalidOptionError: the array is of such cells or holds one weight, or `check_fits` refuses it.
+        InvalidOptionError: it has no such cells, one weight per cell is held, or see `check_fits`.
     """
     if array.weight_buffers == 1:
         raise InvalidOptionError(

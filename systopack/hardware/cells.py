@@ -1,8 +1,9 @@
 """The cells that an array can be made of: one row each.
 
-A cell is a row here, a Verilog file, its proof (`verify/properties.py`) and its tests;
-docs/hardware/add-a-cell.md names every place. The paper's IL cell is `bit-serial` with alpha 1, its
-MX cell `bit-serial` with more, its BL cell `balanced` (Kung, McDanel, Zhang, ASPLOS 2019, section 4).
+A cell is a row here, a Verilog file, its proof and its tests;
+docs/hardware/add-a-cell.md names every place. The paper's IL cell is `bit-serial` with alpha 1,
+its MX cell `bit-serial` with more, its BL cell `balanced` (Kung, McDanel, Zhang, ASPLOS 2019,
+section 4).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class Cell:
         name: as users write it.
         summary: one line for a list.
         number: value of the Verilog parameter CELL.
-        verilog: file of the module that holds a row, or an array, of such cells.
+        verilog: files of the modules of such cells, apart from what all cells share.
         sums: how a partial sum travels: in "lanes" of 8 bits, one wire and one word time each, so
             that words follow each other without a gap; "serial", on one wire; "parallel", all bits
             in one cycle.
@@ -37,7 +38,7 @@ class Cell:
     name: str
     summary: str
     number: int
-    verilog: str
+    verilog: tuple[str, ...]
     sums: SumForm
     registered_multiplexer: bool = True
     staged: bool = False
@@ -52,7 +53,7 @@ class Cell:
         return 1 if self.sums == "parallel" else accumulator_bits
 
     def lanes(self, accumulator_bits: int) -> int:
-        """Parts of a partial sum that travel beside each other, each a word time behind the last."""
+        """Parts of a partial sum beside each other, each a word time behind the one before."""
         return accumulator_bits // INPUT_BITS if self.sums == "lanes" else 1
 
     def lane_wires(self, accumulator_bits: int) -> int:
@@ -72,28 +73,28 @@ CELLS: Mapping[str, Cell] = {
             name="bit-serial",
             summary="interleaved bit-serial multiplier, 8 cycles per word (the paper's IL and MX)",
             number=0,
-            verilog="mx_row.v",
+            verilog=("mx_row.v",),
             sums="lanes",
         ),
         Cell(
             name="balanced",
             summary="bit-serial, a word per accumulator width in cycles (the paper's BL)",
             number=1,
-            verilog="bl_row.v",
+            verilog=("bl_row.v",),
             sums="serial",
         ),
         Cell(
             name="bit-parallel",
             summary="8-bit multiplier, a word per cycle",
             number=2,
-            verilog="parallel_row.v",
+            verilog=("parallel_row.v",),
             sums="parallel",
         ),
         Cell(
             name="bit-serial-compact",
             summary="bit-serial with the fewest flip-flops; pairs of cells share an adder",
             number=3,
-            verilog="compact_cell.v",
+            verilog=("compact_cell.v", "compact_array.v"),
             sums="lanes",
             registered_multiplexer=False,
             staged=True,

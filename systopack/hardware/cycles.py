@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from systopack.hardware.array import Array, check_fits
+from systopack.hardware.placement import row_tiles
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import MatrixLayer
 
@@ -183,12 +184,9 @@ def _count_layer(layer: MatrixLayer, array: Array, *, first: bool) -> LayerCycle
 
 
 def _column_tiles(layer: MatrixLayer, array: Array) -> NDArray[np.int64]:
-    """Column tiles of every row tile, at least 1."""
-    counts = [
-        np.full(-(-band.rows // array.rows), max(1, -(-len(band.groups) // array.columns)))
-        for band in layer.matrix.bands
-    ]
-    return np.concatenate(counts).astype(np.int64)
+    """Column tiles of every row tile."""
+    tiles = row_tiles(layer, rows=array.rows, columns=array.columns)
+    return np.array([tile.column_tiles for tile in tiles], dtype=np.int64)
 
 
 def _tile_span(array: Array, positions: int) -> int:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from systopack.hardware.timing import TiledTiming
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import ConcatLayer, MatrixLayer, PoolLayer, sources_of
+from systopack.packing.tiling import column_tiles
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +107,7 @@ def row_tiles(layer: MatrixLayer, *, rows: int, columns: int) -> tuple[RowTile, 
                 band=index,
                 row_start=top,
                 row_stop=min(top + rows, stop),
-                column_tiles=max(1, -(-len(band.groups) // columns)),
+                column_tiles=column_tiles(len(band.groups), columns=columns),
             )
             for top in range(start, stop, rows)
         ]

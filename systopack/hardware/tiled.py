@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from systopack.hardware.array import Array, check_fits
-from systopack.hardware.placement import Placement, RowTile, place, row_tiles
+from systopack.hardware.array import Array
+from systopack.hardware.plan import Step, TilePlan, plan_tiles
 from systopack.hardware.timing import TiledTiming
 from systopack.network.network import PackedNetwork
-from systopack.network.nodes import ConcatLayer, InputNode, MatrixLayer, PoolLayer
+from systopack.network.nodes import MatrixLayer
 
 _SEND_CYCLES = 3  # address, memory, handshake
 _POOL_TAIL = 6
@@ -117,22 +117,20 @@ class _Event:
 
 
 def count_tiled(
-    network: PackedNetwork, *, array: Array, placement: Placement | None = None
+    network: PackedNetwork, *, array: Array, plan: TilePlan | None = None
 ) -> TiledCycles:
     """Count the cycles of one image on the tiled accelerator.
 
     Args:
         network: dense or packed.
         array: its alpha must reach the largest group, its accumulator must be the network's.
-        placement: of the network on this array; None: found anew.
+        plan: of the network on this array; None: made anew.
 
     Raises:
         InvalidOptionError: the network does not fit the array.
     """
-    check_fits(network, array)
-    timing = TiledTiming(array=array)
-    placement = placement or place(network, timing)
-    events = list(_schedule(network, timing, placement))
+    plan = plan or plan_tiles(network, array=array)
+    events = list(_schedule(plan))
     steps: list[StepCycles] = []
     first = 0
     while first < len(events) - 1:
@@ -146,84 +144,76 @@ def count_tiled(
         array=array,
         cycles=int(events[-1].starts[0]) * array.word_cycles,
         steps=tuple(steps),
-        bank_words=placement.depth,
+        bank_words=plan.placement.depth,
     )
 
 
-def operation_starts(
-    network: PackedNetwork, *, array: Array, placement: Placement
-) -> NDArray[np.int64]:
+def operation_starts(plan: TilePlan) -> NDArray[np.int64]:
     """The cycle in which each instruction starts: shape (instructions + 1,), the end last."""
-    timing = TiledTiming(array=array)
-    events = _schedule(network, timing, placement)
-    return np.concatenate([event.starts for event in events]) * array.word_cycles
+    starts = np.concatenate([event.starts for event in _schedule(plan)])
+    return starts * plan.array.word_cycles
 
 
-def _schedule(
-    network: PackedNetwork, timing: TiledTiming, placement: Placement
-) -> Iterator[_Event]:
-    word = timing.array.word_cycles
+def _schedule(plan: TilePlan) -> Iterator[_Event]:
+    """When each step of the plan runs, and after them the end."""
+    timing = plan.timing
     now = 1  # the word time after the start of the run
     last_tile = 0  # weights of the first tile load from the start of the run
     pending = False  # words of a tile are still on their way
-
-    def step(name: str, kind: str, cycles: int, tail: int) -> _Event:
-        nonlocal now, pending
-        start = now + (timing.drain_words if pending else 0)
-        pending = False
-        now = start + -(-(cycles + tail) // word)
-        return _Event(
-            name=name,
-            kind=kind,
-            starts=np.array([start]),
-            waited=0,
-            stalled=0,
-            issued=now,
-            streamed=now - start,
-            written=0,
-        )
-
-    for node in network.nodes:
-        if isinstance(node, InputNode):
-            yield step(node.name, "image", int(np.prod(node.shape)), _STREAM_TAIL)
-        elif isinstance(node, PoolLayer):
-            windows = node.output_size[0] * node.output_size[1] * node.kernel[0] * node.kernel[1]
-            entries = placement.pooled(node.name)
-            if entries:
-                yield step(node.name, "pool", entries * windows, _POOL_TAIL)
-        elif not isinstance(node, ConcatLayer):
-            is_output = node is network.output
-            tiles = row_tiles(node, rows=timing.array.rows, columns=timing.array.columns)
-            for number, tile in enumerate(tiles):
-                wait = timing.drain_words if pending and (number == 0 or is_output) else 0
-                free = now + wait
-                start = max(free, last_tile + timing.load_words)
-                writes = 0 if is_output else placement.writes(node.name, tile)
-                event = _row_tile(node, timing, tile, free=free, start=start, writes=writes)
-                last_tile, now, pending = int(event.starts[-1]), event.issued, True
-                yield event
-                if is_output:
-                    sent = _SEND_CYCLES * tile.rows * node.positions
-                    yield step(node.name, "send", sent, _STREAM_TAIL)
-    yield step("", "end", 0, 0)
+    for step in plan.steps:
+        free = now + (timing.drain_words if pending and step.waits else 0)
+        if step.kind == "tiles":
+            start = max(free, last_tile + timing.load_words)
+            event = _row_tile(step, timing, free=free, start=start)
+            last_tile, pending = int(event.starts[-1]), True
+        else:
+            event = _single(step, timing, start=free)
+            pending = False
+        now = event.issued
+        yield event
+    end = now + (timing.drain_words if pending else 0)
+    yield _event("", "end", start=end, words=0)
 
 
-def _row_tile(
-    layer: MatrixLayer, timing: TiledTiming, tile: RowTile, *, free: int, start: int, writes: int
-) -> _Event:
-    """The column tiles of a row tile: all but the last return their partial sums."""
-    positions = layer.positions
-    distance = max(positions, timing.load_words, timing.return_words)
-    spacing = max(1, -(-writes // timing.array.word_cycles))
-    starts = start + distance * np.arange(tile.column_tiles, dtype=np.int64)
+def _single(step: Step, timing: TiledTiming, *, start: int) -> _Event:
+    """An instruction that is no tile."""
+    each, tail = {
+        "image": (1, _STREAM_TAIL),
+        "pool": (step.window, _POOL_TAIL),
+        "send": (_SEND_CYCLES, _STREAM_TAIL),
+    }[step.kind]
+    cycles = each * step.entries * step.positions + tail
+    words = -(-cycles // timing.array.word_cycles)
+    return _event(step.node, step.kind, start=start, words=words)
+
+
+def _event(name: str, kind: str, *, start: int, words: int) -> _Event:
     return _Event(
-        name=layer.name,
+        name=name,
+        kind=kind,
+        starts=np.array([start]),
+        waited=0,
+        stalled=0,
+        issued=start + words,
+        streamed=words,
+        written=0,
+    )
+
+
+def _row_tile(step: Step, timing: TiledTiming, *, free: int, start: int) -> _Event:
+    """The column tiles of a row tile: all but the last return their partial sums."""
+    positions, tiles = step.positions, step.column_tiles
+    distance = max(positions, timing.load_words, timing.return_words)
+    spacing = step.spacing(timing.array)
+    starts = start + distance * np.arange(tiles, dtype=np.int64)
+    return _Event(
+        name=step.node,
         kind="layer",
         starts=starts,
         waited=start - free,
-        stalled=(distance - positions) * (tile.column_tiles - 1),
+        stalled=(distance - positions) * (tiles - 1),
         issued=int(starts[-1]) + positions * spacing,
-        streamed=positions * tile.column_tiles,
+        streamed=positions * tiles,
         written=positions * (spacing - 1),
     )
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from systopack.errors import InvalidMatrixError
 from systopack.packing.rule import ALPHA_LIMIT
-from systopack.packing.tiling import Tile, check_array_size, tile_band
+from systopack.packing.tiling import Tile, check_array_size, column_tiles, tile_band
 
 Groups = tuple[tuple[int, ...], ...]
 _SIDE_LIMIT = (1 << 31) - 1  # columns are stored as int32
@@ -200,7 +200,9 @@ class PackedMatrix:
     def tile_count(self, *, rows: int, columns: int) -> int:
         """`len(tiles(...))` without listing them."""
         check_array_size(rows, columns)
-        return sum(-(-b.rows // rows) * -(-len(b.groups) // columns) for b in self.bands)
+        return sum(
+            -(-b.rows // rows) * column_tiles(len(b.groups), columns=columns) for b in self.bands
+        )
 
     def _only_band(self) -> PackedBand:
         if len(self.bands) != 1:

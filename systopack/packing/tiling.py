@@ -37,7 +37,11 @@ class Tile:
 def tile_band(
     *, band: int, row_start: int, row_stop: int, groups: int, rows: int, columns: int
 ) -> list[Tile]:
-    """The tiles of one band: row tiles in order, the column tiles of each one after another."""
+    """The tiles of one band: row tiles in order, the column tiles of each one after another.
+
+    A band without groups has one tile without columns for each row tile: its biases have to become
+    words all the same.
+    """
     return [
         Tile(
             band=band,
@@ -47,8 +51,13 @@ def tile_band(
             group_stop=min(left + columns, groups),
         )
         for top in range(row_start, row_stop, rows)
-        for left in range(0, groups, columns)
+        for left in range(0, max(groups, 1), columns)
     ]
+
+
+def column_tiles(groups: int, *, columns: int) -> int:
+    """Column tiles of each row tile of a band, at least 1."""
+    return max(1, -(-groups // columns))
 
 
 def check_array_size(rows: int, columns: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from systopack.hardware.array import Array
+from systopack.hardware.cells import CELLS
 
 VERILOG = Path(__file__).parent / "verilog"
 LICENSE = Path(__file__).parent / "LICENSE.txt"
@@ -17,11 +18,7 @@ ARRAY_SOURCES = (
     "weight_register.v",
     "load_skew.v",
     "multiplexer_row.v",
-    "mx_row.v",
-    "compact_cell.v",
-    "compact_array.v",
-    "bl_row.v",
-    "parallel_row.v",
+    *(file for cell in CELLS.values() for file in cell.verilog),
     "systolic_array.v",
 )
 TILED_SOURCES = (
@@ -40,6 +37,8 @@ TILED_SOURCES = (
     "controller.v",
     "output_sequencer.v",
     "weight_loader.v",
+    "step_delays.v",
+    "tiled_rules.v",
     "tiled_accelerator.v",
 )
 AXI_TILED_SOURCES = (

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from systopack.hardware.array import Array, check_fits
-from systopack.hardware.placement import Placement, RowTile, place, row_tiles, stream_places
+from systopack.hardware.array import Array
+from systopack.hardware.placement import Placement, RowTile, stream_places
+from systopack.hardware.plan import Step, TilePlan, plan_tiles
 from systopack.hardware.timing import TiledTiming
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import InputNode, MatrixLayer, PoolLayer
+from systopack.packing.tiling import column_tiles
 from systopack.rtl.fields import (
     INSTRUCTION,
     OUTPUT_INSTRUCTION,
@@ -45,6 +48,9 @@ from systopack.rtl.limits import (
 from systopack.rtl.parameters import array_parameters, bits_for, index_bits
 
 END, TILE, POOL, IMAGE, SEND = range(5)
+_ONES = {"barrier", "spacing", "positions", "out_width", "stride_y", "stride_x", "width", "height"}
+_ONES |= {"stride_pitch", "window_height", "window_width", "entries", "multiplier"}
+_NO_EFFECT = {field.name: int(field.name in _ONES) for field in INSTRUCTION}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,19 +75,31 @@ class TiledProgram:
     """A packed network, ready to run on a tiled accelerator.
 
     Args:
-        network, array: what was compiled for what.
-        placement: where its tensors lie.
+        plan: what runs, in which order, and where tensors lie.
         operations: the program, in words a reader understands.
         parameters: of the Verilog module `tiled_accelerator`.
         images: content of the memories.
     """
 
-    network: PackedNetwork
-    array: Array
-    placement: Placement
+    plan: TilePlan
     operations: tuple[Operation, ...]
     parameters: dict[str, int]
     images: tuple[MemoryImage, ...]
+
+    @property
+    def network(self) -> PackedNetwork:
+        """What was compiled."""
+        return self.plan.network
+
+    @property
+    def array(self) -> Array:
+        """For which array."""
+        return self.plan.array
+
+    @property
+    def placement(self) -> Placement:
+        """Where its tensors lie."""
+        return self.plan.placement
 
     @property
     def timing(self) -> TiledTiming:
@@ -101,26 +119,28 @@ def compile_tiled(network: PackedNetwork, *, array: Array) -> TiledProgram:
     Raises:
         InvalidOptionError: the network does not fit; the message names the layer and the limit.
     """
-    check_fits(network, array)
     check_tiled_network(network)
-    timing = TiledTiming(array=array)
-    placement = place(network, timing)
-    check_placement(network, placement)
-    compiler = _Compiler(network, timing, placement)
-    for node in network.nodes:
+    plan = plan_tiles(network, array=array)
+    check_placement(network, plan.placement)
+    compiler = _Compiler(plan)
+    for step in plan.steps:
+        node = network.by_name[step.node]
         if isinstance(node, InputNode):
-            compiler.add_image(node)
-        elif isinstance(node, MatrixLayer):
-            compiler.add_layer(node)
+            compiler.add_image(node, step)
         elif isinstance(node, PoolLayer):
-            compiler.add_pool(node)
+            compiler.add_pool(node, step)
+        elif isinstance(node, MatrixLayer):
+            add = compiler.add_row_tile if step.kind == "tiles" else compiler.add_send
+            add(node, step)
     return compiler.finish()
 
 
 class _Compiler:
-    """Collects instructions and tables node by node."""
+    """Collects instructions and tables step by step."""
 
-    def __init__(self, network: PackedNetwork, timing: TiledTiming, placement: Placement) -> None:
+    def __init__(self, plan: TilePlan) -> None:
+        self.plan = plan
+        network, timing, placement = plan.network, plan.timing, plan.placement
         self.network = network
         self.timing = timing
         self.placement = placement
@@ -142,27 +162,24 @@ class _Compiler:
         self.biases: list[list[int]] = [[] for _ in range(timing.lanes)]
         self.parameters: list[list[int]] = [[] for _ in range(timing.lanes)]
         self.row_tile = 0
-        self.largest = 1  # positions that the partial-sum memories hold
+        self.streams: dict[tuple[str, int], int] = {}  # by layer and band, its first descriptor
 
-    def add_image(self, node: InputNode) -> None:
+    def add_image(self, node: InputNode, step: Step) -> None:
         """Bytes of the image, channel by channel."""
-        channels, height, width = node.shape
         route = len(self.routes[0])
         for bank in range(self.banks):
-            self._add_bytes(node.name, bank, self.placement.addresses[node.name][bank], channels)
+            self._add_bytes(
+                node.name, bank, self.placement.addresses[node.name][bank], step.entries
+            )
         self._instruct(
             Operation(kind=IMAGE, node=node.name),
-            positions=height * width,
-            route=route,
-            entries=channels,
+            {"positions": step.positions, "route": route, "entries": step.entries},
         )
 
-    def add_pool(self, node: PoolLayer) -> None:
+    def add_pool(self, node: PoolLayer, step: Step) -> None:
         """Windows reduced in place, the channels of each bank one after another."""
-        entries = self.placement.pooled(node.name)
-        if entries == 0:
-            return
-        _, height, width = self.network.shapes[node.source]
+        entries = step.entries
+        width = self.network.shapes[node.source][2]
         target, source = (self.placement.addresses[name] for name in (node.name, node.source))
         top, _, left, _ = node.padding
         descriptor, route = len(self.descriptors[0]), len(self.routes[0])
@@ -176,55 +193,58 @@ class _Compiler:
             self._add_bytes(node.name, bank, target[bank, channels], entries)
         self._instruct(
             Operation(kind=POOL, node=node.name),
-            positions=node.output_size[0] * node.output_size[1],
-            out_width=node.output_size[1],
-            stride=node.stride,
-            size=(height, width),
-            window=node.kernel,
-            descriptor=descriptor,
-            route=route,
-            entries=entries,
-            pool=(int(node.kind == "max"), node.multiplier, node.shift),
+            {
+                **self._walk(node),
+                "positions": step.positions,
+                "window_height": node.kernel[0],
+                "window_width": node.kernel[1],
+                "descriptor": descriptor,
+                "route": route,
+                "entries": entries,
+                "maximum": int(node.kind == "max"),
+                "multiplier": node.multiplier,
+                "pool_shift": node.shift,
+            },
         )
 
-    def add_layer(self, layer: MatrixLayer) -> None:
-        """The tiles of a layer, and where their words go."""
-        array = self.timing.array
+    def add_row_tile(self, layer: MatrixLayer, step: Step) -> None:
+        """The column tiles of some rows, and where their words go."""
+        tile = step.tile
+        assert tile is not None
+        band = (layer.name, tile.band)
+        if band not in self.streams:  # the descriptors of all bands lie before their routes
+            for index in range(len(layer.matrix.bands)):
+                self.streams[layer.name, index] = self._add_streams(layer, index)
         is_output = layer is self.network.output
-        descriptors = [self._add_streams(layer, band) for band in range(len(layer.matrix.bands))]
-        tiles = row_tiles(layer, rows=array.rows, columns=array.columns)
-        if is_output or any(tile.column_tiles > 1 for tile in tiles):
-            self.largest = max(self.largest, layer.positions)
-        for number, tile in enumerate(tiles):
-            writes, route = 0, 0
-            if not is_output:
-                writes = self.placement.writes(layer.name, tile)
-                route = self._add_routes(layer, tile, writes)
-            residual = self._add_rows(layer, tile)
-            for column_tile in range(tile.column_tiles):
-                last = column_tile == tile.column_tiles - 1
-                self._add_weights(layer, tile, column_tile)
-                self._instruct(
-                    Operation(kind=TILE, node=layer.name, row_tile=number, column_tile=column_tile),
-                    barrier=column_tile == 0 and (number == 0 or is_output),
-                    first=column_tile == 0,
-                    returns=column_tile > 0,
-                    spacing=max(1, -(-writes // array.word_cycles)) if last else 1,
-                    positions=layer.positions,
-                    out_width=layer.output_size[1],
-                    stride=layer.stride,
-                    size=self.network.shapes[layer.source][1:],
-                    descriptor=descriptors[tile.band] + column_tile * self.timing.reads,
-                    row_tile=self.row_tile,
-                )
-                self._follow(layer, last=last, residual=residual, route=route, writes=writes)
-            if is_output:
-                self._instruct(
-                    Operation(kind=SEND, node=layer.name, row_tile=number),
-                    positions=layer.positions,
-                    entries=tile.rows,
-                )
-            self.row_tile += 1
+        route = 0 if is_output else self._add_routes(layer, tile, step.writes)
+        residual = self._add_rows(layer, tile)
+        for column_tile in range(tile.column_tiles):
+            last = column_tile == tile.column_tiles - 1
+            self._add_weights(layer, tile, column_tile)
+            self._instruct(
+                Operation(
+                    kind=TILE, node=layer.name, row_tile=step.number, column_tile=column_tile
+                ),
+                {
+                    **self._walk(layer),
+                    "barrier": int(column_tile == 0 and step.waits),
+                    "first": int(column_tile == 0),
+                    "returns": int(column_tile > 0),
+                    "spacing": step.spacing(self.timing.array) if last else 1,
+                    "positions": layer.positions,
+                    "descriptor": self.streams[band] + column_tile * self.timing.reads,
+                    "row_tile": self.row_tile,
+                },
+            )
+            self._follow(layer, last=last, residual=residual, route=route, writes=step.writes)
+        self.row_tile += 1
+
+    def add_send(self, layer: MatrixLayer, step: Step) -> None:
+        """The results of a row tile on their way out."""
+        self._instruct(
+            Operation(kind=SEND, node=layer.name, row_tile=step.number),
+            {"positions": step.positions, "entries": step.entries},
+        )
 
     def finish(self) -> TiledProgram:
         """All tables as memory images."""
@@ -262,7 +282,7 @@ class _Compiler:
             "DESCRIPTOR_BITS": bits_for(depths[DESCRIPTORS]),
             "ROUTE_BITS": bits_for(depths[ROUTES]),
             "PARAMETER_BITS": bits_for(self.row_tile) + row_bits,
-            "SUM_ADDRESS_BITS": bits_for(self.largest) + row_bits,
+            "SUM_ADDRESS_BITS": bits_for(self.plan.sum_positions) + row_bits,
             "WEIGHT_BITS": bits_for(depths[WEIGHTS]),
             "WEIGHT_WORDS": depths[WEIGHTS],
             "PROGRAM_BITS": bits_for(len(self.program) + 1),
@@ -270,59 +290,29 @@ class _Compiler:
             "CONFIG_BITS": max(image.bits for image in images),
         }
         return TiledProgram(
-            network=self.network,
-            array=array,
-            placement=self.placement,
+            plan=self.plan,
             operations=tuple(self.operations),
             parameters=parameters,
             images=images,
         )
 
-    def _instruct(
-        self,
-        operation: Operation,
-        *,
-        barrier: bool = True,
-        first: bool = False,
-        returns: bool = False,
-        spacing: int = 1,
-        positions: int = 1,
-        out_width: int = 1,
-        stride: tuple[int, int] = (1, 1),
-        size: tuple[int, ...] = (1, 1),
-        window: tuple[int, int] = (1, 1),
-        descriptor: int = 0,
-        route: int = 0,
-        row_tile: int = 0,
-        entries: int = 1,
-        pool: tuple[int, int, int] = (0, 1, 0),
-    ) -> None:
-        height, width = size
-        values = {
-            "op": operation.kind,
-            "barrier": int(barrier),
-            "first": int(first),
-            "returns": int(returns),
-            "spacing": spacing,
-            "positions": positions,
-            "out_width": out_width,
-            "stride_y": stride[0],
-            "stride_x": stride[1],
-            "width": width,
-            "height": height,
-            "stride_pitch": stride[0] * width,
-            "window_height": window[0],
-            "window_width": window[1],
-            "descriptor": descriptor,
-            "route": route,
-            "row_tile": row_tile,
-            "entries": entries,
-            "maximum": pool[0],
-            "multiplier": pool[1],
-            "pool_shift": pool[2],
-        }
+    def _instruct(self, operation: Operation, values: Mapping[str, int] | None = None) -> None:
+        """An instruction; fields that are not named have no effect on it."""
+        word = {**_NO_EFFECT, **(values or {}), "op": operation.kind}
         self.operations.append(operation)
-        self.program.append(pack_fields(INSTRUCTION, values, where=f"Layer '{operation.node}'"))
+        self.program.append(pack_fields(INSTRUCTION, word, where=f"Layer '{operation.node}'"))
+
+    def _walk(self, node: MatrixLayer | PoolLayer) -> dict[str, int]:
+        """Fields that say where the positions of a node lie in its source."""
+        _, height, width = self.network.shapes[node.source]
+        return {
+            "out_width": node.output_size[1],
+            "stride_y": node.stride[0],
+            "stride_x": node.stride[1],
+            "height": height,
+            "width": width,
+            "stride_pitch": node.stride[0] * width,
+        }
 
     def _follow(
         self, layer: MatrixLayer, *, last: bool, residual: int, route: int, writes: int
@@ -353,7 +343,7 @@ class _Compiler:
         """Descriptors of a band's column tiles; the address of the first."""
         timing = self.timing
         groups = len(layer.matrix.bands[band].groups)
-        tiles = max(1, -(-groups // timing.array.columns))
+        tiles = column_tiles(groups, columns=timing.array.columns)
         start = len(self.descriptors[0])
         for table in self.descriptors:
             table.extend([0] * (tiles * timing.reads))

@@ -99,7 +99,7 @@ def _tiled_contents(
 ) -> tuple[dict[str, str], int, int]:
     """Files by name, cycles of an image, bits of memory."""
     program = compile_tiled(network, array=array)
-    counted = count_tiled(network, array=array, placement=program.placement)
+    counted = count_tiled(network, array=array, plan=program.plan)
     writes = [*configuration_writes(program.images), (CONTROL, START)]
     contents = {
         **{name: (VERILOG / name).read_text() for name in AXI_TILED_SOURCES},

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from systopack.errors import InvalidOptionError
 from systopack.hardware.array import Array
-from systopack.hardware.placement import row_tiles
 from systopack.hardware.tiled import TiledCycles, count_tiled, operation_starts
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import ConcatLayer, MatrixLayer
@@ -61,8 +60,8 @@ def verify(
             network, images, array=array, back_pressure=back_pressure, verilog=verilog, trace=trace
         )
     program = compile_tiled(network, array=array)
-    counted = count_tiled(network, array=array, placement=program.placement)
-    starts = operation_starts(network, array=array, placement=program.placement)
+    counted = count_tiled(network, array=array, plan=program.plan)
+    starts = operation_starts(program.plan)
     limit = 10 * counted.cycles + 10_000
     found = run_tiled(
         program,
@@ -136,9 +135,10 @@ def _rows(
     program: TiledProgram, layer: MatrixLayer, words: NDArray[np.int8], taken: int
 ) -> tuple[NDArray[np.int64], int]:
     """A layer's output from the bytes that left the lanes: shape (N, positions)."""
-    array = program.array
     result = np.full((layer.matrix.rows, layer.positions), np.iinfo(np.int64).min)
-    for tile in row_tiles(layer, rows=array.rows, columns=array.columns):
+    for step in program.plan.row_tiles(layer.name):
+        tile = step.tile
+        assert tile is not None
         part = words[taken : taken + layer.positions, : tile.rows]
         result[tile.row_start : tile.row_stop, : len(part)] = part.T
         taken += layer.positions

@@ -70,7 +70,7 @@ def test_the_steps_add_up_to_the_run(network, array):
 @given(networks | concatenated_networks, arrays)
 def test_instructions_of_model_and_program_are_the_same(network, array):
     program = compile_tiled(network, array=array)
-    starts = operation_starts(network, array=array, placement=program.placement)
+    starts = operation_starts(program.plan)
     assert len(starts) == len(program.operations)
     assert (np.diff(starts) > 0).all()
     kinds = [operation.kind for operation in program.operations]

@@ -109,7 +109,7 @@ def test_icarus_stops_with_the_message(right, tmp_path, changes, words):
     assert f"wrong_parameters_{words}" in found.stderr or words in found.stderr
 
 
-@pytest.mark.parametrize("top", [TOP, "axi_tiled"])
+@pytest.mark.parametrize("top", [TOP, "axi_tiled", "tiled_rules", "systolic_array"])
 def test_a_top_is_elaborated_with_its_own_defaults(tmp_path, top):
     """As yosys does before it gives a top module the parameters it was asked for."""
     found = icarus({}, tmp_path, top, AXI_TILED_SOURCES)

@@ -32,9 +32,9 @@ from systopack.rtl.parameters import sources
 from systopack.rtl.pipelined.program import PipelinedProgram, compile_pipelined
 from systopack.rtl.program import compile_tiled
 from systopack.verify.array_bench import to_bits
-from systopack.verify.axi import OKAY, SLVERR, SimulatedBoard
 from systopack.verify.bench import Bench, Port
 from tests.networks import network_of_positions, random_images, random_network
+from tests.verify.axi_host import OKAY, SLVERR, SimulatedBoard
 
 
 def test_a_host_configures_runs_and_reads_the_cycle_counter():

@@ -33,7 +33,7 @@ MUTANTS = [
     ("every word read from the first part", "stream_bank.v", "stored_parts[8*part+:8]", "stored_parts[7:0]"),
     ("streams always sent downwards", "tiled_accelerator.v", ".down(down)", ".down(1'b1)"),
     ("the smaller of two pooled words", "stream_bank.v", "member > reduced", "member < reduced"),
-    ("banks reduce while words stream, not in pooling", "tiled_accelerator.v", ".in(is_pool), .out(pooling_3)", ".in(is_tile), .out(pooling_3)"),
+    ("banks reduce while words stream, not in pooling", "step_delays.v", ".in(is_pool), .out(pooling_3)", ".in(is_tile), .out(pooling_3)"),
     ("the average's window never restarted", "stream_bank.v", "if (window_first) reduced", "if (window_first && maximum) reduced"),
     ("partial sums not waited for", "controller.v", "since_words >= MIN_RETURN", "1'b1"),
     ("a layer started one word too late", "controller.v", "idle_words >= MIN_DRAIN", "idle_words > MIN_DRAIN"),

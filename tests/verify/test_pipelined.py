@@ -38,7 +38,7 @@ def test_a_random_network_word_for_word_and_cycle_for_cycle():
     check(7, ARRAYS[0])
 
 
-@pytest.mark.parametrize("cell", ["mx", pytest.param("bit-parallel", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("cell", ["bit-serial", pytest.param("bit-parallel", marks=pytest.mark.slow)])
 def test_results_of_several_positions_wait_until_their_image_is_whole(cell):
     network = network_of_positions()
     images = random_images(np.random.default_rng(1), network, 3)

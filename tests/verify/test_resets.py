@@ -13,8 +13,8 @@ from systopack.rtl.host import CONTROL, START
 from systopack.rtl.parameters import VERILOG
 from systopack.rtl.pipelined.program import compile_pipelined
 from systopack.rtl.program import compile_tiled
-from systopack.verify.axi import OKAY, SimulatedBoard
 from tests.networks import network_of_positions, random_images
+from tests.verify.axi_host import OKAY, SimulatedBoard
 
 EVENTS = ("reset", "abort", "start", "nothing")
 ARRAYS = {

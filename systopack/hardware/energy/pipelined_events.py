@@ -89,7 +89,7 @@ def _unit(
     accesses: dict[str, Access],
     activity: Activity,
 ) -> StepEvents:
-    cells, work, active, hops, running, rows = 0, 0, 0.0, 0.0, 0, 0
+    cells, work, active, hops, running = 0, 0, 0.0, 0.0, 0
     if isinstance(unit, LayerUnit):
         cells = unit.cells
         nonzero = activity.nonzero_words[unit.layer.name]

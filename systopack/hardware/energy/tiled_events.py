@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from systopack.hardware.array import Array
 from systopack.hardware.energy.activity import Activity, active_products, full_activity
 from systopack.hardware.energy.events import Access, Memory, NetworkEvents, StepEvents
-from systopack.hardware.placement import Placement, place, row_tiles, stream_places
+from systopack.hardware.placement import Placement, stream_places
+from systopack.hardware.plan import TilePlan, plan_tiles
 from systopack.hardware.tiled import StepCycles, count_tiled
-from systopack.hardware.timing import TiledTiming
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import MatrixLayer, PoolLayer
 
@@ -36,10 +36,10 @@ def tiled_events(
         InvalidOptionError: the network does not fit the array.
     """
     activity = activity or full_activity(network)
-    placement = place(network, TiledTiming(array=array))
-    count = count_tiled(network, array=array, placement=placement)
-    memories = _memories(network, array, placement, count.tiles)
-    steps = tuple(_step(network, placement, step, activity) for step in count.steps)
+    plan = plan_tiles(network, array=array)
+    count = count_tiled(network, array=array, plan=plan)
+    memories = _memories(plan)
+    steps = tuple(_step(plan, step, activity) for step in count.steps)
     # From the start of the run to its first step.
     lead = count.cycles - sum(step.cycles for step in count.steps)
     if lead:
@@ -60,35 +60,20 @@ def weight_bits(array: Array) -> int:
     return array.weight_bits + max(0, (array.alpha - 1).bit_length())
 
 
-def _memories(
-    network: PackedNetwork, array: Array, placement: Placement, tiles: int
-) -> Mapping[str, Memory]:
-    timing = placement.timing
+def _memories(plan: TilePlan) -> Mapping[str, Memory]:
+    network, array, placement, timing = plan.network, plan.array, plan.placement, plan.timing
     parts = array.sub_banks
-    reads = sum(
-        tile.column_tiles * timing.reads
-        for layer in network.layers
-        for tile in row_tiles(layer, rows=array.rows, columns=array.columns)
-    )
-    returning = [
-        layer.positions
-        for layer in network.layers
-        if any(
-            tile.column_tiles > 1
-            for tile in row_tiles(layer, rows=array.rows, columns=array.columns)
-        )
-    ]
     memories = {
         "activations": Memory(capacity_bits=8 * placement.depth, instances=timing.banks * parts),
         "descriptors": Memory(
-            capacity_bits=max(1, reads) * placement.descriptor_bits,
+            capacity_bits=max(1, plan.tiles * timing.reads) * placement.descriptor_bits,
             instances=timing.banks,
         ),
         "weights": Memory(
-            capacity_bits=tiles * array.rows * array.columns * weight_bits(array), instances=1
+            capacity_bits=plan.tiles * array.rows * array.columns * weight_bits(array), instances=1
         ),
         "partial sums": Memory(
-            capacity_bits=max(returning, default=1) * timing.lane_rows * array.accumulator_bits,
+            capacity_bits=plan.sum_positions * timing.lane_rows * array.accumulator_bits,
             instances=timing.lanes,
         ),
     }
@@ -99,18 +84,14 @@ def _memories(
     return memories
 
 
-def _step(
-    network: PackedNetwork,
-    placement: Placement,
-    step: StepCycles,
-    activity: Activity,
-) -> StepEvents:
-    node, array = network.by_name[step.name], placement.timing.array
+def _step(plan: TilePlan, step: StepCycles, activity: Activity) -> StepEvents:
+    network, placement, array = plan.network, plan.placement, plan.array
+    node = network.by_name[step.name]
     if step.kind == "send":
         bits = RESULT_BITS * int(np.prod(network.shapes[step.name]))
         return _idle(step.name, step.cycles, array, kind="send", off_chip_bits=bits)
     if isinstance(node, MatrixLayer):
-        return _layer(network, placement, step, node, activity)
+        return _layer(plan, step, node, activity)
     words = step.positions
     written = _written(placement, node.name, words)
     accesses = dict(written)
@@ -128,14 +109,8 @@ def _step(
     )
 
 
-def _layer(
-    network: PackedNetwork,
-    placement: Placement,
-    step: StepCycles,
-    layer: MatrixLayer,
-    activity: Activity,
-) -> StepEvents:
-    array = placement.timing.array
+def _layer(plan: TilePlan, step: StepCycles, layer: MatrixLayer, activity: Activity) -> StepEvents:
+    network, placement, array = plan.network, plan.placement, plan.array
     cells, word = array.rows * array.columns, array.word_cycles
     nonzero = activity.nonzero_words[layer.name]
     active = active_products(layer, nonzero)
@@ -144,7 +119,7 @@ def _layer(
     tail = array.latency_cycles + array.partial_sum_cycles
     waits = step.stall_cycles + step.drain_cycles
     running = step.stream_cycles + step.write_cycles + min(waits, step.tiles * tail)
-    streams, moved, sums = _streams(placement.timing, layer, nonzero)
+    streams, moved, sums = _streams(plan, layer, nonzero)
     returned = float(sums * positions * array.accumulator_bits)
     parts = [
         {"activations": Access(read_bits=8.0 * streams * positions)},
@@ -174,21 +149,19 @@ def _layer(
 
 
 def _streams(
-    timing: TiledTiming, layer: MatrixLayer, nonzero: NDArray[np.float64]
+    plan: TilePlan, layer: MatrixLayer, nonzero: NDArray[np.float64]
 ) -> tuple[int, float, int]:
     """Of all tiles: streams in use, their words that are not zero, and rows whose sums return."""
-    array = timing.array
+    places = [
+        stream_places(layer, band, plan.timing)[:, 3] for band in range(len(layer.matrix.bands))
+    ]
     streams, moved, sums = 0, 0.0, 0
-    for band in range(len(layer.matrix.bands)):
-        tiles = [
-            tile
-            for tile in row_tiles(layer, rows=array.rows, columns=array.columns)
-            if tile.band == band
-        ]
-        columns = stream_places(layer, band, timing)[:, 3]
-        streams += len(columns) * len(tiles)
-        moved += float(nonzero[columns].sum()) * len(tiles)
-        sums += sum((tile.column_tiles - 1) * tile.rows for tile in tiles)
+    for step in plan.row_tiles(layer.name):
+        assert step.tile is not None
+        columns = places[step.tile.band]
+        streams += len(columns)
+        moved += float(nonzero[columns].sum())
+        sums += (step.column_tiles - 1) * step.tile.rows
     return streams, moved, sums
 
 

@@ -9,36 +9,9 @@ from systopack.hardware.pipelined.units import LayerUnit, PoolUnit, Window
 from systopack.network.network import PackedNetwork
 from systopack.rtl.names import comment
 from systopack.rtl.parameters import LICENSE_LINE, bits_for, sum_bits
+from systopack.rtl.pipelined.host_block import host_block, host_ports, output_bits
 from systopack.rtl.pipelined.instances import delay, instance, position, same, table
 from systopack.rtl.pipelined.program import PipelinedProgram
-
-_PORTS = """\
-    input  wire        clk,
-    input  wire        reset,
-    input  wire        go,
-    output wire        started,
-    output wire        busy,
-    output wire [31:0] cycles,
-    input  wire        test_enable,
-    // 2 weights: bank of a row block, word of a column. 6 output parameters: lane, row.
-    input  wire        config_write,
-    input  wire [2:0]  config_memory,
-    input  wire [{bank}:0] config_bank,
-    input  wire [19:0] config_address,
-    input  wire [{config}:0] config_data,
-    input  wire        image_valid,
-    input  wire        image_last,
-    output wire        image_ready,
-    input  wire [{image}:0] image_word,
-    output wire        image_dropped,
-    output wire        result_valid,
-    input  wire        result_ready,
-    output wire [31:0] result_word,
-    output wire        result_last,
-    // For observation: bit u with a word of unit u, and all units' words, unit 0 lowest.
-    output wire [{units}:0] observed,
-    output wire [{words}:0] observed_words
-"""
 
 
 def top_module(program: PipelinedProgram) -> str:
@@ -61,20 +34,13 @@ class _Top:
 
     def lines(self) -> Iterator[str]:
         program = self.program
-        sizes = [self._output_bits(unit) for unit in program.units]
-        ports = _PORTS.format(
-            bank=program.parameters["BANK_BITS"] - 1,
-            config=program.parameters["CONFIG_BITS"] - 1,
-            image=program.parameters["IMAGE_BITS"] - 1,
-            units=len(program.units) - 1,
-            words=sum(sizes) - 1,
-        )
         yield LICENSE_LINE.rstrip()
         yield "/* verilator lint_off UNUSEDSIGNAL */  // channels that nothing reads"
         yield f"// Network {comment(self.network.name)} as a layer-pipelined accelerator, tiles:"
         yield f"// {self.array.label}. Written for this network; the blocks are not."
-        yield f"module pipelined_accelerator #(\n    parameter GATED = 0\n) (\n{ports});"
-        yield from self._host(f"u{len(program.units) - 1}")
+        yield "module pipelined_accelerator #(\n    parameter GATED = 0\n) ("
+        yield f"{host_ports(program)});"
+        yield from host_block(program)
         for number, unit in enumerate(program.units):
             yield ""
             if isinstance(unit, LayerUnit):
@@ -87,53 +53,6 @@ class _Top:
         yield f"    assign observed = {{{', '.join(f'{name}_valid' for name in names)}}};"
         yield f"    assign observed_words = {{{', '.join(f'{name}_words' for name in names)}}};"
         yield "endmodule"
-
-    def _host(self, name: str) -> Iterator[str]:
-        """The block that faces the host, around all units, of which the last one has this name."""
-        program, unit = self.program, self.program.units[-1]
-        _, image_height, image_width = self.network.input.shape
-        rows, height, width = self.network.shapes[unit.name]
-        words, entries = image_height * image_width, program.credits * height * width
-        phase_bits = bits_for(self.word)
-        yield f"    wire [{phase_bits - 1}:0] phase;"
-        yield "    wire slot, take, still, idle, arrived;"
-        yield f"    wire {name}_valid;"
-        yield f"    wire [{self._output_bits(unit) - 1}:0] {name}_words;"
-        yield from instance(
-            "pipe_host",
-            "host",
-            {
-                "WORD_CYCLES": self.word,
-                "PHASE_BITS": phase_bits,
-                "PREPARE": program.prepare_words,
-                "PREPARE_BITS": bits_for(program.prepare_words + 1),
-                "IMAGE_WORDS": words,
-                "PERIOD": program.period_words,
-                "COUNT_BITS": bits_for(max(words, program.period_words) + 1),
-                "CREDITS": program.credits,
-                "CREDIT_BITS": bits_for(program.credits + 1),
-                "ROWS": rows,
-                "ROW_BITS": bits_for(rows),
-                "RESULT_BITS": self._output_bits(unit) // rows,
-                "POSITIONS": height * width,
-                "ENTRIES": entries,
-                "ENTRY_BITS": bits_for(entries),
-                "ENTRY_COUNT_BITS": bits_for(max(entries, height * width) + 1),
-            },
-            {
-                **same("clk reset go started busy idle cycles phase slot take still arrived"),
-                **same("image_valid image_last image_ready image_dropped"),
-                **same("result_valid result_ready result_word result_last"),
-                "position_arrived": f"{name}_valid",
-                "position_words": f"{name}_words",
-            },
-        )
-
-    def _output_bits(self, unit: LayerUnit | PoolUnit) -> int:
-        """Wires of a unit's words: accumulators where they are the results, else bytes."""
-        rows = self.network.shapes[unit.name][0]
-        is_result = unit is self.program.units[-1] and isinstance(unit, LayerUnit)
-        return rows * (self.accumulator if is_result else 8)
 
     # Units.
 
@@ -176,7 +95,7 @@ class _Top:
         yield f"    wire [{parameters['PLACE_BITS'] - 1}:0] {name}_y, {name}_x;"
         if unit is not self.program.units[-1]:
             yield f"    wire {name}_valid;"
-            yield f"    wire [{self._output_bits(unit) - 1}:0] {name}_words;"
+            yield f"    wire [{output_bits(self.program, unit) - 1}:0] {name}_words;"
         yield from instance(
             "pipe_issue",
             f"{name}_take",
@@ -412,7 +331,7 @@ class _Top:
         if unit.residual is not None:
             yield from self._residual(name, unit, unit.residual)
             residual = f"{name}_residual_bytes"
-        width = self._output_bits(unit) // rows
+        width = output_bits(self.program, unit) // rows
         for first in range(0, rows, unit.lane_rows):
             count = min(unit.lane_rows, rows - first)
             bits = bits_for(count)

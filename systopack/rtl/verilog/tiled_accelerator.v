@@ -103,44 +103,17 @@ module tiled_accelerator #(
     localparam MIN_RETURN = (OUT + 5) / WORD_CYCLES + 1;
     localparam MIN_DRAIN = (OUT + LANE_ROWS + 6) / WORD_CYCLES + 1;
 
-    // Parameters that contradict each other stop elaboration: the module that is asked for then is
-    // not there, and its name is the message.
-    generate
-        if (ROWS < 1 || COLUMNS < 1 || ALPHA < 1) begin : g_wrong_size
-            wrong_parameters_ROWS_COLUMNS_and_ALPHA_must_be_1_or_more stop ();
-        end
-        if (CELL < 0 || CELL > 3 || ACC % 8 != 0) begin : g_wrong_cell
-            wrong_parameters_CELL_must_be_0_to_3_and_ACCUMULATOR_BITS_whole_bytes stop ();
-        end
-        if (1 << SUB_BANK_BITS != SUB_BANKS || ADDRESS_BITS <= SUB_BANK_BITS
-            || SUB_BANK_WORDS > 1 << PLACE_BITS || WEIGHT_WORDS > 1 << WEIGHT_BITS
-            || PLACE_BITS > 20 || WEIGHT_BITS > 20 || PROGRAM_BITS > 20 || PARAMETER_BITS > 20
-            || DESCRIPTOR_BITS > 16 || ROUTE_BITS > 16) begin : g_wrong_memory
-            wrong_parameters_a_memory_has_more_words_than_its_address_reaches stop ();
-        end
-        if (CONFIG_BITS < 214 || CONFIG_BITS < LOAD_BITS || CONFIG_BITS < TABLE_BITS
-            || CONFIG_BITS < 11 + 2 * ACC) begin : g_wrong_port
-            wrong_parameters_CONFIG_BITS_is_less_than_the_widest_memory_word stop ();
-        end
-        if (INPUT_FANOUT < 1 || INPUT_FANOUT > ROWS || CELLS_PER_STAGE < 1
-            || CELLS_PER_STAGE > COLUMNS || (CELLS_PER_STAGE != 1 && CELL != 3)) begin : g_wrong_share
-            wrong_parameters_INPUT_FANOUT_or_CELLS_PER_STAGE_does_not_fit_ROWS_COLUMNS_CELL stop ();
-        end
-        if (WEIGHT_BUFFERS < 1 || WEIGHT_BUFFERS > 2 || CELL_WEIGHT_BITS < 2 || CELL_WEIGHT_BITS > 8)
-        begin : g_wrong_weights
-            wrong_parameters_WEIGHT_BUFFERS_1_or_2_CELL_WEIGHT_BITS_2_to_8_do_not_hold stop ();
-        end
-        if (RESIDUALS < 0 || RESIDUALS > 1 || AVERAGES < 0 || AVERAGES > 1) begin : g_wrong_flag
-            wrong_parameters_RESIDUALS_and_AVERAGES_must_be_0_or_1 stop ();
-        end
-        if (WORD_CYCLES != (CELL == 2 ? 1 : CELL == 1 ? ACC : 8)
-            || READS != (ALPHA < WORD_CYCLES ? ALPHA : WORD_CYCLES)
-            || BANKS_PER_COLUMN != (ALPHA - 1) / READS + 1
-            || LANE_ROWS != (ROWS < WORD_CYCLES ? ROWS : WORD_CYCLES)
-            || LANES != (ROWS - 1) / LANE_ROWS + 1) begin : g_wrong_derived
-            wrong_parameters_a_derived_parameter_was_set stop ();
-        end
-    endgenerate
+    tiled_rules #(
+        .ROWS(ROWS), .COLUMNS(COLUMNS), .ALPHA(ALPHA), .ACCUMULATOR_BITS(ACCUMULATOR_BITS),
+        .CELL(CELL), .INPUT_FANOUT(INPUT_FANOUT), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS),
+        .CELLS_PER_STAGE(CELLS_PER_STAGE), .WEIGHT_BUFFERS(WEIGHT_BUFFERS), .RESIDUALS(RESIDUALS),
+        .ADDRESS_BITS(ADDRESS_BITS), .SUB_BANKS(SUB_BANKS), .SUB_BANK_WORDS(SUB_BANK_WORDS),
+        .AVERAGES(AVERAGES), .DESCRIPTOR_BITS(DESCRIPTOR_BITS), .ROUTE_BITS(ROUTE_BITS),
+        .PARAMETER_BITS(PARAMETER_BITS), .WEIGHT_BITS(WEIGHT_BITS), .WEIGHT_WORDS(WEIGHT_WORDS),
+        .PROGRAM_BITS(PROGRAM_BITS), .CONFIG_BITS(CONFIG_BITS), .LOAD_BITS(LOAD_BITS),
+        .TABLE_BITS(TABLE_BITS), .WORD_CYCLES(WORD_CYCLES), .READS(READS),
+        .BANKS_PER_COLUMN(BANKS_PER_COLUMN), .LANE_ROWS(LANE_ROWS), .LANES(LANES)
+    ) rules ();
 
     wire [PHASE_BITS-1:0]   phase;
     wire                    run_start, is_tile, is_pool, is_image, is_send, first, maximum;
@@ -223,38 +196,17 @@ module tiled_accelerator #(
     wire [15:0] position_2, row_tile_2, pool_position_6, pool_entry_5;
     wire [PHASE_BITS-1:0] phase_2, phase_3;
     wire        first_3, feed_3;
-    delay_line #(.WIDTH(48), .CYCLES(1)) place_delay (
-        .clk(clk), .in({place_y, place_x, linear}), .out(place_1)
-    );
-    wire reading = {{(32 - PHASE_BITS) {1'b0}}, phase} < READS;
-    valid_line #(.CYCLES(3)) hold_delay (
-        .clk(clk), .reset(reset), .in(reading && is_tile), .out(hold_3)
-    );
-    valid_line #(.CYCLES(3)) pooling_delay (
-        .clk(clk), .reset(reset), .in(is_pool), .out(pooling_3)
-    );
-    delay_line #(.WIDTH(1 + PHASE_BITS), .CYCLES(3)) window_delay (
-        .clk(clk), .in({window_first, phase}), .out({window_first_3, hold_index_3})
-    );
-    valid_line #(.CYCLES(6)) pooled_delay (
-        .clk(clk), .reset(reset), .in(stepping && window_last), .out(pooled_6)
-    );
-    delay_line #(.WIDTH(16), .CYCLES(6)) pool_delay (
-        .clk(clk), .in(position), .out(pool_position_6)
-    );
-    delay_line #(.WIDTH(16), .CYCLES(5)) entry_delay (
-        .clk(clk), .in(route + entry), .out(pool_entry_5)
-    );
-    delay_line #(.WIDTH(32 + PHASE_BITS), .CYCLES(2)) feed_delay (
-        .clk(clk), .in({position, row_tile, phase}), .out({position_2, row_tile_2, phase_2})
-    );
-    wire feeding = {{(32 - PHASE_BITS) {1'b0}}, phase} < LANE_ROWS;
-    valid_line #(.CYCLES(3)) feeding_delay (
-        .clk(clk), .reset(reset), .in(feeding && is_tile), .out(feed_3)
-    );
-    delay_line #(.WIDTH(1), .CYCLES(3)) first_delay (.clk(clk), .in(first), .out(first_3));
-    delay_line #(.WIDTH(PHASE_BITS), .CYCLES(1)) phase_delay (
-        .clk(clk), .in(phase_2), .out(phase_3)
+    step_delays #(
+        .READS(READS), .LANE_ROWS(LANE_ROWS), .PHASE_BITS(PHASE_BITS)
+    ) delays (
+        .clk(clk), .reset(reset), .phase(phase), .is_tile(is_tile), .is_pool(is_pool),
+        .first(first), .stepping(stepping), .window_first(window_first),
+        .window_last(window_last), .place({place_y, place_x, linear}), .position(position),
+        .row_tile(row_tile), .pool_entry(route + entry), .place_1(place_1),
+        .position_2(position_2), .row_tile_2(row_tile_2), .phase_2(phase_2), .phase_3(phase_3),
+        .hold_3(hold_3), .hold_index_3(hold_index_3), .window_first_3(window_first_3),
+        .pooling_3(pooling_3), .feed_3(feed_3), .first_3(first_3), .pool_entry_5(pool_entry_5),
+        .pooled_6(pooled_6), .pool_position_6(pool_position_6)
     );
 
     // The words behind the array.

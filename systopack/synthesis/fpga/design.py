@@ -47,5 +47,5 @@ def tiled_design(network: PackedNetwork, *, array: Array) -> FpgaDesign:
         sources=tuple(sources(AXI_TILED_SOURCES)),
         parameters=axi_parameters(program),
         program=program,
-        cycles=count_tiled(network, array=array, placement=program.placement).cycles,
+        cycles=count_tiled(network, array=array, plan=program.plan).cycles,
     )

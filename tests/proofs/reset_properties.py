@@ -11,7 +11,7 @@ from systopack.rtl.parameters import PIPELINED_SOURCES, TILED_SOURCES, VERILOG
 from systopack.rtl.pipelined.program import PipelinedProgram
 from systopack.rtl.pipelined.top import top_module
 from systopack.rtl.program import TiledProgram
-from systopack.verify.formal import Property
+from tests.proofs.formal import Property
 
 _SLACK_CYCLES = 4  # from a valid that would come out last to what it would do
 

@@ -9,8 +9,9 @@ from systopack.hardware.array import Array
 from systopack.rtl.parameters import VERILOG
 from systopack.rtl.pipelined.program import compile_pipelined
 from systopack.rtl.program import compile_tiled
-from systopack.verify.formal import Property, prove, prove_all
-from systopack.verify.properties import (
+from tests.networks import network_of_positions
+from tests.proofs.formal import Property, prove, prove_all
+from tests.proofs.properties import (
     cell_properties,
     cell_property,
     controller_property,
@@ -27,8 +28,7 @@ from systopack.verify.properties import (
     source_property,
     streams_property,
 )
-from systopack.verify.reset_properties import reset_property
-from tests.networks import network_of_positions
+from tests.proofs.reset_properties import reset_property
 
 IL = Array(rows=1, columns=1, alpha=1, cell="bit-serial")
 BL = replace(IL, cell="balanced")

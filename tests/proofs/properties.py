@@ -13,21 +13,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from systopack.hardware.array import ACCUMULATORS, ALPHA_RANGE, WEIGHT_BITS_RANGE, Array
+from systopack.hardware.cells import CELLS
 from systopack.rtl.fields import INSTRUCTION, bits_of
 from systopack.rtl.parameters import VERILOG, bits_for, sum_bits
-from systopack.verify.formal import Property
+from tests.proofs.formal import Property
 
-_PROOFS = Path(__file__).parent / "proofs"
+_PROOFS = Path(__file__).parent
 _ROWS = tuple(
     VERILOG / name
     for name in (
         "masked_register.v",
         "weight_register.v",
         "multiplexer_row.v",
-        "mx_row.v",
-        "bl_row.v",
-        "parallel_row.v",
-        "compact_cell.v",
+        *(file for cell in CELLS.values() for file in cell.verilog if file != "compact_array.v"),
     )
 )
 _SERIAL = ("bit-serial", "balanced")
