@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -110,48 +110,38 @@ def _loop(**settings: Any) -> Experiment:
     return Experiment(fraction=0.1, settings={**options, **settings})
 
 
-def _regrouping(**settings: Any) -> Experiment:
-    """A run that compares ways of grouping, at equal epochs and cells."""
-    return Experiment(fraction=0.1, settings={**BUDGETS, **settings})
+def _within(
+    fraction: float, fine_tune_epochs: int, *, base: Mapping[str, Any] = BUDGETS, **changes: Any
+) -> Experiment:
+    """A run within budgets."""
+    settings = {**base, "fine_tune_epochs": fine_tune_epochs, **changes}
+    return Experiment(fraction=fraction, settings=settings)
 
 
 def _fraction(fraction: float, scratch_steps: int) -> Experiment:
     """Packing with a fraction of the images; with steps first from scratch on the fraction."""
-    return Experiment(
-        fraction=fraction,
-        settings={**BUDGETS, "fine_tune_epochs": epochs(FRACTION_STEPS, fraction)},
+    return replace(
+        _within(fraction, epochs(FRACTION_STEPS, fraction)),
         scratch_epochs=epochs(scratch_steps, fraction) if scratch_steps else 0,
     )
 
 
+_STEPS = {"budget_steps": 4, "epochs_per_iteration": 1}  # of the ways of grouping, at equal epochs
 EXPERIMENTS = {
-    "ours-10": Experiment(fraction=0.1, settings={**BUDGETS, "fine_tune_epochs": 40}),
-    "ours-full": Experiment(fraction=1.0, settings={**BUDGETS, "fine_tune_epochs": 14}),
-    "ours-full-fast": Experiment(
-        fraction=1.0,
-        settings={**BUDGETS, "streamed_words_ratio": 4.2, "fine_tune_epochs": 14},
-    ),
-    "ours-10-small": Experiment(
-        fraction=0.1, settings={**BUDGETS, **SMALL, "fine_tune_epochs": 40}
-    ),
-    "ours-10-small-long": Experiment(
-        fraction=0.1, settings={**BUDGETS, **SMALL, "fine_tune_epochs": 120}
-    ),
-    "ours-10-mixed": Experiment(fraction=0.1, settings={**MIXED, "fine_tune_epochs": 40}),
-    "ours-10-mixed-small": Experiment(
-        fraction=0.1, settings={**MIXED, **SMALL, "fine_tune_epochs": 40}
-    ),
+    "ours-10": _within(0.1, 40),
+    "ours-full": _within(1.0, 14),
+    "ours-full-fast": _within(1.0, 14, streamed_words_ratio=4.2),
+    "ours-10-small": _within(0.1, 40, **SMALL),
+    "ours-10-small-long": _within(0.1, 120, **SMALL),
+    "ours-10-mixed": _within(0.1, 40, base=MIXED),
+    "ours-10-mixed-small": _within(0.1, 40, base=MIXED, **SMALL),
     "plain-10": Experiment(fraction=0.1, settings=PLAIN),
-    "plain-10-gentle": Experiment(fraction=0.1, settings={**PLAIN, "learning_rate": 0.01}),
-    "plain-10-small": Experiment(
-        fraction=0.1, settings={**PLAIN, "beta": 0.3, "rho": 0.21, "fine_tune_epochs": 31}
-    ),
-    "every-iteration": _regrouping(budget_steps=4, epochs_per_iteration=1, fine_tune_epochs=8),
-    "last-iteration": _regrouping(
-        budget_steps=4, epochs_per_iteration=1, fine_tune_epochs=8, grouping="last"
-    ),
-    "one-shot": _regrouping(fine_tune_epochs=12),
-    "fisher": _regrouping(fine_tune_epochs=12, importance="fisher", importance_images=1600),
+    "plain-10-gentle": _within(0.1, 34, base=PLAIN, learning_rate=0.01),
+    "plain-10-small": _within(0.1, 31, base=PLAIN, beta=0.3, rho=0.21),
+    "every-iteration": _within(0.1, 8, **_STEPS),
+    "last-iteration": _within(0.1, 8, **_STEPS, grouping="last"),
+    "one-shot": _within(0.1, 12),
+    "fisher": _within(0.1, 12, importance="fisher", importance_images=1600),
     **{f"alpha-{alpha}": _loop(alpha=alpha, gamma=min(0.5, alpha - 1)) for alpha in ALPHAS},
     # Beyond gamma 1 conflicts alone reach rho 0.2 in one iteration; so that all group twice:
     **{f"gamma-{gamma}": _loop(gamma=gamma, rho=0.2 if gamma <= 1 else 0.12) for gamma in GAMMAS},

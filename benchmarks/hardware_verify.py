@@ -47,42 +47,26 @@ COMPACT = {"cell": "bit-serial-compact", "cells_per_stage": 8, **ONE_WEIGHT}
 
 
 CASES = {
-    "lenet5-tiled": Case(network="lenet5-mnist", organisation="tiled", data="mnist", images=100),
-    "lenet5-dense-tiled": Case(
-        network="lenet5-mnist-dense", organisation="tiled", data="mnist", images=100, alpha=1
-    ),
-    "lenet5-pipelined": Case(
-        network="lenet5-mnist", organisation="pipelined", data="mnist", images=100
-    ),
-    "resnet20-tiled": Case(
-        network="resnet20-cifar10", organisation="tiled", data="cifar10", images=2
-    ),
-    "resnet20-pipelined": Case(
-        network="resnet20-cifar10", organisation="pipelined", data="cifar10", images=2
-    ),
-    **{
-        f"{name}-one-weight": Case(
-            network=network,
-            organisation="tiled",
-            data=data,
-            images=images,
-            alpha=alpha,
-            options=ONE_WEIGHT,
-        )
-        for name, network, data, images, alpha in (
-            ("lenet5", "lenet5-mnist", "mnist", 10, 8),
-            ("lenet5-dense", "lenet5-mnist-dense", "mnist", 10, 1),
-            ("resnet20", "resnet20-cifar10-fast", "cifar10", 1, 8),
-            ("resnet20-dense", "resnet20-cifar10-dense", "cifar10", 1, 1),
-        )
-    },
-    "resnet20-compact": Case(
-        network="resnet20-cifar10-fast",
-        organisation="tiled",
-        data="cifar10",
-        images=1,
-        options=COMPACT,
-    ),
+    name: Case(
+        network=network,
+        organisation=organisation,
+        data="mnist" if network.startswith("lenet5") else "cifar10",
+        images=images,
+        alpha=1 if network.endswith("-dense") else 8,
+        options=options,
+    )
+    for name, network, organisation, images, options in (
+        ("lenet5-tiled", "lenet5-mnist", "tiled", 100, {}),
+        ("lenet5-dense-tiled", "lenet5-mnist-dense", "tiled", 100, {}),
+        ("lenet5-pipelined", "lenet5-mnist", "pipelined", 100, {}),
+        ("resnet20-tiled", "resnet20-cifar10", "tiled", 2, {}),
+        ("resnet20-pipelined", "resnet20-cifar10", "pipelined", 2, {}),
+        ("lenet5-one-weight", "lenet5-mnist", "tiled", 10, ONE_WEIGHT),
+        ("lenet5-dense-one-weight", "lenet5-mnist-dense", "tiled", 10, ONE_WEIGHT),
+        ("resnet20-one-weight", "resnet20-cifar10-fast", "tiled", 1, ONE_WEIGHT),
+        ("resnet20-dense-one-weight", "resnet20-cifar10-dense", "tiled", 1, ONE_WEIGHT),
+        ("resnet20-compact", "resnet20-cifar10-fast", "tiled", 1, COMPACT),
+    )
 }
 
 

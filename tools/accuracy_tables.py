@@ -52,97 +52,77 @@ def read_runs() -> Runs:
     return runs
 
 
-def mean(runs: list[dict[str, Any]], name: str) -> float:
-    """The mean of a figure over the seeds."""
-    return pages.mean(float(run[name]) for run in runs)
+_RATIOS = {"cells": "{packed_cells_ratio:.3f}", "times fewer words": "{streamed_words_ratio:.2f}"}
 
 
-def seeds(runs: list[dict[str, Any]]) -> str:
-    """How many seeds there are, and the least and the largest accuracy."""
-    percents = [float(run["packed_8_bit_percent"]) for run in runs]
-    of = f": {min(percents):.2f} to {max(percents):.2f}" if len(percents) > 1 else ""
-    return f"{len(percents)}{of}"
+def means(name: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """The mean of every number over the seeds, with the run's name."""
+    numbers = [key for key, value in runs[0].items() if isinstance(value, int | float)]
+    return {"name": NAMES[name], **{key: pages.mean(run[key] for run in runs) for key in numbers}}
+
+
+def points(run: Mapping[str, Any]) -> float:
+    """What packing costs against the dense network."""
+    return 100 * (run["only_packed_correct"] - run["only_dense_correct"]) / run["test_images"]
 
 
 def results(runs: Runs) -> list[str]:
     """Correct answers of every seed, the paired difference to the dense network, and means."""
-    rows = []
+    lines = []
     for name in RESULTS:
         of = runs.get(name, [])
         for run in of:
-            gained, lost = run["only_packed_correct"], run["only_dense_correct"]
-            rows.append(
-                [
-                    NAMES[name],
-                    str(run["seed"]),
-                    f"{run['packed_8_bit_correct']:,}",
-                    f"{run['packed_float_correct']:,}",
-                    f"{100 * (gained - lost) / run['test_images']:+.2f} (+{gained} -{lost})",
-                    f"{run['packed_cells_ratio']:.3f}",
-                    f"{run['streamed_words_ratio']:.2f}",
-                    str(run["tiles_32x32"]),
-                ]
-            )
+            pair = f" (+{run['only_packed_correct']} -{run['only_dense_correct']})"
+            told = f"{points(run):+.2f}{pair}"
+            lines.append({**means(name, [run]), "of": run["seed"], "points": told})
         if len(of) > 1:
-            difference = mean(of, "only_packed_correct") - mean(of, "only_dense_correct")
-            rows.append(
-                [
-                    NAMES[name],
-                    f"mean of {len(of)}",
-                    f"{mean(of, 'packed_8_bit_correct'):,.0f}",
-                    f"{mean(of, 'packed_float_correct'):,.0f}",
-                    f"{100 * difference / of[0]['test_images']:+.2f}",
-                    f"{mean(of, 'packed_cells_ratio'):.3f}",
-                    f"{mean(of, 'streamed_words_ratio'):.2f}",
-                    f"{mean(of, 'tiles_32x32'):.0f}",
-                ]
-            )
-    return table(
-        "run | seed | 8 bit correct | float correct | points against dense | cells | "
-        "times fewer words | tiles",
-        rows,
+            mean = means(name, of)
+            lines.append({**mean, "of": f"mean of {len(of)}", "points": f"{points(mean):+.2f}"})
+    return pages.table_of(
+        {
+            "run": "{name}",
+            "seed": "{of}",
+            "8 bit correct": "{packed_8_bit_correct:,.0f}",
+            "float correct": "{packed_float_correct:,.0f}",
+            "points against dense": "{points}",
+            **_RATIOS,
+            "tiles": "{tiles_32x32:.0f}",
+        },
+        lines,
     )
 
 
 def ways(runs: Runs) -> list[str]:
     """What joint optimization is worth."""
-    rows = [
-        [
-            NAMES[name],
-            f"{mean(runs[name], 'packed_8_bit_percent'):.2f}",
-            f"{mean(runs[name], 'packed_cells_ratio'):.3f}",
-            f"{mean(runs[name], 'streamed_words_ratio'):.2f}",
-            seeds(runs[name]),
-        ]
-        for name in WAYS
-        if name in runs
-    ]
-    return table("way | 8 bit, % | cells | times fewer words | seeds", rows)
+    lines = []
+    for name in (name for name in WAYS if name in runs):
+        percents = [run["packed_8_bit_percent"] for run in runs[name]]
+        of = f": {min(percents):.2f} to {max(percents):.2f}" if len(percents) > 1 else ""
+        lines.append({**means(name, runs[name]), "seeds": f"{len(percents)}{of}"})
+    columns = {"way": "{name}", "8 bit, %": "{packed_8_bit_percent:.2f}", **_RATIOS}
+    return pages.table_of({**columns, "seeds": "{seeds}"}, lines)
 
 
 def shift(_: Runs) -> list[str]:
     """Shift networks trained by this project."""
-    rows = []
+    lines = []
     for path in sorted((STORE / "shift").glob("*.json")):
         record = read_record(path)
-        run, how = record["figures"], record["configuration"]
-        rows.append(
-            [
-                how["network"],
-                str(record["seed"]),
-                f"{how['dense']['epochs']} + {how['packed']['fine_tune_epochs']}",
-                f"{100 * run['dense_float_correct'] / run['test_images']:.2f}",
-                f"{100 * run['packed_float_correct'] / run['test_images']:.2f}",
-                f"{run['packed_8_bit_percent']:.2f}",
-                f"{run['packed_cells_ratio']:.3f}",
-                f"{run['streamed_words_ratio']:.2f}",
-            ]
-        )
-    return table(
-        "network | seed | epochs, dense + packed | dense, % | packed, float, % | packed, 8 bit, % "
-        "| cells | times fewer words",
-        rows,
-    )
+        run = record["figures"]
+        percents = {
+            f"{which}_percent": 100 * run[f"{which}_float_correct"] / run["test_images"]
+            for which in ("dense", "packed")
+        }
+        lines.append({**record["configuration"], "seed": record["seed"], **run, **percents})
+    columns = {
+        "network": "{network}",
+        "seed": "{seed}",
+        "epochs, dense + packed": "{dense[epochs]} + {packed[fine_tune_epochs]}",
+        "dense, %": "{dense_percent:.2f}",
+        "packed, float, %": "{packed_percent:.2f}",
+        "packed, 8 bit, %": "{packed_8_bit_percent:.2f}",
+    }
+    return pages.table_of({**columns, **_RATIOS}, lines)
 
 
 def speed(_: Runs) -> list[str]:

@@ -5,36 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import pages
-from pages import Figures, mean, table
-
-
-def pair(entry: Figures) -> str:
-    """Groups and L2."""
-    return f"{entry['groups']} / {entry['l2']:.3f}"
+from pages import Figures, mean, table, table_of
 
 
 def layers(figures: Figures) -> list[str]:
     """Real layers: `authors` against `best`."""
     same = "best at the groups of authors"
     more = sum(row[same]["l2"] > row["authors"]["l2"] for row in figures.values())
-    rows = [
-        [
-            name.removesuffix(".weight"),
-            pair(row["authors"]),
-            pair(row["best"]),
-            f"{row[same]['l2']:.3f}",
-        ]
-        for name, row in figures.items()
-    ]
+    columns = {
+        "layer": "{name}",
+        "`authors` groups / L2": "{authors[groups]} / {authors[l2]:.3f}",
+        "`best` groups / L2": "{best[groups]} / {best[l2]:.3f}",
+        "`best` at the groups of `authors`: L2": f"{{{same}[l2]:.3f}}",
+    }
+    lines = [{"name": name.removesuffix(".weight"), **of} for name, of in figures.items()]
     return [
         f"At the number of groups of `authors` (star), `best` keeps more squared norm on {more} of "
         f"the {len(figures)} layers.",
         "",
-        *table(
-            "layer | `authors` groups / L2 | `best` groups / L2 | "
-            "`best` at the groups of `authors`: L2",
-            rows,
-        ),
+        *table_of(columns, lines),
     ]
 
 
@@ -47,27 +36,18 @@ def bands(figures: Figures) -> list[str]:
             for row in figures.values()
             if f"bands of {size}" in row and row["rows"] > size
         ]
-        if not cut:
-            rows.append([str(size), "0", "no layer has more rows", "", "", ""])
-            continue
-        own, whole = (sum(band[key] for band, _ in cut) for key in _CELLS)
-        rows.append(
-            [
-                str(size),
-                str(len(cut)),
-                str(own),
-                str(whole),
-                f"{mean(band['l2'] for band, _ in cut):.4f}",
-                f"{mean(l2 for _, l2 in cut):.4f}",
-            ]
-        )
+        told = ["no layer has more rows", "", "", ""]
+        if cut:
+            own, whole = (
+                sum(band[key] for band, _ in cut) for key in ("packed_cells", "whole_packed_cells")
+            )
+            l2 = (mean(band["l2"] for band, _ in cut), mean(l2 for _, l2 in cut))
+            told = [str(own), str(whole), *(f"{value:.4f}" for value in l2)]
+        rows.append([str(size), str(len(cut)), *told])
     return table(
         "R | layers | packed cells, bands | packed cells, whole | mean L2, bands | mean L2, whole",
         rows,
     )
-
-
-_CELLS = ("packed_cells", "whole_packed_cells")
 
 
 def n_of_m(record: Figures) -> list[str]:
@@ -134,22 +114,29 @@ def decoder(figures: Figures) -> list[str]:
     total, by_shape = figures["total"], {}
     for layer in figures["layers"].values():
         by_shape.setdefault((layer["rows"], layer["columns"]), []).append(layer)
-    rows = []
+    lines = []
     for (height, width), found in sorted(by_shape.items()):
         groups = sorted({layer["groups"] for layer in found})
-        seconds = sorted(layer["pack_s"] for layer in found)
-        rows.append(
-            [
-                f"{height} x {width}",
-                str(len(found)),
-                "-".join(str(count) for count in dict.fromkeys((groups[0], groups[-1]))),
-                str(found[0]["groups_lower_bound"]),
-                f"{mean(layer['squared_norm_kept'] for layer in found):.3f}",
-                f"{seconds[len(seconds) // 2]:.2f}",
-            ]
+        lines.append(
+            {
+                "size": f"{height} x {width}",
+                "number": len(found),
+                "groups": "-".join(str(of) for of in dict.fromkeys((groups[0], groups[-1]))),
+                "least": found[0]["groups_lower_bound"],
+                "kept": mean(layer["squared_norm_kept"] for layer in found),
+                "seconds": sorted(layer["pack_s"] for layer in found)[len(found) // 2],
+            }
         )
+    columns = {
+        "layers of": "{size}",
+        "number": "{number}",
+        "groups": "{groups}",
+        "at least": "{least}",
+        "squared norm kept": "{kept:.3f}",
+        "median seconds": "{seconds:.2f}",
+    }
     return [
-        *table("layers of | number | groups | at least | squared norm kept | median seconds", rows),
+        *table_of(columns, lines),
         "",
         f"All {total['layers']} layers, {total['parameters']:,} parameters: "
         f"{total['pack_s']:.0f} s of packing, the slowest layer {total['pack_slowest_s']:.1f} s; "
@@ -160,15 +147,18 @@ def decoder(figures: Figures) -> list[str]:
 
 def quality(figures: Figures) -> list[str]:
     """Groups and L2 of the policies on the eleven matrices."""
-    rows = [
-        [
-            name,
-            f"{row['bound_groups']} ({row['proof']})",
-            *(pair(row[key]) for key in ("authors", "least-loss", "best 1 s", "best 10 s")),
-        ]
-        for name, row in figures.items()
-    ]
-    return table("matrix | bound | `authors` | `least-loss` | `best`, 1 s | `best`, 10 s", rows)
+    runs = {
+        "`authors`": "authors",
+        "`least-loss`": "least-loss",
+        "`best`, 1 s": "best 1 s",
+        "`best`, 10 s": "best 10 s",
+    }
+    columns = {
+        "matrix": "{name}",
+        "bound": "{bound_groups} ({proof})",
+        **{header: f"{{{run}[groups]}} / {{{run}[l2]:.3f}}" for header, run in runs.items()},
+    }
+    return table_of(columns, [{"name": name, **of} for name, of in figures.items()])
 
 
 BLOCKS: Mapping[str, tuple[str, Callable[[Figures], list[str]]]] = {

@@ -35,6 +35,17 @@ def table(header: str, rows: Sequence[Sequence[str]]) -> list[str]:
     return markdown_table(header.split(" | "), rows)
 
 
+def table_of(columns: Mapping[str, str], entries: Iterable[Figures]) -> list[str]:
+    """A Markdown table with a line for every entry.
+
+    Args:
+        columns: header and how a cell is made from an entry, a format string.
+        entries: figures by name.
+    """
+    rows = [[form.format(**entry) for form in columns.values()] for entry in entries]
+    return markdown_table(list(columns), rows)
+
+
 def mean(values: Iterable[float]) -> float:
     """The arithmetic mean."""
     found = list(values)

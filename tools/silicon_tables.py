@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 import pages
-from pages import Figures
+from pages import Figures, table_of
 
 from systopack.hardware.array import Array
 from systopack.report.text import markdown_table
@@ -59,25 +59,28 @@ def _with_allowances(figures: Figures) -> float:
 
 def accelerator() -> list[str]:
     """Area of the whole accelerator by block."""
-    record = pages.record("asic_accelerator")
-    blocks = record["figures"]["blocks"]
-    whole = sum(block["logic_um2"] + block["memory_um2"] for block in blocks)
-    rows = [
-        [
-            block["name"],
-            f"{block['logic_um2']:,.0f}",
-            f"{block['flip_flops']:,}",
-            f"{block['memories']:,}",
-            f"{block['memory_bits'] / 8192:,.1f}",
-            f"{block['memory_um2']:,.0f}",
-            f"{100 * (block['logic_um2'] + block['memory_um2']) / whole:.1f} %",
-        ]
+    blocks = pages.figures("asic_accelerator")["blocks"]
+    logic = sum(block["logic_um2"] for block in blocks)
+    whole = logic + sum(block["memory_um2"] for block in blocks)
+    lines = [
+        {
+            **block,
+            "kib": block["memory_bits"] / 8192,
+            "share": 100 * (block["logic_um2"] + block["memory_um2"]) / whole,
+        }
         for block in blocks
     ]
-    header = ["block", "cells, um2", "flip-flops", "memories", "KiB", "memories, um2", "share"]
-    logic = sum(block["logic_um2"] for block in blocks)
+    columns = {
+        "block": "{name}",
+        "cells, um2": "{logic_um2:,.0f}",
+        "flip-flops": "{flip_flops:,}",
+        "memories": "{memories:,}",
+        "KiB": "{kib:,.1f}",
+        "memories, um2": "{memory_um2:,.0f}",
+        "share": "{share:.1f} %",
+    }
     return [
-        *markdown_table(header, rows),
+        *table_of(columns, lines),
         "",
         f"{whole / 1e6:.2f} mm2 in all, {logic / 1e6:.2f} mm2 of it cells.",
     ]
@@ -85,59 +88,61 @@ def accelerator() -> list[str]:
 
 def periphery() -> list[str]:
     """Energy of the periphery, by block."""
-    record = pages.record("periphery")
-    blocks = ("activation banks", "output lanes", "control")
-    header = ["network", "alpha", "clock gates", "cycles", "flip-flops"]
-    header += [*(f"{block}, pJ a cycle" for block in blocks), "all, pJ a cycle", "clock pins"]
-    header += ["clock tree", "wires", "uJ an image", "path, ns", "bits compared"]
-    rows = [
-        [
-            case["network"],
-            str(case["alpha"]),
-            "yes" if case["clock_gates"] else "no",
-            f"{case['cycles']:,}",
-            f"{case['flip_flops']:,}",
-            *(f"{case['blocks_pj'][block]:.1f}" for block in blocks),
-            f"{case['total_pj']:.1f}",
-            f"{case['clock_pj']:.1f}",
-            f"{case['clock_tree_pj']:.1f}",
-            f"{case['wires_pj']:.1f}",
-            f"{case['total_pj'] * case['cycles'] / 1e6:.2f}",
-            f"{case['critical_ns']:.2f}",
-            f"{case['bits_checked']:,}",
-        ]
-        for case in record["figures"].values()
+    lines = [
+        {
+            **case,
+            "gates": "yes" if case["clock_gates"] else "no",
+            "image_uj": case["total_pj"] * case["cycles"] / 1e6,
+        }
+        for case in pages.figures("periphery").values()
     ]
-    return markdown_table(header, rows)
+    columns = {
+        "network": "{network}",
+        "alpha": "{alpha}",
+        "clock gates": "{gates}",
+        "cycles": "{cycles:,}",
+        "flip-flops": "{flip_flops:,}",
+        **{
+            f"{block}, pJ a cycle": f"{{blocks_pj[{block}]:.1f}}"
+            for block in ("activation banks", "output lanes", "control")
+        },
+        "all, pJ a cycle": "{total_pj:.1f}",
+        "clock pins": "{clock_pj:.1f}",
+        "clock tree": "{clock_tree_pj:.1f}",
+        "wires": "{wires_pj:.1f}",
+        "uJ an image": "{image_uj:.2f}",
+        "path, ns": "{critical_ns:.2f}",
+        "bits compared": "{bits_checked:,}",
+    }
+    return table_of(columns, lines)
 
 
 def coefficients() -> list[str]:
     """Measured arrays and how well layers kept back are predicted."""
     record = pages.record("energy_coefficients_nangate45")
     errors = record["configuration"]["errors"]
-    header = ["array", "clock gates", *_FORM.values(), "input fan-out"]
-    header += ["area per cell, um2"]
-    header += ["clock, pJ per cell and cycle", "active cell word, pJ", "word 0, pJ", "load, pJ"]
-    header += ["hop, pJ", "error, kept back"]
-    rows = []
+    lines = []
     for point in record["figures"]["points"]:
         array = Array(**{name: point[name] for name in asdict(Array())})
         missed = errors[f"{array.label}, gating {point['gating']}"].values()
-        rows.append(
-            [
-                f"{array.cell} {array.rows}x{array.columns} alpha {array.alpha}",
-                "yes" if point["gating"] == "clock" else "no",
-                *(str(point[field]) for field in _FORM),
-                str(point["input_fanout"]),
-                f"{point['cell_area_um2']:.1f}",
-                *(
-                    f"{point[field]:.4f}"
-                    for field in ("clock_pj", "active_pj", "zero_input_pj", "load_pj", "hop_pj")
-                ),
-                f"{100 * min(missed):+.1f} to {100 * max(missed):+.1f} %",
-            ]
-        )
-    return markdown_table(header, sorted(rows))
+        gates = "yes" if point["gating"] == "clock" else "no"
+        least, largest = 100 * min(missed), 100 * max(missed)
+        lines.append({**point, "gates": gates, "least": least, "largest": largest})
+    columns = {
+        "array": "{cell} {rows}x{columns} alpha {alpha}",
+        "clock gates": "{gates}",
+        **{header: f"{{{field}}}" for field, header in _FORM.items()},
+        "input fan-out": "{input_fanout}",
+        "area per cell, um2": "{cell_area_um2:.1f}",
+        "clock, pJ per cell and cycle": "{clock_pj:.4f}",
+        "active cell word, pJ": "{active_pj:.4f}",
+        "word 0, pJ": "{zero_input_pj:.4f}",
+        "load, pJ": "{load_pj:.4f}",
+        "hop, pJ": "{hop_pj:.4f}",
+        "error, kept back": "{least:+.1f} to {largest:+.1f} %",
+    }
+    header, rule, *rows = table_of(columns, lines)
+    return [header, rule, *sorted(rows)]
 
 
 def silicon_blocks() -> dict[str, list[str]]:

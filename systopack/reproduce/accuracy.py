@@ -7,10 +7,10 @@ from typing import Any
 
 from systopack.network.packaged import packaged_names, record_file
 from systopack.records import read_record
-from systopack.reproduce.content import Column, Drawing, Notes, Section, Table, table_of
+from systopack.reproduce.content import Drawing, Notes, Section, Table, columns, table_of
 from systopack.reproduce.experiments import MAIN, SWEEPS
 from systopack.reproduce.published import load_published
-from systopack.reproduce.rows import CITED, Row, Rows, recorded, select
+from systopack.reproduce.rows import CITED, Row, Rows, recorded, rows_of, select
 from systopack.reproduce.sources import Sources
 
 DENSE, PACKED, DIFFERENCE = "accuracy, dense", "accuracy, packed", "difference"
@@ -65,20 +65,12 @@ def _run(
     origin: str,
     seed: int | None = None,
 ) -> Iterator[Row]:
-    for quantity, value, unit in (
+    numbers = (
         (DENSE, dense, "%"),
         (PACKED, packed, "%"),
         (DIFFERENCE, packed - dense, "points"),
-    ):
-        yield Row(
-            network=network,
-            variant=variant,
-            quantity=quantity,
-            value=value,
-            unit=unit,
-            seed=seed,
-            origin=(origin,),
-        )
+    )
+    return rows_of(numbers, network=network, variant=variant, seed=seed, origin=(origin,))
 
 
 def accuracies(figures: Mapping[str, Any]) -> tuple[float, float]:
@@ -123,39 +115,30 @@ def _point(sweep: str, value: float, runs: list[tuple[str, dict[str, Any]]]) -> 
         quantity: sum(record["figures"][name] for _, record in runs) / len(runs)
         for quantity, name in ((CELLS, "packed_cells_ratio"), (EFFICIENCY, "packing_efficiency"))
     }
-    for quantity, number, unit in (
+    numbers = (
         (PACKED, sum(percents) / len(runs), "%"),
         (LEAST, min(percents), "%"),
         (LARGEST, max(percents), "%"),
         (SEEDS, len(runs), ""),
         *((quantity, mean, "") for quantity, mean in means.items()),
-    ):
-        yield Row(
-            network=_RESNET,
-            variant=_LABELS[sweep],
-            at=float(value),
-            quantity=quantity,
-            value=number,
-            unit=unit,
-            origin=tuple(recorded(name) for name, _ in runs),
-        )
+    )
+    origin = tuple(recorded(name) for name, _ in runs)
+    about = {"network": _RESNET, "variant": _LABELS[sweep], "at": float(value)}
+    yield from rows_of(numbers, origin=origin, **about)
 
 
 def show(rows: Rows, _: Notes) -> Section:
     """Tables of runs and sweeps, and the sweeps' curves."""
-    accuracies = [
-        Column(header=header, where={"quantity": quantity}, form=".2f")
-        for quantity, header in ((DENSE, "dense, %"), (PACKED, "packed, 8 bit, %"))
-    ]
     runs = tuple(row for row in rows if row.at is None)
     sweeps = tuple(row for row in rows if row.at is not None)
     tables = [
         table_of(
             runs,
             keys={"network": "network", "variant": "run", "seed": "seed", "origin": ""},
-            columns=(
-                *accuracies,
-                Column(header="points", where={"quantity": DIFFERENCE}, form="+.2f"),
+            columns=columns(
+                ("dense, %", DENSE, ".2f"),
+                ("packed, 8 bit, %", PACKED, ".2f"),
+                ("points", DIFFERENCE, "+.2f"),
             ),
         )
     ]
@@ -179,13 +162,13 @@ def _sweep_table(sweeps: Rows) -> Table:
     return table_of(
         sweeps,
         keys={"variant": "sweep", "at": "value"},
-        columns=(
-            Column(header="packed, 8 bit, %", where={"quantity": PACKED}, form=".2f"),
-            Column(header="least, %", where={"quantity": LEAST}, form=".2f"),
-            Column(header="largest, %", where={"quantity": LARGEST}, form=".2f"),
-            Column(header="seeds", where={"quantity": SEEDS}, form="d"),
-            Column(header="cells", where={"quantity": CELLS}),
-            Column(header="packing efficiency", where={"quantity": EFFICIENCY}),
+        columns=columns(
+            ("packed, 8 bit, %", PACKED, ".2f"),
+            ("least, %", LEAST, ".2f"),
+            ("largest, %", LARGEST, ".2f"),
+            ("seeds", SEEDS, "d"),
+            ("cells", CELLS, ".3f"),
+            ("packing efficiency", EFFICIENCY, ".3f"),
         ),
     )
 

@@ -27,6 +27,14 @@ class Column:
     form: str = ".3f"
 
 
+def columns(*told: tuple[str, str, str]) -> tuple[Column, ...]:
+    """Columns of one quantity each: header, quantity, form."""
+    return tuple(
+        Column(header=header, where={"quantity": quantity}, form=form)
+        for header, quantity, form in told
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Table:
     """A table; the last column says where each line comes from.

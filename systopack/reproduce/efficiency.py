@@ -8,11 +8,15 @@ import numpy as np
 
 from systopack.hardware.energy.model import NetworkEnergy
 from systopack.hardware.energy.optimum import array_efficiency, closeness, idle_ratio
-from systopack.reproduce.content import Column, Drawing, Notes, Section, table_of
+from systopack.reproduce.content import Column, Drawing, Notes, Section, columns, table_of
 from systopack.reproduce.design_points import HEADLINE, PIPELINED, POINTS
 from systopack.reproduce.energies import energy_pair
-from systopack.reproduce.rows import COMPUTED, Row, Rows, recorded, select
+from systopack.reproduce.rows import COMPUTED, Row, Rows, recorded, rows_of, select
 from systopack.reproduce.sources import Sources
+
+_OPTIMUM = (
+    *("cell words with a weight", "idle / active cell word", "memory share", "optimum / energy"),
+)
 
 
 def measure_energy(sources: Sources) -> Rows:
@@ -123,36 +127,23 @@ def measure_optimum(sources: Sources) -> Rows:
             used, ratio = array_efficiency(energy), idle_ratio(point)
             share = energy.memory_share
             close = closeness(used, idle_ratio=ratio, memory_share=share).item()
-            rows += [
-                Row(
-                    network=energy.events.network,
-                    quantity=quantity,
-                    value=value,
-                    design_point=HEADLINE.name,
-                    origin=(COMPUTED, recorded(sources.coefficients_name)),
-                )
-                for quantity, value in (
-                    ("cell words with a weight", used),
-                    ("idle / active cell word", ratio),
-                    ("memory share", share),
-                    ("optimum / energy", close),
-                )
-            ]
+            rows += rows_of(
+                zip(_OPTIMUM, (used, ratio, share, close), ("",) * len(_OPTIMUM), strict=True),
+                network=energy.events.network,
+                design_point=HEADLINE.name,
+                origin=(COMPUTED, recorded(sources.coefficients_name)),
+            )
     return tuple(rows)
 
 
 def show_optimum(rows: Rows, _: Notes) -> Section:
     """The table and the formula's curves."""
-    columns = ("cell words with a weight", "idle / active cell word", "memory share")
     table = table_of(
         rows,
         keys={"network": "network"},
-        columns=[
-            Column(header=name, where={"quantity": name}) for name in (*columns, "optimum / energy")
-        ],
+        columns=columns(*((name, name, ".3f") for name in _OPTIMUM)),
     )
-    found = select(rows, quantity="optimum / energy")
-    ratios = select(rows, quantity="idle / active cell word")
+    found, ratios = (select(rows, quantity=name) for name in (_OPTIMUM[-1], _OPTIMUM[1]))
     return Section(
         title="How close to the energy optimum",
         text=(

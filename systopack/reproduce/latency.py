@@ -8,7 +8,7 @@ from systopack.hardware.pipelined.cycles import count_pipelined
 from systopack.hardware.tiled import count_tiled
 from systopack.reproduce.content import Column, Drawing, Notes, Section, draw_groups, table_of
 from systopack.reproduce.design_points import PIPELINED
-from systopack.reproduce.rows import COMPUTED, Row, Rows, distinct, select, value_of
+from systopack.reproduce.rows import COMPUTED, Row, Rows, distinct, rows_of, select, value_of
 from systopack.reproduce.sources import Sources
 
 _ORGANISATIONS = {
@@ -20,33 +20,31 @@ _ORGANISATIONS = {
 
 def measure(sources: Sources) -> Rows:
     """Latency in cycles of every network, dense and packed."""
-    rows = []
+    rows: list[Row] = []
     for pair in sources.pairs:
         for network, array in zip((pair.dense, pair.packed), pair.arrays(PIPELINED), strict=True):
             pipelined = count_pipelined(network, array=array)
             tiled = count_tiled(network, array=array)
             own = pipelined.latency_cycles
-            rows += [
-                Row(
-                    network=network.name,
-                    quantity=quantity,
-                    organisation=organisation,
-                    value=value,
-                    unit=unit,
-                    design_point=PIPELINED.name,
-                    origin=(COMPUTED,),
-                )
-                for quantity, organisation, value, unit in (
-                    ("cells", "pipelined", pipelined.cells, ""),
-                    ("cells", "tiled", array.rows * array.columns, ""),
-                    ("period", "pipelined", pipelined.period_cycles, "cycles"),
-                    ("latency", "pipelined", own, "cycles"),
-                    ("latency", "in turn", pipelined.sequential_cycles, "cycles"),
-                    ("latency", "tiled", tiled.cycles, "cycles"),
-                    ("times slower", "in turn", pipelined.sequential_cycles / own, ""),
-                    ("times slower", "tiled", tiled.cycles / own, ""),
-                )
-            ]
+            numbers: dict[str, list[tuple[str, float, str]]] = {
+                "pipelined": [
+                    ("cells", pipelined.cells, ""),
+                    ("period", pipelined.period_cycles, "cycles"),
+                    ("latency", own, "cycles"),
+                ],
+                "in turn": [
+                    ("latency", pipelined.sequential_cycles, "cycles"),
+                    ("times slower", pipelined.sequential_cycles / own, ""),
+                ],
+                "tiled": [
+                    ("cells", array.rows * array.columns, ""),
+                    ("latency", tiled.cycles, "cycles"),
+                    ("times slower", tiled.cycles / own, ""),
+                ],
+            }
+            about = {"network": network.name, "design_point": PIPELINED.name}
+            for name, of in numbers.items():
+                rows += rows_of(of, organisation=name, origin=(COMPUTED,), **about)
     return tuple(rows)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from systopack.hardware.related.compare import DESIGNS, compare_designs
-from systopack.reproduce.content import Column, Drawing, Notes, Section, table_of
-from systopack.reproduce.rows import COMPUTED, Row, Rows, distinct, select, value_of
+from systopack.reproduce.content import Drawing, Notes, Section, columns, table_of
+from systopack.reproduce.rows import COMPUTED, Row, Rows, distinct, rows_of, select, value_of
 from systopack.reproduce.sources import Sources
 
 _TITLE = "Related accelerators on the same networks"
@@ -15,30 +15,23 @@ _OURS = "column combining per tile"
 
 def measure(sources: Sources) -> Rows:
     """Cycles and energy of one image on every design, all with the packed network's weights."""
-    rows = []
+    rows: list[Row] = []
     for pair in sources.pairs:
         if pair.image is None:
             continue
         found = compare_designs(pair.packed, pair.image)
         base = found[1]  # the dense array with zero-value gating
         for one in found:
-            rows += [
-                Row(
-                    network=pair.packed.name,
-                    variant=one.design,
-                    quantity=quantity,
-                    value=value,
-                    unit=unit,
-                    origin=(COMPUTED,),
-                )
-                for quantity, value, unit in (
-                    ("cycles", one.cycles, "cycles"),
-                    ("times faster", base.cycles / one.cycles, ""),
-                    ("energy", one.total_pj / 1e6, "uJ"),
-                    ("times less energy", base.total_pj / one.total_pj, ""),
-                    ("utilization", one.utilization, ""),
-                )
-            ]
+            numbers = (
+                ("cycles", one.cycles, "cycles"),
+                ("times faster", base.cycles / one.cycles, ""),
+                ("energy", one.total_pj / 1e6, "uJ"),
+                ("times less energy", base.total_pj / one.total_pj, ""),
+                ("utilization", one.utilization, ""),
+            )
+            rows += rows_of(
+                numbers, network=pair.packed.name, variant=one.design, origin=(COMPUTED,)
+            )
     return tuple(rows)
 
 
@@ -66,16 +59,12 @@ def show(rows: Rows, _: Notes) -> Section:
             table_of(
                 rows,
                 keys={"network": "network", "variant": "design"},
-                columns=(
-                    Column(header="cycles", where={"quantity": "cycles"}, form=","),
-                    Column(header="times faster", where={"quantity": "times faster"}, form=".2f"),
-                    Column(header="energy, uJ", where={"quantity": "energy"}),
-                    Column(
-                        header="times less energy",
-                        where={"quantity": "times less energy"},
-                        form=".2f",
-                    ),
-                    Column(header="utilization", where={"quantity": "utilization"}),
+                columns=columns(
+                    ("cycles", "cycles", ","),
+                    ("times faster", "times faster", ".2f"),
+                    ("energy, uJ", "energy", ".3f"),
+                    ("times less energy", "times less energy", ".2f"),
+                    ("utilization", "utilization", ".3f"),
                 ),
             ),
         ),

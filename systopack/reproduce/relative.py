@@ -9,7 +9,7 @@ from typing import Any
 from systopack.hardware.array import Array
 from systopack.hardware.cycles import count_cycles
 from systopack.hardware.tiled import TiledCycles, count_tiled
-from systopack.reproduce.content import Column, Drawing, Notes, Section, Table, table_of
+from systopack.reproduce.content import Column, Drawing, Notes, Section, Table, columns, table_of
 from systopack.reproduce.design_points import HEADLINE, design_point
 from systopack.reproduce.energies import energy_pair
 from systopack.reproduce.experiments import GAMMA_ZERO as GAMMA_ZERO_RUN
@@ -233,7 +233,7 @@ def _points_table(rows: Rows) -> Table:
             if row.quantity in quantities and row.variant == PACKED and row.design_point != PAPER
         ),
         keys={"network": "network", "design_point": "design point"},
-        columns=[Column(header=name, where={"quantity": name}) for name in quantities],
+        columns=columns(*((name, name, ".3f") for name in quantities)),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -46,6 +46,12 @@ class Row:
     def to_json(self) -> dict[str, Any]:
         """All fields that say something."""
         return {name: value for name, value in asdict(self).items() if value not in ("", None)}
+
+
+def rows_of(numbers: Iterable[tuple[str, float, str]], **fields: Any) -> Iterator[Row]:
+    """A row for each quantity, value and unit, all with the same other fields."""
+    for quantity, value, unit in numbers:
+        yield Row(quantity=quantity, value=value, unit=unit, **fields)
 
 
 def recorded(name: str) -> str:
