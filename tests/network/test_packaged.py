@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from systopack.errors import InvalidFileError
-from systopack.network.file import load
+from systopack.network.file import load, to_bytes
 from systopack.network.packaged import network_file, packaged_names, record_beside, record_file
 from systopack.records import sha256_of_file
 
@@ -24,6 +24,7 @@ def test_file_and_record_belong_together(name):
     record = json.loads(record_file(name).read_text())
     assert sha256_of_file(path) in record["outputs"].values()
     network = load(path)
+    assert to_bytes(network)[0] == path.read_bytes()
     figures = record["figures"]
     assert network.packed_cells == figures["packed_cells"]
     cells, dense_words = {
