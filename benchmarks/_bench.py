@@ -9,10 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from systopack.records import Record, read_record, sha256_of_file
+from systopack.records import STORE, Record, read_record, sha256_of_file
 
 ROOT = Path(__file__).resolve().parents[1]
-RECORDS = ROOT / "benchmarks" / "records"
 DATA = ROOT.parent / "shared" / "data"
 SIZE = 32  # rows and columns of the array that networks are counted on
 
@@ -51,12 +50,12 @@ def save(
         configuration=configuration or {},
         seed=seed,
         inputs={path.name: sha256_of_file(path) for path in inputs},
-    ).write(RECORDS / f"{name}.json")
+    ).write(STORE / f"{name}.json")
 
 
 def kept_cases(name: str) -> dict[str, Any]:
     """The figures of a record that is measured case by case, where there is one."""
-    path = RECORDS / f"{name}.json"
+    path = STORE / f"{name}.json"
     return dict(read_record(path)["figures"]) if path.exists() else {}
 
 

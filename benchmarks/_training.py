@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 
 from systopack.data.images import ImageData
 from systopack.data.split import training_part
+from systopack.files import write_atomically
+from systopack.network.file import save
 from systopack.network.network import PackedNetwork
 from systopack.network.reference import classify
 from systopack.quantization.fine_tune import QuantizeSettings
@@ -141,13 +144,28 @@ def write_network(
     seed: int,
 ) -> None:
     """Write STEM.spk and its record STEM.json, and print what it reached."""
-    file, model = with_suffix(stem, ".spk"), with_suffix(stem, ".safetensors")
-    network.save(file)
+    save(network, with_suffix(stem, ".spk"))
+    write_run(stem, figures, kind=kind, configuration=configuration, seed=seed)
+
+
+def write_run(
+    stem: Path,
+    figures: Mapping[str, Any],
+    *,
+    kind: str,
+    configuration: Mapping[str, Any],
+    seed: int,
+) -> None:
+    """Write STEM.json, the record of a run, and STEM.history.json with its epochs and groups."""
+    outputs = [with_suffix(stem, suffix) for suffix in (".safetensors", ".spk")]
+    history = {name: figures[name] for name in ("history", "groups") if name in figures}
+    own = {name: figure for name, figure in figures.items() if name not in history}
+    write_atomically(with_suffix(stem, ".history.json"), json.dumps(history, indent=1) + "\n")
     Record(
         kind=kind,
-        figures=figures,
+        figures=own,
         configuration=configuration,
         seed=seed,
-        outputs={path.name: sha256_of_file(path) for path in (model, file) if path.exists()},
+        outputs={path.name: sha256_of_file(path) for path in outputs if path.exists()},
     ).write(with_suffix(stem, ".json"))
-    print({name: of for name, of in figures.items() if name not in ("history", "groups")})
+    print(own)

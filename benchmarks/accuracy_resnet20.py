@@ -27,6 +27,7 @@ from _training import (
     tested,
     with_suffix,
     write_network,
+    write_run,
 )
 from numpy.typing import NDArray
 
@@ -34,7 +35,7 @@ from systopack.data.images import ImageData
 from systopack.data.open import open_data
 from systopack.files import write_stream_atomically
 from systopack.network.group_order import order_groups
-from systopack.records import Record, sha256_of_file
+from systopack.records import sha256_of_file
 from systopack.reproduce.experiments import ALPHAS, FRACTIONS, GAMMAS, LONG_FRACTIONS
 from systopack.training.devices import DeviceOptions
 from systopack.training.model import TrainedModel
@@ -213,8 +214,7 @@ def main() -> None:
         },
     }
     if options.held_out:
-        outputs = {model_file.name: sha256_of_file(model_file)}
-        Record(figures=figures, outputs=outputs, **about).write(with_suffix(stem, ".json"))
+        write_run(stem, figures, **about)
         return
     network = eight_bit(
         packed, data, name="resnet20-cifar10", fraction=experiment.fraction, seed=seed

@@ -7,10 +7,10 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from _bench import RECORDS, ROOT, arguments
+from _bench import ROOT, arguments
 
 from systopack.packing.pack import pack
-from systopack.records import read_record
+from systopack.records import STORE, read_record
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -102,9 +102,9 @@ def main() -> None:
     out = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
     draw_policies(out / "packing_policies.png")
-    choice = read_record(RECORDS / "packing_choice.json")
+    choice = read_record(STORE / "packing_choice.json")
     draw_choice(choice["figures"], out / "packing_choice.png")
-    record = read_record(RECORDS / "packing_layers.json")
+    record = read_record(STORE / "packing_layers.json")
     draw_front(record["figures"], out / "packing_front.png")
 
 

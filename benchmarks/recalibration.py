@@ -21,7 +21,7 @@ from _training import Printer, published_resnet20
 from accuracy_resnet20 import BUDGETS
 from torch import Tensor, nn
 
-from systopack.data.batches import evaluation_batches
+from systopack.data.batches import normalised
 from systopack.data.images import ImageData
 from systopack.data.open import open_data
 from systopack.data.split import TrainingPart, training_part
@@ -41,14 +41,9 @@ def recalibrated(model: TrainedModel, part: TrainingPart) -> TrainedModel:
             layer.reset_running_stats()
             layer.momentum = None  # the plain average of all batches
     with torch.inference_mode():
-        for images, _ in evaluation_batches(
-            images=part.train_images,
-            labels=part.train_labels,
-            batch_size=250,
-            mean=model.mean,
-            std=model.std,
-        ):
-            module(images)
+        images = normalised(part.train_images, mean=model.mean, std=model.std)
+        for batch in images.split(250):
+            module(batch)
     state: dict[str, Tensor] = {
         name: tensor.clone() for name, tensor in module.state_dict().items()
     }
@@ -58,13 +53,8 @@ def recalibrated(model: TrainedModel, part: TrainingPart) -> TrainedModel:
 def held_out(model: TrainedModel, part: TrainingPart) -> dict[str, float]:
     """Accuracy and cross-entropy on the held-out images."""
     module = model.to_module().eval()
-    ((images, labels),) = evaluation_batches(
-        images=part.held_out_images,
-        labels=part.held_out_labels,
-        batch_size=HELD_OUT,
-        mean=model.mean,
-        std=model.std,
-    )
+    images = normalised(part.held_out_images, mean=model.mean, std=model.std)
+    labels = torch.from_numpy(part.held_out_labels)
     with torch.inference_mode():
         logits = module(images)
     return {

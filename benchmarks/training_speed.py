@@ -2,7 +2,7 @@
 
     python benchmarks/training_speed.py --data ../shared/data
 
-The run: `Session.train_epoch` with data path, augmentation and masks, without a teacher. Plain
+The run: `Trainer.train_epoch` with data path, augmentation and masks, without a teacher. Plain
 torch: the dense network on batches that lie ready in memory. Single steps of both alternate, so
 that whatever else the machine does falls on both alike. Regrouping: everything between two epochs
 of `combine` with budgets, and of the paper's loop, against an epoch of all images.
@@ -108,7 +108,7 @@ def compare(data: ImageData, precision: str) -> dict[str, float]:
     for number in range(ROUNDS + 1):  # the first one warms up
         plain.seconds_s = 0.0
         started = time.perf_counter()
-        session.train_epoch(
+        session.trainer.train_epoch(
             number, phase="fine-tune", learning_rate=lambda _: 0.01, offset=0, observer=plain
         )
         run_s.append(time.perf_counter() - started - plain.seconds_s)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pages
-from pages import RECORDS, table
+from pages import table
 
-from systopack.records import read_record
+from systopack.records import STORE, read_record
 
 Runs = Mapping[str, list[dict[str, Any]]]  # experiment -> figures of each seed
 NAMES = {
@@ -45,7 +45,7 @@ WAYS = ("every-iteration", "last-iteration", "one-shot", "fisher")
 def read_runs() -> Runs:
     """Every run there is a record of, by experiment, in the order of the seeds."""
     runs: dict[str, list[dict[str, Any]]] = {}
-    for path in sorted((RECORDS / "accuracy").glob("*.json")):
+    for path in sorted((STORE / "accuracy").glob("*.json")):
         record = read_record(path)
         name = str(record["configuration"]["experiment"])
         runs.setdefault(name, []).append({"seed": record["seed"], **record["figures"]})
@@ -106,7 +106,7 @@ def ways(runs: Runs) -> list[str]:
 def shift(_: Runs) -> list[str]:
     """Shift networks trained by this project."""
     lines = []
-    for path in sorted((RECORDS / "shift").glob("*.json")):
+    for path in sorted((STORE / "shift").glob("*.json")):
         record = read_record(path)
         run = record["figures"]
         percents = {

@@ -1,4 +1,4 @@
-"""The tables of docs/fpga.md, from benchmarks/records/fpga_lenet.json."""
+"""The tables of docs/fpga.md, from the record `fpga_lenet.json`."""
 
 from __future__ import annotations
 

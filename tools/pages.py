@@ -7,17 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from systopack.records import read_record
+from systopack.records import STORE, read_record
 from systopack.report.text import markdown_table
 
 ROOT = Path(__file__).resolve().parents[1]
-RECORDS = ROOT / "benchmarks" / "records"
 Figures = Mapping[str, Any]
 
 
 def record(name: str) -> dict[str, Any]:
     """A record of the checkout, by its path without suffix."""
-    return read_record(RECORDS / f"{name}.json")
+    return read_record(STORE / f"{name}.json")
 
 
 def figures(name: str) -> dict[str, Any]:

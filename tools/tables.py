@@ -1,4 +1,4 @@
-"""Make the tables of all pages from the records in benchmarks/records.
+"""Make the tables of all pages from the records in systopack/records_data.
 
 python tools/tables.py                  writes the tables into the pages
 python tools/tables.py --check          fails where a page differs
@@ -22,8 +22,9 @@ import packing_tables
 import pages
 import results_table
 import silicon_tables
-from pages import RECORDS, ROOT
+from pages import ROOT
 
+from systopack.records import STORE
 from systopack.reproduce.run import render_record
 
 Blocks = Mapping[str, Sequence[str]]
@@ -52,7 +53,7 @@ def wanted() -> dict[Path, str]:
 
 def take_results(out: Path) -> None:
     """Take over the record of a reproduction and its figures; the page is made from the record."""
-    (RECORDS / "reproduce.json").write_bytes((out / "reproduce.json").read_bytes())
+    (STORE / "reproduce.json").write_bytes((out / "reproduce.json").read_bytes())
     IMAGES.mkdir(parents=True, exist_ok=True)
     for old in IMAGES.glob("*.png"):
         old.unlink()

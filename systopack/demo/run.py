@@ -17,6 +17,7 @@ from systopack.hardware.array import Array
 from systopack.hardware.cycles import NetworkCycles, count_cycles
 from systopack.hardware.pipelined.cycles import count_pipelined
 from systopack.hardware.tiled import count_tiled
+from systopack.network.file import save
 from systopack.network.network import PackedNetwork
 from systopack.network.permute import permute_rows
 from systopack.network.reference import classify, quantize_images
@@ -77,23 +78,16 @@ def run_demo(out: Path, *, seed: int, observer: Observer) -> DemoResult:
     networks = {
         name: _quantized(name, model, data, part, observer) for name, model in models.items()
     }
-    cycles = {
-        name: count_cycles(
-            network,
-            array=Array(rows=ROWS, columns=COLUMNS, alpha=PACKED.alpha if name == "packed" else 1),
-        )
-        for name, network in networks.items()
+    arrays = {
+        name: Array(rows=ROWS, columns=COLUMNS, alpha=alpha)
+        for name, alpha in (("dense", 1), ("packed", PACKED.alpha))
     }
-    accelerators = {
-        name: count_tiled(network, array=cycles[name].array) for name, network in networks.items()
-    }
-    pipelined = {
-        name: count_pipelined(network, array=cycles[name].array)
-        for name, network in networks.items()
-    }
+    cycles = {name: count_cycles(networks[name], array=array) for name, array in arrays.items()}
+    accelerators = {name: count_tiled(networks[name], array=own) for name, own in arrays.items()}
+    pipelined = {name: count_pipelined(networks[name], array=own) for name, own in arrays.items()}
     accuracies = {name: _accuracies(models[name], networks[name], data) for name in models}
     for name, network in networks.items():
-        network.save(out / f"{name}.spk")
+        save(network, out / f"{name}.spk")
     record = _record(
         out,
         seed=seed,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
-from systopack.network.packaged import network_file, packaged_names
+from systopack.network.packaged import packaged_names, record_file
 from systopack.records import read_record
 from systopack.reproduce.content import Drawing, Notes, Section, Table, columns, table_of
 from systopack.reproduce.experiments import MAIN, SWEEPS
@@ -82,7 +81,7 @@ def accuracies(figures: Mapping[str, Any]) -> tuple[float, float]:
 
 def packaged_record(name: str) -> dict[str, Any]:
     """The record of a network that comes with the package."""
-    return read_record(network_file(Path(f"zoo:{name}")).with_suffix(".json"))
+    return read_record(record_file(name))
 
 
 def _lenet(sources: Sources) -> Iterator[Row]:
@@ -103,7 +102,7 @@ def _packaged() -> Iterator[Row]:
                 setup = record["configuration"]
                 of, epochs = _VGG, setup["packed"]["fine_tune_epochs"]
                 label += f", {setup['dense']['epochs']} + {epochs} epochs"
-            mark, percents = recorded(f"zoo_data/{name}.json"), accuracies(record["figures"])
+            mark, percents = recorded(record_file(name).name), accuracies(record["figures"])
             yield from _run(of, label, *percents, origin=mark, seed=record["seed"])
 
 

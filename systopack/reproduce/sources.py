@@ -21,14 +21,12 @@ from systopack.hardware.energy.coefficients import (
     read_coefficients,
 )
 from systopack.hardware.energy.model import Periphery
+from systopack.network.file import load
 from systopack.network.network import PackedNetwork
 from systopack.network.packaged import network_file, packaged_names
 from systopack.network.reference import quantize_images
-from systopack.records import read_record
+from systopack.records import STORE, read_record
 from systopack.reproduce.design_points import HEADLINE, DesignPoint, design_point
-
-PACKAGED_RECORDS = Path(__file__).resolve().parent.parent / "records_data"
-_CHECKOUT_RECORDS = Path(__file__).resolve().parents[2] / "benchmarks" / "records"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,8 +192,7 @@ class Sources:
 
     def _pair(self, subject: Subject, dense: str, packed: str) -> Pair:
         networks = [
-            replace(PackedNetwork.load(network_file(Path(f"zoo:{name}"))), name=name)
-            for name in (dense, packed)
+            replace(load(network_file(Path(f"zoo:{name}"))), name=name) for name in (dense, packed)
         ]
         pixels = self.pixels.get(subject.shape)
         if pixels is None:
@@ -214,7 +211,7 @@ class Sources:
 
 
 def records_folder(given: Path | None) -> Path:
-    """The folder of records: the given one, the checkout's, or the package's own copy.
+    """The folder of records: the given one, or the package's own.
 
     Raises:
         InvalidFileError: the given folder does not exist.
@@ -225,4 +222,4 @@ def records_folder(given: Path | None) -> Path:
                 f"There is no folder '{given}'; give one with records, or leave --records out."
             )
         return given
-    return _CHECKOUT_RECORDS if _CHECKOUT_RECORDS.is_dir() else PACKAGED_RECORDS
+    return STORE

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from systopack.data.open import open_data
+from systopack.network.file import save
 from systopack.nn import zoo
 from systopack.packing.rule import PackingRule
 from systopack.training.model import TrainedModel
@@ -47,7 +48,7 @@ def networks(tmp_path_factory):
     packed = combine_once(dense, rule=PackingRule(alpha=8, gamma=0.5), rho=0.15)
     digits = small_set(open_data("sample"), train=200, test=100)
     for name, model in {"dense": dense, "packed": packed}.items():
-        eight_bit(model, digits, images=50).network.save(folder / f"{name}.spk")
+        save(eight_bit(model, digits, images=50).network, folder / f"{name}.spk")
     return folder
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from runpy import run_path
@@ -22,7 +20,7 @@ from systopack.hardware.energy.coefficients import MeasuredPoint
 from systopack.hardware.energy.technology import load_technology
 from systopack.network.file import load
 from systopack.network.packaged import network_file
-from systopack.records import read_record
+from systopack.records import STORE, read_record
 from systopack.reproduce import accuracy, full, related
 from systopack.reproduce.content import Column, Notes, table_of
 from systopack.reproduce.design_points import HEADLINE, PIPELINED, design_point
@@ -30,7 +28,7 @@ from systopack.reproduce.published import load_published
 from systopack.reproduce.relative import PAPER, WITHOUT_PERIPHERY
 from systopack.reproduce.rows import COMPUTED, Row, distinct, read_rows, select, value_of
 from systopack.reproduce.run import SECTIONS, render_record, reproduce
-from systopack.reproduce.sources import PACKAGED_RECORDS, Sources, records_folder
+from systopack.reproduce.sources import Sources, records_folder
 from tests.hardware.energy.test_coefficients import ONES, table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -188,10 +186,8 @@ def test_figures_of_the_page_are_there(written):
 
 def test_latency_is_that_of_the_cycle_models(written):
     from systopack.hardware.pipelined.cycles import count_pipelined
-    from systopack.network.network import PackedNetwork
-    from systopack.network.packaged import network_file
 
-    network = PackedNetwork.load(network_file(Path("zoo:resnet20-cifar10-fast")))
+    network = load(network_file(Path("zoo:resnet20-cifar10-fast")))
     count = count_pipelined(network, array=PIPELINED.array_for(network, combined=True))
     rows = read_rows(read_record(written.record)["figures"])["cross-layer latency"]
     own = {"network": "resnet20-cifar10-fast", "organisation": "pipelined"}
@@ -248,9 +244,13 @@ def test_folders_of_records(tmp_path):
         records_folder(tmp_path / "missing")
 
 
-def test_the_packages_records_are_copies():
-    assert list(PACKAGED_RECORDS.rglob("*.json"))
-    subprocess.run([sys.executable, ROOT / "tools" / "collect_records.py", "--check"], check=True)
+def test_no_record_lies_twice_and_none_holds_the_history_of_its_run():
+    records = {path: read_record(path) for path in STORE.rglob("*.json")}
+    assert len({json.dumps(record["figures"]) for record in records.values()}) == len(records)
+    assert not any("history" in record["figures"] for record in records.values())
+    assert not [*ROOT.glob("benchmarks/records/**/*.json"), *ROOT.glob("systopack/zoo_data/*.json")]
+    for path in (ROOT / "benchmarks" / "histories").rglob("*.json"):
+        assert (STORE / path.relative_to(ROOT / "benchmarks" / "histories")).is_file()
 
 
 def test_full_needs_a_checkout(tmp_path, monkeypatch):
