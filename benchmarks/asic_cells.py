@@ -19,13 +19,12 @@ from systopack.hardware.array import Array
 from systopack.network.file import load
 from systopack.network.packaged import network_file
 from systopack.network.reference import quantize_images
-from systopack.records import Record, read_record, sha256_of_file
+from systopack.records import STORE, Record, read_record, sha256_of_file
 from systopack.synthesis.asic import MappingOptions
 from systopack.synthesis.facts import DEFAULT_LIBRARY
 from systopack.synthesis.liberty import open_library
 from systopack.synthesis.measure import measure_array
 
-RECORDS = Path(__file__).parent / "records"
 NETWORK = Path("zoo:resnet20-cifar10")
 SIZE = 8
 ALL, ENDS = (1, 2, 4, 8, 16), (1, 8)
@@ -53,7 +52,7 @@ def main() -> None:
     file = network_file(NETWORK)
     network = load(file)
     images = quantize_images(network, open_data(given.data).test_images[:4])
-    out = RECORDS / given.out
+    out = STORE / given.out
     figures = dict(read_record(out)["figures"]) if out.exists() else {}
     known = [entry["array"] for entry in figures.values()]
     for cell, stage, buffers, alphas in FORMS:

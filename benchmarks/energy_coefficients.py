@@ -19,12 +19,11 @@ from systopack.hardware.energy.coefficients import Gating, MeasuredPoint, read_c
 from systopack.network.file import load
 from systopack.network.packaged import network_file
 from systopack.network.reference import quantize_images
-from systopack.records import read_record
+from systopack.records import STORE, read_record
 from systopack.synthesis.characterize import WORDS, characterize, table_of
 from systopack.synthesis.facts import DEFAULT_LIBRARY
 from systopack.synthesis.liberty import open_library
 
-RECORDS = Path(__file__).resolve().parent / "records"
 NETWORKS = {1: "resnet20-cifar10-dense", 8: "resnet20-cifar10"}
 KEPT_BACK = (
     "layer1.0.conv2",
@@ -78,7 +77,7 @@ def main() -> None:
     parser.add_argument("--data", default="../shared/data/cifar10")
     parser.add_argument("--again", action="store_true", help="measure all anew")
     options = parser.parse_args()
-    path = RECORDS / options.name
+    path = STORE / options.name
     library = open_library(options.library)
     pixels = open_data(options.data).test_images[:4]
     networks = {a: load(network_file(Path(f"zoo:{name}"))) for a, name in NETWORKS.items()}

@@ -1,28 +1,21 @@
-"""Write the options of all commands into docs/command-line.md, from the models they are made from.
-
-python tools/commands_page.py
-"""
+"""The options of all commands in docs/command-line.md, from the models they are made from."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pages
+from collections.abc import Mapping, Sequence
 
 from systopack.cli.builder import Command, commands_of
 from systopack.cli.job import Common, Force
 from systopack.cli.main import app
 from systopack.options import Options, bounds_of, flag_of, properties_of
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "command-line.md"
 
-
-def text() -> list[str]:
-    """The options as Markdown: a section per command, those of all commands first."""
+def blocks() -> Mapping[str, Sequence[str]]:
+    """A section per command, the options of all commands first."""
     lines = ["### All commands", "", *_rows(Common), *_rows(Force)]
     for name, made in commands_of(app).items():
         lines += ["", f"### {name}", "", *_command(made)]
-    return lines
+    return {"options": lines}
 
 
 def _command(made: Command) -> list[str]:
@@ -55,7 +48,3 @@ def _rows(kind: type[Options]) -> list[str]:
         told = f" [{default}]" if default is not None else ""
         rows.append(f"- `{shown}`: {text}.{told}")
     return rows
-
-
-if __name__ == "__main__":
-    pages.write_or_check(PAGE, pages.with_blocks(PAGE.read_text(), {"options": text()}))

@@ -93,7 +93,7 @@ def synthesize(
         InvalidOptionError: there is no such target or option, or the design does not fit.
         InvalidFileError: a tool is missing or fails, or the folder cannot be written.
     """
-    from systopack.folder import write_folder
+    from systopack.folders.output import write_folder
 
     loaded = None if network is None else network_of(network)
     if loaded is not None:

@@ -11,7 +11,7 @@ from systopack.cli import console
 from systopack.cli.outputs import claim
 from systopack.errors import InvalidOptionError
 from systopack.files import check_writable
-from systopack.folder import check_folder
+from systopack.folders.output import check_folder
 from systopack.network.packaged import network_file, record_beside
 from systopack.options import Options, option
 from systopack.records import Record, record_path, sha256_of_file

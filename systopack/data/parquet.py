@@ -10,7 +10,7 @@ from typing import Any
 
 from systopack.data.decode import Kind, Rows, Schema, find_columns
 from systopack.errors import InvalidFileError, one_line
-from systopack.fields import Fields, MalformedError, parse_json
+from systopack.fields import MalformedError, parse_json
 from systopack.files import open_file
 
 SPLITS = ("train", "test")
@@ -136,25 +136,32 @@ def _kinds(path: Path) -> dict[str, Kind]:
     }
     schema = _open_file(path).schema_arrow
     try:
-        notes = Fields(parse_json((schema.metadata or {}).get(_NOTES, b"{}")), "its metadata")
-        told = Fields(notes.value("info"), "'info'").value("features") if "info" in notes else {}
-        features = Fields(told, "'features'")
+        notes = parse_json((schema.metadata or {}).get(_NOTES, b"{}"))
+        features = _object(_object(notes, "its metadata").get("info", {}), "'info'")
+        told = _object(features.get("features") or {}, "'features'")
         kinds = {}
         for field in schema:
-            kind = Kind(name=_arrow_name(field.type))
-            if field.name in features:
-                feature = Fields(features.value(field.name), f"'{field.name}'")
-                name = feature.value("_type") if "_type" in feature else None
-                if isinstance(name, str) and stored.get(name) == field.type:
-                    classes = feature.texts("names") if name == "ClassLabel" else ()
-                    kind = Kind(name=name, classes=classes)
-            kinds[field.name] = kind
-    except (MalformedError, UnicodeDecodeError) as error:
+            feature = _object(told.get(field.name, {}), f"'{field.name}'")
+            name, classes = feature.get("_type"), feature.get("names")
+            if not isinstance(name, str) or stored.get(name) != field.type:
+                name = _arrow_name(field.type)
+            if name != "ClassLabel" or classes is None:
+                classes = []
+            if not isinstance(classes, list) or not all(isinstance(one, str) for one in classes):
+                raise MalformedError(f"the class names of '{field.name}' are no texts")
+            kinds[field.name] = Kind(name=name, classes=tuple(classes))
+    except MalformedError as error:
         raise InvalidFileError(
             f"'{path}' has a schema that is not as the 'datasets' library writes it "
             f"({one_line(error)}); write it with that library."
         ) from error
     return kinds
+
+
+def _object(value: object, what: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise MalformedError(f"{what} is no object")
+    return value
 
 
 def _arrow_name(kind: Any) -> str:

@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from systopack.errors import InvalidFileError
+from systopack.reproduce.experiments import SWEEPS
 from systopack.synthesis.liberty import BUNDLED
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
-_ALPHAS = ("1", "2", "4", "16")  # alpha 8 is the run with gamma 0.5
-_GAMMAS = ("0.0", "0.25", "0.5", "0.75", "1.0", "1.25", "1.5", "1.75")
-_FRACTIONS = ("0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1.0")
+_SWEEPS = ("alpha", "gamma", "fraction", "scratch")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,9 +43,7 @@ def accuracy_jobs(runs: Path) -> tuple[Job, ...]:
         "ours-10",
         "plain-10",
         "ours-10-mixed-small",
-        *(f"alpha-{value}" for value in _ALPHAS),
-        *(f"gamma-{value}" for value in _GAMMAS),
-        *(f"{kind}-{value}" for kind in ("fraction", "scratch") for value in _FRACTIONS),
+        *dict.fromkeys(name for sweep in _SWEEPS for name in SWEEPS[sweep]),
     ]
     return tuple(
         Job(

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from systopack.errors import InvalidFileError
+from systopack.folders.working import WorkingFolder
 from systopack.hardware.energy.technology import load_technology
 from systopack.rtl.parameters import TILED_SOURCES, sources
 from systopack.rtl.program import TiledProgram
@@ -21,7 +22,6 @@ from systopack.synthesis.asic import TOP, MappingFiles, MappingOptions
 from systopack.synthesis.library import Library
 from systopack.synthesis.parts import Content, base_name, contents_of_parts
 from systopack.synthesis.yosys import YosysRun, run_yosys
-from systopack.working import WorkingFolder
 
 # Which bits of a register share an enable, and so a clock gate, is seen where it is used alone.
 _REGISTERS_IN_PLACE = (

@@ -27,13 +27,14 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from systopack.codec import from_plain
 from systopack.errors import InvalidFileError
-from systopack.fields import Fields, MalformedError
+from systopack.fields import MalformedError
 from systopack.files import read_file
 
 DEFAULT_LIBRARY = "sky130hd"
@@ -123,49 +124,54 @@ def read_facts(path: Path) -> LibraryFacts:
         ) from error
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Cells:
+    """The table [cells] of a file."""
+
+    unused: tuple[str, ...]
+    driver: str | None
+    load_ff: float
+    clock_gate_flip_flops: int
+    clock_buffer: str | None
+    clock_buffer_pins: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _File:
+    """A file of facts."""
+
+    name: str
+    title: str
+    licence: str
+    liberty: str | None
+    node_nm: float
+    cells: _Cells
+    corners: Mapping[str, Corner]
+
+
 def _facts(content: Mapping[str, Any], path: Path) -> LibraryFacts:
-    whole = Fields(content, "the file")
-    cells = Fields(whole.value("cells"), "[cells]")
-    corners = whole.value("corners")
-    facts = LibraryFacts(
-        name=whole.text("name"),
-        title=whole.text("title"),
-        licence=whole.text("licence"),
-        liberty=path.parent / whole.text("liberty") if "liberty" in whole else None,
-        node_nm=_above_zero(whole, "node_nm"),
-        corners={
-            name: _corner(Fields(corners[name], f"[corners.{name}]"))
-            for name in Fields(corners, "[corners]").texts_of_keys()
-        },
-        unused=cells.texts("unused"),
-        driver=cells.text("driver") if "driver" in cells else None,
-        load_ff=_above_zero(cells, "load_ff"),
-        clock_gate_flip_flops=cells.integer("clock_gate_flip_flops"),
-        clock_buffer=cells.text("clock_buffer") if "clock_buffer" in cells else None,
-        clock_buffer_pins=cells.integer("clock_buffer_pins"),
+    cells = content.get("cells")
+    if isinstance(cells, Mapping):  # TOML has no null: what may be left out is
+        content = {**content, "cells": {"driver": None, "clock_buffer": None, **cells}}
+    file: _File = from_plain(_File, {"liberty": None, **content}, "the file")
+    limits = [
+        ("node_nm", file.node_nm, 0),
+        ("load_ff", file.cells.load_ff, 0),
+        ("clock_gate_flip_flops", file.cells.clock_gate_flip_flops, 0),
+        ("clock_buffer_pins", file.cells.clock_buffer_pins, 1),
+        *((f"voltage_v of {name}", corner.voltage_v, 0) for name, corner in file.corners.items()),
+    ]
+    for name, value, limit in limits:
+        if value <= limit:
+            raise MalformedError(f"{name} is {value}, not above {limit}")
+    if not all(map(_PATTERN.fullmatch, file.cells.unused)):
+        raise MalformedError("unused is not made of patterns of cells' names")
+    return LibraryFacts(
+        name=file.name,
+        title=file.title,
+        licence=file.licence,
+        liberty=None if file.liberty is None else path.parent / file.liberty,
+        node_nm=file.node_nm,
+        corners=file.corners,
+        **{field.name: getattr(file.cells, field.name) for field in fields(_Cells)},
     )
-    for name, least in (("clock_gate_flip_flops", 1), ("clock_buffer_pins", 2)):
-        if getattr(facts, name) < least:
-            cells.refuse(name, f"at least {least}")
-    if not all(map(_PATTERN.fullmatch, facts.unused)):
-        cells.refuse("unused", "made of patterns of cells' names")
-    whole.end()
-    cells.end()
-    return facts
-
-
-def _corner(fields: Fields) -> Corner:
-    corner = Corner(
-        name=fields.text("name"),
-        voltage_v=_above_zero(fields, "voltage_v"),
-        temperature_c=fields.number("temperature_c"),
-    )
-    fields.end()
-    return corner
-
-
-def _above_zero(fields: Fields, name: str) -> float:
-    value = fields.number(name)
-    if value <= 0:
-        fields.refuse(name, "above 0")
-    return value

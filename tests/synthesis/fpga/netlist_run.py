@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from systopack.errors import InvalidOptionError
+from systopack.folders.working import WorkingFolder
 from systopack.network.reference import run
 from systopack.synthesis.fpga.design import FpgaDesign
 from systopack.synthesis.fpga.ecp5 import Ecp5Netlist
 from systopack.synthesis.yosys import run_yosys
-from systopack.working import WorkingFolder
 from tests.verify.axi_host import SimulatedBoard
 
 _QUIET = "// verilator lint_off WIDTHEXPAND\n// verilator lint_off WIDTHTRUNC\n"  # of yosys' words
