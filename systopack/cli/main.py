@@ -9,19 +9,14 @@ import traceback
 import typer
 
 from systopack.cli import (
-    combining,
-    energy,
     evaluation,
-    exporting,
     hardware,
     importing,
     matrices,
-    models,
-    networks,
     quantizing,
-    reproduce,
     showing,
     synthesis,
+    training,
 )
 from systopack.cli.arguments import CheckedGroup
 from systopack.cli.console import explain_error, own_warnings
@@ -42,31 +37,26 @@ app = typer.Typer(
     "  systopack combine dense.safetensors --data sample --out packed.safetensors\n\n"
     "  systopack quantize packed.safetensors --data sample --out packed.spk",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 for module in (
-    models,
-    combining,
+    training,
     importing,
     quantizing,
-    networks,
     evaluation,
-    exporting,
     matrices,
     hardware,
-    energy,
     synthesis,
     showing,
-    reproduce,
 ):
     module.register(app)
 
 
 @app.callback(invoke_without_command=True)
 def _top(
-    version: bool = typer.Option(False, "--version", help="Print the version and leave."),
+    version: bool = typer.Option(False, "-V", "--version", help="Print the version and leave."),
     _: bool = typer.Option(
         False, _TRACEBACK, help="On an error show where in the program it came from."
     ),

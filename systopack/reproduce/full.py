@@ -19,7 +19,6 @@ from systopack.synthesis.liberty import BUNDLED
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _SWEEPS = ("alpha", "gamma", "fraction", "scratch")
-_PAIRS = ("--cells-per-stage", "8", "--cells-per-accumulator", "2", "--weight-buffers", "1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,30 +64,18 @@ def silicon_jobs(liberty: Path | None) -> tuple[Job, ...]:
     """
     library = str((liberty or BUNDLED).resolve())
     suffix = "_sky130" if liberty is None else f"_{liberty.name.split('.')[0].removesuffix('_typ')}"
-    cells = (library, "../shared/data/cifar10", "--out", f"asic_cells{suffix}.json")
-    arrays = ("--library", library, "--name", f"energy_coefficients{suffix}.json")
-    both = ("--gating", "clock", "none")
+    of_library = (
+        ("asic_cells", "--out"),
+        ("energy_coefficients", "--name"),
+        ("periphery", "--out"),
+    )
     return (
-        Job(script="asic_cells.py", arguments=(*cells, *_PAIRS)),
-        Job(
-            script="asic_cells.py",
-            arguments=(*cells, "--cells-per-stage", "1", "2", "4", "8"),
-        ),
-        Job(script="asic_cells.py", arguments=(*cells, "--cell", "bl", "bit-parallel")),
         *(
-            Job(script="energy_coefficients.py", arguments=(*arrays, "--sizes", "8", "32", *form))
-            for form in (
-                (*_PAIRS, *both),
-                ("--full", "--weight-buffers", "1", *both),
-                ("--full", "--weight-buffers", "1", "--input-fanout", "8", "--gating", "none"),
-                ("--full", "--input-fanout", "8"),
-                ("--cells-per-stage", "8", *both),
-                ("--cells-per-stage", "1", "8", "--input-fanout", "8"),
+            Job(
+                script=f"{name}.py",
+                arguments=("--library", library, option, f"{name}{suffix}.json"),
             )
-        ),
-        Job(
-            script="periphery.py",
-            arguments=("--library", library, "--out", f"periphery{suffix}.json"),
+            for name, option in of_library
         ),
         Job(script="hardware_verify.py", arguments=()),
         Job(script="fpga_lenet.py", arguments=()),

@@ -38,7 +38,7 @@ def test_a_file_of_others_stays(run, network, tmp_path, monkeypatch, command, ot
     if other:
         digest = "0" * 64 if other == command[0] else sha256_of_file(out)
         Record(kind=other, figures={}, outputs={out: digest}).write(f"o.{other}.json")
-    error = (f"'{out}' exists", f"systopack {command[0]}", "another name", "remove")
+    error = (f"'{out}' exists", f"systopack {command[0]}", "another name", "--force")
     assert refused(run(*arguments, "--out", out), *error)
     assert (tmp_path / out).read_text() == "mine"
 
