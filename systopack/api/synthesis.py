@@ -14,13 +14,25 @@ from systopack.hardware.named_arrays import DEFAULT_ARRAY, array_from
 from systopack.network.packaged import network_file
 from systopack.options import checked
 from systopack.records import Record, sha256_of_file
+from systopack.synthesis.facts import DEFAULT_LIBRARY
+from systopack.synthesis.target import Synthesized, Target, Work
+from systopack.synthesis.targets import TARGETS, target_named
+from systopack.synthesis.targets import synthesize as run_target
 
 if TYPE_CHECKING:
     from systopack.api.learning import Data
     from systopack.api.sources import NetworkLike
     from systopack.hardware.energy.coefficients import CoefficientTable, Gating
-    from systopack.synthesis.target import Synthesized
 
+__all__ = [
+    "DEFAULT_LIBRARY",
+    "TARGETS",
+    "Characterization",
+    "Synthesis",
+    "Target",
+    "characterize",
+    "synthesize",
+]
 Progress = Callable[[str], None]
 RECORD = "synthesize.json"
 _IMAGES = 4
@@ -80,22 +92,20 @@ def synthesize(
         InvalidFileError: a tool is missing or fails, or the folder cannot be written.
     """
     from systopack.folders.output import write_folder
-    from systopack.synthesis import targets
-    from systopack.synthesis.target import Work
 
     loaded = None if network is None else network_of(network)
     if loaded is not None:
         design = array_for(loaded, array, changes)
     else:
         design = array if isinstance(array, Array) else array_from(array or DEFAULT_ARRAY, changes)
-    chosen = targets.target_named(target)
+    chosen = target_named(target)
     work = Work(
         array=design,
         network=loaded,
         images=None if loaded is None else lambda count: images_of(loaded, data, count),
         on_line=on_line,
     )
-    found = targets.synthesize(target, work, checked(chosen.options, **(options or {})))
+    found = run_target(target, work, checked(chosen.options, **(options or {})))
     inputs = {path.name: sha256_of_file(path) for path in found.reads}
     if isinstance(network, Path | str):
         inputs[str(network)] = sha256_of_file(network_file(Path(network)))

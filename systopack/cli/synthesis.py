@@ -9,14 +9,12 @@ from typing import Literal
 import typer
 
 from systopack.api import synthesis
+from systopack.api.synthesis import DEFAULT_LIBRARY, TARGETS, Target
 from systopack.cli import console
 from systopack.cli.builder import command
 from systopack.cli.job import Job
 from systopack.cli.shared import OUTPUT, ArrayOptions, DataOptions, Folder
 from systopack.options import Options, argument, option, refuse_idle
-from systopack.synthesis.facts import DEFAULT_LIBRARY
-from systopack.synthesis.target import Target
-from systopack.synthesis.targets import TARGETS
 
 _PANEL = "Hardware"
 _NO_IMAGES = DataOptions()

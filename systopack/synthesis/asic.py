@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -47,36 +47,16 @@ def map_array(
     options: MappingOptions | None = None,
     on_line: Callable[[str], None] | None = None,
 ) -> Netlist:
-    """Map an array, flattened.
+    """Map an array, flattened; it holds no memories.
 
     Raises:
         InvalidFileError: yosys is missing or refuses the design or the library.
     """
-    return map_flat(
-        top="systolic_array",
-        files=sources(),
-        parameters=array_parameters(array),
-        library=library,
-        options=options or MappingOptions(),
-        on_line=on_line,
-    )
-
-
-def map_flat(
-    *,
-    top: str,
-    files: Sequence[Path],
-    parameters: Mapping[str, int],
-    library: Library,
-    options: MappingOptions,
-    on_line: Callable[[str], None] | None = None,
-) -> Netlist:
-    """Map any module, flattened; it may hold no memories."""
-    with MappingFiles(library, options) as made:
+    with MappingFiles(library, options or MappingOptions()) as made:
         run = run_yosys(
-            top=top,
-            sources=files,
-            parameters=parameters,
+            top="systolic_array",
+            sources=sources(),
+            parameters=array_parameters(array),
             commands=[
                 f"rename -top {TOP}",
                 f"synth -flatten -noabc -top {TOP}",

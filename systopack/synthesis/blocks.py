@@ -21,34 +21,6 @@ if TYPE_CHECKING:
 _IMAGES = 4  # whose words the tiles of an array stream
 
 
-@dataclass(frozen=True, kw_only=True)
-class Block:
-    """Something that can be built.
-
-    Args:
-        name: as users write it.
-        built: what it is.
-        measured: what is found out.
-        network: whether a network is needed; without, energy is left out.
-        images: whether images run on it, where there is a network.
-        size: the array that is built for an array.
-        measure: builds and measures it for a clock period in ns and a library.
-    """
-
-    name: str
-    built: str
-    measured: str
-    network: bool
-    images: bool
-    size: Callable[[Array], Array]
-    measure: Callable[[Block, Work, float, Library], Synthesized]
-
-    @property
-    def option(self) -> str:
-        """How it is chosen."""
-        return f"--block {self.name}"
-
-
 def _array(block: Block, work: Work, clock_ns: float, library: Library) -> Synthesized:
     from systopack.synthesis.asic import MappingOptions
     from systopack.synthesis.measure import measure_array
@@ -174,44 +146,47 @@ def _cell(array: Array) -> Array:
     return replace(array, rows=1, columns=1, input_fanout=1, cells_per_stage=1)
 
 
-_OF_ARRAY = "area, clock; with a network energy of its tiles"
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """Something that can be built.
+
+    Args:
+        name: as users write it.
+        built: what it is.
+        measured: what is found out.
+        network: whether a network is needed; without, energy is left out.
+        images: whether images run on it, where there is a network.
+        size: the array that is built for an array.
+        measure: builds and measures it for a clock period in ns and a library.
+    """
+
+    name: str
+    built: str
+    measured: str
+    network: bool = False
+    images: bool = True
+    size: Callable[[Array], Array] = _whole
+    measure: Callable[[Block, Work, float, Library], Synthesized] = _array
+
+    @property
+    def option(self) -> str:
+        """How it is chosen."""
+        return f"--block {self.name}"
+
+
+_TILES = "area, clock; with a network energy of its tiles"
 BLOCKS: Mapping[str, Block] = {
     block.name: block
     for block in (
-        Block(
-            name="cell",
-            built="one cell with its registers",
-            measured=_OF_ARRAY,
-            network=False,
-            images=True,
-            size=_cell,
-            measure=_array,
-        ),
-        Block(
-            name="row",
-            built="one row with its registers",
-            measured=_OF_ARRAY,
-            network=False,
-            images=True,
-            size=_row,
-            measure=_array,
-        ),
-        Block(
-            name="array",
-            built="the array",
-            measured=_OF_ARRAY,
-            network=False,
-            images=True,
-            size=_whole,
-            measure=_array,
-        ),
+        Block(name="cell", built="one cell with its registers", measured=_TILES, size=_cell),
+        Block(name="row", built="one row with its registers", measured=_TILES, size=_row),
+        Block(name="array", built="the array", measured=_TILES),
         Block(
             name="accelerator",
             built="the accelerator of a network, memories by the cited table",
             measured="area of each part",
             network=True,
             images=False,
-            size=_whole,
             measure=_accelerator,
         ),
         Block(
@@ -219,8 +194,6 @@ BLOCKS: Mapping[str, Block] = {
             built="the accelerator without array and memories",
             measured="energy over an image, area, clock",
             network=True,
-            images=True,
-            size=_whole,
             measure=_periphery,
         ),
     )
