@@ -16,10 +16,11 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $(STAMP)
 
-# The demonstration needs no hardware tools: without `make setup` its environment stays small.
+# The demonstration needs no hardware tools; without them, and without bytecode of modules that
+# nobody imports, its environment stays small.
 $(DEMO_STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo]'
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[demo]'
 	touch $(DEMO_STAMP)
 
 demo: $(DEMO_STAMP)

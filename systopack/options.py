@@ -73,7 +73,7 @@ def argument(text: str, *, default: Any = ...) -> Any:
     return Field(default, description=text, json_schema_extra={"option": {"argument": True}})
 
 
-def checked(kind: type[Chosen], **options: Any) -> Chosen:
+def checked(kind: type[Chosen], /, **options: Any) -> Chosen:
     """Build options, turning pydantic's report into one sentence.
 
     Raises:

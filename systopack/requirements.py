@@ -34,7 +34,10 @@ def needs(*packages: str) -> None:
 
 def has(package: str) -> bool:
     """Whether a package is installed."""
-    return find_spec(package) is not None
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:  # of a folder above it, or as an import hook says
+        return False
 
 
 def missing(package: str | None) -> str:

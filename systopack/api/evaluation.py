@@ -32,28 +32,19 @@ class Evaluation:
     data_sha256: str
 
     @property
-    def correct(self) -> int:
-        """How many."""
-        return int(self.right.sum())
-
-    @property
-    def images(self) -> int:
-        """Of how many."""
-        return len(self.right)
+    def figures(self) -> dict[str, Any]:
+        """For a record."""
+        correct, images = int(self.right.sum()), len(self.right)
+        return {
+            "correct": correct,
+            "images": images,
+            "accuracy_percent": 100 * correct / images,
+        }
 
     @property
     def accuracy_percent(self) -> float:
-        """Their share."""
-        return 100 * self.correct / self.images
-
-    @property
-    def figures(self) -> dict[str, Any]:
-        """For a record."""
-        return {
-            "correct": self.correct,
-            "images": self.images,
-            "accuracy_percent": self.accuracy_percent,
-        }
+        """The share of the images that it has right."""
+        return float(self.figures["accuracy_percent"])
 
     def against(self, other: Evaluation) -> Mapping[str, Any]:
         """The paired difference to another network on the same images."""
@@ -62,12 +53,11 @@ class Evaluation:
         return {
             "only_first_correct": only_first,
             "only_second_correct": only_second,
-            "difference_points": 100 * (only_first - only_second) / self.images,
+            "difference_points": 100 * (only_first - only_second) / len(self.right),
         }
 
     def __repr__(self) -> str:
-        percent = round(self.accuracy_percent, 2)
-        return shown(self, correct=self.correct, images=self.images, accuracy_percent=percent)
+        return shown(self, **self.figures)
 
 
 def evaluate(model: NetworkLike | Model, data: Data = "sample") -> Evaluation:
@@ -82,10 +72,19 @@ def evaluate(model: NetworkLike | Model, data: Data = "sample") -> Evaluation:
     """
     opened = open_any(model)
     images = data_of(data)
+    if hasattr(opened, "to_module"):
+        from systopack.api.learning import check_images
+        from systopack.training.session import predictions
+
+        check_images(opened, images)
+        normal = {"mean": opened.mean, "std": opened.std}
+        classes = predictions(opened.to_module(), images.test_images, **normal)
+    else:
+        from systopack.network.reference import classify
+
+        classes = classify(opened, images.test_images)
     return Evaluation(
-        right=_predict(opened, images) == images.test_labels,
-        data=images.name,
-        data_sha256=images.sha256,
+        right=classes == images.test_labels, data=images.name, data_sha256=images.sha256
     )
 
 
@@ -102,18 +101,3 @@ def open_any(model: NetworkLike | Model) -> Any:
 
         return load_model(model)
     return model if hasattr(model, "to_module") else network_of(model)
-
-
-def _predict(model: Any, images: Any) -> Any:
-    """The class of every test image: int64 of shape (images,)."""
-    from systopack.network.network import PackedNetwork
-
-    if isinstance(model, PackedNetwork):
-        from systopack.network.reference import classify
-
-        return classify(model, images.test_images)
-    from systopack.api.learning import check_images
-    from systopack.training.session import predictions
-
-    check_images(model, images)
-    return predictions(model.to_module(), images.test_images, mean=model.mean, std=model.std)

@@ -1,9 +1,9 @@
-"""`simulate`, `energy`, `verify`, `write_rtl`: a packed network in hardware."""
+"""`simulate`, `energy`, `verify`, `write_rtl`, `arrays`: a packed network in hardware."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,45 +25,39 @@ if TYPE_CHECKING:
     from systopack.verify.outcome import Verification
 
 ArrayLike = Array | str
-_SAMPLE_SHAPE = (1, 28, 28)
-COEFFICIENTS = (
-    Path(__file__).resolve().parent.parent / "records_data" / ("energy_coefficients_nangate45.json")
-)
 Organisation = Literal["tiled", "pipelined"]
+COEFFICIENTS = (
+    Path(__file__).resolve().parents[1] / "records_data/energy_coefficients_nangate45.json"
+)
+_SAMPLE_SHAPE = (1, 28, 28)
 
 
 def array_for(
-    network: PackedNetwork, array: ArrayLike | None = None, changes: Sequence[str] = ()
+    network: PackedNetwork,
+    array: ArrayLike | None = None,
+    changes: Sequence[str] = (),
+    organisation: Organisation = "tiled",
 ) -> Array:
     """The array for a network; one given by name takes the network's accumulators.
 
     Args:
         array: itself, a name, a TOML file or ROWSxCOLUMNS; None: the default array.
         changes: `key=value`, each a field of the array.
+        organisation: "tiled" or "pipelined".
 
     Raises:
-        InvalidFileError, InvalidOptionError: there is no such array.
+        InvalidFileError, InvalidOptionError: there is no such array, or it has no such
+            organisation.
     """
-    if isinstance(array, Array):
-        return array
-    bits = network.accumulator_bits
-    return array_from(array or DEFAULT_ARRAY, changes, accumulator_bits=bits)
-
-
-def _design(
-    network: PackedNetwork,
-    array: ArrayLike | None,
-    changes: Sequence[str],
-    organisation: Organisation,
-) -> Array:
-    """The array for a network in an organisation; what would change nothing is refused."""
-    found = array_for(network, array, changes)
-    if organisation == "pipelined" and found.sub_banks != 1:
+    if not isinstance(array, Array):
+        bits = network.accumulator_bits
+        array = array_from(array or DEFAULT_ARRAY, changes, accumulator_bits=bits)
+    if organisation == "pipelined" and array.sub_banks != 1:
         raise InvalidOptionError(
-            f"sub_banks is {found.sub_banks}, but the layer-pipelined accelerator has no "
+            f"sub_banks is {array.sub_banks}, but the layer-pipelined accelerator has no "
             "activation banks; add --set sub_banks=1, or choose --organisation tiled."
         )
-    return found
+    return array
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -98,24 +92,17 @@ class Simulation:
     @property
     def figures(self) -> dict[str, Any]:
         """For a record."""
+        names = ("cycles", "tiles", "streamed_words", "stall_cycles")
         return {
-            "cycles": self.layers.cycles,
-            "tiles": self.layers.tiles,
-            "streamed_words": self.layers.streamed_words,
-            "stall_cycles": self.layers.stall_cycles,
+            **{name: getattr(self.layers, name) for name in names},
             "tiled_accelerator_cycles": self.accelerator.cycles,
             "tiled_accelerator_steps": [asdict(step) for step in self.accelerator.steps],
             "layers": [asdict(layer) for layer in self.layers.layers],
         }
 
     def __repr__(self) -> str:
-        return shown(
-            self,
-            network=self.network,
-            array=self.array.label,
-            cycles=self.cycles,
-            tiles=self.tiles,
-        )
+        where = {"network": self.network, "array": self.array.label}
+        return shown(self, **where, cycles=self.cycles, tiles=self.tiles)
 
 
 def simulate(
@@ -143,45 +130,6 @@ def simulate(
     )
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Energy:
-    """The energy of one image.
-
-    Args:
-        network: its name.
-        array: the array.
-        found: step by step, in pJ.
-        coefficients: the record that the array's coefficients are from.
-    """
-
-    network: str
-    array: Array
-    found: NetworkEnergy
-    coefficients: Path
-
-    @property
-    def total_uj(self) -> float:
-        """Array, logic and memories."""
-        return self.found.total_pj / 1e6
-
-    @property
-    def figures(self) -> dict[str, Any]:
-        """For a record."""
-        found = self.found
-        names = ("total_pj", "compute_pj", "memory_pj", "memory_leakage_pj", "memory_um2")
-        return {
-            **{name: getattr(found, name) for name in names},
-            "cycles": found.events.cycles,
-            "steps": [asdict(step) for step in found.steps],
-            "origin": found.origin,
-        }
-
-    def __repr__(self) -> str:
-        return shown(
-            self, network=self.network, array=self.array.label, total_uj=round(self.total_uj, 4)
-        )
-
-
 def energy(
     network: NetworkLike,
     array: ArrayLike | None = None,
@@ -192,13 +140,12 @@ def energy(
     organisation: Organisation = "tiled",
     data: Data | None = None,
     images: int = 4,
-) -> Energy:
+) -> NetworkEnergy:
     """Count the events of one image and give its energy, step by step.
 
     Args:
-        network: an object, a .spk file or `zoo:NAME`.
-        array, changes: see `array_for`.
-        coefficients: record of coefficients measured at gate level; None: the package's own.
+        network, array, changes: as in `simulate`.
+        coefficients: record of coefficients measured at gate level; None: the package's.
         gating: of the array's clock: "none" or "clock".
         organisation: "tiled" or "pipelined".
         data: images that give real activations; None: every word counts as not zero.
@@ -215,22 +162,14 @@ def energy(
     from systopack.hardware.energy.tiled_events import tiled_events
 
     loaded = network_of(network)
-    design = _design(loaded, array, changes, organisation)
+    design = array_for(loaded, array, changes, organisation)
     activity = None
     if data is not None:
         activity = measure_activity(loaded, images_of(loaded, data, images))
     count = tiled_events if organisation == "tiled" else pipelined_events
-    record = COEFFICIENTS if coefficients is None else Path(coefficients)
-    return Energy(
-        network=loaded.name,
-        array=design,
-        found=energy_of(
-            count(loaded, array=design, activity=activity),
-            coefficients=read_coefficients(record),
-            gating=gating,
-        ),
-        coefficients=record,
-    )
+    events = count(loaded, array=design, activity=activity)
+    table = read_coefficients(coefficients or COEFFICIENTS)
+    return energy_of(events, coefficients=table, gating=gating)
 
 
 def verify(
@@ -246,8 +185,7 @@ def verify(
     """Run images through the RTL and compare every word and every cycle with the models.
 
     Args:
-        network: an object, a .spk file or `zoo:NAME`.
-        array, changes: see `array_for`.
+        network, array, changes: as in `simulate`.
         data, images: the first test images of a set.
         organisation: "tiled" or "pipelined".
         trace: VCD file for all signals of the run.
@@ -259,14 +197,9 @@ def verify(
     from systopack.verify import verify as verification
 
     loaded = network_of(network)
-    design = _design(loaded, array, changes, organisation)
-    return verification.verify(
-        loaded,
-        images_of(loaded, data, images),
-        array=design,
-        organisation=organisation,
-        trace=trace,
-    )
+    design = array_for(loaded, array, changes, organisation)
+    words = images_of(loaded, data, images)
+    return verification.verify(loaded, words, array=design, organisation=organisation, trace=trace)
 
 
 def write_rtl(
@@ -282,9 +215,8 @@ def write_rtl(
     """Write Verilog, memory contents, a self-checking test bench and a README of its ports.
 
     Args:
-        network: an object, a .spk file or `zoo:NAME`.
+        network, array, changes: as in `simulate`.
         out: folder to write.
-        array, changes: see `array_for`.
         organisation: "tiled" or "pipelined".
         data: images for the test bench; None: the bundled digits where they fit and what reads
             them is installed (the extra `data`), else noise.
@@ -298,7 +230,7 @@ def write_rtl(
     from systopack.rtl.texts import BENCH_IMAGES
 
     loaded = network_of(network)
-    design = _design(loaded, array, changes, organisation)
+    design = array_for(loaded, array, changes, organisation)
     image = None
     if data is not None or (loaded.input.shape == _SAMPLE_SHAPE and has("pyarrow")):
         image = images_of(loaded, data or "sample", BENCH_IMAGES)
@@ -309,11 +241,13 @@ def write_rtl(
 
 @dataclass(frozen=True, kw_only=True)
 class ArrayFigures:
-    """A named array, with what was measured of it.
+    """A named array, with what its record says; None where there is no record.
 
     Args:
         name, label, purpose: what it is called, what it is, what it is for.
-        area_mm2, clock_mhz, energy_uj: from its record; None where there is none.
+        area_mm2: of the array alone, in the library of the package's coefficients.
+        clock_mhz: at which it was measured.
+        energy_uj: of an image of `zoo:lenet5-mnist`, array, logic and memories.
     """
 
     name: str
@@ -323,15 +257,23 @@ class ArrayFigures:
     clock_mhz: float | None = None
     energy_uj: float | None = None
 
-    @property
-    def figures(self) -> dict[str, Any]:
-        """For a record."""
-        return asdict(self)
-
 
 def arrays() -> tuple[ArrayFigures, ...]:
     """The named arrays."""
-    return tuple(
-        ArrayFigures(name=name, label=entry.array.label, purpose=entry.purpose)
-        for name, entry in NAMED_ARRAYS.items()
-    )
+    from systopack.hardware.energy.coefficients import read_coefficients
+
+    points = [point for point in read_coefficients(COEFFICIENTS).points if point.gating == "clock"]
+    found = []
+    for name, entry in NAMED_ARRAYS.items():
+        array = entry.array
+        one = ArrayFigures(name=name, label=array.label, purpose=entry.purpose)
+        for point in points:
+            if replace(point.array, sub_banks=array.sub_banks) == array:  # whatever the memories
+                one = replace(
+                    one,
+                    area_mm2=point.cell_area_um2 * array.rows * array.columns / 1e6,
+                    clock_mhz=point.clock_mhz,
+                    energy_uj=energy("zoo:lenet5-mnist", array).total_pj / 1e6,
+                )
+        found.append(one)
+    return tuple(found)

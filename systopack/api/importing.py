@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from systopack.api.learning import COMPARED_IMAGES
 from systopack.api.sources import network_of
@@ -43,16 +43,6 @@ class Imported:
     in_no_layer: tuple[str, ...]
     right: int
     images: int
-
-    @property
-    def figures(self) -> dict[str, Any]:
-        """For a record."""
-        names = ("layers", "layers_with_weights", "weights", "dense_cells")
-        return {
-            **{name: getattr(self, name) for name in names},
-            "left_out": list(self.left_out),
-            "in_no_layer": list(self.in_no_layer),
-        }
 
 
 def examine(model: TrainedModel, data: ImageData, *, fraction: float = 1.0) -> Imported:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -307,7 +307,12 @@ def quantize(
     Raises:
         SystopackError: see `quantization.quantize.quantize`.
     """
-    chosen = quantize_settings(settings, resume=resume)
+    from systopack.quantization.settings import TUNING, QuantizeSettings
+
+    chosen = settings_from(QuantizeSettings, None, settings)
+    if chosen.epochs == 0:
+        given = [*settings, *(("resume",) if resume else ())]
+        refuse_idle(given, TUNING, "without --epochs nothing is trained")
     needs("torch")
     from systopack.network.file import save
     from systopack.network.permute import count_streams_out_of_place, permute_rows
@@ -360,21 +365,6 @@ def quantize(
         settings=chosen,
         configuration={**configuration, "permute": permute},
     )
-
-
-def quantize_settings(settings: Mapping[str, Any], *, resume: bool = False) -> QuantizeSettings:
-    """The settings of `quantize`; such as would change nothing are refused.
-
-    Raises:
-        InvalidOptionError: a value is not allowed, or has no effect.
-    """
-    from systopack.quantization.settings import TUNING, QuantizeSettings
-
-    chosen = settings_from(QuantizeSettings, None, settings)
-    if chosen.epochs == 0:
-        given: Collection[str] = [*settings, *(("resume",) if resume else ())]
-        refuse_idle(given, TUNING, "without --epochs nothing is trained")
-    return chosen
 
 
 def check_images(model: TrainedModel, images: ImageData) -> None:

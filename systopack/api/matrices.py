@@ -2,53 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from systopack.api.sources import shown
+from systopack.options import checked, option, refuse_idle
+from systopack.training.settings import GroupSettings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from systopack.packing.file import Named
-    from systopack.packing.layers import Bounding, PackedLayer
+    from systopack.packing.layers import PackedLayer
     from systopack.packing.matrix import PackedMatrix
-    from systopack.packing.objective import Objective
     from systopack.packing.weights import WeightFile
 
 
-@dataclass(frozen=True, kw_only=True)
-class LayerFigures:
-    """What became of one weight; the matrix itself is in the file.
+_SEARCH, _KEEP = "Search", "What is packed"
+# The policies that an option of the search has an effect on.
+_SEARCHING = {
+    "seed": ("refine", "best"),
+    "time_limit_s": ("polish", "refine", "best"),
+}
 
-    Args:
-        name: of the weight.
-        rows, columns: its size.
-        groups: column groups of every row band.
-        groups_lower_bound: fewest that there can be; None: not asked for.
-        groups_proven_optimal, gap_percent: the groups against it.
-        nonzeros, packed_cells, packing_efficiency: of the packed matrix.
-        squared_norm_kept: share of the squared norm after pruning to the density.
-        tiles, dense_tiles: on the array, packed and without packing.
-        pack_s: seconds.
-    """
 
-    name: str
-    rows: int
-    columns: int
-    groups: tuple[int, ...]
-    groups_lower_bound: int | None
-    groups_proven_optimal: bool | None
-    gap_percent: float | None
-    nonzeros: int
-    packed_cells: int
-    packing_efficiency: float
-    squared_norm_kept: float
-    tiles: int
-    dense_tiles: int
-    pack_s: float
+class PackSettings(GroupSettings):
+    """How every weight is packed."""
+
+    policy: str = option(
+        "least-loss",
+        "dense-column-first, authors, least-loss, assignment, polish, refine or best.",
+        group=_SEARCH,
+    )
+    objective: str = option(
+        "groups",
+        "groups: as few as can be; groups!: the same at any cost of squared norm; tiles:COLUMNS: "
+        "fewest tiles of an array so wide, its last columns filled; norm:GROUPS: most squared "
+        "norm in so many groups.",
+        group=_SEARCH,
+    )
+    density: float | None = option(
+        None,
+        "First keep only this share of each matrix, by magnitude.",
+        gt=0,
+        le=1,
+        shown_default="all",
+        group=_KEEP,
+    )
+    only: tuple[str, ...] = option(
+        (), "Names of weights, with * and ?; may be repeated.", group=_KEEP
+    )
+    bound: Literal["quick", "exact", "none"] = option(
+        "quick",
+        "Lower bound on the groups; exact also solves a set cover where that is within reach.",
+        group=_SEARCH,
+    )
+    time_limit_s: float | None = option(
+        None,
+        "Seconds to search for each matrix.",
+        shown_default="a fixed budget",
+        group=_SEARCH,
+    )
+    seed: int = option(0, "Seed of the search.", group=_SEARCH)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,23 +74,13 @@ class PackedWeights:
 
     Args:
         file: that was written.
-        layers: its weights.
+        layers: figures of every weight by name; the matrices are in the file.
         left_out: tensors that are no filter matrix.
     """
 
     file: Path
-    layers: tuple[LayerFigures, ...]
+    layers: Mapping[str, Mapping[str, Any]]
     left_out: tuple[str, ...]
-
-    @property
-    def packed_cells(self) -> int:
-        """Of all weights."""
-        return sum(layer.packed_cells for layer in self.layers)
-
-    @property
-    def dense_cells(self) -> int:
-        """Of all weights before packing."""
-        return sum(layer.rows * layer.columns for layer in self.layers)
 
     @property
     def left_out_text(self) -> str:
@@ -83,13 +90,8 @@ class PackedWeights:
         return some(list(self.left_out))
 
     def __repr__(self) -> str:
-        return shown(
-            self,
-            file=str(self.file),
-            weights=len(self.layers),
-            packed_cells=self.packed_cells,
-            dense_cells=self.dense_cells,
-        )
+        cells = sum(layer["packed_cells"] for layer in self.layers.values())
+        return shown(self, file=str(self.file), weights=len(self.layers), packed_cells=cells)
 
 
 @overload
@@ -115,41 +117,27 @@ def pack(source: Any, **options: Any) -> Any:
         return pack_file(source, **options)
     from systopack.packing.pack import pack as pack_matrix
 
-    return pack_matrix(source, **options)
+    return pack_matrix(source, **{"alpha": 8, "gamma": 0.5, **options})
 
 
 def pack_file(
     file: Path | str,
     *,
     out: Path | str | None = None,
-    alpha: int = 8,
-    gamma: float = 0.5,
-    policy: str = "least-loss",
-    objective: Objective | str = "groups",
-    density: float | None = None,
-    only: Sequence[str] = (),
-    bound: Bounding = "quick",
-    band_rows: int | None = None,
-    time_limit_s: float | None = None,
-    seed: int = 0,
     array: tuple[int, int] = (32, 32),
     on_weight: Callable[[str], None] | None = None,
-    on_packed: Callable[[LayerFigures], None] | None = None,
+    on_packed: Callable[[str, Mapping[str, Any]], None] | None = None,
+    **settings: Any,
 ) -> PackedWeights:
     """Pack every weight of a file of any size, one in memory at a time.
 
     Args:
         file: a .npy matrix, or a .safetensors file or index.
         out: file to write; None: FILE.packed.safetensors.
-        alpha, gamma: limits of a column group.
-        policy, objective, seed, time_limit_s, band_rows: as in `packing.pack.pack`; an objective
-            may be text, as on the command line.
-        density: first keep only this share of each matrix, by magnitude.
-        only: patterns of names of weights.
-        bound: lower bound on the groups: "quick", "exact" or "none".
         array: rows and columns, to count tiles on.
         on_weight: told the name of each weight before it is packed.
-        on_packed: told what became of it.
+        on_packed: told its name, and what became of it.
+        settings: see `PackSettings`.
 
     Raises:
         InvalidFileError, InvalidMatrixError, InvalidOptionError: nothing is written then.
@@ -161,32 +149,32 @@ def pack_file(
     from systopack.packing.tiling import check_array_size
 
     check_array_size(*array)
+    chosen = checked(PackSettings, **settings)
+    for name, policies in _SEARCHING.items():
+        if chosen.policy not in policies:
+            why = f"the policy '{chosen.policy}' does not search by it"
+            refuse_idle(settings, (name,), why)
     options = LayerOptions(
-        rule=PackingRule(alpha=alpha, gamma=gamma),
-        policy=policy,
-        objective=parse_objective(objective) if isinstance(objective, str) else objective,
-        seed=seed,
-        time_limit_s=time_limit_s,
-        band_rows=band_rows,
-        density=density,
-        bound=bound,
+        rule=PackingRule(alpha=chosen.alpha, gamma=chosen.gamma),
+        objective=parse_objective(chosen.objective),
+        **chosen.model_dump(exclude={"alpha", "gamma", "objective", "only"}),
     )
-    weights = open_weights(file, only=only)
+    weights = open_weights(file, only=chosen.only)
     place = packed_name(file) if out is None else Path(out)
-    layers: list[LayerFigures] = []
+    layers: dict[str, Mapping[str, Any]] = {}
 
     def packed_layers() -> Iterator[Named]:
         for weight in weights.weights:
             if on_weight is not None:
                 on_weight(weight.name)
             layer = pack_layer(weights, weight, options)
-            layers.append(_figures(layer, array))
+            layers[layer.name] = _figures(layer, *array)
             if on_packed is not None:
-                on_packed(layers[-1])
+                on_packed(layer.name, layers[layer.name])
             yield layer.name, layer.matrix, "" if layer.gap is None else str(layer.gap)
 
     write_matrices(place, packed_layers())
-    return PackedWeights(file=place, layers=tuple(layers), left_out=weights.left_out)
+    return PackedWeights(file=place, layers=layers, left_out=weights.left_out)
 
 
 def packed_name(file: Path | str) -> Path:
@@ -201,22 +189,21 @@ def open_weights(file: Path | str, *, only: Sequence[str] = ()) -> WeightFile:
     return opened(file, only=tuple(only))
 
 
-def _figures(layer: PackedLayer, array: tuple[int, int]) -> LayerFigures:
+def _figures(layer: PackedLayer, rows: int, columns: int) -> dict[str, Any]:
+    """What became of a weight."""
     matrix, gap = layer.matrix, layer.gap
-    rows, columns = array
-    return LayerFigures(
-        name=layer.name,
-        rows=matrix.rows,
-        columns=matrix.columns,
-        groups=tuple(len(band.groups) for band in matrix.bands),
-        groups_lower_bound=None if gap is None else gap.bound,
-        groups_proven_optimal=None if gap is None else gap.optimal,
-        gap_percent=None if gap is None else gap.gap_percent,
-        nonzeros=matrix.nonzeros,
-        packed_cells=matrix.packed_cells,
-        packing_efficiency=matrix.packing_efficiency,
-        squared_norm_kept=layer.squared_norm_kept,
-        tiles=matrix.tile_count(rows=rows, columns=columns),
-        dense_tiles=-(-matrix.rows // rows) * -(-matrix.columns // columns),
-        pack_s=layer.seconds_s,
-    )
+    return {
+        "rows": matrix.rows,
+        "columns": matrix.columns,
+        "groups": [len(band.groups) for band in matrix.bands],
+        "groups_lower_bound": None if gap is None else gap.bound,
+        "groups_proven_optimal": None if gap is None else gap.optimal,
+        "gap_percent": None if gap is None else gap.gap_percent,
+        "nonzeros": matrix.nonzeros,
+        "packed_cells": matrix.packed_cells,
+        "packing_efficiency": matrix.packing_efficiency,
+        "squared_norm_kept": layer.squared_norm_kept,
+        "tiles": matrix.tile_count(rows=rows, columns=columns),
+        "dense_tiles": -(-matrix.rows // rows) * -(-matrix.columns // columns),
+        "pack_s": layer.seconds_s,
+    }

@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -20,7 +21,28 @@ from systopack.cli.job import Common, Force, Job
 from systopack.options import GROUP, Options, bounds_of, checked, flag_of, properties_of
 
 Function = TypeVar("Function", bound=Callable[..., None])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """A command that was made.
+
+    Args:
+        app: the command line, or the group that it is in.
+        name: of the command.
+        function: what it runs.
+        models: of its options, by the names of the function's parameters; those that every
+            command has are the last.
+    """
+
+    app: typer.Typer
+    name: str
+    function: Callable[..., None]
+    models: Mapping[str, type[Options]]
+
+
 _PLAIN = (bool, int, float, str, Path)
+_MADE: list[Command] = []
 
 
 def command(
@@ -43,10 +65,12 @@ def command(
 
     def register(function: Function) -> Function:
         models = models_of(function)
-        common: dict[str, type[Options]] = {
-            "common": Common,
-            **({"force": Force} if writes else {}),
-        }
+        common: dict[str, type[Options]] = {"common": Common}
+        if writes:
+            common["force"] = Force
+        parameters = list(_parameters(name, {**models, **common}))
+        both = {**models, **common}
+        _MADE.append(Command(app=app, name=name, function=function, models=both))
 
         def run(context: typer.Context, **_: Any) -> None:
             built = {key: _built(kind, context) for key, kind in models.items()}
@@ -58,13 +82,20 @@ def command(
         run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
             [
                 inspect.Parameter("context", _KEYWORD, annotation=typer.Context),
-                *_parameters(name, {**models, **common}),
+                *parameters,
             ]
         )
         app.command(name=name, rich_help_panel=panel)(run)
         return function
 
     return register
+
+
+def commands_of(root: typer.Typer) -> dict[str, Command]:
+    """The commands of a command line and its groups, by what is typed, in the order of the help."""
+    groups = {id(group.typer_instance): f"{group.name} " for group in root.registered_groups}
+    apps = {id(root): "", **groups}
+    return {apps[id(made.app)] + made.name: made for made in _MADE if id(made.app) in apps}
 
 
 def models_of(function: Callable[..., None]) -> dict[str, type[Options]]:

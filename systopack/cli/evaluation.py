@@ -13,10 +13,10 @@ from systopack.cli import console
 from systopack.cli.builder import command
 from systopack.cli.job import Job
 from systopack.cli.shared import DataOptions, RecordFile
-from systopack.options import Options, argument, option
+from systopack.options import argument, option
 
 
-class Evaluate(Options):
+class Evaluate(DataOptions, RecordFile):
     """What is evaluated."""
 
     file: Path = argument("Packed network (.spk or zoo:NAME) or model (.safetensors).")
@@ -30,20 +30,19 @@ def register(app: typer.Typer) -> None:
     command(app, "evaluate", panel="Networks")(evaluate)
 
 
-def evaluate(options: Evaluate, images: DataOptions, record: RecordFile, job: Job) -> None:
+def evaluate(options: Evaluate, job: Job) -> None:
     """Classify the test images; packed networks run in the integer reference.
 
     Example: systopack evaluate packed.spk --data sample --against dense.safetensors
     """
-    job.tells(options.file, out=record.out, reads=(options.against,))
+    job.tells(options.file, out=options.out, reads=(options.against,))
     files = [options.file] if options.against is None else [options.file, options.against]
     opened = {file: open_any(file) for file in files}
-    data = data_of(images.data)
+    data = data_of(options.data)
     found = {file: classify(model, data) for file, model in opened.items()}
     for file, one in found.items():
-        console.say(
-            f"{file}: {one.correct:,} of {one.images:,} correct, {one.accuracy_percent:.2f} %"
-        )
+        correct, images, percent = one.figures.values()
+        console.say(f"{file}: {correct:,} of {images:,} correct, {percent:.2f} %")
     figures = {str(file): one.figures for file, one in found.items()}
     if options.against is not None:
         paired = found[options.file].against(found[options.against])

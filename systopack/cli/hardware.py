@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import typer
 
@@ -20,34 +20,23 @@ from systopack.cli.shared import (
     ImageCount,
     NetworkArgument,
     OrganisationOptions,
-    RecordFile,
+    ReadNetwork,
 )
-from systopack.options import Options, option, refuse_idle
+from systopack.options import option, refuse_idle
 
 _PANEL = "Hardware"
 
 
-class Against(Options):
-    """What is compared."""
+class Simulate(ReadNetwork, ArrayOptions):
+    """What is counted."""
 
     against: Path | None = option(
         None, "Another network, for instance the dense one, to compare with."
     )
 
 
-class BenchData(Options):
-    """Images for a test bench."""
-
-    data: str | None = option(
-        None,
-        f"Images for the test bench: {DATA}.",
-        shown_default="sample where it fits, else noise",
-        group="Data",
-    )
-
-
-class EnergyOptions(Options):
-    """What energy is counted with."""
+class Energy(ReadNetwork, ImageCount, OrganisationOptions):
+    """What is counted, and with which coefficients."""
 
     coefficients: Path | None = option(
         None,
@@ -63,8 +52,19 @@ class EnergyOptions(Options):
     )
 
 
-class Trace(Options):
-    """What else verification writes."""
+class Rtl(NetworkArgument, Folder, OrganisationOptions):
+    """What is written."""
+
+    data: str | None = option(
+        None,
+        f"Images for the test bench: {DATA}.",
+        shown_default="sample where it fits, else noise",
+        group="Data",
+    )
+
+
+class Verify(ReadNetwork, DataOptions, ImageCount, OrganisationOptions):
+    """What is verified."""
 
     trace: Path | None = option(
         None, "VCD file for all signals of the run; best with one image.", group="Output"
@@ -79,19 +79,19 @@ def register(app: typer.Typer) -> None:
     command(app, "verify", panel=_PANEL)(verify)
 
 
-def simulate(
-    source: NetworkArgument, other: Against, array: ArrayOptions, record: RecordFile, job: Job
-) -> None:
+def simulate(options: Simulate, job: Job) -> None:
     """Count tiles and cycles of one image on an array, and on the whole tiled accelerator.
 
     Example: systopack simulate packed.spk --array compact-32x32 --against dense.spk
     """
-    job.tells(source.network, out=record.out, reads=(other.against, array.file))
-    files = [source.network] if other.against is None else [source.network, other.against]
+    network, other = options.network, options.against
+    job.tells(network, out=options.out, reads=(other, options.file))
     found = {
-        str(file): hardware.simulate(file, array.array, changes=array.changes) for file in files
+        str(file): hardware.simulate(file, options.array, changes=options.changes)
+        for file in (network, other)
+        if file is not None
     }
-    first, *_ = found.values()
+    first = found[str(network)]
     console.table(
         ["layer", "positions", "tiles", "cycles", "stalls", "utilization"],
         [
@@ -112,43 +112,27 @@ def simulate(
             f"{one.layers.cycles:,} cycles per image on {one.array.label}; the tiled accelerator, "
             f"with pooling, memories and the host's streams: {one.cycles:,}"
         )
-    if other.against is not None:
-        dense = found[str(other.against)]
+    if other is not None:
+        dense = found[str(other)]
         console.say(
-            f"{source.network} needs {first.layers.cycles / dense.layers.cycles:.3f} of the cycles "
-            f"and {first.tiles / dense.tiles:.3f} of the tiles of {other.against}"
+            f"{network} needs {first.layers.cycles / dense.layers.cycles:.3f} of the cycles and "
+            f"{first.tiles / dense.tiles:.3f} of the tiles of {other}"
         )
     figures = {name: one.figures for name, one in found.items()}
     job.write(figures, {"array": asdict(first.array)})
 
 
-def energy(
-    source: NetworkArgument,
-    options: EnergyOptions,
-    images: ImageCount,
-    array: OrganisationOptions,
-    record: RecordFile,
-    job: Job,
-) -> None:
+def energy(options: Energy, job: Job) -> None:
     """Count the events of one image and give its energy, step by step.
 
     Example: systopack energy packed.spk --array compact-32x32 --data sample
     """
     if options.data is None:
-        refuse_idle(images.given, ("images",), "without --data no image is counted")
-    coefficients = options.coefficients or hardware.COEFFICIENTS
-    job.tells(source.network, out=record.out, reads=(coefficients, array.file))
-    result = hardware.energy(
-        source.network,
-        array.array,
-        changes=array.changes,
-        coefficients=coefficients,
-        gating=options.gating,
-        organisation=array.organisation,
-        data=options.data,
-        images=images.images,
-    )
-    found = result.found
+        refuse_idle(options.given, ("images",), "without --data no image is counted")
+    job.tells(options.network, out=options.out, reads=(options.coefficients, options.file))
+    names = ("coefficients", "gating", "organisation", "data", "images")
+    asked: dict[str, Any] = {name: getattr(options, name) for name in names}
+    found = hardware.energy(options.network, options.array, changes=options.changes, **asked)
     lines = [
         [
             step.name,
@@ -170,104 +154,71 @@ def energy(
     )
     if found.extrapolated:
         console.say(f"beyond the table of memories: {', '.join(found.extrapolated)}")
-    configuration = {
-        "array": asdict(result.array),
-        "gating": options.gating,
-        "organisation": array.organisation,
-        "data": options.data,
-        "images": found.events.images,
-    }
-    job.write(result.figures, configuration)
+    own = ("total_pj", "compute_pj", "memory_pj", "memory_leakage_pj", "memory_um2", "origin")
+    figures = {name: getattr(found, name) for name in own}
+    steps = [asdict(step) for step in found.steps]
+    asked |= {"array": asdict(found.events.array), "images": found.events.images}
+    del asked["coefficients"]  # an input, or the package's
+    job.write({**figures, "cycles": found.events.cycles, "steps": steps}, asked)
 
 
-def rtl(
-    source: NetworkArgument,
-    folder: Folder,
-    array: OrganisationOptions,
-    images: BenchData,
-    job: Job,
-) -> None:
+def rtl(options: Rtl, job: Job) -> None:
     """Write Verilog, memory contents, a self-checking test bench and a README of its ports.
 
     Example: systopack rtl packed.spk --array compact-32x32 --out rtl
 
     systopack rtl zoo:lenet5-mnist --organisation pipelined --out pipelined
 
-    systopack rtl zoo:lenet5-mnist --array 16x16 --set alpha=4 --set input_fanout=16 --out small
+    systopack rtl zoo:lenet5-mnist --array 16x16 --set alpha=8 --set input_fanout=16 --out small
     """
-    job.fills_whole(folder.out, reads=(source.network, array.file))
+    job.fills_whole(options.out, reads=(options.network, options.file))
+    names = ("changes", "organisation", "data")
+    asked: dict[str, Any] = {name: getattr(options, name) for name in names}
     written = hardware.write_rtl(
-        source.network,
-        folder.out,
-        array.array,
-        changes=array.changes,
-        organisation=array.organisation,
-        data=images.data,
-        force=job.force,
+        options.network, options.out, options.array, force=job.force, **asked
     )
     console.say(
-        f"wrote {len(written.files)} files to {folder.out}: {written.cycles:,} cycles per image, "
+        f"wrote {len(written.files)} files to {options.out}: {written.cycles:,} cycles per image, "
         f"{written.memory_bits:,} bits of memory"
     )
     if written.warning is not None:
         console.say(written.warning)
     figures = {"cycles": written.cycles, "memory_bits": written.memory_bits}
-    configuration = {"organisation": array.organisation, "data": images.data}
-    job.show(figures, {**configuration, "array": array.array, "changes": array.changes})
+    job.show(figures, {**asked, "array": options.array})
 
 
-def verify(
-    source: NetworkArgument,
-    images: DataOptions,
-    count: ImageCount,
-    array: OrganisationOptions,
-    also: Trace,
-    record: RecordFile,
-    job: Job,
-) -> None:
+def verify(options: Verify, job: Job) -> None:
     """Run images through the RTL and compare every word and every cycle with the models.
 
     Example: systopack verify packed.spk --data sample --images 4
 
     systopack verify zoo:lenet5-mnist --organisation pipelined --images 1 --trace run.vcd
     """
-    if also.trace is not None:
-        check_suffix("--trace", also.trace, ".vcd")
-    job.tells(
-        source.network,
-        out=record.out,
-        reads=(array.file,),
-        outputs=[also.trace] if also.trace else [],
-    )
+    outputs = [] if options.trace is None else [options.trace]
+    for trace in outputs:
+        check_suffix("--trace", trace, ".vcd")
+    job.tells(options.network, out=options.out, reads=(options.file,), outputs=outputs)
+    asked: dict[str, Any] = {name: getattr(options, name) for name in ("data", "organisation")}
     with console.console.status("building the RTL and running it"):
         found = hardware.verify(
-            source.network,
-            array.array,
-            changes=array.changes,
-            data=images.data,
-            images=count.images,
-            organisation=array.organisation,
-            trace=also.trace,
+            options.network,
+            options.array,
+            changes=options.changes,
+            images=options.images,
+            trace=options.trace,
+            **asked,
         )
-    figures = {
-        "passed": found.passed,
-        "images": found.images,
-        "words": found.words,
-        "cycles": found.cycles,
-        "difference": None if found.difference is None else str(found.difference),
-        "assertion": found.assertion,
-    }
-    configuration = {
-        "array": asdict(found.array),
-        "organisation": array.organisation,
-        "data": images.data,
-    }
     if found.passed:
         console.say(
             f"{found.images} images, {found.words:,} words and {found.cycles:,} cycles per image: "
             "the RTL, the integer reference and the cycle model agree"
         )
-    job.write(figures, configuration)
+    figures = {name: getattr(found, name) for name in ("passed", "images", "words", "cycles")}
+    difference = None if found.difference is None else str(found.difference)
+    job.write(
+        {**figures, "difference": difference, "assertion": found.assertion},
+        {**asked, "array": asdict(found.array)},
+    )
     if found.reason is not None:
         console.explain_error(found.reason)
         raise typer.Exit(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,7 +67,7 @@ def import_model(
     job.writes(file.out, suffix=".safetensors", reads=(source.model, others.weights))
     trained, images = open_model(source.model, part, others)
     trained.save(file.out)
-    figures = examine(trained, images, fraction=part.fraction).figures
+    figures = asdict(examine(trained, images, fraction=part.fraction))
     job.write(figures, {"model": source.model, "mean": trained.mean, "std": trained.std})
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from systopack.cli import console
-from systopack.cli.outputs import claim, claim_folder
+from systopack.cli.outputs import claim
 from systopack.errors import InvalidOptionError
+from systopack.files import check_writable
 from systopack.folders.output import check_folder
 from systopack.network.packaged import network_file, record_beside
 from systopack.options import Options, option
@@ -59,7 +60,7 @@ class Job:
         self._silent = quiet or as_json
         self._inputs: dict[str, Path] = {}
         self._outputs: tuple[Path, ...] = ()
-        self._record = Path()
+        self._record: Path | None = None
 
     def __enter__(self) -> Job:
         self._before, console.console.quiet = console.console.quiet, self._silent
@@ -68,19 +69,20 @@ class Job:
     def __exit__(self, *_: Any) -> None:
         console.console.quiet = self._before
 
-    def writes(self, *outputs: Path, suffix: str, reads: Iterable[Source] = ()) -> None:
-        """Claim files to write, with the record beside the first one.
+    def reads(self, *sources: Source) -> None:
+        """Note what is read; None is passed over, and names stand for files of the package."""
+        self._inputs = {
+            str(source): network_file(Path(source)) for source in sources if source is not None
+        }
 
-        Args:
-            suffix: that they must have.
-            reads: files that are read; names and None are passed over.
+    def writes(self, output: Path, *, suffix: str, reads: Iterable[Source] = ()) -> None:
+        """Claim a file to write, with the record beside it.
 
         Raises:
-            InvalidOptionError, InvalidFileError: see `outputs.claim`.
+            InvalidOptionError, InvalidFileError: see `outputs.claim`; or it has another suffix.
         """
-        for output in outputs:
-            check_suffix("--out", output, suffix)
-        self._claim(reads, outputs, record_path(outputs[0], self.kind))
+        check_suffix("--out", output, suffix)
+        self._claim(reads, (output,), record_path(output, self.kind))
 
     def tells(
         self,
@@ -111,14 +113,13 @@ class Job:
         """Claim a folder with the record in it.
 
         Args:
-            files: names of the other files that are written there and are no whole of their own.
+            files: names of other files that are written there.
 
         Raises:
-            InvalidOptionError, InvalidFileError: see `outputs.claim_folder`.
+            InvalidOptionError, InvalidFileError: see `outputs.claim`.
         """
-        names = tuple(files)
-        self._note(reads, tuple(folder / name for name in names), folder / f"{self.kind}.json")
-        claim_folder(self.kind, folder, inputs=self._inputs.values(), files=names, force=self.force)
+        check_writable(folder, folder=True)
+        self._claim(reads, tuple(folder / name for name in files), folder / f"{self.kind}.json")
 
     def fills_whole(self, folder: Path, *, reads: Iterable[Source] = ()) -> None:
         """Claim a folder that is written in one step, with a list of its files and no record.
@@ -126,46 +127,14 @@ class Job:
         Raises:
             InvalidFileError: see `folder.check_folder`.
         """
-        self._note(reads, (), folder)
+        self.reads(*reads)
         check_folder(folder, force=self.force)
 
     def _claim(self, reads: Iterable[Source], outputs: tuple[Path, ...], record: Path) -> None:
-        self._note(reads, outputs, record)
-        claim(
-            self.kind,
-            inputs=self._inputs.values(),
-            outputs=outputs,
-            record=record,
-            force=self.force,
-        )
-
-    def _note(self, reads: Iterable[Source], outputs: tuple[Path, ...], record: Path) -> None:
-        self._inputs = {
-            str(source): network_file(Path(source)) for source in reads if source is not None
-        }
+        self.reads(*reads)
+        inputs = self._inputs.values()
+        claim(self.kind, inputs=inputs, outputs=outputs, record=record, force=self.force)
         self._outputs, self._record = outputs, record
-
-    def record(
-        self,
-        figures: Mapping[str, Any],
-        configuration: Mapping[str, Any] | None = None,
-        *,
-        seed: int | None = None,
-        kind: str | None = None,
-    ) -> Record:
-        """The record of what was done, with the digests of what was read and written.
-
-        Args:
-            kind: where it says more than the command's name, for instance `synthesize-asic`.
-        """
-        return Record(
-            kind=kind or self.kind,
-            figures=figures,
-            configuration=configuration or {},
-            seed=seed,
-            inputs={name: sha256_of_file(f) for name, f in self._inputs.items() if f.is_file()},
-            outputs={str(f): sha256_of_file(f) for f in self._outputs if f.is_file()},
-        )
 
     def write(
         self,
@@ -175,39 +144,41 @@ class Job:
         seed: int | None = None,
         kind: str | None = None,
     ) -> None:
-        """Write the record, and say what was written; see `record`."""
+        """Write the record, where one was claimed, and say so; with `--json` show it.
+
+        Args:
+            kind: where it says more than the command's name, for instance `synthesize-asic`.
+        """
         if not is_main_process():
             return
-        record = self.record(figures, configuration, seed=seed, kind=kind)
-        record.write(self._record)
-        self._show(record)
-        console.say(f"wrote {' and '.join(str(path) for path in (*self._outputs, self._record))}")
+        record = Record(
+            kind=kind or self.kind,
+            figures=figures,
+            configuration=configuration or {},
+            seed=seed,
+            inputs={name: sha256_of_file(f) for name, f in self._inputs.items() if f.is_file()},
+            outputs={str(f): sha256_of_file(f) for f in self._outputs if f.is_file()},
+        )
+        if self._record is not None:
+            record.write(self._record)
+            console.say(f"wrote {' and '.join(map(str, (*self._outputs, self._record)))}")
+        self._show(record.to_json())
 
     def show(
         self, figures: Mapping[str, Any], configuration: Mapping[str, Any] | None = None
     ) -> None:
-        """The record of a command that writes none; with `--json` it is shown."""
-        self._show(self.record(figures, configuration))
+        """With `--json` show the record of a command that writes none."""
+        self._record = None
+        self.write(figures, configuration)
 
-    def look(
-        self,
-        figures: Mapping[str, Any],
-        configuration: Mapping[str, Any] | None = None,
-        *,
-        reads: Iterable[Source] = (),
-    ) -> None:
-        """The record of a command that only looks; with `--json` it is shown."""
-        self._note(reads, (), Path())
-        self.show(figures, configuration)
-
-    def show_file(self) -> None:
+    def show_written(self) -> None:
         """With `--json` show the record that the work itself has written."""
-        if self._as_json:
-            sys.stdout.write(self._record.read_text())
+        if self._record is not None:
+            self._show(self._record.read_text())
 
-    def _show(self, record: Record) -> None:
+    def _show(self, text: str) -> None:
         if self._as_json:
-            sys.stdout.write(record.to_json())
+            sys.stdout.write(text)
 
 
 def check_suffix(flag: str, path: Path, suffix: str) -> None:

@@ -2,80 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import typer
 
-from systopack.api.matrices import LayerFigures, open_weights, pack_file, packed_name
+from systopack.api.matrices import PackSettings, open_weights, pack_file, packed_name
 from systopack.cli import console
 from systopack.cli.builder import command
 from systopack.cli.job import Job
 from systopack.cli.shared import OUTPUT, ArraySize
-from systopack.options import Options, argument, option, refuse_idle
-
-_SEARCH, _KEEP = "Search", "What is packed"
-# The policies that an option of the search has an effect on.
-_SEARCHING = {
-    "seed": ("refine", "best"),
-    "time_limit_s": ("polish", "refine", "best"),
-}
+from systopack.options import argument, option
 
 
-class Weights(Options):
-    """The file."""
+class Pack(ArraySize):
+    """The file, and the array on which tiles are counted."""
 
-    file: Path = argument("A .npy matrix, or a .safetensors file or index.")
+    source: Path = argument("A .npy matrix, or a .safetensors file or index.")
     out: Path | None = option(
         None, "File to write.", shown_default="FILE.packed.safetensors", group=OUTPUT
     )
-
-
-class Packing(Options):
-    """How every weight is packed."""
-
-    alpha: int = option(8, "Largest column group.")
-    gamma: float = option(0.5, "Conflicts per row of a group.")
-    policy: str = option(
-        "least-loss",
-        "dense-column-first, authors, least-loss, assignment, polish, refine or best.",
-        group=_SEARCH,
-    )
-    objective: str = option(
-        "groups",
-        "groups: as few as can be; groups!: the same at any cost of squared norm; tiles:COLUMNS: "
-        "fewest tiles of an array so wide, its last columns filled; norm:GROUPS: most squared "
-        "norm in so many groups.",
-        group=_SEARCH,
-    )
-    density: float | None = option(
-        None,
-        "First keep only this share of each matrix, by magnitude.",
-        gt=0,
-        le=1,
-        shown_default="all",
-        group=_KEEP,
-    )
-    only: tuple[str, ...] = option(
-        (), "Names of weights, with * and ?; may be repeated.", group=_KEEP
-    )
-    bound: Literal["quick", "exact", "none"] = option(
-        "quick",
-        "Lower bound on the groups; exact also solves a set cover where that is within reach.",
-        group=_SEARCH,
-    )
-    band_rows: int | None = option(
-        None, "Rows that share column groups, for instance 32.", shown_default="all"
-    )
-    time_limit_s: float | None = option(
-        None,
-        "Seconds to search for each matrix.",
-        shown_default="a fixed budget",
-        group=_SEARCH,
-    )
-    seed: int = option(0, "Seed of the search.", group=_SEARCH)
 
 
 def register(app: typer.Typer) -> None:
@@ -83,7 +30,7 @@ def register(app: typer.Typer) -> None:
     command(app, "pack", panel="Networks")(pack)
 
 
-def pack(source: Weights, options: Packing, array: ArraySize, job: Job) -> None:
+def pack(options: Pack, settings: PackSettings, job: Job) -> None:
     """Combine the columns of filter matrices: of a .npy matrix, or of every 2-D or 4-D weight of
     a .safetensors file of any size, one in memory at a time.
 
@@ -97,14 +44,10 @@ def pack(source: Weights, options: Packing, array: ArraySize, job: Job) -> None:
     Fewest groups without pruning, proven: systopack pack weights.npy --gamma 0 --policy best
     --bound exact
     """
-    for name, policies in _SEARCHING.items():
-        if options.policy not in policies:
-            why = f"the policy '{options.policy}' does not search by it"
-            refuse_idle(options.given, (name,), why)
-    size = array.size
-    out = source.out or packed_name(source.file)
-    job.writes(out, suffix=".safetensors", reads=(source.file,))
-    weights = open_weights(source.file, only=options.only).weights
+    size = options.size
+    out = options.out or packed_name(options.source)
+    job.writes(out, suffix=".safetensors", reads=(options.source,))
+    weights = open_weights(options.source, only=settings.only).weights
     display = console.RowsDisplay(
         ["matrix", "size", "groups", "at least", "efficiency", "kept", "tiles", "seconds"],
         first_width=max(len(weight.name) for weight in weights),
@@ -112,12 +55,14 @@ def pack(source: Weights, options: Packing, array: ArraySize, job: Job) -> None:
     )
     with display:
         found = pack_file(
-            source.file,
+            options.source,
             out=out,
             array=size,
             on_weight=display.on_begin,
-            on_packed=lambda layer: display.on_row(_row(layer), work=layer.rows * layer.columns),
-            **options.model_dump(),
+            on_packed=lambda name, one: display.on_row(
+                _row(name, one), work=one["rows"] * one["columns"]
+            ),
+            **settings.given,
         )
     if found.left_out:
         console.say(
@@ -125,33 +70,35 @@ def pack(source: Weights, options: Packing, array: ArraySize, job: Job) -> None:
             f"weights: {found.left_out_text}"
         )
     if len(found.layers) > 1:
-        console.say(_sum(found.layers))
-    figures = {layer.name: asdict(layer) for layer in found.layers}
-    configuration = {**options.model_dump(exclude={"seed"}), "array": array.array}
-    job.write(figures, configuration, seed=options.seed)
+        console.say(_sum(found.layers.values()))
+    configuration = {**settings.model_dump(exclude={"seed"}), "array": options.array}
+    job.write(found.layers, configuration, seed=settings.seed)
 
 
-def _row(layer: LayerFigures) -> list[str]:
-    gap = "optimal" if layer.groups_proven_optimal else f"{layer.gap_percent or 0:.1f} %"
-    groups = layer.groups
+def _row(name: str, entry: Mapping[str, Any]) -> list[str]:
+    bound = entry["groups_lower_bound"]
+    gap = "optimal" if entry["groups_proven_optimal"] else f"{entry['gap_percent'] or 0:.1f} %"
+    groups = entry["groups"]
     return [
-        layer.name,
-        f"{layer.rows} x {layer.columns}",
+        name,
+        f"{entry['rows']} x {entry['columns']}",
         str(sum(groups)) if len(groups) == 1 else f"{sum(groups)} in {len(groups)}",
-        "-" if layer.groups_lower_bound is None else f"{layer.groups_lower_bound} ({gap})",
-        f"{layer.packing_efficiency:.3f}",
-        f"{layer.squared_norm_kept:.3f}",
-        f"{layer.dense_tiles} -> {layer.tiles}",
-        f"{layer.pack_s:.2f}",
+        "-" if bound is None else f"{bound} ({gap})",
+        f"{entry['packing_efficiency']:.3f}",
+        f"{entry['squared_norm_kept']:.3f}",
+        f"{entry['dense_tiles']} -> {entry['tiles']}",
+        f"{entry['pack_s']:.2f}",
     ]
 
 
-def _sum(layers: Sequence[LayerFigures]) -> str:
+def _sum(entries: Collection[Mapping[str, Any]]) -> str:
     """All layers together, in a sentence."""
-    cells = sum(layer.rows * layer.columns for layer in layers)
-    packed = sum(layer.packed_cells for layer in layers)
-    tiles, dense = sum(layer.tiles for layer in layers), sum(layer.dense_tiles for layer in layers)
+    cells = sum(entry["rows"] * entry["columns"] for entry in entries)
+    packed, tiles, dense, seconds = (
+        sum(entry[key] for entry in entries)
+        for key in ("packed_cells", "tiles", "dense_tiles", "pack_s")
+    )
     return (
-        f"{len(layers)} matrices, {cells:,} weights: {packed / cells:.3f} of the cells, "
-        f"tiles {dense:,} -> {tiles:,}, {sum(layer.pack_s for layer in layers):.1f} s packing"
+        f"{len(entries)} matrices, {cells:,} weights: {packed / cells:.3f} of the cells, "
+        f"tiles {dense:,} -> {tiles:,}, {seconds:.1f} s packing"
     )

@@ -14,7 +14,7 @@ from systopack.cli.interrupt import interruptible
 from systopack.cli.job import Job
 from systopack.cli.outputs import check_resume
 from systopack.cli.shared import OUTPUT, PartOptions, ResumeOptions
-from systopack.options import Options, argument, option
+from systopack.options import argument, option
 from systopack.quantization.settings import QuantizeSettings
 from systopack.training.devices import DeviceOptions
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _WORTH_A_WARNING = 1.0  # points of accuracy
 
 
-class Quantize(Options):
+class Quantize(PartOptions, ResumeOptions):
     """What is quantized."""
 
     model: Path = argument("Model file (.safetensors), dense or combined.")
@@ -40,31 +40,17 @@ def register(app: typer.Typer) -> None:
 
 
 def quantize(
-    options: Quantize,
-    part: PartOptions,
-    run: ResumeOptions,
-    settings: QuantizeSettings,
-    devices: DeviceOptions,
-    job: Job,
+    options: Quantize, settings: QuantizeSettings, devices: DeviceOptions, job: Job
 ) -> None:
     """Quantize a model to 8 bit and lower it to a packed network.
 
     Example: systopack quantize packed.safetensors --data sample --out packed.spk
     """
-    learning.quantize_settings(settings.given, resume=run.resume)
     job.writes(options.out, suffix=".spk", reads=(options.model,))
-    check_resume(run.resume, options.out)
+    check_resume(options.resume, options.out)
     with interruptible(options.out), console.TrainingDisplay() as display:
         found = learning.quantize(
-            options.model,
-            part.data,
-            out=options.out,
-            fraction=part.fraction,
-            permute=options.permute,
-            resume=run.resume,
-            devices=devices,
-            observer=display,
-            **settings.given,
+            **options.model_dump(), devices=devices, observer=display, **settings.given
         )
     if found.loss is None:  # a process beside the main one
         return

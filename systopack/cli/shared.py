@@ -65,6 +65,10 @@ class RecordFile(Options):
     )
 
 
+class ReadNetwork(NetworkArgument, RecordFile):
+    """A network that is read, and the record about it."""
+
+
 class Folder(Options):
     """A folder to write."""
 

@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import typer
 
 from systopack.api import pages
 from systopack.api.hardware import arrays as named_arrays
-from systopack.api.inspection import Contents, contents_of
+from systopack.api.inspection import contents_of
 from systopack.api.packaged import zoo as networks_of_the_package
 from systopack.cli import console
 from systopack.cli.builder import command
 from systopack.cli.job import Job
-from systopack.cli.shared import DATA, OUTPUT, ArrayOptions, ArraySize, Folder, ImageCount
+from systopack.cli.shared import (
+    DATA,
+    OUTPUT,
+    ArrayOptions,
+    ArraySize,
+    Folder,
+    ImageCount,
+    NetworkArgument,
+)
 from systopack.options import Options, argument, option, refuse_idle
 
 _PANEL = "Looking"
 
 
-class InspectedFile(Options):
+class Inspect(ArraySize):
     """What is inspected."""
 
-    file: Path = argument("Network (.spk or zoo:NAME), model or packed matrices (.safetensors).")
+    source: Path = argument("Network (.spk or zoo:NAME), model or packed matrices (.safetensors).")
 
 
-class Report(Options):
+class Report(NetworkArgument, ArrayOptions):
     """What is shown on the page."""
 
-    network: Path = argument("Packed network (.spk or zoo:NAME).")
     out: Path = option(..., "Page to write (.html).", group=OUTPUT)
     dense: Path | None = option(None, "Dense network to compare with.")
     model: Path | None = option(None, "Model file whose training curve to show.")
@@ -45,11 +54,11 @@ class Report(Options):
 class Demo(Options):
     """The demonstration."""
 
-    out: Path = option(Path("demo"), "Folder to write.", group=OUTPUT)
+    out: Path = option(Path("demo"), "Folder of the demonstration.", group=OUTPUT)
     seed: int = option(0, "Seed of the run.", ge=0, lt=2**31)
 
 
-class Reproduction(Options):
+class Reproduce(Folder, ImageCount):
     """What is reproduced."""
 
     data: tuple[str, ...] = option(
@@ -81,19 +90,32 @@ def register(app: typer.Typer) -> None:
     command(app, "reproduce", panel=_PANEL)(reproduce)
 
 
-def inspect(source: InspectedFile, array: ArraySize, job: Job) -> None:
+def inspect(options: Inspect, job: Job) -> None:
     """Print what a file holds.
 
     Example: systopack inspect packed.spk
     """
-    found: Contents = contents_of(source.file, size=array.size)
+    found = contents_of(options.source, size=options.size)
     if found.kind == "model":
-        refuse_idle(array.given, ("array",), "a model has no tiles yet")
+        refuse_idle(options.given, ("array",), "a model has no tiles yet")
     for text in found.sentences:
         console.say(text)
-    if found.header:
-        console.table(found.header, found.rows)
-    job.look(found.figures, reads=(source.file,))
+    if found.parts:
+        header = [found.kind.removesuffix("s"), *next(iter(found.parts.values()))]
+        console.table(
+            header, [(name, *map(_text, one.values())) for name, one in found.parts.items()]
+        )
+    job.reads(options.source)
+    job.show({**found.figures, **found.parts})
+
+
+def _text(value: Any) -> str:
+    """A figure as a cell of a table."""
+    if isinstance(value, int | float):
+        return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
+    if value is None or isinstance(value, str):
+        return value or "-"
+    return (" x " if isinstance(value, tuple) else "+").join(map(str, value))
 
 
 def zoo(array: ArrayOptions, job: Job) -> None:
@@ -101,22 +123,20 @@ def zoo(array: ArrayOptions, job: Job) -> None:
 
     Example: systopack zoo --array compact-32x32
     """
-    figures = {}
-    rows = []
-    for found in networks_of_the_package(array.array, changes=array.changes):
-        figures[found.name] = found.figures
-        percent = found.accuracy_percent
-        rows.append(
-            [
-                found.name,
-                "-" if percent is None else f"{percent:.2f} %",
-                f"{found.network.packed_cells:,}",
-                f"{found.network.packed_cells / found.network.dense_cells:.3f}",
-                f"{found.cycles:,}",
-            ]
-        )
-    console.table(["network", "accuracy, 8 bit", "cells", "of dense", "cycles per image"], rows)
-    job.look(figures, {"array": array.array, "changes": array.changes})
+    found = list(networks_of_the_package(array.array, changes=array.changes))
+    console.table(
+        ["network", "accuracy, %", "cells", "dense", "cycles"],
+        [
+            (
+                one.name,
+                "-" if one.accuracy_percent is None else f"{one.accuracy_percent:.2f}",
+                *(f"{count:,}" for count in (one.packed_cells, one.dense_cells, one.cycles)),
+            )
+            for one in found
+        ],
+    )
+    figures = {one.name: asdict(one) for one in found}
+    job.show(figures, {"array": array.array, "changes": array.changes})
 
 
 def arrays(job: Job) -> None:
@@ -126,41 +146,29 @@ def arrays(job: Job) -> None:
     """
     found = named_arrays()
     console.table(
-        ["array", "what it is", "mm2", "MHz", "uJ per image"],
-        [
-            [one.name, one.label, *map(_shown, (one.area_mm2, one.clock_mhz, one.energy_uj))]
-            for one in found
-        ],
+        ["array", "mm2", "MHz", "uJ per image"],
+        [(one.name, *map(_text, (one.area_mm2, one.clock_mhz, one.energy_uj))) for one in found],
     )
     for one in found:
-        console.say(f"{one.name}: {one.purpose}")
-    job.look({one.name: one.figures for one in found})
+        console.say(f"{one.name}: {one.label}; {one.purpose}")
+    console.say("area and clock of the array alone, at 45 nm; energy of zoo:lenet5-mnist")
+    job.show({one.name: asdict(one) for one in found})
 
 
-def _shown(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3g}"
-
-
-def report(options: Report, array: ArrayOptions, job: Job) -> None:
+def report(options: Report, job: Job) -> None:
     """Write one self-contained HTML page about a packed network.
 
     Example: systopack report packed.spk --dense dense.spk --model packed.safetensors
     --data sample --out report.html
     """
-    inputs = (options.network, options.dense, options.model, *options.record, array.file)
+    inputs = (options.network, options.dense, options.model, *options.record, options.file)
     job.writes(options.out, suffix=".html", reads=inputs)
+    asked = options.model_dump(exclude={"network", "out", "array", "record"})
     title = pages.report(
-        options.network,
-        options.out,
-        array.array,
-        changes=array.changes,
-        dense=options.dense,
-        model=options.model,
-        title=options.title,
-        records=options.record,
-        data=options.data,
+        options.network, options.out, options.array, records=options.record, **asked
     )
-    configuration = {"array": array.array, "changes": array.changes, "data": options.data}
+    names = ("array", "changes", "data")
+    configuration = {name: getattr(options, name) for name in names}
     job.write({"bytes": options.out.stat().st_size}, {"title": title, **configuration})
 
 
@@ -175,10 +183,10 @@ def demo(options: Demo, job: Job) -> None:
     console.table(result.header, result.rows)
     console.say(f"wrote {', '.join(str(path) for path in result.files)}")
     console.say(f"open {result.report} in a browser")
-    job.show_file()
+    job.show_written()
 
 
-def reproduce(options: Reproduction, images: ImageCount, folder: Folder, job: Job) -> None:
+def reproduce(options: Reproduce, job: Job) -> None:
     """Make the paper's tables and figures anew, beside ours.
 
     Cycles and energy are computed now from the networks of the package; accuracies and gate-level
@@ -187,11 +195,11 @@ def reproduce(options: Reproduction, images: ImageCount, folder: Folder, job: Jo
     Example: systopack reproduce --data ../shared/data/cifar10 --out results
     """
     if not options.data:
-        refuse_idle(images.given, ("images",), "without --data no image is read")
+        refuse_idle(options.given, ("images",), "without --data no image is read")
     if not options.full:
         refuse_idle(options.given, ("liberty",), "only --full reads it")
-    drawn = [f"images/{path.name}" for path in (folder.out / "images").glob("*.png")]
-    job.fills(folder.out, reads=(options.liberty,), files=("results.md", *drawn))
+    drawn = [f"images/{path.name}" for path in (options.out / "images").glob("*.png")]
+    job.fills(options.out, reads=(options.liberty,), files=("results.md", *drawn))
     names = pages.sections()
     display = console.RowsDisplay(
         ("section", "seconds"), first_width=max(map(len, names)), total=len(names)
@@ -199,12 +207,8 @@ def reproduce(options: Reproduction, images: ImageCount, folder: Folder, job: Jo
     with display:
         display.on_begin("reproducing")
         written = pages.reproduce(
-            folder.out,
-            options.data,
-            images=images.images,
-            records=options.records,
-            full=options.full,
-            liberty=options.liberty,
+            options.out,
+            **options.model_dump(exclude={"out"}),
             say=console.say,
             on_section=lambda name, seconds: display.on_row((name, f"{seconds:.1f}"), work=1),
         )
@@ -212,4 +216,4 @@ def reproduce(options: Reproduction, images: ImageCount, folder: Folder, job: Jo
         f"wrote {written.page}, {written.record} and {len(written.images)} figures; records from "
         f"{pages.records_of(options.records)}"
     )
-    job.show_file()
+    job.show_written()

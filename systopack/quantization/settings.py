@@ -39,4 +39,4 @@ class QuantizeSettings(DistillSettings):
         shown_default="measured by a range test, at most 0.002",
         group=_TUNING,
     )
-    weight_decay: float = option(0.0, "Weight decay of SGD.", ge=0, le=1, group=_TUNING)
+    weight_decay: float = option(0.0, "Weight decay of fine-tuning.", ge=0, le=1, group=_TUNING)

@@ -90,7 +90,21 @@ class TrainSettings(OptimizerSettings):
     epochs: int = option(30, "Epochs of the whole run.", ge=1, le=100_000, group=_OPTIMIZER)
 
 
-class CombineSettings(DistillSettings):
+class GroupSettings(Options):
+    """How the columns of a filter matrix may be grouped."""
+
+    alpha: int = option(8, "Largest column group.", group=_LOOP)
+    gamma: float = option(0.5, "Conflicts per row of a group.", group=_LOOP)
+    band_rows: int | None = option(
+        None,
+        "Rows that share column groups, for instance 32.",
+        ge=1,
+        shown_default="all rows; of combine with a budget those of the array",
+        group=_LOOP,
+    )
+
+
+class CombineSettings(GroupSettings, DistillSettings):
     """Joint optimization (METHOD section 2), the paper's way or towards budgets.
 
     Without budgets the loop prunes `beta` by `beta` down to `rho` and groups with `gamma`. With a
@@ -107,8 +121,6 @@ class CombineSettings(DistillSettings):
         shown_default="measured by a short range test on the pruned network",
         group=_OPTIMIZER,
     )
-    alpha: int = option(8, "Largest column group.", group=_LOOP)
-    gamma: float = option(0.5, "Conflicts per row of a group.", group=_LOOP)
     rho: float = option(0.15, "Share of the dense weights that stays.", gt=0, le=1, group=_LOOP)
     beta: float = option(
         0.3,
@@ -137,13 +149,6 @@ class CombineSettings(DistillSettings):
     policy: str = option(
         "best", "How columns are grouped; a policy of 'systopack pack'.", group=_LOOP
     )
-    band_rows: int | None = option(
-        None,
-        "Rows that share column groups, for instance 32.",
-        ge=1,
-        shown_default="all of a layer; with a budget the rows of the array",
-        group=_LOOP,
-    )
     channels_per_group: int | None = option(
         None,
         "Neighbouring input channels that a group may mix in layers where a channel has several "
@@ -156,13 +161,13 @@ class CombineSettings(DistillSettings):
     cells: Annotated[float, Field(gt=0, le=1)] | Literal["fit"] | None = option(
         None,
         "Share of the dense cells that the packed cells may be; fit: that of the paper's "
-        "throughput, more where the network needs more",
+        "throughput, more where the network needs more.",
         group=_BUDGET,
     )
     streamed_words_ratio: Annotated[float, Field(ge=1, le=1_000)] | Literal["fit"] | None = option(
         None,
         "Times fewer streamed words (tiles x positions) than dense, on the array; fit: the paper's "
-        "3.9, less where the network does not allow it",
+        "3.9, less where the network does not allow it.",
         group=_BUDGET,
     )
     array_rows: int = option(32, "Rows of the array.", ge=1, le=65536, hidden=True, flag="--array")
