@@ -11,6 +11,7 @@ from systopack.api.sources import images_of, network_of, shown
 from systopack.errors import InvalidOptionError
 from systopack.hardware.array import Array
 from systopack.hardware.named_arrays import DEFAULT_ARRAY, NAMED_ARRAYS, array_from
+from systopack.records import STORE
 from systopack.requirements import has
 
 if TYPE_CHECKING:
@@ -26,9 +27,7 @@ if TYPE_CHECKING:
 
 ArrayLike = Array | str
 Organisation = Literal["tiled", "pipelined"]
-COEFFICIENTS = (
-    Path(__file__).resolve().parents[1] / "records_data/energy_coefficients_nangate45.json"
-)
+COEFFICIENTS = STORE / "energy_coefficients_nangate45.json"
 _SAMPLE_SHAPE = (1, 28, 28)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from systopack.api.hardware import simulate
 from systopack.api.sources import load
-from systopack.network.packaged import FOLDER, packaged_names
+from systopack.network.packaged import packaged_names, record_file
 from systopack.records import read_record
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def zoo(array: ArrayLike | None = None, *, changes: Sequence[str] = ()) -> Itera
     """
     for name in packaged_names():
         network = load(f"zoo:{name}")
-        figures = read_record(FOLDER / f"{name}.json")["figures"]
+        figures = read_record(record_file(name))["figures"]
         yield ZooNetwork(
             name=f"zoo:{name}",
             accuracy_percent=next((figures[key] for key in _ACCURACIES if key in figures), None),
