@@ -46,13 +46,20 @@ ONE_WEIGHT = {"input_fanout": 32, "weight_buffers": 1, "sub_banks": 2}
 COMPACT = {"cell": "bit-serial-compact", "cells_per_stage": 8, **ONE_WEIGHT}
 
 
+NETWORKS = {  # data and alpha
+    "lenet5-mnist": ("mnist", 8),
+    "lenet5-mnist-dense": ("mnist", 1),
+    "resnet20-cifar10": ("cifar10", 8),
+    "resnet20-cifar10-fast": ("cifar10", 8),
+    "resnet20-cifar10-dense": ("cifar10", 1),
+}
 CASES = {
     name: Case(
         network=network,
         organisation=organisation,
-        data="mnist" if network.startswith("lenet5") else "cifar10",
+        data=NETWORKS[network][0],
         images=images,
-        alpha=1 if network.endswith("-dense") else 8,
+        alpha=NETWORKS[network][1],
         options=options,
     )
     for name, network, organisation, images, options in (

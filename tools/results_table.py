@@ -14,7 +14,7 @@ from systopack.reproduce.accelerators import ACCURACY, DENSE_ACCURACY
 from systopack.reproduce.accuracy import accuracies
 from systopack.reproduce.design_points import HEADLINE
 from systopack.reproduce.relative import ENERGY, PACKED, THROUGHPUT
-from systopack.reproduce.rows import read_rows, value_of
+from systopack.reproduce.rows import read_rows, select
 from systopack.reproduce.sources import SUBJECTS
 
 Lines = list[tuple[str, str]]
@@ -159,26 +159,31 @@ def resnet20(what: str) -> Callable[[Figures], Lines]:
 def reproduction(figures: Figures) -> Lines:
     """Packed against dense on the tiled accelerator, at the headline's design point."""
     sections = read_rows(figures)
-    relative, published = (
-        sections[name] for name in ("throughput, energy and tiles", "published accelerators")
-    )
     lines = []
     for subject in SUBJECTS:
-        own = {"network": subject.paper, "design_point": HEADLINE.name, "variant": PACKED}
-        energy = value_of(relative, quantity=ENERGY, **own)
-        throughput = value_of(relative, quantity=THROUGHPUT, **own)
-        if energy is None or throughput is None:
+        relative = {
+            row.quantity: row.value
+            for row in select(
+                sections["throughput, energy and tiles"],
+                network=subject.paper,
+                design_point=HEADLINE.name,
+                variant=PACKED,
+            )
+        }
+        if ENERGY not in relative:
             continue  # not measured as a whole
-        dense, packed = (
-            value_of(published, network=subject.packed, organisation="tiled", quantity=quantity)
-            for quantity in (DENSE_ACCURACY, ACCURACY)
-        )
+        own = {"network": subject.packed, "organisation": "tiled"}
+        published = select(sections["published accelerators"], **own)
+        of = {row.quantity: row.value for row in published}
+        area = select(sections["energy by part"], quantity="area", **own)
         lines.append(
             (
                 f"{subject.paper}: packed against dense, both on {HEADLINE.name}, 45 nm "
                 "gate level, array, memories and periphery, 1 seed",
-                f"{energy:.3f} of the energy at {throughput:.2f} times the throughput; "
-                f"{packed:.2f} % (dense {dense:.2f} %)",
+                f"{relative[ENERGY]:.3f} of the energy at {relative[THROUGHPUT]:.2f} times the "
+                f"throughput; {of[ACCURACY]:.2f} % (dense {of[DENSE_ACCURACY]:.2f} %); "
+                f"{sum(row.value for row in area):.2f} mm2 of array and memories, "
+                f"{of['clock']:.0f} MHz",
             )
         )
     return lines

@@ -64,7 +64,7 @@ def _parts(energy: NetworkEnergy, sources: Sources) -> list[Row]:
             variant=variant,
             value=value,
             unit=unit,
-            origin=(COMPUTED, *marks, f"array {energy.origin}"),
+            origin=(COMPUTED, *marks),
         )
         for (quantity, variant), (value, unit) in numbers.items()
     ]

@@ -187,7 +187,7 @@ def show(rows: Rows, notes: Notes) -> Section:
             "array, memories and periphery at gate level, with real activations.",
             f"All numbers of ours are of one design point, {HEADLINE.name}: {notes.headline}. It "
             "is the only named array of which netlists with and without combining were measured "
-            "in full size; the choice does not depend on the numbers. The second table has every "
+            "in full size, and no number decides the choice. The second table has every "
             "design point that was measured so. The periphery was measured around full cells with "
             "8 rows per input register and two weights; around other arrays delays of single bits "
             "differ. An array that only ran for fewer cycles would have 1 in the last column.",
@@ -196,7 +196,7 @@ def show(rows: Rows, notes: Notes) -> Section:
         drawings=(
             Drawing(
                 name="relative",
-                caption="Throughput, energy and tiles, the paper's and ours",
+                caption="Throughput, energy with the periphery, and tiles, the paper's and ours",
                 draw=_bars(rows),
             ),
         ),
@@ -278,13 +278,14 @@ def _bars(rows: Rows) -> Any:
             for shift, point, color in ((-0.2, PAPER, "gray"), (0.2, HEADLINE.name, "blue")):
                 for place, name in enumerate(names):
                     where = {"network": name, "design_point": point, "variant": PACKED}
-                    value = value_of(rows, quantity=quantity, **where)
-                    if value is None and quantity == ENERGY:
-                        value = value_of(rows, quantity=WITHOUT_PERIPHERY, **where)
-                    axes.bar(place + shift, value or 0, 0.4, color=f"tab:{color}")
+                    value = value_of(rows, quantity=quantity, **where) or 0.0
+                    axes.bar(place + shift, value, 0.4, color=f"tab:{color}")
             axes.axhline(1, color="black", linewidth=0.5)
             axes.set_xticks(
-                range(len(names)), [name.split(",")[0] for name in names], rotation=30, fontsize=7
+                range(len(names)),
+                [name.replace(", ", "\n") for name in names],
+                rotation=30,
+                fontsize=7,
             )
             axes.set_title(f"{quantity} / alpha 1", fontsize=9)
         figure.suptitle(f"gray: the paper's, blue: ours, {HEADLINE.name}", fontsize=8)
