@@ -126,28 +126,17 @@ def reproduce(
     needs("matplotlib")
     from systopack.reproduce.full import measure_records
     from systopack.reproduce.run import reproduce as run
-    from systopack.reproduce.sources import Sources
+    from systopack.reproduce.sources import Sources, records_folder
 
     if liberty is not None and not full:
         raise InvalidOptionError("--liberty is read by --full alone; give both, or leave it out.")
-    folder = records_of(records)
+    folder = records_folder(records)
     if full:
         measure_records(folder, Path(out) / "runs", liberty=liberty, say=say)
     opened = [data_of(one) for one in data]
     pixels = {one.shape: one.test_images for one in opened}
     sources = Sources(records=folder, pixels=pixels, images=images)
     return run(sources, Path(out), on_section=on_section)
-
-
-def records_of(records: Path | None) -> Path:
-    """The folder of records that a reproduction reads.
-
-    Raises:
-        InvalidFileError: there is none.
-    """
-    from systopack.reproduce.sources import records_folder
-
-    return records_folder(records)
 
 
 def sections() -> tuple[str, ...]:

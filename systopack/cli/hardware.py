@@ -154,8 +154,8 @@ def energy(options: Energy, job: Job) -> None:
     )
     if found.extrapolated:
         console.say(f"beyond the table of memories: {', '.join(found.extrapolated)}")
-    own = ("total_pj", "compute_pj", "memory_pj", "memory_leakage_pj", "memory_um2", "origin")
-    figures = {name: getattr(found, name) for name in own}
+    told = ("total_pj", "compute_pj", "memory_pj", "memory_leakage_pj", "memory_um2", "origin")
+    figures = {name: getattr(found, name) for name in told}
     steps = [asdict(step) for step in found.steps]
     asked |= {"array": asdict(found.events.array), "images": found.events.images}
     del asked["coefficients"]  # an input, or the package's

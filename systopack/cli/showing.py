@@ -212,8 +212,5 @@ def reproduce(options: Reproduce, job: Job) -> None:
             say=console.say,
             on_section=lambda name, seconds: display.on_row((name, f"{seconds:.1f}"), work=1),
         )
-    console.say(
-        f"wrote {written.page}, {written.record} and {len(written.images)} figures; records from "
-        f"{pages.records_of(options.records)}"
-    )
+    console.say(f"wrote {written.page}, {written.record} and {len(written.images)} figures")
     job.show_written()
