@@ -14,6 +14,7 @@ from systopack.hardware.named_arrays import DEFAULT_ARRAY, array_from
 from systopack.network.packaged import network_file
 from systopack.options import checked
 from systopack.records import Record, sha256_of_file
+from systopack.synthesis.asic_target import MappingClock
 from systopack.synthesis.facts import DEFAULT_LIBRARY
 from systopack.synthesis.target import Synthesized, Target, Work
 from systopack.synthesis.targets import TARGETS, target_named
@@ -28,6 +29,7 @@ __all__ = [
     "DEFAULT_LIBRARY",
     "TARGETS",
     "Characterization",
+    "MappingClock",
     "Synthesis",
     "Target",
     "characterize",

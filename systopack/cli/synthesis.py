@@ -9,7 +9,7 @@ from typing import Literal
 import typer
 
 from systopack.api import synthesis
-from systopack.api.synthesis import DEFAULT_LIBRARY, TARGETS, Target
+from systopack.api.synthesis import DEFAULT_LIBRARY, TARGETS, MappingClock, Target
 from systopack.cli import console
 from systopack.cli.builder import command
 from systopack.cli.job import Job
@@ -25,11 +25,11 @@ class MaybeNetwork(Options):
     """A packed network, or the array alone."""
 
     network: Path | None = argument(
-        "Packed network (.spk), or one of the package: zoo:NAME.", default=None
+        "Packed network (.spk) or zoo:NAME; without one the array alone.", default=None
     )
 
 
-class CharacterizeOptions(Options):
+class CharacterizeOptions(MappingClock):
     """What is measured, and of which cells."""
 
     library: str = argument(
@@ -46,9 +46,6 @@ class CharacterizeOptions(Options):
     network: str = option("zoo:lenet5-mnist", "Packed network whose tiles run.", group=_MEASUREMENT)
     gating: Literal["none", "clock"] = option(
         "clock", "Clock gates for registers with an enable, or none.", group=_MEASUREMENT
-    )
-    clock_ns: float = option(
-        1.5, "Clock period that gates are sized for.", ge=0.01, le=1000, group=_MEASUREMENT
     )
 
 

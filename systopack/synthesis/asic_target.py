@@ -14,7 +14,15 @@ from systopack.synthesis.target import Synthesized, Work
 _GROUP = "Standard cells"
 
 
-class AsicOptions(Options):
+class MappingClock(Options):
+    """How fast the mapped design is to be."""
+
+    clock_ns: float = option(
+        1.5, "Clock period that gates are sized for.", ge=0.01, le=1000, group=_GROUP
+    )
+
+
+class AsicOptions(MappingClock):
     """What is built of an array, and of which cells."""
 
     block: Literal["cell", "row", "array", "accelerator", "periphery"] = option(
@@ -27,9 +35,6 @@ class AsicOptions(Options):
         DEFAULT_LIBRARY,
         "A library that comes with the package, a Liberty file, or a TOML file of facts.",
         group=_GROUP,
-    )
-    clock_ns: float = option(
-        1.5, "Clock period that gates are sized for.", ge=0.01, le=1000, group=_GROUP
     )
 
 
