@@ -24,7 +24,7 @@ $(DEMO_STAMP): pyproject.toml constraints.txt
 	touch $(DEMO_STAMP)
 
 demo: $(DEMO_STAMP)
-	$(BIN)/systopack demo --out demo
+	PYTHONDONTWRITEBYTECODE=1 $(BIN)/systopack demo --out demo
 
 check: setup
 	$(BIN)/ruff check systopack tests benchmarks examples tools

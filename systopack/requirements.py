@@ -8,7 +8,8 @@ from importlib.util import find_spec
 from systopack.errors import MissingPackageError
 
 EXTRAS: Mapping[str, tuple[str, ...]] = {
-    "data": ("datasets", "pyarrow", "PIL"),
+    "data": ("pyarrow", "PIL"),
+    "hub": ("datasets",),
     "train": ("torch", "lightning_fabric"),
     "budgets": ("ortools",),
     "onnx": ("onnx", "onnxruntime", "onnxscript"),

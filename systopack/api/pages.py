@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from systopack.reproduce.run import Written
     from systopack.training.events import Observer
 
-_OF_DEMO = ("torch", "lightning_fabric", "datasets", "pyarrow", "PIL", "jinja2", "plotly")
+_OF_DEMO = ("torch", "lightning_fabric", "pyarrow", "PIL", "jinja2", "plotly")
 
 
 def report(
