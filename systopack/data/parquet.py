@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from systopack.codec import from_plain
 from systopack.data.decode import Kind, Rows, Schema, find_columns
 from systopack.errors import InvalidFileError, one_line
-from systopack.fields import Fields, MalformedError, parse_json
+from systopack.fields import MalformedError, parse_json, shown
 from systopack.files import open_file
 
 SPLITS = ("train", "test")
@@ -136,18 +137,18 @@ def _kinds(path: Path) -> dict[str, Kind]:
     }
     schema = _open_file(path).schema_arrow
     try:
-        notes = Fields(parse_json((schema.metadata or {}).get(_NOTES, b"{}")), "its metadata")
-        told = Fields(notes.value("info"), "'info'").value("features") if "info" in notes else {}
-        features = Fields(told, "'features'")
+        notes = _object(parse_json((schema.metadata or {}).get(_NOTES, b"{}")), "its metadata")
+        told = _object(notes["info"], "'info'").get("features") if "info" in notes else {}
+        features = _object(told, "'features'")
         kinds = {}
         for field in schema:
             kind = Kind(name=_arrow_name(field.type))
-            if field.name in features:
-                feature = Fields(features.value(field.name), f"'{field.name}'")
-                name = feature.value("_type") if "_type" in feature else None
-                if isinstance(name, str) and stored.get(name) == field.type:
-                    classes = feature.texts("names") if name == "ClassLabel" else ()
-                    kind = Kind(name=name, classes=classes)
+            feature = _object(features.get(field.name, {}), f"'{field.name}'")
+            name = feature.get("_type")
+            if isinstance(name, str) and stored.get(name) == field.type:
+                told = feature.get("names") if name == "ClassLabel" else ()
+                classes = from_plain(tuple[str, ...], told, f"'names' of '{field.name}'")
+                kind = Kind(name=name, classes=classes)
             kinds[field.name] = kind
     except (MalformedError, UnicodeDecodeError) as error:
         raise InvalidFileError(
@@ -155,6 +156,13 @@ def _kinds(path: Path) -> dict[str, Kind]:
             f"({one_line(error)}); write it with that library."
         ) from error
     return kinds
+
+
+def _object(value: Any, what: str) -> dict[str, Any]:
+    """One whose other entries, such as a description, are nobody's business here."""
+    if not isinstance(value, dict):
+        raise MalformedError(f"{what} is {shown(value)}, not an object")
+    return value
 
 
 def _arrow_name(kind: Any) -> str:
