@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 import traceback
 
@@ -26,6 +27,7 @@ from systopack.training.devices import is_main_process
 from systopack.version import VERSION
 
 _TRACEBACK = "--traceback"
+_COMPLETION = "_SYSTOPACK_COMPLETE"  # set by a shell that asks what could come next
 
 app = typer.Typer(
     name="systopack",
@@ -78,7 +80,7 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != _TRACEBACK]
     with Interruptions() as interruptions, own_warnings():
         try:
-            code = app(args=arguments, standalone_mode=False)
+            code = app(args=arguments, prog_name="systopack", standalone_mode=False)
             sys.stdout.flush()  # a full disk shows here at the latest
             if code == EXIT_CODE:  # typer's answer to a KeyboardInterrupt
                 explain_error("Interrupted.")
@@ -93,6 +95,8 @@ def _explain(error: BaseException, *, interrupted: bool) -> int:
         if is_main_process():
             explain_error(str(error) if isinstance(error, RunInterrupted) else "Interrupted.")
         return EXIT_CODE
+    if isinstance(error, SystemExit) and _COMPLETION in os.environ:
+        return error.code if isinstance(error.code, int) else 0
     if _TRACEBACK in sys.argv:
         traceback.print_exception(error)
     if type(error).__name__ == "NoArgsIsHelpError":  # the help was printed

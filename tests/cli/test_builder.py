@@ -43,7 +43,8 @@ def test_no_option_is_declared_twice():
     """The same flag may mean different things in different commands, but not say the same."""
     declarations = defaultdict(set)
     for _, owner, name, field in fields():
-        declarations[flag_of(owner, name), field.description].add(owner)
+        if not properties_of(owner, name).get("argument"):
+            declarations[flag_of(owner, name), field.description].add(owner)
     twice = {key: owners for key, owners in declarations.items() if len(owners) > 1}
     assert not twice
     for flag in ("--array", "--set", "--organisation", "--force", "--json"):
@@ -72,6 +73,20 @@ def test_help_shows_every_flag_and_an_example(run, name):
 def test_the_version_and_short_flags(run):
     assert run("-V") == run("--version") == (0, f"systopack {VERSION}\n", "")
     assert run("-h")[0] == 0
+
+
+def test_a_shell_completes_words_and_values(run, monkeypatch):
+    monkeypatch.setenv("_SYSTOPACK_COMPLETE", "complete_bash")
+    for words, wanted in (
+        ("systopack sim", "simulate"),
+        ("systopack verify x.spk --organisation ", "pipelined"),
+        ("systopack simulate x.spk --ar", "--array"),
+    ):
+        monkeypatch.setenv("COMP_WORDS", words)
+        monkeypatch.setenv("COMP_CWORD", str(words.count(" ")))
+        code, out, err = run()
+        assert (code, err) == (0, "")
+        assert wanted in out.split()
 
 
 def test_quiet_and_json(run, network, tmp_path):
