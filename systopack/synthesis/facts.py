@@ -27,12 +27,12 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from systopack.codec import from_plain
+from systopack.codec import Rule, from_plain
 from systopack.errors import InvalidFileError
 from systopack.fields import MalformedError
 from systopack.files import read_file
@@ -41,6 +41,11 @@ DEFAULT_LIBRARY = "sky130hd"
 FOLDER = Path(__file__).parent / "libraries"
 _PATTERN = re.compile(r"[A-Za-z0-9_$*?]+")  # goes into a command of yosys
 _LARGEST = 1 << 14  # bytes; a parser takes the square of a key's length
+AboveZero = Annotated[float, Rule(lambda value: value > 0, "above 0")]
+
+
+def _are_patterns(texts: tuple[str, ...]) -> bool:
+    return all(map(_PATTERN.fullmatch, texts))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +58,7 @@ class Corner:
     """
 
     name: str
-    voltage_v: float
+    voltage_v: AboveZero
     temperature_c: float
 
     def __str__(self) -> str:
@@ -126,52 +131,38 @@ def read_facts(path: Path) -> LibraryFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class _Cells:
-    """The table [cells] of a file."""
+    """The table [cells] of a file; fields as in `LibraryFacts`."""
 
-    unused: tuple[str, ...]
+    unused: Annotated[tuple[str, ...], Rule(_are_patterns, "made of patterns of cells' names")]
     driver: str | None
-    load_ff: float
-    clock_gate_flip_flops: int
+    load_ff: AboveZero
+    clock_gate_flip_flops: Annotated[int, Rule(lambda count: count >= 1, "at least 1")]
     clock_buffer: str | None
-    clock_buffer_pins: int
+    clock_buffer_pins: Annotated[int, Rule(lambda count: count >= 2, "at least 2")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class _File:
-    """A file of facts."""
+    """The other entries of a file; what may be left out is None then."""
 
     name: str
     title: str
     licence: str
     liberty: str | None
-    node_nm: float
-    cells: _Cells
-    corners: Mapping[str, Corner]
+    node_nm: AboveZero
+    corners: dict[str, Corner]
 
 
-def _facts(content: Mapping[str, Any], path: Path) -> LibraryFacts:
-    cells = content.get("cells")
-    if isinstance(cells, Mapping):  # TOML has no null: what may be left out is
-        content = {**content, "cells": {"driver": None, "clock_buffer": None, **cells}}
-    file: _File = from_plain(_File, {"liberty": None, **content}, "the file")
-    limits = [
-        ("node_nm", file.node_nm, 0),
-        ("load_ff", file.cells.load_ff, 0),
-        ("clock_gate_flip_flops", file.cells.clock_gate_flip_flops, 0),
-        ("clock_buffer_pins", file.cells.clock_buffer_pins, 1),
-        *((f"voltage_v of {name}", corner.voltage_v, 0) for name, corner in file.corners.items()),
-    ]
-    for name, value, limit in limits:
-        if value <= limit:
-            raise MalformedError(f"{name} is {value}, not above {limit}")
-    if not all(map(_PATTERN.fullmatch, file.cells.unused)):
-        raise MalformedError("unused is not made of patterns of cells' names")
+def _facts(content: dict[str, Any], path: Path) -> LibraryFacts:
+    table = from_plain(dict[str, Any], content.pop("cells", None), "[cells]")
+    cells: _Cells = from_plain(_Cells, {"driver": None, "clock_buffer": None, **table}, "[cells]")
+    whole: _File = from_plain(_File, {"liberty": None, **content}, "the file")
     return LibraryFacts(
-        name=file.name,
-        title=file.title,
-        licence=file.licence,
-        liberty=None if file.liberty is None else path.parent / file.liberty,
-        node_nm=file.node_nm,
-        corners=file.corners,
-        **{field.name: getattr(file.cells, field.name) for field in fields(_Cells)},
+        name=whole.name,
+        title=whole.title,
+        licence=whole.licence,
+        liberty=None if whole.liberty is None else path.parent / whole.liberty,
+        node_nm=whole.node_nm,
+        corners=whole.corners,
+        **vars(cells),
     )
