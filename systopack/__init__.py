@@ -21,11 +21,12 @@ from systopack.version import VERSION as __version__
 
 if TYPE_CHECKING:
     from systopack.api.evaluation import evaluate
-    from systopack.api.hardware import arrays, energy, simulate, synthesize, verify, write_rtl
+    from systopack.api.hardware import arrays, energy, simulate, verify, write_rtl
     from systopack.api.learning import combine, load_model, quantize, train
     from systopack.api.matrices import pack
     from systopack.api.packaged import zoo
     from systopack.api.sources import load
+    from systopack.api.synthesis import characterize, synthesize
     from systopack.hardware.array import Array
     from systopack.hardware.named_arrays import array_from
     from systopack.network.network import PackedNetwork
@@ -38,6 +39,7 @@ _PLACES = {
     "PackedNetwork": "network.network",
     "array_from": "hardware.named_arrays",
     "arrays": "api.hardware",
+    "characterize": "api.synthesis",
     "combine": "api.learning",
     "dense": "packing.pack",
     "energy": "api.hardware",
@@ -48,7 +50,7 @@ _PLACES = {
     "pack": "api.matrices",
     "quantize": "api.learning",
     "simulate": "api.hardware",
-    "synthesize": "api.hardware",
+    "synthesize": "api.synthesis",
     "train": "api.learning",
     "verify": "api.hardware",
     "write_rtl": "api.hardware",
@@ -62,6 +64,7 @@ __all__ = [
     "__version__",
     "array_from",
     "arrays",
+    "characterize",
     "combine",
     "dense",
     "energy",

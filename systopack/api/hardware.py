@@ -276,8 +276,3 @@ def arrays() -> tuple[ArrayFigures, ...]:
                 )
         found.append(one)
     return tuple(found)
-
-
-def synthesize(*arguments: Any, **options: Any) -> Any:
-    """Build the accelerator of a network with the tools of a target."""
-    raise NotImplementedError

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from systopack.codec import from_plain
 from systopack.data.decode import Kind, Rows, Schema, find_columns
 from systopack.errors import InvalidFileError, one_line
-from systopack.fields import MalformedError, parse_json
+from systopack.fields import MalformedError, parse_json, shown
 from systopack.files import open_file
 
 SPLITS = ("train", "test")
@@ -136,21 +137,20 @@ def _kinds(path: Path) -> dict[str, Kind]:
     }
     schema = _open_file(path).schema_arrow
     try:
-        notes = parse_json((schema.metadata or {}).get(_NOTES, b"{}"))
-        features = _object(_object(notes, "its metadata").get("info", {}), "'info'")
-        told = _object(features.get("features") or {}, "'features'")
+        notes = _object(parse_json((schema.metadata or {}).get(_NOTES, b"{}")), "its metadata")
+        told = _object(notes["info"], "'info'").get("features") if "info" in notes else {}
+        features = _object(told, "'features'")
         kinds = {}
         for field in schema:
-            feature = _object(told.get(field.name, {}), f"'{field.name}'")
-            name, classes = feature.get("_type"), feature.get("names")
-            if not isinstance(name, str) or stored.get(name) != field.type:
-                name = _arrow_name(field.type)
-            if name != "ClassLabel" or classes is None:
-                classes = []
-            if not isinstance(classes, list) or not all(isinstance(one, str) for one in classes):
-                raise MalformedError(f"the class names of '{field.name}' are no texts")
-            kinds[field.name] = Kind(name=name, classes=tuple(classes))
-    except MalformedError as error:
+            kind = Kind(name=_arrow_name(field.type))
+            feature = _object(features.get(field.name, {}), f"'{field.name}'")
+            name = feature.get("_type")
+            if isinstance(name, str) and stored.get(name) == field.type:
+                told = feature.get("names") if name == "ClassLabel" else ()
+                classes = from_plain(tuple[str, ...], told, f"'names' of '{field.name}'")
+                kind = Kind(name=name, classes=classes)
+            kinds[field.name] = kind
+    except (MalformedError, UnicodeDecodeError) as error:
         raise InvalidFileError(
             f"'{path}' has a schema that is not as the 'datasets' library writes it "
             f"({one_line(error)}); write it with that library."
@@ -158,9 +158,10 @@ def _kinds(path: Path) -> dict[str, Kind]:
     return kinds
 
 
-def _object(value: object, what: str) -> dict[str, Any]:
+def _object(value: Any, what: str) -> dict[str, Any]:
+    """One whose other entries, such as a description, are nobody's business here."""
     if not isinstance(value, dict):
-        raise MalformedError(f"{what} is no object")
+        raise MalformedError(f"{what} is {shown(value)}, not an object")
     return value
 
 

@@ -72,22 +72,6 @@ OTHERS = [
     (("pack", "m.npy", "--policy", "polish", "--seed", 3), "--seed"),
     (("pack", "m.npy", "--time-limit-s", 3), "--time-limit-s"),
     (("import", "m.safetensors", "--fraction", 0.5, *OUT), "--fraction"),
-    *[
-        (("synthesize", "n.spk", "--target", target, option, value, "--out", "s"), option)
-        for target, option, value in [
-            ("ecp5", "--part", "x"),
-            ("ecp5", "--block", "row"),
-            ("ecp5", "--clock-ns", 2),
-            ("ecp5", "--liberty", "l.lib"),
-            ("ecp5", "--data", "sample"),
-            ("xilinx", "--device", "x"),
-            ("xilinx", "--seeds", 2),
-            ("asic", "--clock-mhz", 50),
-            ("asic", "--seeds", 2),
-            ("asic", "--node-nm", 45),
-        ]
-    ],
-    (("synthesize", "--target", "asic", "--data", "sample", "--out", "s"), "--data"),
 ]
 
 

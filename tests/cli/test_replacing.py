@@ -114,7 +114,7 @@ def test_folders_keep_what_their_record_does_not_name(run, network, tmp_path, mo
     assert refused(run("rtl", network, "--out", ""), "--out", "empty")
     assert refused(run("rtl", network, "--out="), "--out", "empty")
     monkeypatch.chdir(tmp_path)
-    common = ("synthesize", network, "--target", "xilinx")
+    common = ("synthesize", "xilinx", network)
     assert refused(run(*common, "--out", "."), "'.' holds files")
     (tmp_path / "results.md").write_text("mine")
     Record(kind="reproduce", figures={}, outputs={}).write("reproduce.json")
