@@ -21,13 +21,24 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
-
-import numpy as np
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    NoReturn,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from systopack.fields import MalformedError, check_plain, shown
 from systopack.names import NAME_LIMIT, TEXT_LIMIT, flaw_of
 from systopack.tensor_set import TensorSet
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _INTEGER_LIMIT = 1 << 63
 

@@ -17,7 +17,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from systopack.codec import LongText, from_plain
 from systopack.errors import InvalidFileError, InvalidOptionError
 from systopack.fields import MalformedError, parse_json
 from systopack.files import read_file, sha256_of, write_atomically
@@ -31,14 +30,6 @@ _SUFFIXES = {  # of what a command makes or reads in the first place; the others
     "export": "",  # files of several kinds, so that the suffix tells two of them apart
 }
 _LIBRARIES = ("numpy", "numba", "torch", "lightning-fabric", "safetensors", "scipy", "ortools")
-_FIELDS: Mapping[str, tuple[Any, bool]] = {  # what they hold, and whether all records have them
-    "kind": (str, True),
-    "figures": (dict[str, Any], True),
-    "configuration": (dict[str, Any], False),
-    "inputs": (dict[str, LongText], False),
-    "outputs": (dict[str, LongText], False),
-    "seed": (int | None, False),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,12 +97,28 @@ def record_path(file: Path, command: str) -> Path:
     return file.with_name(f"{stem}.{command}.json")
 
 
+def _fields() -> Mapping[str, tuple[Any, bool]]:
+    """What the fields of a record hold, and whether all records have them."""
+    from systopack.codec import LongText
+
+    return {
+        "kind": (str, True),
+        "figures": (dict[str, Any], True),
+        "configuration": (dict[str, Any], False),
+        "inputs": (dict[str, LongText], False),
+        "outputs": (dict[str, LongText], False),
+        "seed": (int | None, False),
+    }
+
+
 def read_record(path: Path | str) -> dict[str, Any]:
     """Read a record back as plain data, its fields of the types that `Record` writes.
 
     Raises:
         InvalidFileError: the file is missing, not JSON, of another version, or no such record.
     """
+    from systopack.codec import from_plain  # needs numpy, which nobody waits for in vain
+
     content = read_file(path, what="a JSON record")
     try:
         record: dict[str, Any] = from_plain(dict[str, Any], parse_json(content), "the record")
@@ -120,7 +127,7 @@ def read_record(path: Path | str) -> dict[str, Any]:
             raise InvalidFileError(
                 f"'{path}' is not a systopack record of version {RECORD_VERSION}; make it anew."
             )
-        for key, (hint, needed) in _FIELDS.items():
+        for key, (hint, needed) in _fields().items():
             if needed or key in record:
                 from_plain(hint, record.get(key), f"'{key}' of the record")
     except MalformedError as error:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from systopack.errors import InvalidNetworkError
 from systopack.fields import MalformedError, shown
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class TensorSet:
@@ -47,7 +48,7 @@ class TensorSet:
         if tensor.dtype != dtype or tensor.ndim != rank:
             raise MalformedError(
                 f"tensor {shown(name)} is {tensor.dtype} with {tensor.ndim} dimensions, not "
-                f"{np.dtype(dtype).name} with {rank}"
+                f"{dtype.__name__.rstrip('_')} with {rank}"
             )
         return tensor
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from systopack.errors import InvalidFileError
 from systopack.network.packaged import network_file
-from systopack.network.text import describe
 
 
 @dataclass(frozen=True, kw_only=True)

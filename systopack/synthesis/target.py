@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Protocol
 
 from systopack.errors import InvalidOptionError
 from systopack.hardware.array import Array
-from systopack.network.network import PackedNetwork
 from systopack.options import Options
 
-Images = Callable[[int], NDArray[np.int8]]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from systopack.network.network import PackedNetwork
+
+    Images = Callable[[int], NDArray[np.int8]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
