@@ -32,7 +32,7 @@ _SERIAL = ("bit-serial", "balanced")
 
 
 def requantizer_property(bits: int) -> Property:
-    """The requantizer equals METHOD's rounding and saturation for every value and shift."""
+    """The requantizer rounds and saturates as docs/method.md, section 3 says, for all values and shifts."""
     return Property(
         name=f"requantizer of {bits} bits",
         top="requantize_proof",
