@@ -8,7 +8,7 @@ from systopack.hardware.pipelined.schedule import reach
 from systopack.hardware.pipelined.units import LayerUnit, PoolUnit, Window
 from systopack.network.network import PackedNetwork
 from systopack.rtl.names import comment
-from systopack.rtl.parameters import LICENSE_LINE, bits_for, sum_bits
+from systopack.rtl.parameters import LICENSE_LINE, bits_for
 from systopack.rtl.pipelined.host_block import host_block, host_ports, output_bits
 from systopack.rtl.pipelined.instances import delay, instance, position, same, table
 from systopack.rtl.pipelined.program import PipelinedProgram
@@ -149,9 +149,7 @@ class _Top:
             {
                 "CHANNELS": len(window.channels),
                 "DEPTH": depth,
-                "ADDRESS_BITS": bits_for(depth),
                 "READS": window.reads,
-                "READ_BITS": reads,
                 "STEP_X": right % depth,
                 "STEP_Y": (down * in_width - across) % depth,
                 "STEP_IMAGE": to_image % depth,
@@ -193,12 +191,10 @@ class _Top:
             {
                 "CHANNELS": len(window.channels),
                 "READS": window.reads,
-                "READ_BITS": bits_for(window.reads),
                 "MAXIMUM": int(maximum),
                 "MULTIPLIER": unit.layer.multiplier,
                 "SHIFT": unit.layer.shift,
                 "LANE_CHANNELS": unit.lane_channels,
-                "LANE_BITS": bits_for(unit.lane_channels),
             },
             {
                 "clk": "clk",
@@ -291,18 +287,12 @@ class _Top:
                     "TILE_ROWS": band.tile_rows,
                     "LEVELS": band.levels,
                     "ALPHA": unit.alpha,
-                    "INDEX_BITS": index_bits,
                     "ACCUMULATOR_BITS": accumulator,
                     "CELL": array.cell_kind.number,
                     "INPUT_FANOUT": array.input_fanout,
-                    "COLUMN_BITS": column_bits,
-                    "WORD_BITS": array.cell_kind.stream_wires,
-                    "SUM_BITS": sum_bits(array),
                     "CELL_WEIGHT_BITS": array.weight_bits,
                     "STREAMS": len(unit.streams),
                     "EXTRA": band.extra_cycles,
-                    "WORD_CYCLES": self.word,
-                    "PHASE_BITS": phases,
                     "FIRST": (feed + 1 + band.array_cycles) % self.word,
                     "SLOTS": table((band.slots + 1).ravel().tolist()),
                 },
@@ -341,7 +331,6 @@ class _Top:
                 f"{name}_lane{lane}",
                 {
                     "ROWS": count,
-                    "ROW_BITS": bits,
                     "ACCUMULATOR_BITS": accumulator,
                     "OUTPUT_BITS": width,
                 },

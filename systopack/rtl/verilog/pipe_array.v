@@ -18,18 +18,18 @@ module pipe_array #(
     parameter TILE_ROWS = 4,
     parameter LEVELS = 0,             // ceil(log2(BLOCKS))
     parameter ALPHA = 8,
-    parameter INDEX_BITS = 3,
+    parameter INDEX_BITS = ALPHA > 2 ? $clog2(ALPHA) : 1,
     parameter ACCUMULATOR_BITS = 32,
     parameter CELL = 0,
     parameter INPUT_FANOUT = 1,
-    parameter COLUMN_BITS = 5,        // 2**COLUMN_BITS >= COLUMNS
-    parameter WORD_BITS = 1,
-    parameter SUM_BITS = 4,
+    parameter COLUMN_BITS = COLUMNS > 2 ? $clog2(COLUMNS) : 1,        // 2**COLUMN_BITS >= COLUMNS
+    parameter WORD_BITS = CELL == 2 ? 8 : 1,
+    parameter SUM_BITS = CELL == 2 ? ACCUMULATOR_BITS : CELL == 1 ? 1 : ACCUMULATOR_BITS / 8,
     parameter CELL_WEIGHT_BITS = 8,
     parameter STREAMS = 4,
     parameter EXTRA = 0,
-    parameter WORD_CYCLES = 8,
-    parameter PHASE_BITS = 3,
+    parameter WORD_CYCLES = CELL == 2 ? 1 : CELL == 1 ? ACCUMULATOR_BITS : 8,
+    parameter PHASE_BITS = WORD_CYCLES > 2 ? $clog2(WORD_CYCLES) : 1,
     parameter FIRST = 0,              // phase of a block's first sum bit
     parameter [16*COLUMNS*ALPHA-1:0] SLOTS = {COLUMNS * ALPHA{16'd0}}
 ) (

@@ -7,10 +7,9 @@
 // Reset: synchronous, active high; the word times begin anew.
 module pipe_control #(
     parameter WORD_CYCLES = 8,
-    parameter PHASE_BITS = 3,
+    parameter PHASE_BITS = WORD_CYCLES > 2 ? $clog2(WORD_CYCLES) : 1,
     parameter PREPARE = 16,
-    parameter PREPARE_BITS = 5
-) (
+    parameter PREPARE_BITS = PREPARE > 1 ? $clog2(PREPARE + 1) : 1) (
     input  wire                  clk,
     input  wire                  reset,
     input  wire                  go,

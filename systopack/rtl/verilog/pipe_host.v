@@ -6,22 +6,21 @@
 // Reset: synchronous, active high.
 module pipe_host #(
     parameter WORD_CYCLES = 8,
-    parameter PHASE_BITS = 3,
+    parameter PHASE_BITS = WORD_CYCLES > 2 ? $clog2(WORD_CYCLES) : 1,
     parameter PREPARE = 16,
-    parameter PREPARE_BITS = 5,
+    parameter PREPARE_BITS = PREPARE > 1 ? $clog2(PREPARE + 1) : 1,
     parameter IMAGE_WORDS = 784,
     parameter PERIOD = 784,
-    parameter COUNT_BITS = 11,
+    parameter COUNT_BITS = $clog2((IMAGE_WORDS > PERIOD ? IMAGE_WORDS : PERIOD) + 1),
     parameter CREDITS = 4,
-    parameter CREDIT_BITS = 3,
+    parameter CREDIT_BITS = $clog2(CREDITS + 1),
     parameter ROWS = 10,
-    parameter ROW_BITS = 4,
+    parameter ROW_BITS = ROWS > 2 ? $clog2(ROWS) : 1,
     parameter RESULT_BITS = 32,
     parameter POSITIONS = 1,
     parameter ENTRIES = 4,
-    parameter ENTRY_BITS = 2,
-    parameter ENTRY_COUNT_BITS = 3
-) (
+    parameter ENTRY_BITS = ENTRIES > 2 ? $clog2(ENTRIES) : 1,
+    parameter ENTRY_COUNT_BITS = $clog2((ENTRIES > POSITIONS ? ENTRIES : POSITIONS) + 1)) (
     input  wire                        clk,
     input  wire                        reset,
     input  wire                        go,

@@ -9,7 +9,7 @@
 // Throughput: a position every ROWS cycles. Reset: of the turns, synchronous, active high.
 module pipe_lane #(
     parameter ROWS = 8,
-    parameter ROW_BITS = 3,
+    parameter ROW_BITS = ROWS > 2 ? $clog2(ROWS) : 1,
     parameter ACCUMULATOR_BITS = 32,
     parameter OUTPUT_BITS = 8          // 8, or ACCUMULATOR_BITS for the network's output
 ) (

@@ -10,13 +10,12 @@
 module pipe_pool #(
     parameter CHANNELS = 4,
     parameter READS = 4,
-    parameter READ_BITS = 2,
+    parameter READ_BITS = READS > 2 ? $clog2(READS) : 1,
     parameter MAXIMUM = 1,
     parameter MULTIPLIER = 1,
     parameter SHIFT = 0,
     parameter LANE_CHANNELS = 4,
-    parameter LANE_BITS = 2
-) (
+    parameter LANE_BITS = LANE_CHANNELS > 2 ? $clog2(LANE_CHANNELS) : 1) (
     input  wire                  clk,
     input  wire                  reset,
     input  wire [8*CHANNELS-1:0] word,

@@ -10,9 +10,9 @@
 module pipe_window #(
     parameter CHANNELS = 4,
     parameter DEPTH = 20,
-    parameter ADDRESS_BITS = 5,       // 2**ADDRESS_BITS >= DEPTH
+    parameter ADDRESS_BITS = DEPTH > 2 ? $clog2(DEPTH) : 1,       // 2**ADDRESS_BITS >= DEPTH
     parameter READS = 8,
-    parameter READ_BITS = 3,
+    parameter READ_BITS = READS > 2 ? $clog2(READS) : 1,
     parameter STEP_X = 1,             // distances of words, modulo DEPTH: to the next position,
     parameter STEP_Y = 1,             // to the first one of the next row,
     parameter STEP_IMAGE = 1,         // to the first one of the next image
