@@ -70,3 +70,8 @@ def test_the_table_of_cells_is_the_registry():
         assert (register == "yes") == row.registered_multiplexer, cell
         assert tuple(re.findall(r"`([^`]+)`", files)) == row.verilog, cell
         assert f"\n## {cell}\n" in page
+
+
+def test_the_page_of_the_hardware_names_every_module():
+    page = (ROOT / "docs/hardware/README.md").read_text()
+    assert [file.stem for file in VERILOG.glob("*.v") if f"`{file.stem}`" not in page] == []

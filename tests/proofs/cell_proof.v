@@ -79,7 +79,7 @@ module cell_proof #(
                         words[8*(c*LEAVES+a)+(CELL==2?0:i)+:WORD_BITS] <=
                             x[WORD_BITS*(c*ALPHA+a)+:WORD_BITS];
         for (i = 0; i < SERIAL; i = i + 1)
-            if (CELL == 0) begin
+            if (CELL == 0 || CELL == 3) begin
                 for (p = 0; p < SUM_BITS; p = p + 1)
                     if (i / 8 == p) begin
                         if (cycle == START + LATE + i) before_it[i] <= sum_in[p];
