@@ -19,12 +19,11 @@ from systopack.hardware.array import Array
 from systopack.network.file import load
 from systopack.network.packaged import network_file
 from systopack.network.reference import quantize_images
-from systopack.records import Record, read_record, sha256_of_file
+from systopack.records import STORE, Record, read_record, sha256_of_file
 from systopack.synthesis.asic import Options
 from systopack.synthesis.liberty import read_library
 from systopack.synthesis.measure import measure_array
 
-RECORDS = Path(__file__).parent / "records"
 NETWORK = Path("zoo:resnet20-cifar10")
 
 
@@ -45,7 +44,7 @@ def main() -> None:
     file = network_file(NETWORK)
     network = load(file)
     images = quantize_images(network, open_data(given.data).test_images[:4])
-    out = RECORDS / given.out
+    out = STORE / given.out
     figures = dict(read_record(out)["figures"]) if out.exists() else {}
     forms = [("mx", shared) for shared in given.cells_per_stage if "mx" in given.cell]
     forms += [(cell, 1) for cell in given.cell if cell != "mx"]

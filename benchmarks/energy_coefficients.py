@@ -37,10 +37,11 @@ from systopack.hardware.energy.fit import (
     fit_coefficients,
     tile_events,
 )
+from systopack.network.file import load
 from systopack.network.network import PackedNetwork
 from systopack.network.packaged import network_file
 from systopack.network.reference import quantize_images
-from systopack.records import read_record
+from systopack.records import STORE, read_record
 from systopack.synthesis.asic import Options, map_array
 from systopack.synthesis.delays import Delays, propagate
 from systopack.synthesis.gate_simulation import GateSimulation
@@ -49,7 +50,6 @@ from systopack.synthesis.power import energy
 from systopack.synthesis.workload import Workload, record_runs, simulate_workload, workload
 from systopack.verify.array_bench import ArrayTile, start_times
 
-RECORDS = Path(__file__).resolve().parent / "records"
 KEPT_BACK = (
     "layer1.0.conv2",
     "layer1.2.conv1",
@@ -190,11 +190,11 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="cells that are not compact, instead")
     parser.add_argument("--gating", choices=["clock", "none"], nargs="+", default=["clock"])
     options = parser.parse_args()
-    path = RECORDS / options.name
+    path = STORE / options.name
     library = read_library(options.library)
     pixels = open_data(options.data).test_images[:4]
     networks = {
-        alpha: PackedNetwork.load(network_file(Path(f"zoo:{name}")))
+        alpha: load(network_file(Path(f"zoo:{name}")))
         for alpha, name in ((1, "resnet20-cifar10-dense"), (8, "resnet20-cifar10"))
     }
     points: dict[str, MeasuredPoint] = {}

@@ -21,13 +21,12 @@ from systopack.hardware.array import Array
 from systopack.network.file import load
 from systopack.network.packaged import network_file
 from systopack.network.reference import quantize_images
-from systopack.records import Record, read_record, sha256_of_file
+from systopack.records import STORE, Record, read_record, sha256_of_file
 from systopack.rtl.program import compile_tiled
 from systopack.synthesis.asic import Options
 from systopack.synthesis.liberty import read_library
 from systopack.synthesis.periphery import measure_periphery
 
-RECORDS = Path(__file__).parent / "records"
 CLOCK_NS = 1.5  # that gates are sized for
 
 
@@ -89,7 +88,7 @@ def main() -> None:
     parser.add_argument("--library", type=Path, required=True)
     parser.add_argument("--out", default="periphery.json")
     options = parser.parse_args()
-    out = RECORDS / options.out
+    out = STORE / options.out
     figures = dict(read_record(out)["figures"]) if out.exists() else {}
     for name in options.cases or CASES:
         figures[name] = measure(CASES[name], options.data, options.library)

@@ -22,7 +22,7 @@ def synthesize_ecp5(
     inputs: dict[str, str],
 ) -> None:
     """Build a bitstream, print what it uses and how fast it is, and write both to a folder."""
-    from systopack.folder import write_folder
+    from systopack.folders.output import write_folder
     from systopack.records import Record
     from systopack.synthesis.fpga.design import tiled_design
     from systopack.synthesis.fpga.devices import device_named

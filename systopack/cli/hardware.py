@@ -56,7 +56,7 @@ def rtl(
     systopack rtl zoo:lenet5-mnist --organisation pipelined --out pipelined
     systopack rtl zoo:lenet5-mnist --array compact-32x32 --out compact
     """
-    from systopack.folder import check_folder
+    from systopack.folders.output import check_folder
     from systopack.network.file import load
     from systopack.network.packaged import network_file
     from systopack.rtl.write import write_rtl

@@ -84,6 +84,7 @@ def quantize(
     claim("quantize", inputs=(model,), outputs=(out,), record=record)
     check_resume(resume, out)
     from systopack.data.open import open_data
+    from systopack.network.file import save
     from systopack.quantization.fine_tune import Progress, QuantizeSettings
     from systopack.quantization.quantize import measure_loss
     from systopack.quantization.quantize import quantize as run_quantization
@@ -139,7 +140,7 @@ def quantize(
         return
     loss = measure_loss(quantized, trained, part, settings)
     network, out_of_place = _permuted(quantized.network, permute=permute)
-    network.save(out)
+    save(network, out)
     checkpoint_path(out).unlink(missing_ok=True)
     Record(
         kind="quantize",
@@ -174,7 +175,9 @@ def _permuted(network: PackedNetwork, *, permute: bool) -> tuple[PackedNetwork, 
 
 def _tell(network: PackedNetwork, out_of_place: dict[str, int]) -> None:
     """Print the network, and warn of layers without weights."""
-    console.say(str(network))
+    from systopack.network.text import describe
+
+    console.say(describe(network))
     before, after = out_of_place.values()
     console.say(f"streams out of place: {before} before row permutation, {after} after")
     for layer in network.layers:

@@ -42,9 +42,10 @@ def inspect(
     if file.suffix == ".spk":
         from systopack.network.file import load_with_sha256
         from systopack.network.permute import count_streams_out_of_place
+        from systopack.network.text import describe
 
         network, digest = load_with_sha256(file)
-        console.say(str(network))
+        console.say(describe(network))
         console.say(f"tiles on {array}: {network.tile_count(rows=rows, columns=columns):,}")
         console.say(f"streams out of place: {sum(count_streams_out_of_place(network).values()):,}")
         console.say(f"sha256 {digest}")

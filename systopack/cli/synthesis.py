@@ -89,7 +89,7 @@ def synthesize(
     if seeds < 1:
         raise InvalidOptionError(f"--seeds is {seeds}; give at least 1.")
     from systopack.cli import asic, fpga
-    from systopack.folder import check_folder
+    from systopack.folders.output import check_folder
     from systopack.network.file import load
     from systopack.network.group_order import fit_groups
     from systopack.network.packaged import network_file

@@ -16,7 +16,6 @@ from systopack.training.checkpoint import RunState
 from systopack.training.devices import DeviceOptions, launch
 from systopack.training.epoch import half_cosine
 from systopack.training.events import Observer
-from systopack.training.learning_rate import baseline, find_rate
 from systopack.training.model import TrainedModel
 from systopack.training.progress import Run
 from systopack.training.session import Learner
@@ -90,7 +89,6 @@ def fine_tune(
         InvalidOptionError: it belongs to other options, another model or other data.
         TrainingError: training diverges, or every learning rate makes the loss worse.
     """
-
     run = Run(
         session=_Tuned(
             fabric=launch(devices),
@@ -103,33 +101,23 @@ def fine_tune(
             settings=settings,
             teacher=trained.to_module(),
         ),
-        state=RunState(phase="quantize", packed_cells=_packed_cells(model, trained)),
+        state=RunState(
+            phase="quantize",
+            packed_cells=_packed_cells(model, trained),
+            learning_rate=settings.learning_rate,
+        ),
         configuration={} if progress is None else dict(progress.configuration),
         checkpoint=None if progress is None else progress.checkpoint,
         observer=observer,
     )
     run.start(progress is not None and progress.resume)
-    peak = _peak_rate(run, settings)
+    peak = run.rate(2 * _LARGEST_RATE)
 
     def rate(epoch: float) -> float:
         return peak * half_cosine(epoch / settings.epochs)
 
     run.epochs("quantize", settings.epochs, rate)
     model.cpu()
-
-
-def _peak_rate(run: Run[_Tuned], settings: QuantizeSettings) -> float:
-    """The learning rate of the run; measured before its first epoch where none was given."""
-    state = run.state
-    if state.baseline is None:
-        whole = settings.learning_rate is None
-        state.baseline = baseline(run.session, number=state.epoch, whole=whole)
-    if state.learning_rate is None:
-        state.learning_rate = settings.learning_rate or find_rate(
-            run.session, state.baseline, number=state.epoch, largest=2 * _LARGEST_RATE
-        )
-        run.note(f"Learning rate {state.learning_rate:g}; --learning-rate takes another.")
-    return state.learning_rate
 
 
 def _packed_cells(model: QuantizedModel, trained: TrainedModel) -> int:

@@ -11,13 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from systopack.data.images import Images, Labels
-from systopack.frontend.execute import execute
 from systopack.frontend.graph import LayerGraph, sources_of
-from systopack.frontend.weights import stored_weight
 from systopack.network.network import PackedNetwork
 from systopack.network.reference import classify
 from systopack.quantization.model import QuantizedModel
-from systopack.quantization.statistics import Weights
+from systopack.quantization.statistics import Weights, float_tensors
 from systopack.training.model import TrainedModel
 from systopack.training.session import accuracy_percent
 
@@ -109,11 +107,7 @@ def tensor_errors(
     factors = model.scales.factors
     with torch.inference_mode():
         for batch in torch.split(images, _BATCH):
-            exact = execute(
-                graph,
-                batch,
-                weights_of=lambda op: (stored_weight(op, weights[op.name][0]), weights[op.name][1]),
-            )
+            exact = float_tensors(graph, weights, batch)
             got = model.tensors(batch)
             for name, expected in exact.items():
                 factor = np.exp2(factors[name].astype(np.float64))[:, None]

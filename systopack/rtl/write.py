@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from systopack.errors import InvalidOptionError
-from systopack.folder import write_folder
+from systopack.folders.output import write_folder
 from systopack.hardware.array import Array
 from systopack.hardware.tiled import TiledCycles, count_tiled
 from systopack.network.network import PackedNetwork

@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from systopack.errors import InvalidFileError
+from systopack.folders.working import WorkingFolder
 from systopack.hardware.energy.technology import load_technology
 from systopack.rtl.parameters import TILED_SOURCES, sources
 from systopack.rtl.program import TiledProgram
 from systopack.synthesis.asic import TOP, MappingFiles, Options
 from systopack.synthesis.liberty import Library
 from systopack.synthesis.yosys import YosysRun, run_yosys
-from systopack.working import WorkingFolder
 
 _BLOCKS: Mapping[str, str] = {
     "systolic_array": "array",

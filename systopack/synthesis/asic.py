@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Literal
 
 from systopack.errors import InvalidOptionError
+from systopack.folders.working import WorkingFolder
 from systopack.hardware.array import Array
 from systopack.rtl.parameters import array_parameters, sources
 from systopack.synthesis.boolean import variable_table
 from systopack.synthesis.liberty import Library, LibraryCell
 from systopack.synthesis.netlist import Netlist, parse_netlist
 from systopack.synthesis.yosys import run_yosys
-from systopack.working import WorkingFolder
 
 Piece = Literal["cell", "row", "array"]
 TOP = "design"

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from systopack.errors import InvalidFileError
+from systopack.folders.working import WorkingFolder
 from systopack.rtl.parameters import bits_for
 from systopack.rtl.program import TiledProgram
 from systopack.synthesis.accelerator import base_name, block_of, run_mapping
@@ -33,7 +34,6 @@ from systopack.synthesis.power import energy
 from systopack.verify.bench import Port
 from systopack.verify.tiled import run_tiled
 from systopack.verify.tracing import Probe
-from systopack.working import WorkingFolder
 
 _CLOCK, _PHASE = "clk", "phase"
 _PARTS = ("stream_bank", "output_lane", "sum_serializer", "sum_deserializer")

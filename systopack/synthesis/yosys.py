@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from systopack.cache import keep_entry, private_folder, read_entry
 from systopack.errors import InvalidFileError
+from systopack.folders.cache import keep_entry, private_folder, read_entry
+from systopack.folders.working import WorkingFolder
 from systopack.synthesis.tools import run_python
-from systopack.working import WorkingFolder
 
 _RUN = """
 import sys

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from systopack.data.batches import evaluation_batches
+from systopack.data.batches import normalised
 from systopack.errors import (
     InvalidFileError,
     InvalidNetworkError,
@@ -168,7 +168,7 @@ def _imported(
             "the data it was trained on."
         )
     if images is not None and not left_out:
-        real = _normalised(images, mean, std)
+        real = normalised(images, mean=mean, std=std)
         whole = len(real) // batch * batch
         if whole:
             compare(module, graph, real[:whole], batch=batch)
@@ -215,16 +215,6 @@ def _alone(module: nn.Module) -> nn.Module:
     """The module, returning its logits alone; its names stay."""
     module.register_forward_hook(lambda _, __, result: logits_of(result))
     return module
-
-
-def _normalised(
-    images: NDArray[np.uint8], mean: tuple[float, ...], std: tuple[float, ...]
-) -> Tensor:
-    labels = np.zeros(len(images), dtype=np.int64)
-    batches = evaluation_batches(
-        images=images, labels=labels, batch_size=len(images), mean=mean, std=std
-    )
-    return torch.cat([batch for batch, _ in batches])
 
 
 def _normalization(

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from systopack.errors import InvalidNetworkError
+from systopack.folders.working import WorkingFolder
 from systopack.hardware.pipelined.units import LayerUnit
 from systopack.rtl.parameters import PIPELINED_SOURCES, VERILOG
 from systopack.rtl.pipelined.program import PipelinedProgram
@@ -20,7 +21,6 @@ from systopack.verify.bench import Port, copy_port
 from systopack.verify.memories import memory_rows
 from systopack.verify.tracing import trace_code
 from systopack.verify.verilator import also_failed, build, take_assertion
-from systopack.working import WorkingFolder
 
 TOP = "pipelined_accelerator"
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from systopack.errors import InvalidNetworkError
+from systopack.folders.working import WorkingFolder
 from systopack.hardware.placement import Placement
 from systopack.rtl.parameters import TILED_SOURCES, VERILOG
 from systopack.rtl.program import TiledProgram
@@ -18,7 +19,6 @@ from systopack.verify.bench import Port, copy_port
 from systopack.verify.memories import memory_rows
 from systopack.verify.tracing import Probe, TraceCode, trace_code
 from systopack.verify.verilator import also_failed, build, take_assertion
-from systopack.working import WorkingFolder
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -19,9 +19,9 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from systopack.cache import keep_entry, private_folder, read_entry
 from systopack.errors import InvalidFileError
-from systopack.working import WorkingFolder
+from systopack.folders.cache import keep_entry, private_folder, read_entry
+from systopack.folders.working import WorkingFolder
 
 _LIBRARY, _OBJECT = "model.so", "runtime.o"
 _VERILATOR_FLAGS = (

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from systopack.errors import InvalidNetworkError
+from systopack.folders.working import WorkingFolder
 from systopack.rtl.host import Host
 from systopack.rtl.identity import axi_parameters
 from systopack.rtl.parameters import AXI_PIPELINED_SOURCES, AXI_TILED_SOURCES, VERILOG
@@ -16,7 +17,6 @@ from systopack.rtl.pipelined.program import PipelinedProgram
 from systopack.rtl.pipelined.top import top_module
 from systopack.rtl.program import TiledProgram
 from systopack.verify.verilator import build, take_assertion
-from systopack.working import WorkingFolder
 from tests.verify.board import harness
 
 OKAY, SLVERR = 0, 2

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from systopack.cache import private_folder
+from systopack.folders.cache import private_folder
 from systopack.verify.bench import Bench, Port
 
 ADDER = """
