@@ -158,6 +158,7 @@ def cell_property(array: Array) -> Property:
             ("SUM_BITS", sum_bits(array)),
             ("CELL_WEIGHT_BITS", array.weight_bits),
             ("CELLS_PER_ADDER", array.cells_per_adder),
+            ("LATE", array.multiplexer_cycles),
         ),
         cycles=start + array.multiplexer_cycles + 2 + array.partial_sum_cycles,
     )
