@@ -10,7 +10,7 @@ from systopack.hardware.cells import CELLS
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
 VERILOG = ROOT / "systopack" / "rtl" / "verilog"
-_FOLDERS = "systopack|tests|docs|tools|examples"
+_FOLDERS = "systopack|tests|docs|tools|examples|benchmarks"
 _PATH = re.compile(rf"`((?:{_FOLDERS})/[\w./-]+)`")
 _VERILOG_FILE = re.compile(r"`(\w+\.v)`")
 _CITED = re.compile(r"method\.md, section (\d+)")
