@@ -12,7 +12,9 @@ Writes the record fpga_lenet.json; `tools/tables.py` puts it into docs/fpga.md.
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from systopack.data.open import open_data
@@ -28,7 +30,6 @@ from systopack.synthesis.fpga.design import FpgaDesign, tiled_design
 from systopack.synthesis.fpga.devices import DEFAULT_DEVICE, device_named
 from systopack.synthesis.fpga.ecp5 import implement_ecp5, synthesize_ecp5
 from systopack.synthesis.fpga.nextpnr import nextpnr_version
-from systopack.synthesis.fpga.simulate import simulate_netlist
 from systopack.synthesis.fpga.xilinx import FAMILIES, count_xilinx
 from systopack.synthesis.yosys import yosys_version
 
@@ -106,6 +107,9 @@ def main() -> None:
         program = designs[best].program
         assert program is not None
         images = open_data(options.data).test_images[: options.images]
+        sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+        from tests.synthesis.fpga.netlist_run import simulate_netlist
+
         run = simulate_netlist(
             designs[best],
             synthesize_ecp5(designs[best]),

@@ -104,8 +104,8 @@ def duplicates(files: Texts) -> Iterator[str]:
 def normalised(text: str) -> list[tuple[int, str]]:
     """Number and content of the lines that count: no blank ones, no comments, no lone brackets.
 
-    Imports and Verilog's lists of parameters and ports are left out: a language that has no other way
-    makes every file say them.
+    Imports and Verilog's lists of parameters and ports are left out: a language that has no other
+    way makes every file say them.
 
     >>> normalised("a = (  # one\\n\\n    1,\\n)")
     [(1, 'a = ('), (3, '1,')]

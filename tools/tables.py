@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import accuracy_tables
+import commands_page
 import fpga_table
 import imports_drawing
 import packing_tables
@@ -32,6 +33,7 @@ PAGES: Mapping[str, Callable[[], Blocks]] = {
     "README.md": results_table.blocks,
     "docs/accuracy.md": accuracy_tables.blocks,
     "docs/architecture.md": imports_drawing.blocks,
+    "docs/command-line.md": commands_page.blocks,
     "docs/energy.md": silicon_tables.energy_blocks,
     "docs/fpga.md": fpga_table.blocks,
     "docs/packing.md": packing_tables.blocks,

@@ -21,8 +21,8 @@ from systopack.network.file import save
 from systopack.network.network import PackedNetwork
 from systopack.network.permute import permute_rows
 from systopack.network.reference import classify, quantize_images
-from systopack.quantization.fine_tune import QuantizeSettings
 from systopack.quantization.quantize import quantize
+from systopack.quantization.settings import QuantizeSettings
 from systopack.records import Record, sha256_of_file
 from systopack.report.comparison import compare
 from systopack.report.content import SummaryRow

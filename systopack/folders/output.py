@@ -21,12 +21,15 @@ from systopack.folders.staged import digest_of, fill, listed
 MANIFEST = "MANIFEST.sha256"
 
 
-def write_folder(folder: Path | str, contents: Mapping[str, bytes | str]) -> tuple[Path, ...]:
+def write_folder(
+    folder: Path | str, contents: Mapping[str, bytes | str], *, force: bool = False
+) -> tuple[Path, ...]:
     """Replace the files that were written to a folder before by new ones, in one step.
 
     Args:
         folder: made where it is missing, with its parents.
         contents: file name -> content; a name may lead into folders inside.
+        force: replace files of these names, whoever wrote them.
 
     Returns:
         The files, in the order given.
@@ -35,11 +38,12 @@ def write_folder(folder: Path | str, contents: Mapping[str, bytes | str]) -> tup
         InvalidFileError: the folder is a file, cannot be written, or the disk is full; or a file
             of somebody else would be lost. The folder is then as it was before.
     """
-    check_folder(folder)
+    check_folder(folder, force=force)
     target = Path(folder).resolve()
     staged: Path | None = None
     try:
-        _check_names(folder, contents)
+        if not force:
+            _check_names(folder, contents)
         target.parent.mkdir(parents=True, exist_ok=True)
         fixed = target.exists() and _is_fixed(target)
         place = target if fixed else target.parent
@@ -62,8 +66,11 @@ def write_folder(folder: Path | str, contents: Mapping[str, bytes | str]) -> tup
     return tuple(Path(folder) / name for name in contents)
 
 
-def check_folder(folder: Path | str) -> None:
+def check_folder(folder: Path | str, *, force: bool = False) -> None:
     """Find out before work begins whether `write_folder` could write a folder.
+
+    Args:
+        force: see `write_folder`.
 
     Raises:
         InvalidFileError: it is a file or cannot be written; or it holds files, but none that
@@ -72,7 +79,7 @@ def check_folder(folder: Path | str) -> None:
     target = Path(folder)
     check_writable(target, folder=True)
     try:
-        if not target.exists() or not any(target.iterdir()):
+        if force or not target.exists() or not any(target.iterdir()):
             return
         if not (target / MANIFEST).is_file():
             raise InvalidFileError(

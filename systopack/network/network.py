@@ -30,6 +30,6 @@ class PackedNetwork(NetworkGraph):
     def __repr__(self) -> str:
         """One line; `network.text.describe` tells all."""
         return (
-            f"<PackedNetwork '{self.name}': {len(self.layers)} layers, {self.nonzeros:,} nonzeros "
-            f"in {self.packed_cells:,} packed cells>"
+            f"PackedNetwork({self.name!r}, {len(self.layers)} layers, {self.packed_cells:,} of "
+            f"{self.dense_cells:,} cells, {self.nonzeros:,} nonzeros)"
         )

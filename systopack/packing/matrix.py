@@ -109,6 +109,13 @@ class PackedMatrix:
                     f"has columns 0..{self.columns - 1}."
                 )
 
+    def __repr__(self) -> str:
+        groups = sum(len(band.groups) for band in self.bands)
+        return (
+            f"PackedMatrix({self.rows} x {self.columns}, {groups} groups in {len(self.bands)} "
+            f"band(s), {self.nonzeros:,} nonzeros, efficiency {self.packing_efficiency:.3f})"
+        )
+
     @property
     def rows(self) -> int:
         """Rows N of the filter matrix."""

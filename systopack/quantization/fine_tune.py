@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
-
 from systopack.data.augment import Augment
 from systopack.data.split import TrainingPart
 from systopack.quantization.model import QuantizedModel
+from systopack.quantization.settings import QuantizeSettings
 from systopack.training.checkpoint import RunState
 from systopack.training.devices import DeviceOptions, launch
 from systopack.training.epoch import half_cosine
@@ -19,26 +18,8 @@ from systopack.training.events import Observer
 from systopack.training.model import TrainedModel
 from systopack.training.progress import Run
 from systopack.training.session import Learner
-from systopack.training.settings import OptimizerSettings
 
 _LARGEST_RATE = 0.002  # a trained network needs no more to adapt to 8 bit
-
-
-class QuantizeSettings(OptimizerSettings):
-    """How to quantize; the optimizer's options count only with `epochs` above 0.
-
-    Args:
-        learning_rate: peak of fine-tuning; None: measured by a range test, at most 0.002.
-        epochs: of fake-quantized fine-tuning; 0: calibration alone.
-        calibration_images: training images that scales and ranges are chosen on.
-        accumulator_bits: 16 or 32.
-    """
-
-    learning_rate: float | None = Field(default=None, gt=0, le=100)
-    weight_decay: float = Field(default=0.0, ge=0, le=1)
-    epochs: int = Field(default=0, ge=0, le=10_000)
-    calibration_images: int = Field(default=1000, ge=1)
-    accumulator_bits: int = 32
 
 
 @dataclass(frozen=True, kw_only=True)

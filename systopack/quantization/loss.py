@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -58,6 +59,23 @@ class QuantizationLoss:
     def judged(self) -> Accuracy:
         """The accuracies that count: on held-out images where there are any."""
         return self.calibration if self.held_out is None else self.held_out
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """For a record."""
+        images = {"calibration": self.calibration, "held_out": self.held_out}
+        return {
+            "snr_db": {name: round(ratio, 2) for name, ratio in self.snr_db.items()},
+            **{
+                f"{name}_accuracy": {
+                    "images": found.images,
+                    "float_percent": found.float_percent,
+                    "quantized_percent": found.quantized_percent,
+                }
+                for name, found in images.items()
+                if found is not None
+            },
+        }
 
     def worst_layer(self, graph: LayerGraph) -> tuple[str, float, float]:
         """The layer that loses most: its name, the ratio of what it reads and its own, in dB."""

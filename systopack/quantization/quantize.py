@@ -18,7 +18,7 @@ from systopack.frontend.weights import folded_weights
 from systopack.network.network import PackedNetwork
 from systopack.network.reference import quantize_images, run
 from systopack.quantization.equalization import equalize, no_factors
-from systopack.quantization.fine_tune import Progress, QuantizeSettings, fine_tune
+from systopack.quantization.fine_tune import Progress, fine_tune
 from systopack.quantization.loss import (
     Accuracy,
     QuantizationLoss,
@@ -28,6 +28,7 @@ from systopack.quantization.loss import (
 from systopack.quantization.lower import lower
 from systopack.quantization.model import QuantizedModel
 from systopack.quantization.precision import choose_scales, refit
+from systopack.quantization.settings import QuantizeSettings
 from systopack.quantization.statistics import Reals, Weights, observe
 from systopack.training.devices import DeviceOptions, is_main_process
 from systopack.training.events import Observer

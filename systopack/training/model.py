@@ -129,6 +129,13 @@ class TrainedModel:
         elif not self.left_out:
             check_graph(self.graph, self.state)
 
+    def __repr__(self) -> str:
+        what = "dense" if self.groups is None else "combined"
+        return (
+            f"TrainedModel({self.architecture!r}, {what}, {len(self.class_names)} classes, "
+            f"{len(self.history)} epochs)"
+        )
+
     @property
     def input_shape(self) -> zoo.Shape:
         """(channels, height, width) of the images it reads."""

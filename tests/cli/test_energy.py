@@ -52,7 +52,7 @@ def test_gating_costs_less(files):
     [
         (("--gating", "some"), "--gating is 'some'"),
         (("--organisation", "ring"), "--organisation is 'ring'"),
-        (("--gating", "value"), "no array like"),
+        (("--set", "alpha=4"), "no array like"),
     ],
 )
 def test_what_it_refuses(files, options, message):

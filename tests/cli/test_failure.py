@@ -27,6 +27,7 @@ ESCAPED = [
     (ValueError("many\nlines\n" * 500), "many lines"),
     (SystemError("returned a result with an exception set"), "SystemError"),
     (ModuleNotFoundError("No module named 'x'", name="x"), "'x' is missing"),
+    (ModuleNotFoundError("No module named 'torch'", name="torch"), "pip install systopack[train]"),
 ]
 
 

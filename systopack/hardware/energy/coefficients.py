@@ -128,7 +128,7 @@ class CoefficientTable:
             raise InvalidOptionError(
                 f"The coefficients of '{self.library}' have no array like {array.label}, with "
                 f"gating '{gating}'; there are: {self._names()}; measure one with "
-                "'systopack synthesize'."
+                "'systopack characterize'."
             )
         for point in alike:
             if (point.array.rows, point.array.columns) == (array.rows, array.columns):
@@ -143,18 +143,19 @@ class CoefficientTable:
         share = math.log(_cells(array) / _cells(low.array)) / span
         return _between(low, high, array, share)
 
+    @property
+    def figures(self) -> dict[str, Any]:
+        """For a record of kind `RECORD_KIND`."""
+        return {
+            "library": self.library,
+            "node_nm": self.node_nm,
+            "voltage_v": self.voltage_v,
+            "points": [_flat(point) for point in self.points],
+        }
+
     def write(self, path: Path | str, *, configuration: Mapping[str, Any]) -> None:
         """Write the table as a record."""
-        Record(
-            kind=RECORD_KIND,
-            figures={
-                "library": self.library,
-                "node_nm": self.node_nm,
-                "voltage_v": self.voltage_v,
-                "points": [_flat(point) for point in self.points],
-            },
-            configuration=configuration,
-        ).write(path)
+        Record(kind=RECORD_KIND, figures=self.figures, configuration=configuration).write(path)
 
     def _names(self) -> str:
         return "; ".join(f"{p.array.label} ({p.gating})" for p in self.points)
@@ -180,7 +181,7 @@ def read_coefficients(path: Path | str) -> CoefficientTable:
     if record.get("kind") != RECORD_KIND:
         raise InvalidFileError(
             f"'{path}' is a record of kind '{record.get('kind')}', not '{RECORD_KIND}'; give one "
-            "that 'systopack synthesize' wrote."
+            "that 'systopack characterize' wrote."
         )
     try:
         figures: _Figures = from_plain(_Figures, record["figures"], "the figures")
@@ -193,7 +194,7 @@ def read_coefficients(path: Path | str) -> CoefficientTable:
     except (KeyError, TypeError, MalformedError, InvalidOptionError) as error:
         raise InvalidFileError(
             f"'{path}' holds points that are not as they should be ({error}); make it anew with "
-            "'systopack synthesize'."
+            "'systopack characterize'."
         ) from error
     if not table.points:
         raise InvalidFileError(f"'{path}' holds no measured point; make it anew.")
