@@ -1,11 +1,14 @@
 """What the pages say of the code: files that exist, sections that exist, the table of cells."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from systopack.hardware.array import Array
 from systopack.hardware.cells import CELLS
+from systopack.hardware.named_arrays import NAMED_ARRAYS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
@@ -76,3 +79,9 @@ def test_the_table_of_cells_is_the_registry():
 def test_the_page_of_the_hardware_names_every_module():
     page = (ROOT / "docs/hardware/README.md").read_text()
     assert [file.stem for file in VERILOG.glob("*.v") if f"`{file.stem}`" not in page] == []
+
+
+def test_the_page_of_the_hardware_names_all_arrays_and_fields():
+    page = (ROOT / "docs/hardware/README.md").read_text()
+    names = [*NAMED_ARRAYS, *(field.name for field in fields(Array))]
+    assert [name for name in names if f"`{name}`" not in page] == []
