@@ -27,7 +27,7 @@ from systopack.network.file import load
 from systopack.network.packaged import network_file
 from systopack.network.reference import quantize_images
 from systopack.records import sha256_of_file
-from systopack.verify.verify import Organisation, verify
+from systopack.verification.verify import Organisation, verify
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,9 +12,7 @@ Heavy libraries are imported where they are used, so importing this package is q
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from systopack.version import VERSION as __version__
@@ -91,20 +89,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
-
-
-class _Verify(ModuleType):
-    """The package `systopack.verify`, which is called like the verb of the same name."""
-
-    def __call__(self, *arguments: Any, **options: Any) -> Any:
-        return __getattr__("verify")(*arguments, **options)
-
-
-class _Package(ModuleType):
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name == "verify" and isinstance(value, ModuleType):
-            value.__class__ = _Verify
-        super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

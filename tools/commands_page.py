@@ -1,6 +1,8 @@
-"""The options of all commands, for docs/command-line.md, from the models they are made from."""
+"""The options of all commands in docs/command-line.md, from the models they are made from."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 from systopack.cli.builder import Command, commands_of
 from systopack.cli.job import Common, Force
@@ -8,8 +10,8 @@ from systopack.cli.main import app
 from systopack.options import Options, bounds_of, flag_of, properties_of
 
 
-def blocks() -> dict[str, list[str]]:
-    """The block of the page: a section per command, those of all commands first."""
+def blocks() -> Mapping[str, Sequence[str]]:
+    """A section per command, the options of all commands first."""
     lines = ["### All commands", "", *_rows(Common), *_rows(Force)]
     for name, made in commands_of(app).items():
         lines += ["", f"### {name}", "", *_command(made)]

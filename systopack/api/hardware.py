@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from systopack.hardware.tiled import TiledCycles
     from systopack.network.network import PackedNetwork
     from systopack.rtl.write import WrittenRtl
-    from systopack.verify.outcome import Verification
+    from systopack.verification.outcome import Verification
 
 ArrayLike = Array | str
 Organisation = Literal["tiled", "pipelined"]
@@ -193,7 +193,7 @@ def verify(
         InvalidFileError: a file or a tool is missing.
         InvalidOptionError: the network does not fit the array.
     """
-    from systopack.verify import verify as verification
+    from systopack.verification import verify as verification
 
     loaded = network_of(network)
     design = array_for(loaded, array, changes, organisation)

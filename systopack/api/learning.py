@@ -307,12 +307,7 @@ def quantize(
     Raises:
         SystopackError: see `quantization.quantize.quantize`.
     """
-    from systopack.quantization.settings import TUNING, QuantizeSettings
-
-    chosen = settings_from(QuantizeSettings, None, settings)
-    if chosen.epochs == 0:
-        given = [*settings, *(("resume",) if resume else ())]
-        refuse_idle(given, TUNING, "without --epochs nothing is trained")
+    chosen = _quantize_settings(settings, resume=resume)
     needs("torch")
     from systopack.network.file import save
     from systopack.network.permute import count_streams_out_of_place, permute_rows
@@ -365,6 +360,17 @@ def quantize(
         settings=chosen,
         configuration={**configuration, "permute": permute},
     )
+
+
+def _quantize_settings(settings: Mapping[str, Any], *, resume: bool) -> QuantizeSettings:
+    """The settings of `quantize`; such as would change nothing are refused."""
+    from systopack.quantization.settings import TUNING, QuantizeSettings
+
+    chosen = settings_from(QuantizeSettings, None, settings)
+    if chosen.epochs == 0:
+        given = [*settings, *(("resume",) if resume else ())]
+        refuse_idle(given, TUNING, "without --epochs nothing is trained")
+    return chosen
 
 
 def check_images(model: TrainedModel, images: ImageData) -> None:

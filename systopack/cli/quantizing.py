@@ -54,8 +54,10 @@ def quantize(
         )
     if found.loss is None:  # a process beside the main one
         return
+    from systopack.network.text import describe
+
     before, after = found.streams_out_of_place
-    console.say(str(found.network))
+    console.say(describe(found.network))
     console.say(f"streams out of place: {before} before row permutation, {after} after")
     for layer in found.network.layers:
         if layer.matrix.nonzeros == 0:

@@ -31,7 +31,7 @@ from systopack.synthesis.gate_simulation import RUNS, GateSimulation
 from systopack.synthesis.library import Library
 from systopack.synthesis.power import energy
 from systopack.synthesis.workload import Workload, record_runs, simulate_workload, workload
-from systopack.verify.array_bench import ArrayTile, start_times
+from systopack.verification.array_bench import ArrayTile, start_times
 
 WORDS = (16, 32, 64)  # of a tile, in turn
 KEPT_BACK_WORDS = 32

@@ -32,9 +32,9 @@ from systopack.synthesis.library import Library
 from systopack.synthesis.netlist import Netlist, parse_netlist
 from systopack.synthesis.parts import base_name, part_of
 from systopack.synthesis.power import energy
-from systopack.verify.bench import Port
-from systopack.verify.tiled import run_tiled
-from systopack.verify.tracing import Probe
+from systopack.verification.bench import Port
+from systopack.verification.tiled import run_tiled
+from systopack.verification.tracing import Probe
 
 _CLOCK, _PHASE = "clk", "phase"
 _PARTS = ("stream_bank", "output_lane", "sum_serializer", "sum_deserializer")

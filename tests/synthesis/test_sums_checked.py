@@ -10,7 +10,7 @@ from systopack.hardware.array import Array
 from systopack.synthesis.characterize import measured
 from systopack.synthesis.gate_simulation import Activity
 from systopack.synthesis.workload import Workload, record_runs, simulate_workload
-from systopack.verify.array_bench import start_times
+from systopack.verification.array_bench import start_times
 from tests.verify.test_array_bench import random_tile
 
 # The dense baseline of every ratio.

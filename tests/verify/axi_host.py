@@ -16,7 +16,7 @@ from systopack.rtl.parameters import AXI_PIPELINED_SOURCES, AXI_TILED_SOURCES, V
 from systopack.rtl.pipelined.program import PipelinedProgram
 from systopack.rtl.pipelined.top import top_module
 from systopack.rtl.program import TiledProgram
-from systopack.verify.verilator import build, take_assertion
+from systopack.verification.verilator import build, take_assertion
 from tests.verify.board import harness
 
 OKAY, SLVERR = 0, 2

@@ -7,7 +7,7 @@ from systopack.errors import InvalidFileError
 from systopack.rtl.parameters import sources
 from systopack.synthesis.fpga.design import FpgaDesign
 from systopack.synthesis.fpga.ecp5 import synthesize_ecp5
-from systopack.verify.bench import Bench, Port
+from systopack.verification.bench import Bench, Port
 from tests.synthesis.fpga.netlist_run import simulation_verilog
 
 

@@ -15,10 +15,10 @@ from systopack.folders.working import WorkingFolder
 from systopack.hardware.placement import Placement
 from systopack.rtl.parameters import TILED_SOURCES, VERILOG
 from systopack.rtl.program import TiledProgram
-from systopack.verify.bench import Port, copy_port
-from systopack.verify.memories import memory_rows
-from systopack.verify.tracing import Probe, TraceCode, trace_code
-from systopack.verify.verilator import also_failed, build, take_assertion
+from systopack.verification.bench import Port, copy_port
+from systopack.verification.memories import memory_rows
+from systopack.verification.tracing import Probe, TraceCode, trace_code
+from systopack.verification.verilator import also_failed, build, take_assertion
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -14,8 +14,8 @@ from systopack.network.network import PackedNetwork
 from systopack.network.reference import run
 from systopack.rtl.parameters import VERILOG
 from systopack.rtl.pipelined.program import PipelinedProgram, compile_pipelined
-from systopack.verify.outcome import Difference, Verification
-from systopack.verify.pipelined import PipelinedModel, PipelinedRun
+from systopack.verification.outcome import Difference, Verification
+from systopack.verification.pipelined import PipelinedModel, PipelinedRun
 
 
 def verify_pipelined(

@@ -18,7 +18,7 @@ from systopack.rtl.parameters import (
     sources,
     sum_bits,
 )
-from systopack.verify.bench import Bench, Port
+from systopack.verification.bench import Bench, Port
 
 Bits = NDArray[np.uint8]
 Integers = NDArray[np.int64]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from systopack.verify.verilator import build
+from systopack.verification.verilator import build
 
 Words = NDArray[np.uint32]
 

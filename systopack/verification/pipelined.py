@@ -17,10 +17,10 @@ from systopack.hardware.pipelined.units import LayerUnit
 from systopack.rtl.parameters import PIPELINED_SOURCES, VERILOG
 from systopack.rtl.pipelined.program import PipelinedProgram
 from systopack.rtl.pipelined.top import top_module
-from systopack.verify.bench import Port, copy_port
-from systopack.verify.memories import memory_rows
-from systopack.verify.tracing import trace_code
-from systopack.verify.verilator import also_failed, build, take_assertion
+from systopack.verification.bench import Port, copy_port
+from systopack.verification.memories import memory_rows
+from systopack.verification.tracing import trace_code
+from systopack.verification.verilator import also_failed, build, take_assertion
 
 TOP = "pipelined_accelerator"
 

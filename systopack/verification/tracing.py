@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from systopack.verify.bench import Port
+from systopack.verification.bench import Port
 
 _HEADER = """
 #include "verilated_vcd_c.h"

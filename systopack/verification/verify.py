@@ -16,9 +16,9 @@ from systopack.network.nodes import ConcatLayer, MatrixLayer
 from systopack.network.reference import run
 from systopack.rtl.parameters import VERILOG
 from systopack.rtl.program import TILE, TiledProgram, compile_tiled
-from systopack.verify.outcome import Difference, Verification
-from systopack.verify.pipelined_check import verify_pipelined
-from systopack.verify.tiled import TiledRun, run_tiled
+from systopack.verification.outcome import Difference, Verification
+from systopack.verification.pipelined_check import verify_pipelined
+from systopack.verification.tiled import TiledRun, run_tiled
 
 Organisation = Literal["tiled", "pipelined"]
 Tensors = dict[str, NDArray[Any]]
