@@ -14,7 +14,13 @@ import numpy as np
 from _bench import save, timed
 
 from systopack.hardware.array import Array
-from systopack.verification.array_bench import ArrayTile, array_bench, start_times, stimulus, sums_at
+from systopack.verification.array_bench import (
+    ArrayTile,
+    array_bench,
+    start_times,
+    stimulus,
+    sums_at,
+)
 from systopack.verification.verilator import find_tools
 
 TILES, POSITIONS, REPEATS = 20, 200, 9

@@ -1,8 +1,8 @@
 """A packed network as QONNX, for hls4ml, FINN and whatever else reads quantized ONNX.
 
 All values are real numbers; `Quant` nodes round images, weights and every tensor to 8 bit on their
-power-of-two scales, ties to even, as METHOD section 3 says. Sums below 2**24 are exact in float32,
-so the integers are those of the integer reference.
+power-of-two scales, ties to even, as in docs/method.md, section 3. Sums below 2**24 are exact in
+float32, so the integers are those of the integer reference.
 """
 
 from __future__ import annotations

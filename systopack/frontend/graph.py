@@ -1,4 +1,4 @@
-"""`LayerGraph`: a captured model as the layers of METHOD, with parameters by name.
+"""`LayerGraph`: a captured model as layers with filter matrices, with parameters by name.
 
 It mirrors `PackedNetwork` before quantization: the same columns (channel, dy, dx), windows,
 residual operands and concatenations, but weights, biases and norms are names in the model's state

@@ -103,7 +103,7 @@ class Residual:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MatrixLayer:
-    """A packed filter matrix applied at every output position (METHOD section 3).
+    """A packed filter matrix applied at every output position (docs/method.md, section 3).
 
     Output position (y, x) of row n:
     `acc = bias[n] + sum over columns m of weight[n, m] * input[channel, y * stride + dy,

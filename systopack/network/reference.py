@@ -1,4 +1,4 @@
-"""The integer reference: the only judge of what a packed network computes (METHOD section 3).
+"""The integer reference: only judge of what a packed network computes (docs/method.md, section 3).
 
 `accumulate_by_cells` is the definition, one packed cell after another. `run` gives the same
 integers through matrix products in floating point, which are exact here: it picks float32 where

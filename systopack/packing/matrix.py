@@ -75,7 +75,7 @@ class PackedBand:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PackedMatrix:
-    """A filter matrix stored in packed columns (METHOD: packed filter matrix).
+    """A filter matrix stored in packed columns (docs/method.md, section 1).
 
     Args:
         columns: columns M of the filter matrix.

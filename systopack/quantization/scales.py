@@ -1,4 +1,4 @@
-"""Choose power-of-two scales from calibration images (METHOD section 3)."""
+"""Choose power-of-two scales from calibration images (docs/method.md, section 3)."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def combine(
     devices: DeviceOptions,
     observer: Observer,
 ) -> TrainedModel:
-    """Prune, pack and retrain a dense model jointly (METHOD section 2), and save it to `out`.
+    """Prune, pack and retrain a dense model jointly, and save it (docs/method.md, section 2).
 
     Raises:
         InvalidOptionError: a limit is out of its range, the budgets are too small, or the model
@@ -173,7 +173,7 @@ def combine(
 
 
 def _joint_iterations(run: Run[Session], settings: CombineSettings, rule: PackingRule) -> None:
-    """METHOD section 2, steps 1 to 5, until at most `rho` of the weights are left."""
+    """Until at most `rho` of the weights are left: steps 1 to 5 of docs/method.md, section 2."""
     session, state = run.session, run.state
     target = math.floor(settings.rho * session.graph.dense_weights)
     together = settings.channels_per_group

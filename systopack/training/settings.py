@@ -105,7 +105,7 @@ class GroupSettings(Options):
 
 
 class CombineSettings(GroupSettings, DistillSettings):
-    """Joint optimization (METHOD section 2), the paper's way or towards budgets.
+    """Joint optimization (docs/method.md, section 2), the paper's way or towards budgets.
 
     Without budgets the loop prunes `beta` by `beta` down to `rho` and groups with `gamma`. With a
     budget (`cells`, `streamed_words_ratio` or both) `rho`, `beta` and `gamma` are not used: each
