@@ -50,6 +50,7 @@ def contents_of(file: Path | str, *, size: tuple[int, int] = (32, 32)) -> Conten
 def _network(path: Path, rows: int, columns: int) -> Contents:
     from systopack.network.file import load_with_sha256
     from systopack.network.permute import count_streams_out_of_place
+    from systopack.network.text import describe
 
     network, digest = load_with_sha256(path)
     names = ("nonzeros", "packed_cells", "dense_cells", "packing_efficiency")
