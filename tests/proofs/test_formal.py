@@ -53,7 +53,7 @@ def test_the_requantizer_is_the_method_for_every_value_and_shift(bits):
         product_property(BL),
         lanes_property(IL),
         lanes_property(BL),
-        parallel_property(PARALLEL),
+        pytest.param(parallel_property(PARALLEL), marks=pytest.mark.slow),
         rows_property(4),
     ],
     ids=lambda property: property.name,

@@ -37,6 +37,7 @@ def image(network):
     return np.random.default_rng(0).integers(-128, 128, shape).astype(np.int8)
 
 
+@pytest.mark.slow
 def test_a_whole_image(program, image):
     done = []
     found = measure_periphery(

@@ -153,7 +153,14 @@ def unbroken(digits, dense, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("kind", "epochs"), [("plain", 1), ("plain", 2), ("plain", 4), ("budget", 1), ("budget", 2)]
+    ("kind", "epochs"),
+    [
+        ("plain", 1),
+        pytest.param("plain", 2, marks=pytest.mark.slow),
+        pytest.param("plain", 4, marks=pytest.mark.slow),
+        ("budget", 1),
+        ("budget", 2),
+    ],
 )
 def test_a_resumed_run_ends_with_identical_weights(digits, dense, unbroken, tmp_path, kind, epochs):
     out = tmp_path / "broken.safetensors"
