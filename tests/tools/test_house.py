@@ -75,3 +75,7 @@ def test_the_house_itself_is_measured(house):
     counts = house.lines_by_folder(files)
     assert sum(counts.values()) == sum(len(text.splitlines()) for text in files.values())
     assert {"systopack/network", "systopack/rtl", "benchmarks", "tools"} <= counts.keys()
+
+
+def test_nothing_in_the_tree_breaks_the_rules():
+    assert house.offenders(house.texts(house.ROOT)) == []
