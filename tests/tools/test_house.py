@@ -77,5 +77,5 @@ def test_the_house_itself_is_measured(house):
     assert {"systopack/network", "systopack/rtl", "benchmarks", "tools"} <= counts.keys()
 
 
-def test_nothing_in_the_tree_breaks_the_rules():
+def test_nothing_in_the_tree_breaks_the_rules(house):
     assert house.offenders(house.texts(house.ROOT)) == []
