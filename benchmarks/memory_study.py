@@ -1,0 +1,347 @@
+"""Where activations, weights and partial sums should lie: ways compared before any RTL.
+
+    python benchmarks/memory_study.py [--data ../shared/data]
+
+The ways are those of docs/hardware/memory.md, which `tools/memory_tables.py` fills from the record.
+Design points are named arrays, fixed before anything was computed; `PREDICTED` was written then.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+import memory_shapes
+import numpy as np
+from memory_counts import (
+    BLOCK,
+    RECORDS,
+    Assumed,
+    Way,
+    cost,
+    feature_bytes,
+    macro,
+    schedule,
+)
+from memory_ways import BANKS, banks_way, rows_way, shared_memories, taps_way, windows_way
+
+from systopack.data.open import open_data
+from systopack.hardware.array import Array
+from systopack.hardware.energy.activity import Activity, full_activity, measure_activity
+from systopack.hardware.energy.coefficients import read_coefficients
+from systopack.hardware.energy.tiled_events import tiled_events
+from systopack.hardware.named_arrays import NAMED_ARRAYS
+from systopack.hardware.plan import plan_tiles
+from systopack.hardware.tiled import count_tiled
+from systopack.network.file import load
+from systopack.network.network import PackedNetwork
+from systopack.network.nodes import MatrixLayer
+from systopack.network.packaged import network_file
+from systopack.network.reference import quantize_images
+from systopack.packing.objective import MostNorm
+from systopack.packing.matrix import PackedBand, PackedMatrix
+from systopack.packing.pack import pack
+from systopack.records import Record, read_record, sha256_of_file
+
+ASIC = {"bit-serial": "compact-32x32", "bit-parallel": "parallel-32x32"}
+FPGA = "fpga-ecp5"
+SPLITS = (1, 2, 4)
+IMAGES = 2
+ZOO = {
+    "LeNet-5": ("lenet5-mnist-dense", "lenet5-mnist", "mnist"),
+    "VGG-16-Shift": ("vgg16-shift-cifar10-dense", "vgg16-shift-cifar10", "cifar10"),
+    "ResNet-20": ("resnet20-cifar10-dense", "resnet20-cifar10-fast", "cifar10"),
+}
+# Written down before the first run. The last word of a key is the unit.
+PREDICTED: Mapping[str, float] = {
+    "ResNet-20 packed, no wait for sums, cycles": 112_500,
+    "ResNet-20 packed, rows and columns split, cycles": 84_000,
+    "ResNet-20 dense, no wait for sums, cycles": 462_000,
+    "LeNet-5 dense, no wait for sums, cycles": 14_900,
+    "LeNet-5 packed, no wait for sums, cycles": 12_500,
+    "LeNet-5 packed, rows and columns split, cycles": 7_800,
+    "ResNet-20 features in place, KiB": 32,
+    "VGG-16-Shift features in place and pooled, KiB": 80,
+    "ResNet-20 packed, banks, mm2": 4.7,
+    "ResNet-20 packed, windows, mm2": 0.32,
+    "ResNet-20 packed, taps, mm2": 0.46,
+    "ResNet-20 packed, row words, mm2": 0.30,
+    "ResNet-20 packed, banks, uJ": 21.0,
+    "ResNet-20 packed, windows, uJ": 4.6,
+    "ResNet-20 packed, taps, uJ": 7.0,
+    "ResNet-20 packed, row words, uJ": 2.0,
+}
+
+
+def array_cost(
+    network: PackedNetwork, array: Array, plan: Mapping[str, Any], activity: Activity
+) -> dict[str, float]:
+    """Measured area and energy of the array alone."""
+    cells = array.rows * array.columns
+    entered = plan["entered_words"] * cells
+    if array.cell == "bit-parallel":
+        cells_record = read_record(RECORDS / "asic_cells.json")["figures"]
+        name = f"bit-parallel 8x8 alpha {array.alpha}, 1 columns per register, 1 per accumulator"
+        found = cells_record[f"{name}, 2 weights"]
+        return {"um2": cells * found["cell_area_um2"], "pj": entered * found["word_fj"] * 1e-3}
+    table = read_coefficients(RECORDS / "energy_coefficients_nangate45.json")
+    point = table.for_array(array, gating="clock")
+    pj = point.coefficients
+    steps = tiled_events(network, array=array, activity=activity).steps
+    active, zero = sum(s.active for s in steps), sum(s.zero_input for s in steps)
+    energy = (
+        active * pj.active_pj
+        + zero * pj.zero_input_pj
+        + max(0.0, entered - active - zero) * pj.zero_weight_pj
+        + plan["cycles"] * cells * pj.clock_pj
+        + plan["tiles"] * cells * pj.load_pj
+        + sum(s.hops for s in steps) * pj.hop_pj
+    )
+    return {"um2": cells * point.cell_area_um2, "pj": energy}
+
+
+# ---- the record
+
+
+def all_ways(network: PackedNetwork, array: Array) -> list[Way]:
+    """Today's banks, the three ways of the review, and row words with several buffers."""
+    kind = "bit-parallel" if array.word_cycles == 1 else "bit-serial"
+    banks = BANKS[kind]
+    return [
+        banks_way(network, array),
+        windows_way(network, array),
+        taps_way(network, array),
+        windows_way(network, array, homes=2),
+        windows_way(network, array, homes=4),
+        rows_way(network, array, banks=banks),
+        rows_way(network, array, banks=2 * banks),
+        rows_way(network, array, banks=2 * banks, word=4),
+        rows_way(network, array, banks=2 * banks, tail=True),
+        rows_way(
+            network,
+            array,
+            banks=2 * banks,
+            word=4,
+            splits=schedule(network, array, sums="lanes", pooled=True, down=(1, 2))["splits"],
+        ),
+    ]
+
+
+def schedules(network: PackedNetwork, array: Array) -> dict[str, Any]:
+    """Cycles step by step: today, no wait for sums, poolings in the lanes, a split array."""
+    today = plan_tiles(network, array=array)
+    counted = count_tiled(network, array=array, plan=today)
+    steps = {
+        "interleaved": schedule(network, array, sums="interleaved", pooled=False),
+        "lanes": schedule(network, array, sums="lanes", pooled=False),
+        "pooled": schedule(network, array, sums="lanes", pooled=True),
+        "rows split": schedule(network, array, sums="lanes", pooled=True, down=(1, 2)),
+        "split": schedule(network, array, sums="lanes", pooled=True, down=SPLITS, across=SPLITS),
+    }
+    return {
+        "today": {
+            "cycles": counted.cycles,
+            "stall_cycles": sum(step.stall_cycles for step in counted.steps),
+            "write_cycles": sum(step.write_cycles for step in counted.steps),
+            "tiles": counted.tiles,
+        },
+        **steps,
+    }
+
+
+def study(network: PackedNetwork, array: Array, activity: Activity) -> dict[str, Any]:
+    """All figures of one network on one array."""
+    plans = schedules(network, array)
+    found: dict[str, Any] = {
+        "array": asdict(array),
+        "schedules": plans,
+        "ways": {},
+        "array_alone": array_cost(network, array, plans["pooled"], activity),
+        "features_bytes": {
+            "one copy": feature_bytes(network, in_place=False, pooled=False),
+            "residuals in place": feature_bytes(network, in_place=True, pooled=False),
+            "and poolings in the lanes": feature_bytes(network, in_place=True, pooled=True),
+        },
+    }
+    for way in all_ways(network, array):
+        found["ways"][way.name] = {
+            **cost(way, Assumed()),
+            "ports": way.ports,
+            "stall_cycles": way.stall_cycles,
+            "late_tiles": way.late_tiles,
+            "memories": [asdict(memory) | {"bytes": memory.bytes} for memory in way.memories],
+        }
+    for name, memory in shared_memories(network, array).items():
+        alone = Way(name=name, memories=[memory], ports="")
+        found.setdefault("shared", {})[name] = cost(alone, Assumed()) | {
+            "width": memory.width,
+            "macros": macro(memory.width, memory.words, memory.ports)["macros"] * memory.count,
+        }
+    return found
+
+
+def homes_price() -> list[dict[str, Any]]:
+    """Share of the norm kept by the package's packer, free and with homes of array columns."""
+    network = load(network_file(Path("zoo:resnet20-cifar10-dense")))
+    found = []
+    for name, groups, bands in (
+        ("layer1.0.conv1", 32, 16),
+        ("layer1.2.conv2", 32, 16),
+        ("layer2.1.conv1", 64, 32),
+        ("layer3.1.conv1", 128, 32),
+    ):
+        layer = next(la for la in network.layers if la.name == name)
+        weights = layer.matrix.to_dense().astype(np.float64)
+        whole = float(np.square(weights).sum())
+        entry: dict[str, Any] = {"layer": name, "groups": groups}
+        for homes in (0, 2, 4):
+            memories = 32 // homes if homes else 1
+            packed = pack(
+                weights,
+                alpha=8,
+                gamma=7,
+                objective=MostNorm(groups=groups // memories),
+                band_rows=bands,
+                blocks=layer.columns[:, 0] % memories if homes else None,
+            )
+            kept = sum(float(np.square(band.values).sum()) for band in packed.bands)
+            entry[f"homes of {homes}" if homes else "free"] = math.sqrt(kept / whole)
+        found.append(entry)
+    return found
+
+
+def sensitivity(network: PackedNetwork, array: Array) -> list[dict[str, Any]]:
+    """Every assumption at half and at twice its value: what each way then takes."""
+    ways = all_ways(network, array)
+    found = []
+    for item in fields(Assumed):
+        for factor in (0.5, 2.0):
+            changed = replace(Assumed(), **{item.name: factor * getattr(Assumed(), item.name)})
+            each = {way.name: cost(way, changed) for way in ways}
+            found.append({"assumption": item.name, "factor": factor, "ways": each})
+    return found
+
+
+def blocks_of_positions(network: PackedNetwork, array: Array) -> list[dict[str, float]]:
+    """What the length of a block does to partial sums and to the loading of weights."""
+    found = []
+    for block in (32, 64, 128, 256, 1024):
+        memories = shared_memories(network, array, block=block)
+        each = {
+            name: cost(Way(name=name, memories=[memories[name]], ports=""), Assumed())
+            for name in ("partial sums", "weights", "descriptors")
+        }
+        found.append(
+            {
+                "positions": block,
+                "bytes": memories["partial sums"].bytes,
+                "um2": each["partial sums"]["um2_memories"],
+                "partial_sums_pj": each["partial sums"]["pj_memories"],
+                "loading_pj": each["weights"]["pj_memories"] + each["descriptors"]["pj_memories"],
+            }
+        )
+    return found
+
+
+def main() -> None:
+    """Compute everything and write the record."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    options = parser.parse_args()
+    figures: dict[str, Any] = {"predicted": dict(PREDICTED), "networks": {}, "fpga": {}}
+    inputs = {}
+    for name, (plain, packed, data) in ZOO.items():
+        images = open_data(str(options.data / data)).test_images[:IMAGES]
+        for kind, zoo, alpha in (("dense", plain, 1), ("packed", packed, 8)):
+            file = network_file(Path(f"zoo:{zoo}"))
+            network = load(file)
+            inputs[file.name] = sha256_of_file(file)
+            activity = measure_activity(network, quantize_images(network, images))
+            entry = figures["networks"].setdefault(name, {}).setdefault(kind, {})
+            for cells, array in ASIC.items():
+                entry[cells] = study(
+                    network, replace(NAMED_ARRAYS[array].array, alpha=alpha), activity
+                )
+            figures["fpga"].setdefault(name, {})[kind] = fpga(network, alpha)
+            if alpha > 1:
+                array = replace(NAMED_ARRAYS[ASIC["bit-serial"]].array, alpha=1)
+                entry["uncombined"] = schedules(uncombined(network), array)
+            print(name, kind, flush=True)
+    for name, shapes in memory_shapes.NETWORKS.items():
+        for kind, alpha in (("dense", 1), ("packed", 8)):
+            network = shapes(alpha)
+            array = replace(NAMED_ARRAYS[ASIC["bit-serial"]].array, alpha=alpha)
+            entry = figures["networks"].setdefault(name, {}).setdefault(kind, {})
+            entry["bit-serial"] = study(network, array, full_activity(network))
+            print(name, kind, flush=True)
+    network = load(network_file(Path("zoo:resnet20-cifar10-fast")))
+    array = NAMED_ARRAYS[ASIC["bit-serial"]].array
+    figures["homes"] = homes_price()
+    figures["assumed"] = asdict(Assumed())
+    figures["sensitivity"] = sensitivity(network, array)
+    plain = load(network_file(Path("zoo:resnet20-cifar10-dense")))
+    figures["blocks"] = {
+        "packed": blocks_of_positions(network, array),
+        "dense": blocks_of_positions(plain, replace(array, alpha=1)),
+    }
+    Record(
+        kind="memory_study",
+        figures=figures,
+        configuration={
+            "asic": ASIC,
+            "fpga": FPGA,
+            "banks": BANKS,
+            "images": IMAGES,
+            "block_positions": BLOCK,
+            "shapes_density": memory_shapes.DENSITY,
+        },
+        seed=0,
+        inputs=inputs,
+    ).write(RECORDS / "memory_study.json")
+
+
+def uncombined(network: PackedNetwork) -> PackedNetwork:
+    """The same sparse weights, an array column for each column that a band has weights in."""
+    nodes = []
+    for node in network.nodes:
+        if isinstance(node, MatrixLayer):
+            bands = []
+            for band in node.matrix.bands:
+                row, column, value = band.columns_of_cells()
+                used, place = np.unique(column, return_inverse=True)
+                values = np.zeros((band.rows, len(used)), dtype=band.values.dtype)
+                values[row, place] = value
+                groups = tuple((int(one),) for one in used)
+                bands.append(
+                    PackedBand(
+                        groups=groups, values=values, channels=np.zeros(values.shape, np.uint8)
+                    )
+                )
+            matrix = PackedMatrix(columns=node.matrix.columns, bands=tuple(bands))
+            nodes.append(replace(node, matrix=matrix))
+        else:
+            nodes.append(node)
+    return replace(network, nodes=tuple(nodes))
+
+
+def fpga(network: PackedNetwork, alpha: int) -> dict[str, Any]:
+    """Block RAMs and LUT4 of memories and selection on the FPGA's array."""
+    array = replace(NAMED_ARRAYS[FPGA].array, alpha=alpha)
+    found: dict[str, Any] = {}
+    parts = [*all_ways(network, array)]
+    parts += [
+        Way(name=name, memories=[memory], ports="")
+        for name, memory in shared_memories(network, array).items()
+    ]
+    for way in parts:
+        priced = cost(way, Assumed())
+        found[way.name] = {key: priced[key] for key in ("block_rams", "lut4", "bytes")}
+    return found
+
+
+if __name__ == "__main__":
+    main()
