@@ -55,7 +55,7 @@ def banks_way(network: PackedNetwork, array: Array) -> Way:
                 )
             )
     per_column = placement.timing.banks_per_column
-    flip_flops, clock_pj = _serializers(network, array, _entered_cycles(network, array))
+    flip_flops, clock_pj = _serializers(network, array)
     return Way(
         name="banks",
         memories=memories,
@@ -70,10 +70,14 @@ def _feature(network: PackedNetwork, *, banks: int, reads: float, word: int = WO
     """One copy of every live tensor, residuals in place, poolings in the lanes; single port."""
     skipped = pooled_at_lanes(network)
     written, others = 0.0, 0.0
+    # What a layer of one position reads is written byte by byte, in the order of its streams.
+    scattered = {
+        layer.source: len(layer.matrix.bands) for layer in network.layers if layer.positions == 1
+    }
     for node in network.nodes:
         size = math.prod(network.shapes[node.name])
         if node.name not in skipped and not isinstance(node, ConcatLayer):
-            written += size / word
+            written += size * scattered.get(node.name, 0) or size / word
         if isinstance(node, PoolLayer) and node.source not in skipped:
             others += math.prod(network.shapes[node.source]) / word
         if isinstance(node, MatrixLayer) and node.residual is not None:
@@ -87,6 +91,42 @@ def _feature(network: PackedNetwork, *, banks: int, reads: float, word: int = WO
         reads=reads + others,
         writes=written,
     )
+
+
+def _pooling(network: PackedNetwork, array: Array) -> list[Memory]:
+    """Rows of halves that wait in the lanes for the second row of a pooling's window."""
+    skipped = pooled_at_lanes(network)
+    found = [
+        node
+        for node in network.nodes
+        if isinstance(node, PoolLayer) and node.source in skipped and node.output_size[1] > 1
+    ]
+    if not found:
+        return []
+    passed = sum(math.prod(network.shapes[node.name]) * (node.kernel[0] - 1) for node in found)
+    return [
+        Memory(
+            name="pooling rows",
+            width=64,
+            words=max(node.output_size[1] for node in found),
+            count=math.ceil(array.rows / 8),
+            ports=2,
+            reads=passed / 8,
+            writes=passed / 8,
+        )
+    ]
+
+
+def _serializers(network: PackedNetwork, array: Array) -> tuple[int, float]:
+    """Flip-flops that make bit streams of bytes, and the energy of their clock in pJ.
+
+    A transposer for eight streams (docs/hardware/streams.md), a shift register for a single one.
+    """
+    if array.word_cycles == 1:
+        return 0, 0.0
+    cycles = sum(t.layer.positions * t.repeats for t in tiles(network, array)) * array.word_cycles
+    each, running = (72, 72) if array.alpha == 8 else (16 * array.alpha, 8 * array.alpha)
+    return each * array.columns, running * array.columns * cycles * CLOCK_EDGE_FJ * 1e-3
 
 
 def _halo(tile: Tile, array: Array) -> float:
@@ -126,14 +166,16 @@ def windows_way(network: PackedNetwork, array: Array, *, homes: int = 0) -> Way:
         words += distinct * plane / WORD * again
         reads += len(tile.streams) * layer.positions * tile.repeats
         banks = BANKS["bit-parallel" if parallel else "bit-serial"]
-        time = max(distinct * plane / WORD / banks, channels * plane) * again / tile.repeats
+        fetched = distinct * plane / WORD / banks * again / tile.repeats
+        fetched += _results(tile, network) / tile.repeats / WORD / banks
+        time = max(fetched, channels * plane * again / tile.repeats)
         stall += tile.repeats * max(0.0, time - layer.positions * array.word_cycles)
     count = array.columns * (array.alpha if parallel else 1)
     banks = BANKS["bit-parallel" if parallel else "bit-serial"]
     window = Memory(
         name="windows", width=8, words=deepest, count=count, ports=2, reads=reads, writes=fills
     )
-    flip_flops, clock_pj = _serializers(network, array, _entered_cycles(network, array))
+    flip_flops, clock_pj = _serializers(network, array)
     return Way(
         name=f"homes of {homes} columns" if homes else "windows",
         memories=[
@@ -220,10 +262,8 @@ def rows_way(
         rows = fetches(tile, network.shapes[layer.source][1:], word=word)
         words += sum(row[2] for row in rows) * tile.repeats
         sent += sum(row[2] * row[3].bit_count() for row in rows) * tile.repeats * 8 * word
-        other = 0.0
-        if tile.last and layer is not network.output:
-            other = tile.rows * layer.positions * (1 + (layer.residual is not None))
-        time = fetch_cycles(rows, banks, buses) + other / tile.repeats / word / banks
+        other = _results(tile, network) / tile.repeats / word / banks
+        time = fetch_cycles(rows, banks, buses) + other
         parts = splits[layer.name][0] if splits else 1
         passing = math.ceil(layer.positions / parts) * array.word_cycles
         stall += math.ceil(tile.repeats / parts) * max(0.0, time - passing)
@@ -251,8 +291,11 @@ def rows_way(
         late_tiles=late,
         latches=streams * 8 * held
         + 2 * array.rows * 8 * word
-        + _descriptor_latches(network, array),
-        muxes=streams * (8 * held - 1) + array.columns * buses * (banks - 1) * 8 * word,
+        + _descriptor_latches(network, array)
+        + longest * entry,
+        muxes=readers * streams * (8 * held - 1)
+        + longest * entry
+        + array.columns * buses * (banks - 1) * 8 * word,
         gates=streams * 16,
         luts=streams * 6 * math.ceil(held / 16) * 2
         + array.columns * buses * 8 * word * banks // 2
@@ -261,6 +304,13 @@ def rows_way(
         latch_reads=read,
         latch_writes=sent + feature.writes * 8 * word,
     )
+
+
+def _results(tile: Tile, network: PackedNetwork) -> int:
+    """Bytes that a band's last column tile writes, and the residual operand that it reads."""
+    if not tile.last or tile.layer is network.output:
+        return 0
+    return tile.rows * tile.layer.positions * (1 + (tile.layer.residual is not None))
 
 
 def _descriptor_bits(network: PackedNetwork, array: Array) -> int:
