@@ -42,14 +42,19 @@ from systopack.network.network import PackedNetwork
 from systopack.network.nodes import MatrixLayer
 from systopack.network.packaged import network_file
 from systopack.network.reference import quantize_images
-from systopack.packing.objective import MostNorm
 from systopack.packing.matrix import PackedBand, PackedMatrix
+from systopack.packing.objective import MostNorm
 from systopack.packing.pack import pack
 from systopack.records import Record, read_record, sha256_of_file
 
 ASIC = {"bit-serial": "compact-32x32", "bit-parallel": "parallel-32x32"}
 FPGA = "fpga-ecp5"
 SPLITS = (1, 2, 4)
+CHOSEN = {  # by plan
+    "pooled": "row words of 32, 8 banks",
+    "rows split": "row words of 32, 8 banks, rows split",
+}
+CLOCK_MHZ = 1000 / 1.5  # at which the array was measured
 IMAGES = 2
 ZOO = {
     "LeNet-5": ("lenet5-mnist-dense", "lenet5-mnist", "mnist"),
@@ -160,7 +165,10 @@ def study(network: PackedNetwork, array: Array, activity: Activity) -> dict[str,
         "array": asdict(array),
         "schedules": plans,
         "ways": {},
-        "array_alone": array_cost(network, array, plans["pooled"], activity),
+        "array_alone": {
+            plan: array_cost(network, array, plans[plan], activity)
+            for plan in ("pooled", "rows split")
+        },
         "features_bytes": {
             "one copy": feature_bytes(network, in_place=False, pooled=False),
             "residuals in place": feature_bytes(network, in_place=True, pooled=False),
@@ -181,6 +189,42 @@ def study(network: PackedNetwork, array: Array, activity: Activity) -> dict[str,
             "width": memory.width,
             "macros": macro(memory.width, memory.words, memory.ports)["macros"] * memory.count,
         }
+    return found
+
+
+def totals(name: str, entry: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """The whole accelerator on the chosen way, every part beside each other.
+
+    Lanes and control are those of today's accelerator, as measured; a network without a measurement
+    of its own takes ResNet-20's.
+    """
+    blocks = read_record(RECORDS / "asic_accelerator.json")["figures"]["blocks"]
+    lanes_um2 = sum(b["logic_um2"] for b in blocks if b["name"] in ("output lanes", "control"))
+    measured = read_record(RECORDS / "periphery.json")["figures"]
+    key = ("lenet5" if name == "LeNet-5" else "resnet20") + (
+        "-dense" if entry["array"]["alpha"] == 1 else ""
+    )
+    lanes_pj = sum(measured[key]["blocks_pj"][block] for block in ("output lanes", "control"))
+    found = {}
+    for plan, way in CHOSEN.items():
+        cycles = entry["schedules"][plan]["cycles"] + entry["ways"][way]["stall_cycles"]
+        one, shared = entry["ways"][way], entry["shared"]
+        leakage = one["leakage_mw"] + sum(part["leakage_mw"] for part in shared.values())
+        found[plan] = {
+            "cycles": cycles,
+            "um2_array": entry["array_alone"][plan]["um2"],
+            "um2_activations": one["um2_memories"] + one["um2_logic"],
+            **{f"um2_{part}": value["um2_memories"] for part, value in shared.items()},
+            "um2_lanes and control": lanes_um2,
+            "pj_array": entry["array_alone"][plan]["pj"],
+            "pj_activations": one["pj_memories"] + one["pj_logic"],
+            **{f"pj_{part}": value["pj_memories"] for part, value in shared.items()},
+            "pj_lanes and control": lanes_pj * cycles,
+            "leakage_pj": 1e3 * leakage * cycles / CLOCK_MHZ,
+        }
+        for unit in ("um2", "pj"):
+            parts = [value for key, value in found[plan].items() if key.startswith(f"{unit}_")]
+            found[plan][f"{unit}_total"] = sum(parts)
     return found
 
 
@@ -266,6 +310,7 @@ def main() -> None:
                 entry[cells] = study(
                     network, replace(NAMED_ARRAYS[array].array, alpha=alpha), activity
                 )
+            entry["totals"] = totals(name, entry["bit-serial"])
             figures["fpga"].setdefault(name, {})[kind] = fpga(network, alpha)
             if alpha > 1:
                 array = replace(NAMED_ARRAYS[ASIC["bit-serial"]].array, alpha=1)
@@ -277,6 +322,7 @@ def main() -> None:
             array = replace(NAMED_ARRAYS[ASIC["bit-serial"]].array, alpha=alpha)
             entry = figures["networks"].setdefault(name, {}).setdefault(kind, {})
             entry["bit-serial"] = study(network, array, full_activity(network))
+            entry["totals"] = totals(name, entry["bit-serial"])
             print(name, kind, flush=True)
     network = load(network_file(Path("zoo:resnet20-cifar10-fast")))
     array = NAMED_ARRAYS[ASIC["bit-serial"]].array

@@ -268,7 +268,9 @@ def rows_way(
         passing = math.ceil(layer.positions / parts) * array.word_cycles
         stall += math.ceil(tile.repeats / parts) * max(0.0, time - passing)
         read += len(tile.streams) * layer.positions * tile.repeats * 8
-        programmed, longest = programmed + len(rows), max(longest, len(rows))
+        if layer.positions > 1:  # a bit for each row of the layer; else all streams in turn
+            known = len(np.unique(layer.columns[:, :2], axis=0))
+            programmed, longest = programmed + math.ceil(known / 64), max(longest, known)
         if layer.positions > 1:
             reach = max(reach, int(np.ptp(layer.columns[:, 2])))
         if tail:
@@ -279,24 +281,21 @@ def rows_way(
     streams = array.columns * array.alpha
     held = word + reach if tail else 2 * word  # bytes of a stream
     feature = _feature(network, banks=banks, reads=words, word=word)
-    entry = _descriptor_bits(network, array) - 1
-    program = Memory(name="fetch program", width=entry, words=programmed, count=1, reads=programmed)
+    used = Memory(name="rows in use", width=64, words=programmed, count=1, reads=programmed)
     readers = max(high for high, _ in splits.values()) if splits else 1
     return Way(
         name=f"row words of {8 * word}{', tail' if tail else ''}, {banks} banks"
         + (", rows split" if splits else ""),
-        memories=[feature, program, *_pooling(network, array)],
+        memories=[feature, used, *_pooling(network, array)],
         ports=f"{banks} x {8 * word} bit read or write; {streams} x {held} bytes of latches",
         stall_cycles=round(stall),
         late_tiles=late,
         latches=streams * 8 * held
         + 2 * array.rows * 8 * word
         + _descriptor_latches(network, array)
-        + longest * entry,
-        muxes=readers * streams * (8 * held - 1)
-        + longest * entry
-        + array.columns * buses * (banks - 1) * 8 * word,
-        gates=streams * 16,
+        + longest,
+        muxes=readers * streams * (8 * held - 1) + array.columns * buses * (banks - 1) * 8 * word,
+        gates=streams * 3 * _descriptor_bits(network, array) + 4 * longest,
         luts=streams * 6 * math.ceil(held / 16) * 2
         + array.columns * buses * 8 * word * banks // 2
         + array.rows * 12,
