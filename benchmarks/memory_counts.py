@@ -1,8 +1,8 @@
 """What the memories of the accelerator must hold and deliver, counted; and what that costs.
 
-`memory_study.py` compares ways with it. Counts come from packed networks and the timing of the tiled
-accelerator; memories are priced by width, words and ports from `records/memory_table.json`, logic
-by cells of NanGate 45 nm. What is neither counted, cited nor measured stands in `Assumed`.
+`memory_study.py` compares ways with it. Counts come from packed networks and the timing of the
+tiled accelerator; memories are priced by width, words and ports from `records/memory_table.json`,
+logic by cells of NanGate 45 nm. What is neither counted, cited nor measured stands in `Assumed`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from systopack.records import read_record
 
 RECORDS = Path(__file__).parent / "records"
 WORD = 8  # bytes of a feature memory's word
-BLOCK = 128  # positions of a block: what the memory of partial sums holds
+BLOCK = 64  # positions of a block: what the memory of partial sums holds
 Fetch = tuple[int, int, float, int]  # channel, dy, words, array columns as a bit mask
 NODE_V = 1.1  # supply of the array's library, to which the memories are scaled
 LATCH_UM2, MUX_UM2, GATE_UM2, FLIP_FLOP_UM2 = 2.660, 1.862, 0.798, 4.522  # DLH, MUX2, NAND2, DFF
@@ -163,7 +163,9 @@ def cost(way: Way, assumed: Assumed) -> dict[str, float]:
         + GATE_UM2 * way.gates,
         "pj_memories": assumed.sram_pj
         * sum(p["read_pj"] * m.reads + p["write_pj"] * m.writes for m, p in priced),
-        "pj_logic": way.other_pj + bus * way.bus_words + 1e-3 * assumed.latch_fj * way.latch_writes,
+        "pj_logic": way.other_pj
+        + bus * way.bus_words
+        + 1e-3 * (assumed.latch_fj * way.latch_writes + assumed.read_fj * way.latch_reads),
         "leakage_mw": sum(p["leakage_mw"] * m.count for m, p in priced),
         "block_rams": sum(blocks),
         "lut4": sum(luts) + way.luts,
@@ -287,17 +289,25 @@ def feature_bytes(network: PackedNetwork, *, in_place: bool, pooled: bool) -> in
             reach = last[node.name] if isinstance(node, ConcatLayer) else index
             last[source] = max(last[source], reach)
     skipped = pooled_at_lanes(network) if pooled else set()
+    pools = {  # written while the layer before runs, in the place of its own tensor
+        node.source: node
+        for node in network.nodes
+        if isinstance(node, PoolLayer) and node.source in skipped
+    }
     living: list[tuple[int, int, int]] = []
     at: dict[str, int] = {}
     peak = 0
     for index, node in enumerate(network.nodes):
-        size = 0 if node.name in skipped else math.prod(network.shapes[node.name])
+        kept = pools.get(node.name, node)
+        size = math.prod(network.shapes[kept.name])
+        if node in pools.values():
+            continue
         residual = node.residual if isinstance(node, MatrixLayer) else None
         if (
             in_place
             and residual is not None
             and last[residual.source] == index
-            and network.shapes[residual.source] == network.shapes[node.name]
+            and network.shapes[residual.source] == network.shapes[kept.name]
             and len(np.unique(residual.channels)) == len(residual.channels)
             and residual.channels.min() >= 0
         ):
@@ -310,9 +320,9 @@ def feature_bytes(network: PackedNetwork, *, in_place: bool, pooled: bool) -> in
                 if low - start >= size:
                     break
                 start = max(start, high)
-        at[node.name] = start
-        if size and not isinstance(node, ConcatLayer):
-            living.append((start, start + size, last[node.name]))
+        at[kept.name] = start
+        if not isinstance(node, ConcatLayer):
+            living.append((start, start + size, last[kept.name]))
             peak = max(peak, start + size)
     return peak
 
@@ -384,7 +394,7 @@ def _interleaved(rows: int, columns: int, positions: int, timing: TiledTiming) -
     """Fewest word times where sums return through the array: `rows` x `columns` tiles."""
     best: int | None = None
     for together in range(1, rows + 1):
-        for block in {positions, *(b for b in (BLOCK, 256, 512) if b < positions)}:
+        for block in {positions, *(b for b in (BLOCK, 128, 256, 512) if b < positions)}:
             spent = 0
             for done in range(0, positions, block):
                 size = max(min(block, positions - done), timing.load_words)

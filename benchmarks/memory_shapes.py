@@ -68,11 +68,11 @@ class Shapes:
                 stride=steps,
                 shift=np.full(rows, _SHIFT, dtype=np.uint8),
             )
-        matrix = (
-            dense(weights)
-            if self._alpha == 1
-            else pack(weights, alpha=self._alpha, gamma=0.5, band_rows=32)
-        )
+        if self._alpha == 1 and not depthwise:
+            matrix = dense(weights)
+        else:  # of a depthwise layer a band lists only the columns of its own channels
+            gamma = 0.5 if self._alpha > 1 else 0
+            matrix = pack(weights, alpha=self._alpha, gamma=gamma, band_rows=32)
         self.nodes.append(
             MatrixLayer(
                 name=name,

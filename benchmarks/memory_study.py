@@ -27,7 +27,15 @@ from memory_counts import (
     macro,
     schedule,
 )
-from memory_ways import BANKS, banks_way, rows_way, shared_memories, taps_way, windows_way
+from memory_ways import (
+    BANKS,
+    banks_way,
+    rows_way,
+    shared_memories,
+    taps_way,
+    tile_visits,
+    windows_way,
+)
 
 from systopack.data.open import open_data
 from systopack.hardware.array import Array
@@ -103,7 +111,7 @@ def array_cost(
         + zero * pj.zero_input_pj
         + max(0.0, entered - active - zero) * pj.zero_weight_pj
         + plan["cycles"] * cells * pj.clock_pj
-        + plan["tiles"] * cells * pj.load_pj
+        + tile_visits(network, array) * cells * pj.load_pj
         + sum(s.hops for s in steps) * pj.hop_pj
     )
     return {"um2": cells * point.cell_area_um2, "pj": energy}
@@ -125,7 +133,7 @@ def all_ways(network: PackedNetwork, array: Array) -> list[Way]:
         rows_way(network, array, banks=banks),
         rows_way(network, array, banks=2 * banks),
         rows_way(network, array, banks=2 * banks, word=4),
-        rows_way(network, array, banks=2 * banks, tail=True),
+        rows_way(network, array, banks=2 * banks, word=4, tail=True),
         rows_way(
             network,
             array,
@@ -272,6 +280,9 @@ def sensitivity(network: PackedNetwork, array: Array) -> list[dict[str, Any]]:
 
 def blocks_of_positions(network: PackedNetwork, array: Array) -> list[dict[str, float]]:
     """What the length of a block does to partial sums and to the loading of weights."""
+    table = read_coefficients(RECORDS / "energy_coefficients_nangate45.json")
+    load_pj = table.for_array(array, gating="clock").coefficients.load_pj
+    cells = array.rows * array.columns
     found = []
     for block in (32, 64, 128, 256, 1024):
         memories = shared_memories(network, array, block=block)
@@ -285,7 +296,9 @@ def blocks_of_positions(network: PackedNetwork, array: Array) -> list[dict[str, 
                 "bytes": memories["partial sums"].bytes,
                 "um2": each["partial sums"]["um2_memories"],
                 "partial_sums_pj": each["partial sums"]["pj_memories"],
-                "loading_pj": each["weights"]["pj_memories"] + each["descriptors"]["pj_memories"],
+                "loading_pj": each["weights"]["pj_memories"]
+                + each["descriptors"]["pj_memories"]
+                + tile_visits(network, array, block=block) * cells * load_pj,
             }
         )
     return found
@@ -296,7 +309,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     options = parser.parse_args()
-    figures: dict[str, Any] = {"predicted": dict(PREDICTED), "networks": {}, "fpga": {}}
+    figures: dict[str, Any] = {"networks": {}, "fpga": {}}
     inputs = {}
     for name, (plain, packed, data) in ZOO.items():
         images = open_data(str(options.data / data)).test_images[:IMAGES]
@@ -334,6 +347,7 @@ def main() -> None:
         "packed": blocks_of_positions(network, array),
         "dense": blocks_of_positions(plain, replace(array, alpha=1)),
     }
+    figures["predicted"] = compared(figures["networks"])
     Record(
         kind="memory_study",
         figures=figures,
@@ -348,6 +362,33 @@ def main() -> None:
         seed=0,
         inputs=inputs,
     ).write(RECORDS / "memory_study.json")
+
+
+def compared(networks: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every prediction with what came out."""
+    plans = {
+        "no wait for sums": "lanes",
+        "rows and columns split": "split",
+        "features in place": "residuals in place",
+        "features in place and pooled": "and poolings in the lanes",
+        "row words": CHOSEN["pooled"],
+    }
+    found = []
+    for key, predicted in PREDICTED.items():
+        *what, unit = key.replace(" features", ", features").split(", ")
+        name, kind = what[0].removesuffix(" packed").removesuffix(" dense"), what[0].split()[-1]
+        entry = networks[name]["dense" if kind == "dense" else "packed"]["bit-serial"]
+        plan = plans.get(what[1], what[1])
+        if unit == "cycles":
+            value = entry["schedules"][plan]["cycles"]
+        elif unit == "KiB":
+            value = entry["features_bytes"][plan] / 1024
+        else:
+            way = entry["ways"][plan]
+            part = {"mm2": "um2", "uJ": "pj"}[unit]
+            value = (way[f"{part}_memories"] + way[f"{part}_logic"]) / 1e6
+        found.append({"what": key, "predicted": predicted, "computed": value})
+    return found
 
 
 def uncombined(network: PackedNetwork) -> PackedNetwork:

@@ -12,6 +12,7 @@ from memory_counts import (
     MUX_PIN_FF,
     NODE_V,
     WORD,
+    Fetch,
     Memory,
     Tile,
     Way,
@@ -30,6 +31,7 @@ from systopack.network.network import PackedNetwork
 from systopack.network.nodes import ConcatLayer, MatrixLayer, PoolLayer
 
 BANKS = {"bit-serial": 4, "bit-parallel": 32}  # of 64 bits, of the feature memory
+WINDOW_BLOCK = 256  # positions of a block with windows, which are filled again for each block
 BUSES = {"bit-serial": 1, "bit-parallel": 2}  # words into an array column in a cycle
 
 
@@ -133,9 +135,9 @@ def _halo(tile: Tile, array: Array) -> float:
     """How often a row is fetched again where positions come in blocks that a window overlaps."""
     layer = tile.layer
     several = max(len(band.groups) for band in layer.matrix.bands) > array.columns
-    if layer.positions <= BLOCK or not several:
+    if layer.positions <= WINDOW_BLOCK or not several:
         return 1.0
-    rows = max(1, BLOCK // layer.output_size[1]) * layer.stride[0]
+    rows = max(1, WINDOW_BLOCK // layer.output_size[1]) * layer.stride[0]
     reach = int(np.ptp(layer.columns[:, 1]))
     return (rows + reach) / rows
 
@@ -263,7 +265,10 @@ def rows_way(
         words += sum(row[2] for row in rows) * tile.repeats
         sent += sum(row[2] * row[3].bit_count() for row in rows) * tile.repeats * 8 * word
         other = _results(tile, network) / tile.repeats / word / banks
-        time = fetch_cycles(rows, banks, buses) + other
+        # How much longer a greedy list takes than the fullest bank or array column must.
+        alone: list[Fetch] = [(channel, dy, 1.0, mask) for channel, dy, _, mask in rows]
+        slower = list_schedule(rows, banks) / max(1.0, fetch_cycles(alone, banks, 1))
+        time = fetch_cycles(rows, banks, buses) * slower + other
         parts = splits[layer.name][0] if splits else 1
         passing = math.ceil(layer.positions / parts) * array.word_cycles
         stall += math.ceil(tile.repeats / parts) * max(0.0, time - passing)
@@ -273,11 +278,10 @@ def rows_way(
             programmed, longest = programmed + math.ceil(known / 64), max(longest, known)
         if layer.positions > 1:
             reach = max(reach, int(np.ptp(layer.columns[:, 2])))
-        if tail:
-            each = (
-                list_schedule([r for r in rows if r[0] % word == p], banks) for p in range(word)
-            )
-            late += max(each) > array.word_cycles // layer.stride[1]
+        # With one word and a tail the rows of each phase have a position's time, else all a word's.
+        phases = [[r for r in rows if r[0] % word == p] for p in range(word)] if tail else [rows]
+        slots = array.word_cycles * (1 if tail else word) * buses // (layer.stride[1] * parts)
+        late += any(list_schedule(phase, banks) > slots for phase in phases)
     streams = array.columns * array.alpha
     held = word + reach if tail else 2 * word  # bytes of a stream
     feature = _feature(network, banks=banks, reads=words, word=word)
@@ -323,22 +327,32 @@ def _descriptor_latches(network: PackedNetwork, array: Array) -> int:
     return array.columns * array.alpha * _descriptor_bits(network, array)
 
 
+def tile_visits(network: PackedNetwork, array: Array, *, block: int = BLOCK) -> int:
+    """How often a tile is loaded: for every block of positions whose sums wait for other tiles."""
+    visits = 0
+    for layer in network.layers:
+        for band in layer.matrix.bands:
+            columns = max(1, math.ceil(len(band.groups) / array.columns))
+            blocks = math.ceil(layer.positions / block) if columns > 1 else 1
+            visits += math.ceil(band.rows / array.rows) * columns * blocks
+    return visits
+
+
 def shared_memories(
     network: PackedNetwork, array: Array, *, block: int = BLOCK
 ) -> dict[str, Memory]:
     """Weights and descriptors as wide as they are loaded, partial sums of a block of positions."""
-    visits, all_tiles, sums = 0, 0, 0.0
+    all_tiles, sums = 0, 0.0
     for layer in network.layers:
         for band in layer.matrix.bands:
             rows = math.ceil(band.rows / array.rows)
             columns = max(1, math.ceil(len(band.groups) / array.columns))
-            blocks = math.ceil(layer.positions / block) if columns > 1 else 1
             all_tiles += rows * columns
-            visits += rows * columns * blocks
             sums += (columns - 1) * band.rows * layer.positions
     width = array.load_columns * array.rows * weight_bits(array)
     streams = array.load_columns * array.alpha * _descriptor_bits(network, array)
-    loads, all_words = visits * array.load_cycles, all_tiles * array.load_cycles
+    loads = tile_visits(network, array, block=block) * array.load_cycles
+    all_words = all_tiles * array.load_cycles
     lanes = array.rows // min(array.rows, array.word_cycles)
     return {
         "weights": Memory(name="weights", width=width, words=all_words, count=1, reads=loads),
