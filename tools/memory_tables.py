@@ -100,7 +100,7 @@ def schedules(figures: Figures, cells: str) -> list[str]:
 def ways(figures: Figures) -> list[str]:
     """Every way for the packed ResNet-20 on the ASIC's array."""
     entry = figures["networks"]["ResNet-20"]["packed"]["bit-serial"]
-    fpga = figures["fpga"]["ResNet-20"]["packed"]
+    fpga = figures["fpga"]["ResNet-20 packed, bit-serial 32x16"]
     cycles = entry["schedules"]["pooled"]["cycles"]
     rows = []
     for name, way in entry["ways"].items():
@@ -196,15 +196,16 @@ def blocks(figures: Figures) -> list[str]:
 def fpga(figures: Figures) -> list[str]:
     """Block RAMs and LUT4 of all memories on the ECP5's array."""
     rows = []
-    for name, kinds in figures["fpga"].items():
-        for kind, found in kinds.items():
-            row = [f"{name} {kind}"]
-            for way in ("banks", "windows", "taps", "homes of 2 columns", _CHOSEN):
-                row.append(f"{found[way]['block_rams']}, {found[way]['lut4']:,}")
-            rest = sum(found[part]["block_rams"] for part in _SHARED)
-            row += [str(found[part]["block_rams"]) for part in _SHARED]
-            rows.append([*row, str(rest + found[_CHOSEN]["block_rams"])])
-    header = ["block RAM, LUT4", "banks", "windows", "taps", "homes of 2", "row words of 32"]
+    for name, found in figures["fpga"].items():
+        last = next(key for key in found if key.startswith("row words of 32"))
+        row = [name, f"{found['cycles']:,}"]
+        for way in ("banks", "windows", "taps", "homes of 2 columns", last):
+            row.append(f"{found[way]['block_rams']}, {found[way]['lut4']:,}")
+        rest = sum(found[part]["block_rams"] for part in _SHARED)
+        row += [str(found[part]["block_rams"]) for part in _SHARED]
+        rows.append([*row, str(rest + found[last]["block_rams"])])
+    header = ["block RAM, LUT4", "cycles", "banks", "windows", "taps", "homes of 2"]
+    header.append("row words of 32")
     return pages.table([*header, *_SHARED, "all block RAM, row words"], rows)
 
 
