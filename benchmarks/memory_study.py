@@ -194,7 +194,11 @@ def study(network: PackedNetwork, array: Array, activity: Activity) -> dict[str,
             "ports": way.ports,
             "stall_cycles": way.stall_cycles,
             "late_tiles": way.late_tiles,
-            "memories": [asdict(memory) | {"bytes": memory.bytes} for memory in way.memories],
+            "memories": [
+                f"{m.name}: {m.count} x {m.words} x {m.width} bit, {m.ports} ports, "
+                f"{m.reads:.0f} reads, {m.writes:.0f} writes"
+                for m in way.memories
+            ],
         }
     for name, memory in shared_memories(network, array).items():
         alone = Way(name=name, memories=[memory], ports="")
@@ -278,9 +282,14 @@ def sensitivity(network: PackedNetwork, array: Array) -> list[dict[str, Any]]:
     for item in fields(Assumed):
         for factor in (0.5, 2.0):
             changed = replace(Assumed(), **{item.name: factor * getattr(Assumed(), item.name)})
-            each = {way.name: cost(way, changed) for way in ways}
+            each = {way.name: brief(cost(way, changed)) for way in ways}
             found.append({"assumption": item.name, "factor": factor, "ways": each})
     return found
+
+
+def brief(priced: Mapping[str, float]) -> dict[str, float]:
+    """Area and energy, memories and logic."""
+    return {key: value for key, value in priced.items() if key.startswith(("um2_", "pj_"))}
 
 
 def blocks_of_positions(network: PackedNetwork, array: Array) -> list[dict[str, float]]:
@@ -404,18 +413,15 @@ def uncombined(network: PackedNetwork) -> PackedNetwork:
     nodes = []
     for node in network.nodes:
         if isinstance(node, MatrixLayer):
-            bands = []
+            bands: list[PackedBand] = []
             for band in node.matrix.bands:
                 row, column, value = band.columns_of_cells()
                 used, place = np.unique(column, return_inverse=True)
                 values = np.zeros((band.rows, len(used)), dtype=band.values.dtype)
                 values[row, place] = value
                 groups = tuple((int(one),) for one in used)
-                bands.append(
-                    PackedBand(
-                        groups=groups, values=values, channels=np.zeros(values.shape, np.uint8)
-                    )
-                )
+                none = np.zeros(values.shape, np.uint8)
+                bands.append(PackedBand(groups=groups, values=values, channels=none))
             matrix = PackedMatrix(columns=node.matrix.columns, bands=tuple(bands))
             nodes.append(replace(node, matrix=matrix))
         else:

@@ -101,6 +101,7 @@ def test_console_examples(text, tmp_path):
         "accuracy_tables.py",
         "fpga_table.py",
         "silicon_tables.py",
+        "memory_tables.py",
     ],
 )
 def test_the_tables_show_the_records(tool):
