@@ -1,7 +1,7 @@
 """Shift networks on CIFAR-10, all of it by this project: dense, packed, quantized, tested.
 
-    python benchmarks/accuracy_shift.py resnet20-shift --data ../shared/data/cifar10 --out runs
-    python benchmarks/accuracy_shift.py vgg16-shift --data ../shared/data/cifar10 --out runs
+    python benchmarks/accuracy_shift.py resnet20-shift --data ../shared/data --out runs
+    python benchmarks/accuracy_shift.py vgg16-shift --data ../shared/data --out runs
 
 Needs no network access; a checkpoint after every epoch, and the same command resumes. On a GPU
 with bf16 a full run is made for one hour. Shorter runs: `--epochs` of the dense network and
@@ -11,18 +11,15 @@ OUT/NAME-seedS.{safetensors,spk,json}, and the same of the dense network as NAME
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
-from accuracy_resnet20 import Printer, eight_bit, figures, right_answers
+from _bench import SIZE, arguments
+from _training import eight_bit, ready, right_answers, tested, with_suffix, write_network
 
 from systopack.data.open import open_data
-from systopack.records import Record, sha256_of_file
+from systopack.network.group_order import order_groups
 from systopack.training.devices import DeviceOptions
-from systopack.training.model import TrainedModel, load_model
 from systopack.training.run import combine, train
 from systopack.training.settings import PRESETS, CombineSettings, TrainSettings
 
@@ -68,79 +65,47 @@ def packed_within(plan: Plan, *, seed: int) -> CombineSettings:
 
 
 def main() -> None:
-    """Train, pack, quantize, test; write the record."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Train, pack, quantize, test; write the records."""
+    parser = arguments(__doc__, data=True, out=True)
     parser.add_argument("network", choices=sorted(PLANS))
-    parser.add_argument("--data", default="../shared/data/cifar10")
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, help="of the dense network")
     parser.add_argument("--combine-epochs", type=int, help="of packing")
-    parser.add_argument("--precision", default="bf16-mixed")
-    parser.add_argument("--out", type=Path, default=Path("runs"))
     options = parser.parse_args()
-    full = PLANS[options.network]
+    full, seed = PLANS[options.network], options.seed
     asked = {"epochs": options.epochs, "combine_epochs": options.combine_epochs}
     plan = replace(full, **{name: value for name, value in asked.items() if value is not None})
-    data = open_data(options.data)
-    devices = DeviceOptions(precision=options.precision)
+    data = open_data(str(options.data / "cifar10"))
+    common = {"fraction": 1.0, "devices": DeviceOptions(precision=options.precision)}
     options.out.mkdir(parents=True, exist_ok=True)
-    stem = f"{options.network}-seed{options.seed}"
-    dense_file = options.out / f"{stem}-dense.safetensors"
-    packed_file = options.out / f"{stem}.safetensors"
-    settings = TrainSettings(epochs=plan.epochs, seed=options.seed, held_out=0)
-    dense = _ready(dense_file) or train(
-        options.network,
-        data,
-        settings=settings,
-        fraction=1.0,
-        out=dense_file,
-        resume=True,
-        devices=devices,
-        observer=Printer(),
-    )
-    packing = packed_within(plan, seed=options.seed)
-    packed = _ready(packed_file) or combine(
-        dense,
-        data,
-        settings=packing,
-        fraction=1.0,
-        out=packed_file,
-        resume=True,
-        devices=devices,
-        observer=Printer(),
-    )
-    reference = right_answers(dense, data)
-    configuration = {
-        "network": options.network,
-        "full_run": plan == full,
-        "precision": options.precision,
-        "data_sha256": data.sha256,
-        "dense": settings.model_dump(),
-        "packed": packing.model_dump(),
-    }
-    for suffix, kind, model in (("-dense", "dense-shift", dense), ("", "accuracy-shift", packed)):
-        name = options.network + suffix
-        network = eight_bit(model, data, fraction=1.0, seed=options.seed, name=name)
-        file = options.out / f"{stem}{suffix}.spk"
-        network.save(file)
-        measured: dict[str, Any] = {
-            "history": list(model.history),
-            **figures(network, model, data, reference=reference),
-        }
-        trained = file.with_suffix(".safetensors")
-        Record(
+    stem = options.out / f"{options.network}-seed{seed}"
+    dense_stem = with_suffix(stem, "-dense")
+    settings = TrainSettings(epochs=plan.epochs, seed=seed, held_out=0)
+    packing = packed_within(plan, seed=seed)
+    dense_file, packed_file = (with_suffix(of, ".safetensors") for of in (dense_stem, stem))
+    dense = ready(dense_file, train, options.network, data, settings=settings, **common)
+    packed = ready(packed_file, combine, dense, data, settings=packing, **common)
+    right = right_answers(dense, data)
+    for kind, file, model in (
+        ("dense-shift", dense_stem, dense),
+        ("accuracy-shift", stem, packed),
+    ):
+        name = options.network + ("" if model is packed else "-dense")
+        network = order_groups(eight_bit(model, data, name=name, seed=seed), columns=SIZE)
+        write_network(
+            network,
+            file,
+            {"history": list(model.history), **tested(network, model, data, dense=right)},
             kind=kind,
-            figures=measured,
-            configuration=configuration,
-            seed=options.seed,
-            outputs={path.name: sha256_of_file(path) for path in (trained, file)},
-        ).write(file.with_suffix(".json"))
-        print({n: value for n, value in measured.items() if n not in ("history", "groups")})
-
-
-def _ready(file: Path) -> TrainedModel | None:
-    """The model, where an earlier call has finished it."""
-    return load_model(file) if file.exists() else None
+            configuration={
+                "network": options.network,
+                "full_run": plan == full,
+                "precision": options.precision,
+                "data_sha256": data.sha256,
+                "dense": settings.model_dump(),
+                "packed": packing.model_dump(),
+            },
+            seed=seed,
+        )
 
 
 if __name__ == "__main__":

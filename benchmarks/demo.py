@@ -8,31 +8,29 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-from systopack.records import Record, read_record
+from _bench import save, timed
 
-RECORD = Path(__file__).parent / "records" / "demo.json"
+from systopack.records import read_record
 
 
 def main() -> None:
     """Run it, read its record back, and write this one."""
     folder = Path(tempfile.mkdtemp(prefix="systopack-demo-"))
-    started = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "systopack", "demo", "--out", str(folder)], check=True)
-    seconds = time.perf_counter() - started
+    command = [sys.executable, "-m", "systopack", "demo", "--out", str(folder)]
+    _, seconds = timed(subprocess.run, command, check=True)
     record = read_record(folder / "demo.json")
-    Record(
-        kind="demo",
-        figures={
+    save(
+        "demo",
+        {
             **record["figures"],
             "wall_clock_s": round(seconds, 1),
             "report_bytes": (folder / "report.html").stat().st_size,
         },
         configuration={**record["configuration"], "threads": record["machine"]["threads"]},
         seed=record["seed"],
-    ).write(RECORD)
+    )
 
 
 if __name__ == "__main__":

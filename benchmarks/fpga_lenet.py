@@ -6,12 +6,13 @@ Takes `zoo:lenet5-mnist` and `zoo:lenet5-mnist-dense`, deals their column groups
 builds the tiled accelerator for each array given: yosys, nextpnr, ecppack. What does not fit is
 noted with the resource it lacks. The netlist of the fastest one runs `--images` test images, which
 must equal the integer reference. Runs of the tools are cached, so that a second call is short.
-Writes benchmarks/records/fpga_lenet.json; `tools/fpga_table.py` puts it into docs/fpga.md.
+Writes the record fpga_lenet.json; `tools/tables.py` puts it into docs/fpga.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,16 +25,15 @@ from systopack.network.group_order import fit_groups
 from systopack.network.network import PackedNetwork
 from systopack.network.packaged import FOLDER
 from systopack.network.reference import quantize_images
-from systopack.records import Record, sha256_of_file
+from systopack.records import STORE, Record, sha256_of_file
 from systopack.synthesis.fpga.design import FpgaDesign, tiled_design
 from systopack.synthesis.fpga.devices import DEFAULT_DEVICE, device_named
 from systopack.synthesis.fpga.ecp5 import implement_ecp5, synthesize_ecp5
 from systopack.synthesis.fpga.nextpnr import nextpnr_version
-from systopack.synthesis.fpga.simulate import simulate_netlist
 from systopack.synthesis.fpga.xilinx import FAMILIES, count_xilinx
 from systopack.synthesis.yosys import yosys_version
 
-RECORD = Path(__file__).parent / "records" / "fpga_lenet.json"
+RECORD = STORE / "fpga_lenet.json"
 NETWORKS = {"packed": ("lenet5-mnist", 8), "dense": ("lenet5-mnist-dense", 1)}
 Figures = dict[str, Any]
 
@@ -107,6 +107,9 @@ def main() -> None:
         program = designs[best].program
         assert program is not None
         images = open_data(options.data).test_images[: options.images]
+        sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+        from tests.synthesis.fpga.netlist_run import simulate_netlist
+
         run = simulate_netlist(
             designs[best],
             synthesize_ecp5(designs[best]),

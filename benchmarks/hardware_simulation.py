@@ -9,16 +9,20 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
+from _bench import save, timed
 
 from systopack.hardware.array import Array
-from systopack.records import Record
-from systopack.verify.array_bench import ArrayTile, array_bench, start_times, stimulus, sums_at
-from systopack.verify.verilator import find_tools
+from systopack.verification.array_bench import (
+    ArrayTile,
+    array_bench,
+    start_times,
+    stimulus,
+    sums_at,
+)
+from systopack.verification.verilator import find_tools
 
-OUT = Path(__file__).parent / "records" / "hardware_simulation.json"
 TILES, POSITIONS, REPEATS = 20, 200, 9
 
 
@@ -28,9 +32,7 @@ def main() -> None:
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as cache:
         os.environ["XDG_CACHE_HOME"] = cache
-        started = time.perf_counter()
-        bench = array_bench(array)
-        build_s = time.perf_counter() - started
+        bench, build_s = timed(array_bench, array)
     tiles = [
         ArrayTile(
             weights=rng.integers(-128, 128, (array.rows, array.columns)),
@@ -67,10 +69,7 @@ def main() -> None:
         "load_average": os.getloadavg()[0],
         "verilator": find_tools().version,
     }
-    Record(kind="hardware_simulation", figures=figures, configuration={"array": array.label}).write(
-        OUT
-    )
-    print(figures)
+    save("hardware_simulation", figures, configuration={"array": array.label}, seed=None)
 
 
 if __name__ == "__main__":

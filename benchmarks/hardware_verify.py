@@ -10,15 +10,14 @@ case that is named is measured anew, the others stay in the record as they are.
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import tempfile
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from _bench import arguments, kept_cases, save, timed
 
 from systopack.data.open import open_data
 from systopack.hardware.array import Array
@@ -27,10 +26,8 @@ from systopack.hardware.tiled import count_tiled
 from systopack.network.file import load
 from systopack.network.packaged import network_file
 from systopack.network.reference import quantize_images
-from systopack.records import Record, sha256_of_file
-from systopack.verify.verify import Organisation, verify
-
-OUT = Path(__file__).parent / "records" / "hardware_verify.json"
+from systopack.records import sha256_of_file
+from systopack.verification.verify import Organisation, verify
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,46 +43,37 @@ class Case:
 
 
 ONE_WEIGHT = {"input_fanout": 32, "weight_buffers": 1, "sub_banks": 2}
-COMPACT = {"compact": True, "cells_per_stage": 8, "cells_per_accumulator": 2, **ONE_WEIGHT}
+COMPACT = {"cell": "bit-serial-compact", "cells_per_stage": 8, **ONE_WEIGHT}
 
 
+NETWORKS = {  # data and alpha
+    "lenet5-mnist": ("mnist", 8),
+    "lenet5-mnist-dense": ("mnist", 1),
+    "resnet20-cifar10": ("cifar10", 8),
+    "resnet20-cifar10-fast": ("cifar10", 8),
+    "resnet20-cifar10-dense": ("cifar10", 1),
+}
 CASES = {
-    "lenet5-tiled": Case(network="lenet5-mnist", organisation="tiled", data="mnist", images=100),
-    "lenet5-dense-tiled": Case(
-        network="lenet5-mnist-dense", organisation="tiled", data="mnist", images=100, alpha=1
-    ),
-    "lenet5-pipelined": Case(
-        network="lenet5-mnist", organisation="pipelined", data="mnist", images=100
-    ),
-    "resnet20-tiled": Case(
-        network="resnet20-cifar10", organisation="tiled", data="cifar10", images=2
-    ),
-    "resnet20-pipelined": Case(
-        network="resnet20-cifar10", organisation="pipelined", data="cifar10", images=2
-    ),
-    **{
-        f"{name}-one-weight": Case(
-            network=network,
-            organisation="tiled",
-            data=data,
-            images=images,
-            alpha=alpha,
-            options=ONE_WEIGHT,
-        )
-        for name, network, data, images, alpha in (
-            ("lenet5", "lenet5-mnist", "mnist", 10, 8),
-            ("lenet5-dense", "lenet5-mnist-dense", "mnist", 10, 1),
-            ("resnet20", "resnet20-cifar10-fast", "cifar10", 1, 8),
-            ("resnet20-dense", "resnet20-cifar10-dense", "cifar10", 1, 1),
-        )
-    },
-    "resnet20-compact": Case(
-        network="resnet20-cifar10-fast",
-        organisation="tiled",
-        data="cifar10",
-        images=1,
-        options=COMPACT,
-    ),
+    name: Case(
+        network=network,
+        organisation=organisation,
+        data=NETWORKS[network][0],
+        images=images,
+        alpha=NETWORKS[network][1],
+        options=options,
+    )
+    for name, network, organisation, images, options in (
+        ("lenet5-tiled", "lenet5-mnist", "tiled", 100, {}),
+        ("lenet5-dense-tiled", "lenet5-mnist-dense", "tiled", 100, {}),
+        ("lenet5-pipelined", "lenet5-mnist", "pipelined", 100, {}),
+        ("resnet20-tiled", "resnet20-cifar10", "tiled", 2, {}),
+        ("resnet20-pipelined", "resnet20-cifar10", "pipelined", 2, {}),
+        ("lenet5-one-weight", "lenet5-mnist", "tiled", 10, ONE_WEIGHT),
+        ("lenet5-dense-one-weight", "lenet5-mnist-dense", "tiled", 10, ONE_WEIGHT),
+        ("resnet20-one-weight", "resnet20-cifar10-fast", "tiled", 1, ONE_WEIGHT),
+        ("resnet20-dense-one-weight", "resnet20-cifar10-dense", "tiled", 1, ONE_WEIGHT),
+        ("resnet20-compact", "resnet20-cifar10-fast", "tiled", 1, COMPACT),
+    )
 }
 
 
@@ -98,9 +86,7 @@ def measure(case: Case, data: Path) -> dict[str, Any]:
     images = quantize_images(network, pixels)
     with tempfile.TemporaryDirectory() as cache:
         os.environ["XDG_CACHE_HOME"] = cache
-        started = time.perf_counter()
-        found = verify(network, images, array=array, organisation=case.organisation)
-        seconds = time.perf_counter() - started
+        found, seconds = timed(verify, network, images, array=array, organisation=case.organisation)
     if not found.passed:
         raise SystemExit(f"{case.network}, {case.organisation}: {found.difference}")
     model = (
@@ -126,20 +112,19 @@ def measure(case: Case, data: Path) -> dict[str, Any]:
 
 def main() -> None:
     """Measure the cases and write the record."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__, data=True)
     parser.add_argument("cases", nargs="*", choices=[*CASES, []], default=[])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     options = parser.parse_args()
-    kept = json.loads(OUT.read_text())["figures"] if OUT.exists() else {}
-    figures = {name: kept[name] for name in CASES if name in kept}
-    for name in options.cases or CASES:
+    figures = kept_cases("hardware_verify")
+    asked = list(options.cases or CASES)
+    for name in asked:
         figures[name] = measure(CASES[name], options.data)
-        print(name, figures[name], flush=True)
-        Record(
-            kind="hardware_verify",
-            figures={case: figures[case] for case in CASES if case in figures},
-            configuration={"measured_now": list(options.cases or CASES)},
-        ).write(OUT)
+        save(
+            "hardware_verify",
+            {case: figures[case] for case in CASES if case in figures},
+            configuration={"measured_now": asked},
+            seed=None,
+        )
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ python benchmarks/kill_resume.py --kills 20
 
 from __future__ import annotations
 
-import argparse
 import random
 import signal
 import subprocess
@@ -14,10 +13,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from systopack.records import Record, sha256_of_file
+from _bench import arguments, save
+
+from systopack.records import sha256_of_file
 from systopack.training.checkpoint import checkpoint_path
 
-RECORD = Path(__file__).parent / "records" / "kill_resume.json"
 _COMBINE = (
     *("--fraction", "0.05", "--batch-size", "64", "--rho", "0.3", "--beta", "0.5"),
     *("--epochs-per-iteration", "3", "--fine-tune-epochs", "8", "--accelerator", "cpu"),
@@ -41,7 +41,7 @@ def combine(folder: Path, out: Path, *, resume: bool) -> subprocess.Popen[bytes]
 
 def main() -> None:
     """Kill, resume, compare, and write the record."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__)
     parser.add_argument("--kills", type=int, default=20)
     kills = parser.parse_args().kills
     folder = Path(tempfile.mkdtemp(prefix="systopack-kill-"))
@@ -76,9 +76,7 @@ def main() -> None:
         identical += sha256_of_file(out) == expected
         print(f"{killed}: killed after {moment_s:.1f} s, {identical} identical", flush=True)
     figures = {"kills": kills, "identical": identical, "unbroken_run_s": round(duration_s, 1)}
-    Record(kind="kill_resume", figures=figures, configuration={"options": _COMBINE}, seed=0).write(
-        RECORD
-    )
+    save("kill_resume", figures, configuration={"options": _COMBINE})
     if identical != kills:
         raise SystemExit(f"{kills - identical} resumed runs ended with other weights")
 

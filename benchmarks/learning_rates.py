@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from _bench import save
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -20,7 +21,6 @@ from systopack.data.open import open_data
 from systopack.errors import TrainingError
 from systopack.frontend.capture import capture
 from systopack.nn import zoo
-from systopack.records import Record
 from systopack.training.devices import DeviceOptions
 from systopack.training.events import EpochResult, SilentObserver
 from systopack.training.model import TrainedModel
@@ -157,12 +157,8 @@ def main() -> None:
         figures[name] = found
         for key, entry in found.items():
             print(name, key, entry, flush=True)
-    Record(
-        kind="learning_rates",
-        figures=figures,
-        configuration={"data": "sample", "images": IMAGES, "fine_tune_epochs": EPOCHS},
-        seed=0,
-    ).write(Path(__file__).parent / "records" / "learning_rates.json")
+    configuration = {"data": "sample", "images": IMAGES, "fine_tune_epochs": EPOCHS}
+    save("learning_rates", figures, configuration=configuration)
 
 
 if __name__ == "__main__":

@@ -10,17 +10,15 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from _bench import save
 
 from systopack.frontend.capture import capture
 from systopack.nn import zoo
 from systopack.nn.masks import Masks
-from systopack.records import Record
 
-RECORD = Path(__file__).parent / "records" / "masked_step.json"
 _STEPS = 120
 _BATCH = 128
 
@@ -68,13 +66,8 @@ def main() -> None:
             "masked_step_ms": round(1000 * masked_s, 3),
             "ratio": round(masked_s / dense_s, 4),
         }
-    print(figures)
-    Record(
-        kind="masked_step",
-        figures=figures,
-        configuration={"batch_size": _BATCH, "steps": _STEPS, "threads": torch.get_num_threads()},
-        seed=0,
-    ).write(RECORD)
+    configuration = {"batch_size": _BATCH, "steps": _STEPS, "threads": torch.get_num_threads()}
+    save("masked_step", figures, configuration=configuration)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What the memories of the accelerator must hold and deliver, counted; and what that costs.
 
 `memory_study.py` compares ways with it. Counts come from packed networks and the timing of the
-tiled accelerator; memories are priced by width, words and ports from `records/memory_table.json`,
+tiled accelerator; memories are priced by width, words and ports from the record `memory_table`,
 logic by cells of NanGate 45 nm. What is neither counted, cited nor measured stands in `Assumed`.
 """
 
@@ -11,7 +11,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,9 +23,8 @@ from systopack.hardware.tiled import count_tiled
 from systopack.hardware.timing import TiledTiming
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import ConcatLayer, MatrixLayer, PoolLayer, sources_of
-from systopack.records import read_record
+from systopack.records import STORE, read_record
 
-RECORDS = Path(__file__).parent / "records"
 WORD = 8  # bytes of a feature memory's word
 BLOCK = 64  # positions of a block: what the memory of partial sums holds
 Fetch = tuple[int, int, float, int]  # channel, dy, words, array columns as a bit mask
@@ -109,7 +107,7 @@ class Tile:
 
 @cache
 def _points(width: int, ports: int) -> list[dict[str, float]]:
-    points = read_record(RECORDS / "memory_table.json")["figures"]["points"]
+    points = read_record(STORE / "memory_table.json")["figures"]["points"]
     return [p for p in points if p["width_bits"] == width and p["ports"] == ports]
 
 

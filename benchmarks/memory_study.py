@@ -2,7 +2,7 @@
 
     python benchmarks/memory_study.py [--data ../shared/data]
 
-The ways are those of docs/hardware/memory.md, which `tools/memory_tables.py` fills from the record.
+The ways are those of docs/hardware/memory.md, which `tools/tables.py` fills from the record.
 Design points are named arrays, fixed before anything was computed; `PREDICTED` was written then.
 """
 
@@ -19,7 +19,6 @@ import memory_shapes
 import numpy as np
 from memory_counts import (
     BLOCK,
-    RECORDS,
     Assumed,
     Way,
     cost,
@@ -53,7 +52,7 @@ from systopack.network.reference import quantize_images
 from systopack.packing.matrix import PackedBand, PackedMatrix
 from systopack.packing.objective import MostNorm
 from systopack.packing.pack import pack
-from systopack.records import Record, read_record, sha256_of_file
+from systopack.records import STORE, Record, read_record, sha256_of_file
 
 ASIC = {"bit-serial": "compact-32x32", "bit-parallel": "parallel-32x32"}
 FPGA = "fpga-ecp5"
@@ -102,11 +101,11 @@ def array_cost(
     cells = array.rows * array.columns
     entered = plan["entered_words"] * cells
     if array.cell == "bit-parallel":
-        cells_record = read_record(RECORDS / "asic_cells.json")["figures"]
+        cells_record = read_record(STORE / "asic_cells.json")["figures"]
         name = f"bit-parallel 8x8 alpha {array.alpha}, 1 columns per register, 1 per accumulator"
         found = cells_record[f"{name}, 2 weights"]
         return {"um2": cells * found["cell_area_um2"], "pj": entered * found["word_fj"] * 1e-3}
-    table = read_coefficients(RECORDS / "energy_coefficients_nangate45.json")
+    table = read_coefficients(STORE / "energy_coefficients_nangate45.json")
     point = table.for_array(array, gating="clock")
     pj = point.coefficients
     steps = tiled_events(network, array=array, activity=activity).steps
@@ -215,9 +214,9 @@ def totals(name: str, entry: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     Lanes and control are those of today's accelerator, as measured; a network without a measurement
     of its own takes ResNet-20's.
     """
-    blocks = read_record(RECORDS / "asic_accelerator.json")["figures"]["blocks"]
+    blocks = read_record(STORE / "asic_accelerator.json")["figures"]["blocks"]
     lanes_um2 = sum(b["logic_um2"] for b in blocks if b["name"] in ("output lanes", "control"))
-    measured = read_record(RECORDS / "periphery.json")["figures"]
+    measured = read_record(STORE / "periphery.json")["figures"]
     key = ("lenet5" if name == "LeNet-5" else "resnet20") + (
         "-dense" if entry["array"]["alpha"] == 1 else ""
     )
@@ -294,7 +293,7 @@ def brief(priced: Mapping[str, float]) -> dict[str, float]:
 
 def blocks_of_positions(network: PackedNetwork, array: Array) -> list[dict[str, float]]:
     """What the length of a block does to partial sums and to the loading of weights."""
-    table = read_coefficients(RECORDS / "energy_coefficients_nangate45.json")
+    table = read_coefficients(STORE / "energy_coefficients_nangate45.json")
     load_pj = table.for_array(array, gating="clock").coefficients.load_pj
     cells = array.rows * array.columns
     found = []
@@ -378,7 +377,7 @@ def main() -> None:
         },
         seed=0,
         inputs=inputs,
-    ).write(RECORDS / "memory_study.json")
+    ).write(STORE / "memory_study.json")
 
 
 def compared(networks: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from systopack.hardware.energy.technology import load_technology
-from systopack.records import Record
+from systopack.records import STORE, Record
 
-RECORD = Path(__file__).parent / "records" / "memory_table.json"
 CAPACITIES = tuple(256 << i for i in range(10))
 WIDTHS = (8, 16, 32, 64)
 PORTS = {1: (1, 0, 0), 2: (0, 1, 1)}  # read-write, read only, write only
@@ -117,7 +116,7 @@ def main() -> None:
             "cells": "itrs-hp",
             "settings": SETTINGS,
         },
-    ).write(RECORD)
+    ).write(STORE / "memory_table.json")
 
 
 if __name__ == "__main__":

@@ -5,22 +5,16 @@ The layers are those of a ResNet-20 for CIFAR-10, each pruned to 16 % by magnitu
 
 from __future__ import annotations
 
-import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from _bench import arguments, save
+from packing_matrices import ALPHA, Matrix, kept_l2
 from safetensors.numpy import load_file
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from packing_matrices import ALPHA, kept_l2
 
 from systopack.packing.objective import MostNorm
 from systopack.packing.pack import pack
 from systopack.packing.pruning import magnitude_mask
-from systopack.records import Record, sha256_of_file
 
 DENSITY = 0.16
 GAMMA = 0.5
@@ -28,7 +22,7 @@ BAND_ROWS = (16, 32, 64)
 POLICIES = ("dense-column-first", "authors", "least-loss", "assignment", "refine", "best")
 
 
-def layers(path: Path) -> dict[str, NDArray[np.float32]]:
+def layers(path: Path) -> dict[str, Matrix]:
     """The pruned filter matrices of all convolutions."""
     found = {}
     for name, weights in load_file(path).items():
@@ -41,7 +35,7 @@ def layers(path: Path) -> dict[str, NDArray[np.float32]]:
 
 def main() -> None:
     """Measure and write the record."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__)
     parser.add_argument("weights", type=Path, help="a safetensors file")
     path = parser.parse_args().weights
     figures: dict[str, object] = {}
@@ -71,13 +65,8 @@ def main() -> None:
                 }
         figures[name] = rows
         print(name, rows, flush=True)
-    Record(
-        kind="packing_layers",
-        figures=figures,
-        configuration={"alpha": ALPHA, "gamma": GAMMA, "density": DENSITY},
-        seed=0,
-        inputs={path.name: sha256_of_file(path)},
-    ).write(Path(__file__).parent / "records" / "packing_layers.json")
+    configuration = {"alpha": ALPHA, "gamma": GAMMA, "density": DENSITY}
+    save("packing_layers", figures, configuration=configuration, inputs=[path])
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import resource
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from systopack.packing.matrix import PackedMatrix
 
 ALPHA = 8
+Matrix = NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,38 +34,33 @@ class Case:
         return f"{uneven}{self.rows}x{self.columns} @{self.density:g} gamma {self.gamma:g}"
 
 
-def _case(
-    size: tuple[int, int], density: float, uneven: bool, gamma: float, trial: tuple[int, float]
-) -> Case:
-    return Case(
-        rows=size[0],
-        columns=size[1],
+CASES = tuple(
+    Case(
+        rows=rows,
+        columns=columns,
         density=density,
         uneven=uneven,
         gamma=gamma,
-        trial_groups=trial[0],
-        trial_l2=trial[1],
+        trial_groups=groups,
+        trial_l2=l2,
     )
-
-
-CASES = (
-    _case((96, 94), 0.16, False, 0, (44, 1.0)),
-    _case((96, 94), 0.16, False, 0.25, (15, 0.915)),
-    _case((96, 94), 0.16, False, 0.5, (12, 0.876)),
-    _case((512, 512), 0.15, False, 0.25, (82, 0.890)),
-    _case((512, 4608), 0.10, False, 0.5, (576, 0.930)),
-    _case((96, 94), 0.16, True, 0.25, (19, 0.924)),
-    _case((96, 94), 0.16, True, 0.5, (14, 0.885)),
-    _case((256, 256), 0.15, True, 0.25, (51, 0.921)),
-    _case((256, 256), 0.15, True, 0.5, (36, 0.876)),
-    _case((512, 4608), 0.10, True, 0.25, (641, 0.897)),
-    _case((512, 4608), 0.10, True, 0.5, (566, 0.882)),
+    for rows, columns, density, uneven, gamma, groups, l2 in (
+        (96, 94, 0.16, False, 0, 44, 1.0),
+        (96, 94, 0.16, False, 0.25, 15, 0.915),
+        (96, 94, 0.16, False, 0.5, 12, 0.876),
+        (512, 512, 0.15, False, 0.25, 82, 0.890),
+        (512, 4608, 0.10, False, 0.5, 576, 0.930),
+        (96, 94, 0.16, True, 0.25, 19, 0.924),
+        (96, 94, 0.16, True, 0.5, 14, 0.885),
+        (256, 256, 0.15, True, 0.25, 51, 0.921),
+        (256, 256, 0.15, True, 0.5, 36, 0.876),
+        (512, 4608, 0.10, True, 0.25, 641, 0.897),
+        (512, 4608, 0.10, True, 0.5, 566, 0.882),
+    )
 )
 
 
-def pruned_matrix(
-    rows: int, columns: int, density: float, *, uneven: bool = False
-) -> NDArray[np.float32]:
+def pruned_matrix(rows: int, columns: int, density: float, *, uneven: bool = False) -> Matrix:
     """Normal weights, in the uneven family with lognormal rows and columns, pruned."""
     rng = np.random.default_rng(0)
     weights = rng.standard_normal((rows, columns), dtype=np.float32)
@@ -76,7 +73,22 @@ def pruned_matrix(
     return weights
 
 
-def kept_l2(packed: PackedMatrix, matrix: NDArray[np.float32]) -> float:
+def kept_l2(packed: PackedMatrix, matrix: Matrix) -> float:
     """The square root of kept squared norm over squared norm."""
     kept = sum(float((band.values.astype(np.float64) ** 2).sum()) for band in packed.bands)
     return math.sqrt(kept / float((matrix.astype(np.float64) ** 2).sum()))
+
+
+def large_matrix(rows: int, columns: int, *, seed: int = 0) -> Matrix:
+    """Normal weights of which a tenth stays, made row by row so that no second copy exists."""
+    rng = np.random.default_rng(seed)
+    weights = np.empty((rows, columns), dtype=np.float32)
+    for row in weights:
+        row[:] = rng.standard_normal(row.size, dtype=np.float32)
+        row[np.abs(row) < 1.6448536] = 0  # a tenth of normal numbers is larger in magnitude
+    return weights
+
+
+def peak_bytes() -> int:
+    """The largest resident size of this process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

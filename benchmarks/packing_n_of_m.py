@@ -8,15 +8,12 @@ keeps without a permutation, 100 % the larger half of every row.
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
-
 import numpy as np
+from _bench import save, timed
 
 from systopack.packing.pack import n_of_m
-from systopack.records import Record
 
-PUBLISHED = {  # strategy: (magnitude kept, efficacy %, seconds on a V100)
+PUBLISHED = {  # search: (magnitude kept, efficacy %, seconds on a V100)
     "channel_swap,0": (2913.352, 32.1, 0.214),
     "channel_swap,100": (2914.174, 32.5, 2.249),
     "channel_swap,1000": (2920.694, 36.0, 20.248),
@@ -35,27 +32,30 @@ def main() -> None:
     if abs(weights.sum() - PUBLISHED_UNPRUNED) > 0.01 or abs(default - PUBLISHED_DEFAULT) > 0.01:
         raise SystemExit("this is not the published matrix")
     half = float(np.sort(weights, axis=1)[:, 32:].sum())
-    figures: dict[str, object] = {"default": default, "half_of_rows": half}
+    searches: list[dict[str, object]] = []
     # Importance 1 / |w| makes the squared norm importance * w^2 the magnitude |w| of that paper.
     importance = 1 / np.abs(weights)
     n_of_m(weights, n=2, m=4, permute="best", importance=importance, time_limit_s=0.2)
     for policy, limit in (("least-loss", None), ("refine", None), ("best", 1.0), ("best", 10.0)):
-        began = time.perf_counter()
-        packed = n_of_m(
-            weights, n=2, m=4, permute=policy, importance=importance, time_limit_s=limit
-        )
-        seconds = time.perf_counter() - began
+        own = {"permute": policy, "time_limit_s": limit}
+        packed, seconds = timed(n_of_m, weights, n=2, m=4, importance=importance, **own)
         kept = float(packed.values.sum())
-        efficacy = 100 * (kept - default) / (half - default)
-        figures[f"{policy} {limit}"] = {
-            "magnitude": kept,
-            "efficacy_percent": efficacy,
-            "seconds_s": seconds,
-        }
-        print(f"{policy:12} {limit} {kept:.3f} {efficacy:.1f} % {seconds:.2f} s")
-    Record(
-        kind="packing_n_of_m", figures=figures, configuration={"published": PUBLISHED}, seed=0
-    ).write(Path(__file__).parent / "records" / "packing_n_of_m.json")
+        searches.append(
+            {
+                "policy": policy,
+                "time_limit_s": limit,
+                "magnitude": kept,
+                "efficacy_percent": 100 * (kept - default) / (half - default),
+                "seconds_s": seconds,
+            }
+        )
+    names = ("search", "magnitude", "efficacy_percent", "seconds_s")
+    published = [dict(zip(names, (name, *of), strict=True)) for name, of in PUBLISHED.items()]
+    save(
+        "packing_n_of_m",
+        {"default": default, "half_of_rows": half, "searches": searches},
+        configuration={"published": published},
+    )
 
 
 if __name__ == "__main__":

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from _bench import ROOT, arguments
 
 from systopack.packing.pack import pack
-from systopack.records import read_record
+from systopack.records import STORE, read_record
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -97,15 +97,14 @@ def draw_front(figures: dict[str, Any], path: Path) -> None:
 
 def main() -> None:
     """Draw the pictures into the folder of the docs."""
-    root = Path(__file__).parent
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=root.parent / "docs" / "images")
+    parser = arguments(__doc__)
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images")
     out = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
     draw_policies(out / "packing_policies.png")
-    choice = read_record(root / "records" / "packing_choice.json")
+    choice = read_record(STORE / "packing_choice.json")
     draw_choice(choice["figures"], out / "packing_choice.png")
-    record = read_record(root / "records" / "packing_layers.json")
+    record = read_record(STORE / "packing_layers.json")
     draw_front(record["figures"], out / "packing_front.png")
 
 

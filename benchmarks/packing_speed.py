@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import resource
 import statistics
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from packing_matrices import ALPHA, pruned_matrix
+from _bench import save, seconds_of, timed
+from packing_matrices import ALPHA, Matrix, large_matrix, peak_bytes, pruned_matrix
 
 from systopack.packing.bounds import group_gap
 from systopack.packing.pack import pack
-from systopack.records import Record
+
+CALLS = (("least-loss", 512, 0.15, 41), ("least-loss", 4608, 0.10, 15),
+         ("dense-column-first", 4608, 0.10, 15))  # fmt: skip
+EXACT = ((32, 32, 0.15), (64, 64, 0.15), (96, 94, 0.16), (128, 128, 0.15), (256, 256, 0.15))
 
 
 def tensor_authors(nonzero: np.ndarray, *, conflicts_allowed: int) -> int:
@@ -40,66 +37,70 @@ def tensor_authors(nonzero: np.ndarray, *, conflicts_allowed: int) -> int:
     return found
 
 
-def median_seconds(matrix: np.ndarray, repeats: int) -> tuple[float, float]:
-    """Median and least seconds of packing with the default policy."""
-    times = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        pack(matrix, alpha=ALPHA, gamma=0.5)
-        times.append(time.perf_counter() - began)
-    return statistics.median(times), min(times)
+def call_seconds(matrix: Matrix, policy: str, repeats: int) -> list[float]:
+    """Of packing with gamma 0.5."""
+    return seconds_of(lambda: pack(matrix, alpha=ALPHA, gamma=0.5, policy=policy), repeats=repeats)
+
+
+def calls() -> list[dict[str, object]]:
+    """Median and least milliseconds of matrices with 512 rows."""
+    found = []
+    for policy, columns, density, repeats in CALLS:
+        times = call_seconds(pruned_matrix(512, columns, density), policy, repeats)
+        size = {"rows": 512, "columns": columns, "density": density}
+        median, least = 1e3 * statistics.median(times), 1e3 * times[0]
+        found.append({"policy": policy, **size, "median_ms": median, "least_ms": least})
+    return found
+
+
+def exact() -> list[dict[str, object]]:
+    """Packing without pruning against proven bounds."""
+    found = []
+    for rows, columns, density in EXACT:
+        matrix = pruned_matrix(rows, columns, density)
+        options = {"alpha": ALPHA, "gamma": 0}
+        packed, seconds = timed(pack, matrix, policy="best", **options)
+        gap = group_gap(packed, matrix, exact=True, **options)
+        groups = {"groups": gap.groups, "bound_groups": gap.bound}
+        found.append({"rows": rows, "columns": columns, **groups, "seconds_s": seconds})
+    return found
+
+
+def large() -> dict[str, object]:
+    """One call whose peak memory is that of packing."""
+    matrix = large_matrix(4096, 14336)
+    before = peak_bytes()
+    _, seconds = timed(pack, matrix, alpha=ALPHA, gamma=0.5)
+    return {
+        "rows": len(matrix),
+        "columns": matrix.shape[1],
+        "seconds_s": seconds,
+        "peak_process_bytes": peak_bytes(),
+        "peak_before_bytes": before,
+        "matrix_bytes": matrix.nbytes,
+        "peak_over_matrix": peak_bytes() / matrix.nbytes,
+    }
+
+
+def tensor_program(default_ms: float) -> dict[str, object]:
+    """The authors' rule as a plain tensor program, which must find the same groups."""
+    small = pruned_matrix(512, 512, 0.15)
+    groups, seconds = timed(tensor_authors, small != 0, conflicts_allowed=256)
+    ours = len(pack(small, alpha=ALPHA, gamma=0.5, policy="authors").groups)
+    if groups != ours:
+        raise SystemExit(f"the tensor program finds {groups} groups, not {ours}")
+    over = seconds / (default_ms / 1e3)
+    return {"rows": 512, "columns": 512, "seconds_s": seconds, "over_default": over}
 
 
 def main() -> None:
     """Measure and write the record."""
-    figures: dict[str, object] = {}
-    for size in ((64, 64), (64, 9000)):  # compile before the clock runs
-        pack(pruned_matrix(*size, 0.15), alpha=ALPHA, gamma=0.5)
-    for size, density, repeats in (((512, 512), 0.15, 41), ((512, 4608), 0.10, 15)):
-        median, least = median_seconds(pruned_matrix(*size, density), repeats)
-        figures[f"{size[0]}x{size[1]} median_ms"] = 1e3 * median
-        figures[f"{size[0]}x{size[1]} least_ms"] = 1e3 * least
-        print(size, f"median {1e3 * median:.2f} ms, least {1e3 * least:.2f} ms")
-    for rows, density in ((32, 0.15), (64, 0.15), (96, 0.16), (128, 0.15), (256, 0.15)):
-        matrix = pruned_matrix(rows, 94 if rows == 96 else rows, density)
-        began = time.perf_counter()
-        packed = pack(matrix, alpha=ALPHA, gamma=0, policy="best")
-        seconds = time.perf_counter() - began
-        gap = group_gap(packed, matrix, alpha=ALPHA, gamma=0, exact=True)
-        figures[f"gamma 0 {rows}x{matrix.shape[1]}"] = {
-            "groups": gap.groups, "bound_groups": gap.bound, "seconds_s": seconds
-        }  # fmt: skip
-        print(f"{matrix.shape}: {gap}, {seconds:.2f} s")
-    rng = np.random.default_rng(0)
-    large = np.empty((4096, 14336), dtype=np.float32)
-    for row in large:  # no second matrix, so that the peak is that of packing
-        row[:] = rng.standard_normal(row.size, dtype=np.float32)
-        row[np.abs(row) < 1.6448536] = 0  # a tenth stays
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    seconds, _ = median_seconds(large, 1)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    figures["4096x14336"] = {
-        "seconds_s": seconds,
-        "peak_process_bytes": peak,
-        "peak_before_bytes": before * 1024,
-        "matrix_bytes": large.nbytes,
-        "peak_over_matrix": peak / large.nbytes,
-    }
-    print(f"4096x14336: {seconds:.2f} s, peak {peak / large.nbytes:.2f} x the matrix")
-    del large
-    small = pruned_matrix(512, 512, 0.15)
-    began = time.perf_counter()
-    groups = tensor_authors(small != 0, conflicts_allowed=256)
-    tensor = time.perf_counter() - began
-    ours = pack(small, alpha=ALPHA, gamma=0.5, policy="authors")
-    if groups != len(ours.groups):
-        raise SystemExit(f"the tensor program finds {groups} groups, not {len(ours.groups)}")
-    figures["tensor 512x512 seconds_s"] = tensor
-    figures["tensor over default 512x512"] = tensor / (figures["512x512 median_ms"] / 1e3)  # type: ignore[operator]
-    print(f"tensor program {tensor:.1f} s, {figures['tensor over default 512x512']:.0f} times")
-    Record(
-        kind="packing_speed", figures=figures, configuration={"alpha": ALPHA, "gamma": 0.5}, seed=0
-    ).write(Path(__file__).parent / "records" / "packing_speed.json")
+    for columns in (64, 9000):  # compile before the clock runs
+        for policy, *_ in CALLS:
+            call_seconds(pruned_matrix(64, columns, 0.15), policy, 1)
+    figures = {"calls": calls(), "exact": exact(), "large": large()}
+    figures["tensor_program"] = tensor_program(figures["calls"][0]["median_ms"])
+    save("packing_speed", figures, configuration={"alpha": ALPHA, "gamma": 0.5})
 
 
 if __name__ == "__main__":

@@ -21,13 +21,14 @@ from systopack.hardware.array import Array
 from systopack.network.file import load
 from systopack.network.packaged import network_file
 from systopack.network.reference import quantize_images
-from systopack.records import Record, read_record, sha256_of_file
+from systopack.records import STORE, Record, read_record, sha256_of_file
 from systopack.rtl.program import compile_tiled
-from systopack.synthesis.asic import Options
-from systopack.synthesis.liberty import read_library
+from systopack.synthesis.asic import MappingOptions
+from systopack.synthesis.facts import DEFAULT_LIBRARY
+from systopack.synthesis.liberty import open_library
+from systopack.synthesis.library import Library
 from systopack.synthesis.periphery import measure_periphery
 
-RECORDS = Path(__file__).parent / "records"
 CLOCK_NS = 1.5  # that gates are sized for
 
 
@@ -56,7 +57,7 @@ CASES: Mapping[str, Case] = {
 }
 
 
-def measure(case: Case, data: Path, library: Path) -> dict[str, Any]:
+def measure(case: Case, data: Path, library: Library) -> dict[str, Any]:
     """Map, simulate, replay."""
     network = load(network_file(Path(f"zoo:{case.network}")))
     array = Array(
@@ -68,8 +69,8 @@ def measure(case: Case, data: Path, library: Path) -> dict[str, Any]:
     found = measure_periphery(
         compile_tiled(network, array=array),
         quantize_images(network, open_data(str(data / case.data)).test_images[:1])[0],
-        library=read_library(library),
-        options=Options(clock_gates=case.clock_gates, clock_ns=CLOCK_NS),
+        library=library,
+        options=MappingOptions(clock_gates=case.clock_gates, clock_ns=CLOCK_NS),
         on_progress=lambda done, total: print(f"part {done} of {total}", flush=True),
     )
     return {
@@ -86,21 +87,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cases", nargs="*", choices=[*CASES, []], default=[])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--library", type=Path, required=True)
+    parser.add_argument("--library", default=DEFAULT_LIBRARY)
     parser.add_argument("--out", default="periphery.json")
     options = parser.parse_args()
-    out = RECORDS / options.out
+    library = open_library(options.library)
+    out = STORE / options.out
     figures = dict(read_record(out)["figures"]) if out.exists() else {}
     for name in options.cases or CASES:
-        figures[name] = measure(CASES[name], options.data, options.library)
+        figures[name] = measure(CASES[name], options.data, library)
         print(name, {k: v for k, v in figures[name].items() if k != "array"}, flush=True)
         Record(
             kind="periphery",
             figures=figures,
             configuration={
                 "clock_ns": CLOCK_NS,
-                "library": read_library(options.library).name,
-                "library_file": options.library.name,
+                "library": library.name,
+                "library_file": library.path.name,
             },
         ).write(out)
 

@@ -9,7 +9,6 @@ the held-out images; the test images are not read.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -17,20 +16,20 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from accuracy_resnet20 import BUDGETS, WEIGHTS, Printer, dense_resnet20
+from _bench import arguments, save
+from _training import Printer, published_resnet20
+from accuracy_resnet20 import BUDGETS
 from torch import Tensor, nn
 
-from systopack.data.batches import evaluation_batches
+from systopack.data.batches import normalised
 from systopack.data.images import ImageData
 from systopack.data.open import open_data
 from systopack.data.split import TrainingPart, training_part
-from systopack.records import Record
 from systopack.training.devices import DeviceOptions
 from systopack.training.model import TrainedModel
 from systopack.training.run import combine
 from systopack.training.settings import CombineSettings
 
-RECORD = Path(__file__).parent / "records" / "recalibration.json"
 FRACTION, HELD_OUT = 0.1, 1000
 
 
@@ -42,14 +41,9 @@ def recalibrated(model: TrainedModel, part: TrainingPart) -> TrainedModel:
             layer.reset_running_stats()
             layer.momentum = None  # the plain average of all batches
     with torch.inference_mode():
-        for images, _ in evaluation_batches(
-            images=part.train_images,
-            labels=part.train_labels,
-            batch_size=250,
-            mean=model.mean,
-            std=model.std,
-        ):
-            module(images)
+        images = normalised(part.train_images, mean=model.mean, std=model.std)
+        for batch in images.split(250):
+            module(batch)
     state: dict[str, Tensor] = {
         name: tensor.clone() for name, tensor in module.state_dict().items()
     }
@@ -59,13 +53,8 @@ def recalibrated(model: TrainedModel, part: TrainingPart) -> TrainedModel:
 def held_out(model: TrainedModel, part: TrainingPart) -> dict[str, float]:
     """Accuracy and cross-entropy on the held-out images."""
     module = model.to_module().eval()
-    ((images, labels),) = evaluation_batches(
-        images=part.held_out_images,
-        labels=part.held_out_labels,
-        batch_size=HELD_OUT,
-        mean=model.mean,
-        std=model.std,
-    )
+    images = normalised(part.held_out_images, mean=model.mean, std=model.std)
+    labels = torch.from_numpy(part.held_out_labels)
     with torch.inference_mode():
         logits = module(images)
     return {
@@ -92,12 +81,11 @@ def packed(data: ImageData, dense: TrainedModel, epochs: int, folder: Path) -> T
 
 def main() -> None:
     """Measure and write the record."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser = arguments(__doc__, data=True)
     parser.add_argument("--epochs", type=int, default=6)
     options = parser.parse_args()
     data = open_data(str(options.data / "cifar10"))
-    dense = dense_resnet20(data, options.data / WEIGHTS)
+    dense = published_resnet20(data, options.data)
     part = training_part(data, fraction=FRACTION, held_out=HELD_OUT, seed=0)
     figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -108,13 +96,8 @@ def main() -> None:
                 "as_trained": held_out(model, part),
                 "recalibrated": held_out(recalibrated(model, part), part),
             }
-    print(figures)
-    Record(
-        kind="recalibration",
-        figures=figures,
-        configuration={"fraction": FRACTION, "held_out": HELD_OUT, **BUDGETS},
-        seed=0,
-    ).write(RECORD)
+    configuration = {"fraction": FRACTION, "held_out": HELD_OUT, **BUDGETS}
+    save("recalibration", figures, configuration=configuration)
 
 
 if __name__ == "__main__":

@@ -5,15 +5,11 @@ python benchmarks/start_up.py
 
 from __future__ import annotations
 
-import statistics
 import subprocess
 import sys
-import time
-from pathlib import Path
 
-from systopack.records import Record
+from _bench import median_s, save
 
-RECORD = Path(__file__).parent / "records" / "start_up.json"
 _REPEATS = 7
 _PROGRAMS = {
     "python_alone_s": "pass",
@@ -29,16 +25,16 @@ _PROGRAMS = {
 
 def main() -> None:
     """Measure and write the record."""
-    figures = {}
-    for name, program in _PROGRAMS.items():
-        times = []
-        for _ in range(_REPEATS):
-            started = time.perf_counter()
-            subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL)
-            times.append(time.perf_counter() - started)
-        figures[name] = round(statistics.median(times), 3)
-    print(figures)
-    Record(kind="start_up", figures=figures, configuration={"repeats": _REPEATS}).write(RECORD)
+    figures = {
+        name: round(median_s(lambda text=text: run(text), repeats=_REPEATS), 3)
+        for name, text in _PROGRAMS.items()
+    }
+    save("start_up", figures, configuration={"repeats": _REPEATS}, seed=None)
+
+
+def run(program: str) -> None:
+    """A process without output."""
+    subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python benchmarks/training_speed.py --data ../shared/data
 
-The run: `Session.train_epoch` with data path, augmentation and masks, without a teacher. Plain
+The run: `Trainer.train_epoch` with data path, augmentation and masks, without a teacher. Plain
 torch: the dense network on batches that lie ready in memory. Single steps of both alternate, so
 that whatever else the machine does falls on both alike. Regrouping: everything between two epochs
 of `combine` with budgets, and of the paper's loop, against an epoch of all images.
@@ -10,16 +10,14 @@ of `combine` with budgets, and of the paper's loop, against an epoch of all imag
 
 from __future__ import annotations
 
-import argparse
-import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+from _bench import arguments, median_s, save
 
 from systopack.data.images import ImageData
 from systopack.data.open import open_data
@@ -27,7 +25,6 @@ from systopack.data.split import training_part
 from systopack.frontend.capture import capture
 from systopack.nn import zoo
 from systopack.packing.rule import PackingRule
-from systopack.records import Record
 from systopack.training.allocation import TileSize
 from systopack.training.combining import combine_within_budgets, prune_and_combine
 from systopack.training.devices import DeviceOptions, launch
@@ -37,7 +34,6 @@ from systopack.training.limits import PAPER_CELLS, PAPER_RATIO
 from systopack.training.session import Session
 from systopack.training.settings import PRESETS, CombineSettings
 
-RECORD = Path(__file__).parent / "records" / "training_speed.json"
 IMAGES = 2560
 ROUNDS = 8
 
@@ -112,7 +108,7 @@ def compare(data: ImageData, precision: str) -> dict[str, float]:
     for number in range(ROUNDS + 1):  # the first one warms up
         plain.seconds_s = 0.0
         started = time.perf_counter()
-        session.train_epoch(
+        session.trainer.train_epoch(
             number, phase="fine-tune", learning_rate=lambda _: 0.01, offset=0, observer=plain
         )
         run_s.append(time.perf_counter() - started - plain.seconds_s)
@@ -184,19 +180,13 @@ def regrouping(data: ImageData) -> dict[str, float]:
 
 def _seconds(action: Callable[[], Any]) -> float:
     action()
-    times = []
-    for _ in range(3):
-        started = time.perf_counter()
-        action()
-        times.append(time.perf_counter() - started)
-    return round(statistics.median(times), 3)
+    return round(median_s(action, repeats=3), 3)
 
 
 def main() -> None:
     """Measure and write the record."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    data = open_data(str(parser.parse_args().data / "cifar10"))
+    options = arguments(__doc__, data=True).parse_args()
+    data = open_data(str(options.data / "cifar10"))
     figures: dict[str, Any] = {
         precision: compare(data, precision) for precision in ("32-true", "bf16-mixed")
     }
@@ -207,18 +197,16 @@ def main() -> None:
     found["budgets_share_of_an_epoch"] = round(budgets_s / epoch_s, 5)
     found["budgets_share_of_40_epochs_regrouped_once"] = round(budgets_s / epoch_s / 40, 5)
     found["paper_loop_share_of_an_epoch"] = round(found["paper_loop_grouping_s"] / epoch_s, 5)
-    print(figures)
-    Record(
-        kind="training_speed",
-        figures=figures,
+    save(
+        "training_speed",
+        figures,
         configuration={
             "network": "resnet20",
             "images": IMAGES,
             "rounds": ROUNDS,
             "threads": torch.get_num_threads(),
         },
-        seed=0,
-    ).write(RECORD)
+    )
 
 
 if __name__ == "__main__":

@@ -31,6 +31,10 @@ class TrainingError(SystopackError):
     """Training cannot start, go on, or reach its target."""
 
 
+class MissingPackageError(SystopackError):
+    """A package that this needs is not installed."""
+
+
 class SystopackWarning(UserWarning):
     """Something that a user should know of, though the work goes on."""
 

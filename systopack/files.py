@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 import tempfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from io import BufferedReader
 from pathlib import Path
 from typing import IO
@@ -43,11 +44,11 @@ def write_stream_atomically(path: Path | str, write: Callable[[IO[bytes]], None]
             write(stream)
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, 0o666 & ~_current_umask())
+        os.chmod(temporary, 0o666 & ~current_umask())
         os.replace(temporary, target)
         temporary = ""
     except OSError as error:
-        raise InvalidFileError(_explain(target, error)) from error
+        raise InvalidFileError(explain(target, error)) from error
     finally:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
@@ -73,7 +74,7 @@ def check_writable(path: Path | str, *, folder: bool = False) -> None:
         os.close(descriptor)
         os.unlink(temporary)
     except OSError as error:
-        raise InvalidFileError(_explain(target, error)) from error
+        raise InvalidFileError(explain(target, error)) from error
 
 
 def open_file(path: Path | str, *, what: str) -> BufferedReader:
@@ -153,6 +154,14 @@ def gunzip(path: Path | str, content: bytes, *, limit: int) -> bytes:
     return content
 
 
+def sha256_of(blocks: Iterable[bytes | memoryview]) -> str:
+    """The sha256 of bytes that come in blocks, as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for block in blocks:
+        digest.update(block)
+    return digest.hexdigest()
+
+
 def is_pickle(content: bytes) -> bool:
     """Whether bytes begin as a Python pickle, or as a zip file that torch keeps one in.
 
@@ -166,48 +175,19 @@ def is_pickle(content: bytes) -> bool:
     return content[:1] == b"\x80" and content[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")
 
 
-def _current_umask() -> int:
+def current_umask() -> int:
+    """The permissions that new files of this process do not get."""
     mask = os.umask(0)
     os.umask(mask)
     return mask
 
 
-def _explain(target: Path, error: OSError) -> str:
+def explain(target: Path | str, error: OSError) -> str:
+    """One sentence on why a file or folder could not be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"The disk is full, so '{target}' was not written; free some space and run again."
+        return (
+            f"The disk is full, so nothing was written to '{target}'; free some space and run "
+            "again."
+        )
     reason = error.strerror or str(error)
     return f"'{target}' cannot be written: {reason}; choose another place with --out."
-
-
-def cache_folder(tool: str) -> Path:
-    """Where results of a tool are kept: `$XDG_CACHE_HOME/systopack/TOOL`, default `~/.cache`.
-
-    It is made where it is missing.
-
-    Raises:
-        InvalidFileError: it cannot be made.
-    """
-    base = os.environ.get("XDG_CACHE_HOME")
-    folder = (Path(base) if base else home_folder() / ".cache") / "systopack" / tool
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidFileError(
-            f"'{folder}' cannot be made: {error.strerror}; set XDG_CACHE_HOME to a folder that can."
-        ) from error
-    return folder
-
-
-def home_folder() -> Path:
-    """The user's own folder.
-
-    Raises:
-        InvalidFileError: HOME is not set and the user has no name.
-    """
-    try:
-        return Path.home()
-    except RuntimeError as error:
-        raise InvalidFileError(
-            "There is no home folder to keep results of tools in; set HOME, or XDG_CACHE_HOME to a "
-            "folder that can be written."
-        ) from error

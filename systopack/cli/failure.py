@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 
 from systopack.errors import SystopackError
+from systopack.requirements import missing
 
 _HOW = "run the same command with --traceback to see where"
 
@@ -33,7 +34,7 @@ def sentence_of(error: BaseException) -> str:
     if isinstance(error, UnicodeError):
         return f"A text holds characters that cannot be written ({reason}); {_HOW}."
     if isinstance(error, ModuleNotFoundError):
-        return f"The Python package '{error.name}' is missing; install it with pip and run again."
+        return missing(error.name)
     if isinstance(error, SystemExit):  # no command of ours ends so
         return (
             "Code that was run for this command ended the program by sys.exit; take that call out "

@@ -1,170 +1,224 @@
-"""`systopack rtl` and `systopack verify`."""
+"""`systopack simulate`, `energy`, `rtl` and `verify`."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Any, Literal
 
 import typer
 
+from systopack.api import hardware
 from systopack.cli import console
-from systopack.cli.options import ArrayOption, DataOption, SetOption, check_out
-from systopack.cli.outputs import claim
-from systopack.hardware.named_arrays import DEFAULT_ARRAY, array_from
+from systopack.cli.builder import command
+from systopack.cli.job import Job, check_suffix
+from systopack.cli.shared import (
+    DATA,
+    ArrayOptions,
+    DataOptions,
+    Folder,
+    ImageCount,
+    NetworkArgument,
+    OrganisationOptions,
+    ReadNetwork,
+)
+from systopack.options import option, refuse_idle
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+_PANEL = "Hardware"
 
-    from systopack.hardware.array import Array
-    from systopack.network.network import PackedNetwork
 
-NetworkArgument = Annotated[Path, typer.Argument(help="Packed network (.spk) or zoo:NAME.")]
-OrganisationOption = Annotated[
-    str,
-    typer.Option(
-        help="tiled: one array runs all tiles of all layers in turn. pipelined: every layer has "
-        "its own cells, in tiles of at most --array, and starts on the first data it needs."
-    ),
-]
+class Simulate(ReadNetwork, ArrayOptions):
+    """What is counted."""
+
+    against: Path | None = option(
+        None, "Another network, for instance the dense one, to compare with."
+    )
+
+
+class Energy(ReadNetwork, ImageCount, OrganisationOptions):
+    """What is counted, and with which coefficients."""
+
+    coefficients: Path | None = option(
+        None,
+        "Record of coefficients measured at gate level.",
+        shown_default="the package's, at 45 nm",
+    )
+    gating: Literal["none", "clock"] = option("clock", "Of the clock of the array's cells.")
+    data: str | None = option(
+        None,
+        f"Test images that give real activations: {DATA}.",
+        shown_default="none, every word counts as not zero",
+        group="Data",
+    )
+
+
+class Rtl(NetworkArgument, Folder, OrganisationOptions):
+    """What is written."""
+
+    data: str | None = option(
+        None,
+        f"Images for the test bench: {DATA}.",
+        shown_default="sample where it fits, else noise",
+        group="Data",
+    )
+
+
+class Verify(ReadNetwork, DataOptions, ImageCount, OrganisationOptions):
+    """What is verified."""
+
+    trace: Path | None = option(
+        None, "VCD file for all signals of the run; best with one image.", group="Output"
+    )
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command()(rtl)
-    app.command()(verify)
+    command(app, "simulate", panel=_PANEL)(simulate)
+    command(app, "energy", panel=_PANEL)(energy)
+    command(app, "rtl", panel=_PANEL)(rtl)
+    command(app, "verify", panel=_PANEL)(verify)
 
 
-def rtl(
-    network: NetworkArgument,
-    out: Annotated[Path, typer.Option(help="Folder to write.")],
-    array: ArrayOption = DEFAULT_ARRAY,
-    set_: SetOption = None,
-    organisation: OrganisationOption = "tiled",
-    data: Annotated[
-        str | None,
-        typer.Option(
-            help="Images for the test bench: 'sample' (bundled digits), a folder of parquet "
-            "files, or a Hugging Face hub id. [default: sample where it fits, else noise]"
-        ),
-    ] = None,
-) -> None:
-    """Write Verilog, memory contents, a self-checking test bench and a README of its ports.
+def simulate(options: Simulate, job: Job) -> None:
+    """Count tiles and cycles of one image on an array, and on the whole tiled accelerator.
 
-    Example: systopack rtl packed.spk --array 16x16 --set alpha=4 --out rtl
-    systopack rtl zoo:lenet5-mnist --organisation pipelined --out pipelined
-    systopack rtl zoo:lenet5-mnist --array compact-32x32 --out compact
+    Example: systopack simulate packed.spk --array compact-32x32 --against dense.spk
     """
-    from systopack.folder import check_folder
-    from systopack.network.file import load
-    from systopack.network.packaged import network_file
-    from systopack.rtl.write import write_rtl
+    network, other = options.network, options.against
+    job.tells(network, out=options.out, reads=(other, options.file))
+    found = {
+        str(file): hardware.simulate(file, options.array, changes=options.changes)
+        for file in (network, other)
+        if file is not None
+    }
+    first = found[str(network)]
+    console.table(
+        ["layer", "positions", "tiles", "cycles", "stalls", "utilization"],
+        [
+            [
+                layer.name,
+                f"{layer.positions:,}",
+                f"{layer.tiles:,}",
+                f"{layer.cycles:,}",
+                f"{layer.stall_cycles:,}",
+                f"{layer.utilization:.3f}",
+            ]
+            for layer in first.layers.layers
+        ],
+    )
+    for name, one in found.items():
+        console.say(
+            f"{name}: {one.tiles:,} tiles, {one.layers.streamed_words:,} streamed words, "
+            f"{one.layers.cycles:,} cycles per image on {one.array.label}; the tiled accelerator, "
+            f"with pooling, memories and the host's streams: {one.cycles:,}"
+        )
+    if other is not None:
+        dense = found[str(other)]
+        console.say(
+            f"{network} needs {first.layers.cycles / dense.layers.cycles:.3f} of the cycles and "
+            f"{first.tiles / dense.tiles:.3f} of the tiles of {other}"
+        )
+    figures = {name: one.figures for name, one in found.items()}
+    job.write(figures, {"array": asdict(first.array)})
 
-    check_folder(out)
-    loaded = load(network_file(network))
-    design = array_from(array, set_ or (), accumulator_bits=loaded.accumulator_bits)
-    _check_sub_banks(design, organisation)
-    written = write_rtl(
-        loaded,
-        array=design,
-        out=out,
-        organisation=organisation,
-        image=_bench_images(loaded, data),
+
+def energy(options: Energy, job: Job) -> None:
+    """Count the events of one image and give its energy, step by step.
+
+    Example: systopack energy packed.spk --array compact-32x32 --data sample
+    """
+    if options.data is None:
+        refuse_idle(options.given, ("images",), "without --data no image is counted")
+    job.tells(options.network, out=options.out, reads=(options.coefficients, options.file))
+    names = ("coefficients", "gating", "organisation", "data", "images")
+    asked: dict[str, Any] = {name: getattr(options, name) for name in names}
+    found = hardware.energy(options.network, options.array, changes=options.changes, **asked)
+    lines = [
+        [
+            step.name,
+            f"{events.cycles:,}",
+            f"{events.active + events.zero_input:,.0f}",
+            f"{events.zero_weight:,.0f}",
+            f"{step.compute_pj / 1e6:.4f}",
+            f"{sum(step.memory_pj.values()) / 1e6:.4f}",
+        ]
+        for step, events in zip(found.steps, found.events.steps, strict=True)
+    ]
+    console.table(
+        ("step", "cycles", "cell words, weight", "no weight", "compute, uJ", "memory, uJ"), lines
     )
     console.say(
-        f"wrote {len(written.files)} files to {out}: {design.label}, {written.cycles:,} cycles an "
-        f"image, {written.memory_bits:,} bits of memory"
+        f"{found.total_pj / 1e6:.3f} uJ an image: array and logic {found.compute_pj / 1e6:.3f}, "
+        f"memories {found.memory_pj / 1e6:.3f} ({100 * found.memory_share:.0f} %); "
+        f"{found.library}, gating '{options.gating}', coefficients {found.origin}"
+    )
+    if found.extrapolated:
+        console.say(f"beyond the table of memories: {', '.join(found.extrapolated)}")
+    told = ("total_pj", "compute_pj", "memory_pj", "memory_leakage_pj", "memory_um2", "origin")
+    figures = {name: getattr(found, name) for name in told}
+    steps = [asdict(step) for step in found.steps]
+    asked |= {"array": asdict(found.events.array), "images": found.events.images}
+    del asked["coefficients"]  # an input, or the package's
+    job.write({**figures, "cycles": found.events.cycles, "steps": steps}, asked)
+
+
+def rtl(options: Rtl, job: Job) -> None:
+    """Write Verilog, memory contents, a self-checking test bench and a README of its ports.
+
+    Example: systopack rtl packed.spk --array compact-32x32 --out rtl
+
+    systopack rtl zoo:lenet5-mnist --organisation pipelined --out pipelined
+
+    systopack rtl zoo:lenet5-mnist --array 16x16 --set alpha=8 --set input_fanout=16 --out small
+    """
+    job.fills_whole(options.out, reads=(options.network, options.file))
+    names = ("changes", "organisation", "data")
+    asked: dict[str, Any] = {name: getattr(options, name) for name in names}
+    written = hardware.write_rtl(
+        options.network, options.out, options.array, force=job.force, **asked
+    )
+    console.say(
+        f"wrote {len(written.files)} files to {options.out}: {written.cycles:,} cycles per image, "
+        f"{written.memory_bits:,} bits of memory"
     )
     if written.warning is not None:
         console.say(written.warning)
+    figures = {"cycles": written.cycles, "memory_bits": written.memory_bits}
+    job.show(figures, {**asked, "array": options.array})
 
 
-def verify(
-    network: NetworkArgument,
-    data: DataOption = "sample",
-    images: Annotated[int, typer.Option(help="Test images to run.")] = 4,
-    array: ArrayOption = DEFAULT_ARRAY,
-    set_: SetOption = None,
-    organisation: OrganisationOption = "tiled",
-    trace: Annotated[
-        Path | None,
-        typer.Option(help="VCD file for all signals of the run; best with one image."),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Record to write. [default: NETWORK.verify.json]")
-    ] = None,
-) -> None:
+def verify(options: Verify, job: Job) -> None:
     """Run images through the RTL and compare every word and every cycle with the models.
 
     Example: systopack verify packed.spk --data sample --images 4
+
     systopack verify zoo:lenet5-mnist --organisation pipelined --images 1 --trace run.vcd
     """
-    from systopack.data.open import open_data
-    from systopack.network.file import load
-    from systopack.network.packaged import network_file, record_beside
-    from systopack.network.reference import quantize_images
-    from systopack.records import Record, sha256_of_file
-    from systopack.verify.verify import verify as run_verification
-
-    if trace is not None:
-        check_out(trace, ".vcd", option="--trace")
-    file = network_file(network)
-    record = check_out(out or record_beside(network, "verify"), ".json")
-    claim("verify", inputs=(file,), outputs=[trace] if trace else [], record=record)
-    loaded = load(file)
-    design = array_from(array, set_ or (), accumulator_bits=loaded.accumulator_bits)
-    _check_sub_banks(design, organisation)
-    pixels = open_data(data).test_images[: max(images, 0)]
+    outputs = [] if options.trace is None else [options.trace]
+    for trace in outputs:
+        check_suffix("--trace", trace, ".vcd")
+    job.tells(options.network, out=options.out, reads=(options.file,), outputs=outputs)
+    asked: dict[str, Any] = {name: getattr(options, name) for name in ("data", "organisation")}
     with console.console.status("building the RTL and running it"):
-        found = run_verification(
-            loaded,
-            quantize_images(loaded, pixels),
-            array=design,
-            organisation=organisation,  # type: ignore[arg-type]
-            trace=trace,
+        found = hardware.verify(
+            options.network,
+            options.array,
+            changes=options.changes,
+            images=options.images,
+            trace=options.trace,
+            **asked,
         )
-    Record(
-        kind="verify",
-        figures={
-            "passed": found.passed,
-            "images": found.images,
-            "words": found.words,
-            "cycles": found.cycles,
-            "difference": None if found.difference is None else str(found.difference),
-            "assertion": found.assertion,
-        },
-        configuration={"array": asdict(design), "organisation": organisation, "data": data},
-        inputs={str(network): sha256_of_file(file)},
-        outputs={} if trace is None else {str(trace): sha256_of_file(trace)},
-    ).write(record)
+    if found.passed:
+        console.say(
+            f"{found.images} images, {found.words:,} words and {found.cycles:,} cycles per image: "
+            "the RTL, the integer reference and the cycle model agree"
+        )
+    figures = {name: getattr(found, name) for name in ("passed", "images", "words", "cycles")}
+    difference = None if found.difference is None else str(found.difference)
+    job.write(
+        {**figures, "difference": difference, "assertion": found.assertion},
+        {**asked, "array": asdict(found.array)},
+    )
     if found.reason is not None:
         console.explain_error(found.reason)
         raise typer.Exit(1)
-    console.say(
-        f"{found.images} images, {found.words:,} words and {found.cycles:,} cycles an image: "
-        f"the RTL, the integer reference and the cycle model agree; wrote {record}"
-    )
-
-
-def _bench_images(network: PackedNetwork, data: str | None) -> NDArray[np.int8] | None:
-    """Real images for a test bench; None where no set is named and the sample does not fit."""
-    from systopack.data.open import open_data
-    from systopack.network.reference import quantize_images
-    from systopack.rtl.texts import BENCH_IMAGES
-
-    pixels = open_data(data or "sample").test_images[:BENCH_IMAGES]
-    if data is None and pixels.shape[1:] != network.input.shape:
-        return None
-    return quantize_images(network, pixels)
-
-
-def _check_sub_banks(array: Array, organisation: str) -> None:
-    """Refuse what would change nothing."""
-    from systopack.errors import InvalidOptionError
-
-    if organisation == "pipelined" and array.sub_banks != 1:
-        raise InvalidOptionError(
-            f"sub_banks is {array.sub_banks}, but the layer-pipelined accelerator has no "
-            "activation banks; add --set sub_banks=1, or choose --organisation tiled."
-        )

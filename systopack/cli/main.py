@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 import traceback
 
 import typer
 
 from systopack.cli import (
-    combining,
-    energy,
     evaluation,
-    exporting,
     hardware,
     importing,
     matrices,
-    models,
-    networks,
     quantizing,
-    reproduce,
     showing,
     synthesis,
+    training,
 )
 from systopack.cli.arguments import CheckedGroup
 from systopack.cli.console import explain_error, own_warnings
@@ -31,6 +27,7 @@ from systopack.training.devices import is_main_process
 from systopack.version import VERSION
 
 _TRACEBACK = "--traceback"
+_COMPLETION = "_SYSTOPACK_COMPLETE"  # set by a shell that asks what could come next
 
 app = typer.Typer(
     name="systopack",
@@ -42,31 +39,26 @@ app = typer.Typer(
     "  systopack combine dense.safetensors --data sample --out packed.safetensors\n\n"
     "  systopack quantize packed.safetensors --data sample --out packed.spk",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 for module in (
-    models,
-    combining,
+    training,
     importing,
     quantizing,
-    networks,
     evaluation,
-    exporting,
     matrices,
     hardware,
-    energy,
     synthesis,
     showing,
-    reproduce,
 ):
     module.register(app)
 
 
 @app.callback(invoke_without_command=True)
 def _top(
-    version: bool = typer.Option(False, "--version", help="Print the version and leave."),
+    version: bool = typer.Option(False, "-V", "--version", help="Print the version and leave."),
     _: bool = typer.Option(
         False, _TRACEBACK, help="On an error show where in the program it came from."
     ),
@@ -88,7 +80,7 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != _TRACEBACK]
     with Interruptions() as interruptions, own_warnings():
         try:
-            code = app(args=arguments, standalone_mode=False)
+            code = app(args=arguments, prog_name="systopack", standalone_mode=False)
             sys.stdout.flush()  # a full disk shows here at the latest
             if code == EXIT_CODE:  # typer's answer to a KeyboardInterrupt
                 explain_error("Interrupted.")
@@ -103,6 +95,8 @@ def _explain(error: BaseException, *, interrupted: bool) -> int:
         if is_main_process():
             explain_error(str(error) if isinstance(error, RunInterrupted) else "Interrupted.")
         return EXIT_CODE
+    if isinstance(error, SystemExit) and _COMPLETION in os.environ:
+        return error.code if isinstance(error.code, int) else 0
     if _TRACEBACK in sys.argv:
         traceback.print_exception(error)
     if type(error).__name__ == "NoArgsIsHelpError":  # the help was printed

@@ -23,6 +23,7 @@ def claim(
     inputs: Iterable[Path | str | None] = (),
     outputs: Iterable[Path] = (),
     record: Path,
+    force: bool = False,
 ) -> None:
     """Refuse outputs that would destroy something, or that could not be written.
 
@@ -32,6 +33,7 @@ def claim(
             are passed over.
         outputs: files that it writes beside its record.
         record: its record.
+        force: replace what exists; never an input, nor the record of another command.
 
     Raises:
         InvalidOptionError: an output is an input, another output, or exists and is no earlier
@@ -54,8 +56,8 @@ def claim(
                 f"'{output}' is to be written twice; choose another name with --out."
             )
         check_writable(output)
-    check_own_record(command, record)
-    for output in written[:-1]:
+    check_own_record(command, record, force=force)
+    for output in () if force else written[:-1]:
         _check_own_output(command, output, record)
 
 
@@ -70,7 +72,7 @@ def _check_own_output(command: str, output: Path, record: Path) -> None:
     if not output.is_file() or sha256_of_file(output) not in digests:
         raise InvalidOptionError(
             f"'{output}' exists, and no record of 'systopack {command}' beside it says that it "
-            "wrote this content; choose another name with --out, or remove that file first."
+            "wrote this content; choose another name with --out, or replace it with --force."
         )
 
 
@@ -80,11 +82,13 @@ def claim_folder(
     *,
     inputs: Iterable[Path | str | None] = (),
     files: Iterable[str] = (),
+    force: bool = False,
 ) -> None:
     """The same for a command that writes a folder, with its record `COMMAND.json` in it.
 
     Args:
         files: names of other files that it writes there.
+        force: see `claim`.
 
     Raises:
         InvalidOptionError, InvalidFileError: see `claim`.
@@ -95,11 +99,12 @@ def claim_folder(
         inputs=inputs,
         outputs=[folder / name for name in files],
         record=folder / f"{command}.json",
+        force=force,
     )
 
 
-def check_own_record(command: str, record: Path) -> None:
-    """Refuse to replace a file that is no record of this command.
+def check_own_record(command: str, record: Path, *, force: bool = False) -> None:
+    """Refuse to replace a file that is no record of this command; with `force`, other records.
 
     Raises:
         InvalidOptionError: it is something else.
@@ -110,7 +115,8 @@ def check_own_record(command: str, record: Path) -> None:
         kind = str(read_record(record)["kind"])
     except InvalidFileError:
         kind = ""
-    if kind != command and not kind.startswith(f"{command}-"):
+    foreign = kind != command and not kind.startswith(f"{command}-")
+    if foreign and (kind or not force):
         what = f"a record of '{kind}'" if kind else "no record of systopack"
         raise InvalidOptionError(
             f"The record would be written to '{record}', which exists and is {what}; move that "

@@ -1,221 +1,216 @@
-"""`systopack inspect`, `systopack report` and `systopack demo`."""
+"""`systopack inspect`, `zoo`, `arrays`, `report`, `reproduce` and `demo`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Any
 
 import typer
 
+from systopack.api import pages
+from systopack.api.hardware import arrays as named_arrays
+from systopack.api.inspection import contents_of
+from systopack.api.packaged import zoo as networks_of_the_package
 from systopack.cli import console
-from systopack.cli.effects import NO_CONTEXT, given, refuse_idle
-from systopack.cli.options import ArrayOption, check_out
-from systopack.cli.outputs import claim, claim_folder
-from systopack.hardware.named_arrays import DEFAULT_ARRAY, array_from
+from systopack.cli.builder import command
+from systopack.cli.job import Job
+from systopack.cli.shared import (
+    DATA,
+    OUTPUT,
+    ArrayOptions,
+    ArraySize,
+    Folder,
+    ImageCount,
+    NetworkArgument,
+)
+from systopack.options import Options, argument, option, refuse_idle
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+_PANEL = "Looking"
 
-    from systopack.network.network import PackedNetwork
+
+class Inspect(ArraySize):
+    """What is inspected."""
+
+    source: Path = argument("Network (.spk or zoo:NAME), model or packed matrices (.safetensors).")
+
+
+class Report(NetworkArgument, ArrayOptions):
+    """What is shown on the page."""
+
+    out: Path = option(..., "Page to write (.html).", group=OUTPUT)
+    dense: Path | None = option(None, "Dense network to compare with.")
+    model: Path | None = option(None, "Model file whose training curve to show.")
+    title: str | None = option(None, "Heading.", shown_default="the network's name")
+    record: tuple[Path, ...] = option((), "Record to quote; may be repeated.")
+    data: str | None = option(
+        None,
+        f"The animation streams the words of the first test image: {DATA}.",
+        shown_default="no animation",
+        group="Data",
+    )
+
+
+class Demo(Options):
+    """The demonstration."""
+
+    out: Path = option(Path("demo"), "Folder of the demonstration.", group=OUTPUT)
+    seed: int = option(0, "Seed of the run.", ge=0, lt=2**31)
+
+
+class Reproduce(Folder, ImageCount):
+    """What is reproduced."""
+
+    data: tuple[str, ...] = option(
+        (),
+        "Data set whose test images give real activations; may be repeated, for instance with the "
+        "folders of MNIST and CIFAR-10.",
+        group="Data",
+    )
+    records: Path | None = option(
+        None, "Folder of records.", shown_default="the checkout's, or the package's own"
+    )
+    full: bool = option(
+        False,
+        "Measure the records anew first: train, pack and synthesize, for days. Needs a checkout; "
+        "resumes where it was stopped.",
+    )
+    liberty: Path | None = option(
+        None, "--full: Liberty file to map to.", shown_default="the bundled sky130"
+    )
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command()(inspect)
-    app.command()(report)
-    app.command()(demo)
+    command(app, "demo", panel=_PANEL)(demo)
+    command(app, "zoo", panel=_PANEL, writes=False)(zoo)
+    command(app, "arrays", panel=_PANEL, writes=False)(arrays)
+    command(app, "inspect", panel=_PANEL, writes=False)(inspect)
+    command(app, "report", panel=_PANEL)(report)
+    command(app, "reproduce", panel=_PANEL)(reproduce)
 
 
-def inspect(
-    file: Annotated[Path, typer.Argument(help="Network (.spk), model or packed matrices.")],
-    array: ArrayOption = DEFAULT_ARRAY,
-    context: typer.Context = NO_CONTEXT,
-) -> None:
+def inspect(options: Inspect, job: Job) -> None:
     """Print what a file holds.
 
     Example: systopack inspect packed.spk
     """
-    design = array_from(array)
-    rows, columns = design.rows, design.columns
-    if file.suffix == ".spk":
-        from systopack.network.file import load_with_sha256
-        from systopack.network.permute import count_streams_out_of_place
+    found = contents_of(options.source, size=options.size)
+    if found.kind == "model":
+        refuse_idle(options.given, ("array",), "a model has no tiles yet")
+    for text in found.sentences:
+        console.say(text)
+    if found.parts:
+        header = [found.kind.removesuffix("s"), *next(iter(found.parts.values()))]
+        console.table(
+            header, [(name, *map(_text, one.values())) for name, one in found.parts.items()]
+        )
+    job.reads(options.source)
+    job.show({**found.figures, **found.parts})
 
-        network, digest = load_with_sha256(file)
-        console.say(str(network))
-        console.say(f"tiles on {array}: {network.tile_count(rows=rows, columns=columns):,}")
-        console.say(f"streams out of place: {sum(count_streams_out_of_place(network).values()):,}")
-        console.say(f"sha256 {digest}")
-        return
-    from systopack.errors import InvalidFileError
-    from systopack.packing.file import read_matrices
 
-    try:
-        lines = [
-            [
-                name,
-                f"{matrix.rows} x {matrix.columns}",
-                "+".join(str(len(band.groups)) for band in matrix.bands),
-                f"{matrix.nonzeros:,}",
-                f"{matrix.packing_efficiency:.3f}",
-                str(matrix.tile_count(rows=rows, columns=columns)),
-                note,
-            ]
-            for name, matrix, note in read_matrices(file)
-        ]
-    except InvalidFileError:
-        refuse_idle(given(context), ("array",), "a model has no tiles yet")
-        _inspect_model(file)
-        return
+def _text(value: Any) -> str:
+    """A figure as a cell of a table."""
+    if isinstance(value, int | float):
+        return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
+    if value is None or isinstance(value, str):
+        return value or "-"
+    return (" x " if isinstance(value, tuple) else "+").join(map(str, value))
+
+
+def zoo(array: ArrayOptions, job: Job) -> None:
+    """List the networks that come with systopack.
+
+    Example: systopack zoo --array compact-32x32
+    """
+    found = list(networks_of_the_package(array.array, changes=array.changes))
     console.table(
-        ["matrix", "size", "groups", "nonzeros", "efficiency", "tiles", "lower bound"], lines
-    )
-
-
-def _inspect_model(file: Path) -> None:
-    from systopack.training.model import load_model
-
-    model = load_model(file)
-    combined = "combined" if model.groups is not None else "dense"
-    console.say(
-        f"{combined} {model.architecture}, {len(model.class_names)} classes, "
-        f"{len(model.history)} epochs"
-    )
-    state = {name: tensor for name, tensor in model.state.items() if tensor.ndim > 1}
-    console.table(
-        ["weight", "shape", "nonzeros", "groups"],
+        ["network", "accuracy, %", "cells", "dense", "cycles"],
         [
-            [
-                name,
-                "x".join(str(size) for size in tensor.shape),
-                f"{int(tensor.count_nonzero()):,}",
-                "+".join(
-                    str(len(groups))
-                    for _, groups in (model.groups or {}).get(name.removesuffix(".weight"), ())
-                ),
-            ]
-            for name, tensor in state.items()
-            if tensor.is_floating_point()
+            (
+                one.name,
+                "-" if one.accuracy_percent is None else f"{one.accuracy_percent:.2f}",
+                *(f"{count:,}" for count in (one.packed_cells, one.dense_cells, one.cycles)),
+            )
+            for one in found
         ],
     )
+    figures = {one.name: asdict(one) for one in found}
+    job.show(figures, {"array": array.array, "changes": array.changes})
 
 
-def report(
-    network: Annotated[Path, typer.Argument(help="Packed network (.spk).")],
-    out: Annotated[Path, typer.Option(help="Page to write (.html).")],
-    dense: Annotated[
-        Path | None, typer.Option(help="Dense network (.spk) to compare with.")
-    ] = None,
-    model: Annotated[
-        Path | None, typer.Option(help="Model file whose training curve to show.")
-    ] = None,
-    title: Annotated[str | None, typer.Option(help="Heading. [default: the name]")] = None,
-    record: Annotated[
-        list[Path] | None, typer.Option(help="Records to quote; may be given several times.")
-    ] = None,
-    data: Annotated[
-        str | None,
-        typer.Option(
-            help="'sample', a folder of parquet files or a Hugging Face id: the animation streams "
-            "the words of its first test image."
-        ),
-    ] = None,
-    array: ArrayOption = DEFAULT_ARRAY,
-    alpha: Annotated[int, typer.Option(help="Channels a cell chooses from.")] = 8,
-) -> None:
+def arrays(job: Job) -> None:
+    """List the named arrays.
+
+    Example: systopack arrays
+    """
+    found = named_arrays()
+    console.table(
+        ["array", "mm2", "MHz", "uJ per image"],
+        [(one.name, *map(_text, (one.area_mm2, one.clock_mhz, one.energy_uj))) for one in found],
+    )
+    for one in found:
+        console.say(f"{one.name}: {one.label}; {one.purpose}")
+    console.say("area and clock of the array alone, at 45 nm; energy of zoo:lenet5-mnist")
+    job.show({one.name: asdict(one) for one in found})
+
+
+def report(options: Report, job: Job) -> None:
     """Write one self-contained HTML page about a packed network.
 
     Example: systopack report packed.spk --dense dense.spk --model packed.safetensors
     --data sample --out report.html
     """
-    check_out(out, ".html")
-    inputs = [path for path in (network, dense, model, *(record or ())) if path is not None]
-    from systopack.records import Record, read_record, record_path, sha256_of_file
-
-    own_record = record_path(out, "report")
-    claim("report", inputs=inputs, outputs=(out,), record=own_record)
-    from systopack.files import write_atomically
-    from systopack.hardware.array import Array
-    from systopack.hardware.cycles import count_cycles
-    from systopack.hardware.pipelined.cycles import count_pipelined
-    from systopack.hardware.tiled import count_tiled
-    from systopack.network.file import load
-    from systopack.network.nodes import ConcatLayer
-    from systopack.report.comparison import compare
-    from systopack.report.page import render
-
-    design = array_from(array)
-    rows, columns = design.rows, design.columns
-    networks = {} if dense is None else {"dense": load(dense)}
-    networks["packed"] = load(network)
-    history: Sequence[Mapping[str, Any]] = ()
-    if model is not None:
-        from systopack.training.model import load_model
-
-        history = load_model(model).history
-    cycles = {
-        name: count_cycles(
-            loaded,
-            array=Array(
-                rows=rows,
-                columns=columns,
-                alpha=alpha if name == "packed" else 1,
-                accumulator_bits=loaded.accumulator_bits,
-            ),
-        )
-        for name, loaded in networks.items()
-    }
-    content = compare(
-        title=title or networks["packed"].name,
-        networks=networks,
-        cycles=cycles,
-        accelerators={
-            name: count_tiled(loaded, array=cycles[name].array) for name, loaded in networks.items()
-        },
-        pipelined={
-            name: count_pipelined(loaded, array=cycles[name].array)
-            for name, loaded in networks.items()
-            if not any(isinstance(node, ConcatLayer) for node in loaded.nodes)
-        },
-        image=None if data is None else _first_image(networks["packed"], data),
-        history=history,
-        records=[read_record(path) for path in record or []],
+    inputs = (options.network, options.dense, options.model, *options.record, options.file)
+    job.writes(options.out, suffix=".html", reads=inputs)
+    asked = options.model_dump(exclude={"network", "out", "array", "record"})
+    title = pages.report(
+        options.network, options.out, options.array, records=options.record, **asked
     )
-    write_atomically(out, render(content))
-    Record(
-        kind="report",
-        figures={"bytes": out.stat().st_size},
-        configuration={"title": content.title, "array": array, "alpha": alpha, "data": data},
-        inputs={str(path): sha256_of_file(path) for path in inputs},
-        outputs={str(out): sha256_of_file(out)},
-    ).write(own_record)
-    console.say(f"wrote {out} and {own_record}")
+    names = ("array", "changes", "data")
+    configuration = {name: getattr(options, name) for name in names}
+    job.write({"bytes": options.out.stat().st_size}, {"title": title, **configuration})
 
 
-def _first_image(network: PackedNetwork, data: str) -> NDArray[np.int8]:
-    """The first test image as the network reads it."""
-    from systopack.data.open import open_data
-    from systopack.network.reference import quantize_images
-
-    first: NDArray[np.int8] = quantize_images(network, open_data(data).test_images[:1])[0]
-    return first
-
-
-def demo(
-    out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("demo"),
-    seed: Annotated[int, typer.Option(help="Seed of the run.")] = 0,
-) -> None:
+def demo(options: Demo, job: Job) -> None:
     """Train, pack, quantize and count cycles on bundled digits, in about a minute.
 
     Example: systopack demo --out demo
     """
-    from systopack.demo.run import FILES, run_demo
-
-    claim_folder("demo", out, files=FILES)
+    job.fills(options.out, files=pages.demo_files())
     with console.TrainingDisplay() as display:
-        result = run_demo(out, seed=seed, observer=display)
+        result = pages.demo(options.out, seed=options.seed, observer=display)
     console.table(result.header, result.rows)
     console.say(f"wrote {', '.join(str(path) for path in result.files)}")
     console.say(f"open {result.report} in a browser")
+    job.show_written()
+
+
+def reproduce(options: Reproduce, job: Job) -> None:
+    """Make the paper's tables and figures anew, beside ours.
+
+    Cycles and energy are computed now from the networks of the package; accuracies and gate-level
+    energy come from records. Every row of the page says which.
+
+    Example: systopack reproduce --data ../shared/data/cifar10 --out results
+    """
+    if not options.data:
+        refuse_idle(options.given, ("images",), "without --data no image is read")
+    if not options.full:
+        refuse_idle(options.given, ("liberty",), "only --full reads it")
+    drawn = [f"images/{path.name}" for path in (options.out / "images").glob("*.png")]
+    job.fills(options.out, reads=(options.liberty,), files=("results.md", *drawn))
+    names = pages.sections()
+    display = console.RowsDisplay(
+        ("section", "seconds"), first_width=max(map(len, names)), total=len(names)
+    )
+    with display:
+        display.on_begin("reproducing")
+        written = pages.reproduce(
+            options.out,
+            **options.model_dump(exclude={"out"}),
+            say=console.say,
+            on_section=lambda name, seconds: display.on_row((name, f"{seconds:.1f}"), work=1),
+        )
+    console.say(f"wrote {written.page}, {written.record} and {len(written.images)} figures")
+    job.show_written()

@@ -1,159 +1,146 @@
-"""`systopack synthesize`: a packed network's accelerator through the tools of a target."""
+"""`systopack synthesize TARGET`, a command for every target, and `systopack characterize`."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from inspect import Signature, signature
 from pathlib import Path
-from typing import Annotated
+from typing import Literal
 
 import typer
 
-from systopack.cli.effects import NO_CONTEXT, given, refuse_idle
-from systopack.cli.options import ArrayOption, SetOption
-from systopack.cli.outputs import claim_folder
-from systopack.errors import InvalidOptionError
-from systopack.hardware.named_arrays import DEFAULT_ARRAY, array_from
+from systopack.api import synthesis
+from systopack.api.synthesis import DEFAULT_LIBRARY, TARGETS, MappingClock, Target
+from systopack.cli import console
+from systopack.cli.builder import command
+from systopack.cli.job import Job
+from systopack.cli.shared import OUTPUT, ArrayOptions, DataOptions, Folder
+from systopack.options import Options, argument, option, refuse_idle
 
-TARGETS = {
-    "asic": "standard cells: area, clock, and energy of real work at gate level (yosys)",
-    "ecp5": "LFE5U and LFE5UM FPGAs: use, clock and a bitstream (yosys, nextpnr)",
-    "xilinx": "AMD's 7-series and UltraScale FPGAs: yosys' counts, RTL and a Vivado script",
-}
+_PANEL = "Hardware"
+_NO_IMAGES = DataOptions()
+_MEASUREMENT = "Measurement"
+
+
+class MaybeNetwork(Options):
+    """A packed network, or the array alone."""
+
+    network: Path | None = argument(
+        "Packed network (.spk) or zoo:NAME; without one the array alone.", default=None
+    )
+
+
+class CharacterizeOptions(MappingClock):
+    """What is measured, and of which cells."""
+
+    library: str = argument(
+        f"A library that comes with the package ({DEFAULT_LIBRARY}), a Liberty file, or a TOML "
+        "file of facts."
+    )
+    out: Path = option(..., "Record of coefficients to write (.json).", group=OUTPUT)
+    size: tuple[str, ...] = option(
+        (),
+        "ROWSxCOLUMNS of another array of the same cells; may be repeated. 'energy' interpolates "
+        "between sizes.",
+        group="Array",
+    )
+    network: str = option("zoo:lenet5-mnist", "Packed network whose tiles run.", group=_MEASUREMENT)
+    gating: Literal["none", "clock"] = option(
+        "clock", "Clock gates for registers with an enable, or none.", group=_MEASUREMENT
+    )
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(synthesize)
-
-
-def synthesize(
-    out: Annotated[Path, typer.Option(help="Folder to write.")],
-    network: Annotated[
-        Path | None,
-        typer.Argument(help="Packed network (.spk), or zoo:NAME; asic: without one no energy."),
-    ] = None,
-    target: Annotated[
-        str,
-        typer.Option(help="; ".join(f"{name}: {text}" for name, text in TARGETS.items()) + "."),
-    ] = "ecp5",
-    array: ArrayOption = DEFAULT_ARRAY,
-    set_: SetOption = None,
-    device: Annotated[str, typer.Option(help="ecp5: the device.")] = "LFE5UM-85F",
-    part: Annotated[
-        str, typer.Option(help="xilinx: the device, in Vivado's words.")
-    ] = "xcku035-fbva676-2-e",
-    clock_mhz: Annotated[float, typer.Option(help="Clock to aim at.")] = 60.0,
-    seeds: Annotated[int, typer.Option(help="ecp5: placements to try, the fastest wins.")] = 1,
-    block: Annotated[
-        str,
-        typer.Option(
-            help="asic: cell, row, array, accelerator (area), or periphery (energy of the "
-            "accelerator's periphery)."
-        ),
-    ] = "array",
-    liberty: Annotated[
-        Path | None, typer.Option(help="asic: Liberty file. [default: sky130hd, bundled]")
-    ] = None,
-    clock_ns: Annotated[float, typer.Option(help="asic: clock period to size gates for.")] = 1.5,
-    node_nm: Annotated[
-        float | None,
-        typer.Option(
-            help="asic: node of the library, for an accelerator's memories. [default: 130 for "
-            "the bundled library, else 45]"
-        ),
-    ] = None,
-    data: Annotated[str, typer.Option(help="asic: images, 'sample' or a folder.")] = "sample",
-    context: typer.Context = NO_CONTEXT,
-) -> None:
-    """Build the tiled accelerator of a network with the tools of a target.
-
-    Column groups are dealt to the array first, so that the memories are small.
-
-    Examples: systopack synthesize zoo:lenet5-mnist --target ecp5 --array 32x16 --out ecp5
-
-    systopack synthesize --target asic --block cell --array 8x8 --alpha 8 --out cell
-
-    systopack synthesize zoo:resnet20-cifar10 --target asic --data cifar10 --array 8x8
-    --cells-per-stage 8 --cells-per-accumulator 2 --weight-buffers 1
-    --liberty nangate45_typ.lib.gz --out asic
-
-    systopack synthesize zoo:lenet5-mnist --target asic --block accelerator --array 8x8 --out whole
-
-    systopack synthesize zoo:lenet5-mnist --target asic --block periphery --array 16x16 --out
-    periphery
-    """
-    if target not in TARGETS:
-        raise InvalidOptionError(
-            f"--target is '{target}', but it must be one of {', '.join(TARGETS)}."
-        )
-    if seeds < 1:
-        raise InvalidOptionError(f"--seeds is {seeds}; give at least 1.")
-    from systopack.cli import asic, fpga
-    from systopack.folder import check_folder
-    from systopack.network.file import load
-    from systopack.network.group_order import fit_groups
-    from systopack.network.packaged import network_file
-    from systopack.records import sha256_of_file
-
-    _check_effects(
-        given(context),
-        target=target,
-        block=block,
-        alone=network is None,
+    """Add the commands."""
+    group = typer.Typer(no_args_is_help=True)
+    app.add_typer(
+        group,
+        name="synthesize",
+        help="Build an array, or a network's accelerator, with the tools of a target.",
+        rich_help_panel=_PANEL,
     )
-    claim_folder("synthesize", out, inputs=(network, liberty))
-    if target != "asic":
-        check_folder(out)
-    if target == "asic":
-        asic.synthesize_asic(
-            asic.Request(
-                network=network,
-                data=data,
-                array=array_from(array, set_ or ()),
-                block=block,
-                liberty=liberty,
-                clock_ns=clock_ns,
-                node_nm=node_nm,
-                out=out,
+    for target in TARGETS.values():
+        add_target(group, target)
+    command(app, "characterize", panel=_PANEL, record="energy-coefficients")(characterize)
+
+
+def add_target(group: typer.Typer, target: Target) -> None:
+    """Add the command of a target."""
+
+    def synthesize(
+        source: MaybeNetwork,
+        folder: Folder,
+        array: ArrayOptions,
+        options: Options,
+        job: Job,
+        images: DataOptions = _NO_IMAGES,
+    ) -> None:
+        if source.network is None or target.runs_images is None or not target.runs_images(options):
+            refuse_idle(images.given, ("data",), "no image runs here")
+        job.fills_whole(folder.out, reads=(source.network, array.file))
+        with console.console.status(f"synthesizing for {target.name}") as status:
+            found = synthesis.synthesize(
+                source.network,
+                target.name,
+                array.array,
+                changes=array.changes,
+                options=options.given,
+                data=images.data,
+                out=folder.out,
+                force=job.force,
+                on_line=lambda line: status.update(f"{target.name}: {line[:60]}"),
             )
+        for warning in found.found.warnings:
+            console.say(warning)
+        console.table(found.found.header, found.found.rows)
+        console.say(f"{found.found.told}; wrote {folder.out}")
+        job.show(found.record.figures, found.record.configuration)
+
+    synthesize.__doc__ = f"{target.summary}\n\n    Example: {target.example}\n    "
+    synthesize.__annotations__ |= {"options": target.options}
+    if target.runs_images is None:
+        parameters = [p for n, p in signature(synthesize).parameters.items() if n != "images"]
+        synthesize.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    command(group, target.name, record="synthesize")(synthesize)
+
+
+def characterize(
+    options: CharacterizeOptions, array: ArrayOptions, images: DataOptions, job: Job
+) -> None:
+    """Measure the energy coefficients of an array on a cell library, for 'systopack energy'.
+
+    Example: systopack characterize mylib.toml --array tiny-8x8 --size 16x16 --out mylib.json
+    """
+    files = [options.library] if Path(options.library).is_file() else []
+    job.tells(options.network, out=options.out, reads=(array.file, *files))
+    with console.console.status("mapping and simulating at gate level") as status:
+        found = synthesis.characterize(
+            options.library,
+            array.array,
+            changes=array.changes,
+            sizes=options.size,
+            network=options.network,
+            data=images.data,
+            gating=options.gating,
+            clock_ns=options.clock_ns,
+            on_progress=status.update,
         )
-        return
-    if network is None:
-        raise InvalidOptionError(f"--target {target} builds a network; give its .spk or zoo:NAME.")
-    file = network_file(network)
-    loaded = load(file)
-    design = array_from(array, set_ or (), accumulator_bits=loaded.accumulator_bits)
-    fitted = fit_groups(loaded, columns=design.columns, alpha=design.alpha)
-    if target == "ecp5":
-        fpga.synthesize_ecp5(
-            fitted,
-            array=design,
-            out=out,
-            device=device,
-            clock_mhz=clock_mhz,
-            seeds=seeds,
-            inputs={str(network): sha256_of_file(file)},
-        )
-    else:
-        fpga.synthesize_xilinx(fitted, array=design, out=out, part=part, clock_mhz=clock_mhz)
-
-
-_OF_TARGET = {
-    "asic": ("block", "liberty", "clock_ns", "node_nm", "data"),
-    "ecp5": ("device", "seeds"),
-    "xilinx": ("part",),
-}
-
-
-def _check_effects(options: Collection[str], *, target: str, block: str, alone: bool) -> None:
-    """Refuse options that this target, block or cell does not read."""
-    for other, names in _OF_TARGET.items():
-        if other != target:
-            refuse_idle(options, names, f"it is for --target {other}")
-    if target != "asic":
-        return
-    refuse_idle(options, ("clock_mhz",), "the ASIC target takes --clock-ns")
-    if block != "accelerator":
-        refuse_idle(options, ("node_nm",), "only --block accelerator has memories")
-    if alone or block == "accelerator":
-        refuse_idle(options, ("data",), "no image is run here")
+    console.table(
+        ("array", "area per cell, um2", "clock, pJ per cell and cycle", "active cell word, pJ"),
+        [
+            (
+                point.array.label,
+                f"{point.cell_area_um2:.1f}",
+                f"{point.coefficients.clock_pj:.4f}",
+                f"{point.coefficients.active_pj:.4f}",
+            )
+            for point in found.table.points
+        ],
+    )
+    missed = [abs(error) for errors in found.errors.values() for error in errors.values()]
+    if missed:
+        console.say(f"layers kept back are predicted within {100 * max(missed):.1f} %")
+    console.say(f"{found.sums_checked:,} sums of the netlists equal the integer reference")
+    job.write(
+        found.table.figures,
+        {"clock_ns": options.clock_ns, "errors": found.errors, "data": images.data},
+    )

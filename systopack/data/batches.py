@@ -27,21 +27,20 @@ class Normalization:
     Args:
         mean, std: per channel, of pixels divided by 255.
         device: where the result lies.
-        dtype: floating-point type of the result; computed in float32 at least.
     """
 
     mean: Sequence[float]
     std: Sequence[float]
     device: torch.device | str = "cpu"
-    dtype: torch.dtype = torch.float32
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
-        """Normalise uint8 images of shape (count, channels, height, width)."""
-        work = torch.promote_types(self.dtype, torch.float32)
-        std = torch.tensor(self.std, dtype=torch.float64)
-        scale = (1 / (255 * std)).to(self.device, work)[:, None, None]
-        shift = (-torch.tensor(self.mean, dtype=torch.float64) / std).to(self.device, work)
-        return images.to(work).mul_(scale).add_(shift[:, None, None]).to(self.dtype)
+        """Normalise uint8 images of shape (count, channels, height, width) to float32."""
+        mean, std = (torch.tensor(part, dtype=torch.float64) for part in (self.mean, self.std))
+        scale, shift = (
+            factor.to(self.device, torch.float32)[:, None, None]
+            for factor in (1 / (255 * std), -mean / std)
+        )
+        return images.float().mul_(scale).add_(shift)
 
 
 class Batches:
@@ -62,7 +61,7 @@ class Batches:
         seed: 0 or more; order and augmentation are drawn from it and the epoch's number.
         augment: crop padding, flip and cutmix.
         mean, std: per channel, of pixels divided by 255.
-        device, dtype: of the batches.
+        device: of the batches.
         rank, world_size: this process and the number of processes.
 
     Raises:
@@ -81,7 +80,6 @@ class Batches:
         mean: Sequence[float],
         std: Sequence[float],
         device: torch.device | str = "cpu",
-        dtype: torch.dtype = torch.float32,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
@@ -91,7 +89,7 @@ class Batches:
         self.images = _tensor(images).to(device)
         self.labels = _tensor(labels).to(device)
         self.augment = augment or Augment()
-        self.normalization = Normalization(mean=mean, std=std, device=device, dtype=dtype)
+        self.normalization = Normalization(mean=mean, std=std, device=device)
         self._seed = seed
         self._step = min(batch_size, len(labels) // world_size * world_size)
         self._share = self._step // world_size
@@ -105,8 +103,8 @@ class Batches:
         """Yield the batches of epoch `number` (0 or more).
 
         Yields:
-            Images, shape (batch_size / world_size, channels, height, width), normalised, of
-            `dtype`; and their labels, int64.
+            Images, shape (batch_size / world_size, channels, height, width), normalised, float32;
+            and their labels, int64.
         """
         draw = _Draw(self._seed, number, len(self.labels), self.augment)
         device = self.labels.device
@@ -135,50 +133,20 @@ class Batches:
         return pixels
 
 
-def evaluation_batches(
-    *,
+def normalised(
     images: Images,
-    labels: Labels,
-    batch_size: int,
+    *,
     mean: Sequence[float],
     std: Sequence[float],
     device: torch.device | str = "cpu",
-    dtype: torch.dtype = torch.float32,
-    rank: int = 0,
-    world_size: int = 1,
-) -> Iterator[Batch]:
-    """Yield every image once, in order, without augmentation.
+) -> torch.Tensor:
+    """Images as a network reads them, in order and without augmentation.
 
-    With several processes each gets a consecutive part; the parts differ by at most one image
-    and may be empty. Arguments, shapes and types as for `Batches`, but `batch_size` is of one
-    process.
-
-    Raises:
-        InvalidOptionError: the batch size is not positive or the rank is out of range.
+    Args:
+        images: shape (count, channels, height, width), uint8.
+        mean, std, device: see `Normalization`.
     """
-    _check(world_size, batch_size * world_size, rank, world_size)
-    normalization = Normalization(mean=mean, std=std, device=device, dtype=dtype)
-    return _in_order(
-        _tensor(images), _tensor(labels), batch_size, normalization, (rank, world_size)
-    )
-
-
-def _in_order(
-    images: torch.Tensor,
-    labels: torch.Tensor,
-    batch_size: int,
-    normalization: Normalization,
-    share: tuple[int, int],
-) -> Iterator[Batch]:
-    rank, world_size = share
-    first = len(labels) * rank // world_size
-    end = len(labels) * (rank + 1) // world_size
-    for start in range(first, end, batch_size):
-        part = slice(start, min(start + batch_size, end))
-        yield (
-            normalization(images[part].to(normalization.device)),
-            labels[part].to(normalization.device),
-        )
+    return Normalization(mean=mean, std=std, device=device)(_tensor(images).to(device))
 
 
 class _Draw:

@@ -11,17 +11,20 @@ import hashlib
 import json
 import os
 import re
-import sys
 import warnings
 from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
+from systopack.codec import from_plain, to_plain
 from systopack.data.images import ImageData
 from systopack.errors import InvalidFileError, SystopackError, SystopackWarning
-from systopack.files import home_folder, write_stream_atomically
+from systopack.fields import parse_json
+from systopack.files import write_stream_atomically
+from systopack.folders.cache import user_cache
 from systopack.sealed import check_seal, sealed_header
 
 CACHE_VERSION = 2
@@ -29,15 +32,30 @@ _ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 _TYPES = {"uint8": "U8", "int64": "I64"}
 
 
+@dataclass(frozen=True, kw_only=True)
+class _About:
+    """What a file tells of its set; fields as in `ImageData`."""
+
+    version: int
+    file: str
+    name: str
+    class_names: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    sha256: str
+    flip: bool
+
+
+_SHARED = tuple(item.name for item in fields(_About))[2:]
+
+
 def default_cache_dir() -> Path:
-    """`$SYSTOPACK_CACHE`, or `systopack` in the platform's folder for caches."""
-    if chosen := os.environ.get("SYSTOPACK_CACHE"):
-        return Path(chosen)
-    if sys.platform == "darwin":
-        return home_folder() / "Library" / "Caches" / "systopack"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", home_folder())) / "systopack" / "cache"
-    return Path(os.environ.get("XDG_CACHE_HOME") or home_folder() / ".cache") / "systopack"
+    """`$SYSTOPACK_CACHE`, or `systopack` in the platform's folder for caches.
+
+    Raises:
+        InvalidFileError: neither is known.
+    """
+    return Path(os.environ.get("SYSTOPACK_CACHE") or user_cache())
 
 
 def cache_file(folder: Path, name: str, sources: Iterable[Path]) -> Path:
@@ -68,17 +86,9 @@ def write_cache(path: Path, data: ImageData) -> None:
             "shape": list(array.shape),
             "data_offsets": [start, end],
         }
-    about = {
-        "version": CACHE_VERSION,
-        "file": path.name,
-        "name": data.name,
-        "class_names": data.class_names,
-        "mean": data.mean,
-        "std": data.std,
-        "sha256": data.sha256,
-        "flip": data.flip,
-    }
-    header["__metadata__"] = {"systopack": json.dumps(about)}
+    own = {name: getattr(data, name) for name in _SHARED}
+    about = _About(version=CACHE_VERSION, file=path.name, **own)
+    header["__metadata__"] = {"systopack": json.dumps(to_plain(about))}
     blocks = [np.ascontiguousarray(array).data.cast("B") for array in arrays.values()]
 
     def write(stream: IO[bytes]) -> None:
@@ -106,18 +116,11 @@ def read_cache(path: Path) -> ImageData | None:
             return None
         check_seal(path, name=path, what="a decoded set")
         with safe_open(path, framework="numpy") as file:
-            about = json.loads(file.metadata()["systopack"])
-            if about["version"] != CACHE_VERSION or about["file"] != path.name:
+            plain = parse_json(file.metadata()["systopack"])
+            about: _About = from_plain(_About, plain, "what the set is")
+            if about.version != CACHE_VERSION or about.file != path.name:
                 return None
-            arrays = {key: file.get_tensor(key) for key in _ARRAYS}
-        return ImageData(
-            name=about["name"],
-            class_names=tuple(about["class_names"]),
-            mean=tuple(about["mean"]),
-            std=tuple(about["std"]),
-            sha256=about["sha256"],
-            flip=about["flip"],
-            **arrays,
-        )
+            own = {name: getattr(about, name) for name in _SHARED}
+            return ImageData(**own, **{key: file.get_tensor(key) for key in _ARRAYS})
     except (SafetensorError, SystopackError, OSError, LookupError, TypeError, ValueError):
         return None

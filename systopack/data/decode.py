@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
@@ -54,22 +54,33 @@ class Rows:
     blocks: Iterable[Any]
 
 
-def find_columns(where: str, features: Any) -> Schema:
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """What a column holds.
+
+    Args:
+        name: of the type, in the words of the `datasets` library: Image, ClassLabel, int64, ...
+        classes: names of the classes, of a ClassLabel.
+    """
+
+    name: str
+    classes: tuple[str, ...] = ()
+
+
+def find_columns(where: str, kinds: Mapping[str, Kind]) -> Schema:
     """Find the one image column and the one label column by their type.
 
     Args:
         where: names the data set in messages.
-        features: a `datasets.Features`.
+        kinds: of every column.
 
     Raises:
         InvalidFileError: there is not exactly one column of each; it names what was found.
     """
-    from datasets import ClassLabel, Image
-
-    images = [name for name, kind in features.items() if isinstance(kind, Image)]
-    labels = [name for name, kind in features.items() if isinstance(kind, ClassLabel)]
-    if len(images) != 1 or len(labels) != 1 or not features[labels[0]].names:
-        found = ", ".join(f"{name} ({_type_name(kind)})" for name, kind in features.items())
+    images = [name for name, kind in kinds.items() if kind.name == "Image"]
+    labels = [name for name, kind in kinds.items() if kind.name == "ClassLabel"]
+    if len(images) != 1 or len(labels) != 1 or not kinds[labels[0]].classes:
+        found = ", ".join(f"{name} ({kind.name})" for name, kind in kinds.items())
         raise InvalidFileError(
             f"{where} has the columns {found or 'none'}, but exactly one of type Image and one "
             "of type ClassLabel are needed; write it with the 'datasets' library and these types."
@@ -77,7 +88,7 @@ def find_columns(where: str, features: Any) -> Schema:
     return Schema(
         image_column=images[0],
         label_column=labels[0],
-        class_names=tuple(str(name) for name in features[labels[0]].names),
+        class_names=kinds[labels[0]].classes,
     )
 
 
@@ -208,11 +219,3 @@ def _numbered(blocks: Iterable[Any]) -> Iterator[tuple[int, Any]]:
     for block in blocks:
         yield start, block
         start += block.num_rows
-
-
-def _type_name(kind: Any) -> str:
-    from datasets import Value
-
-    if isinstance(kind, dict):
-        return "struct"
-    return str(kind.dtype) if isinstance(kind, Value) else type(kind).__name__

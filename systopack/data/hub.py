@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from systopack.data.decode import Rows, Schema, find_columns
+from systopack.data.decode import Kind, Rows, Schema, find_columns
 from systopack.data.parquet import SPLITS
 from systopack.errors import InvalidFileError
 
@@ -45,7 +45,7 @@ class HubData:
             InvalidFileError: the columns are wrong, or differ between the splits.
         """
         where = f"Hub data set '{self.name}'"
-        schemas = [find_columns(where, self.splits[split].features) for split in SPLITS]
+        schemas = [find_columns(where, _kinds(self.splits[split].features)) for split in SPLITS]
         if schemas[0] != schemas[1]:
             raise InvalidFileError(
                 f"{where} has other columns or class names in its test split than in train; "
@@ -61,6 +61,19 @@ class HubData:
             for split in SPLITS
         }
         return schemas[0], rows
+
+
+def _kinds(features: Any) -> dict[str, Kind]:
+    """What the columns hold, of a `datasets.Features`."""
+    from datasets import ClassLabel, Value
+
+    return {
+        name: Kind(
+            name=str(kind.dtype) if isinstance(kind, Value) else type(kind).__name__,
+            classes=tuple(map(str, kind.names)) if isinstance(kind, ClassLabel) else (),
+        )
+        for name, kind in features.items()
+    }
 
 
 def load_hub(source: str) -> HubData:

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from systopack.data.decode import Rows, Schema, find_columns
-from systopack.errors import InvalidFileError, SystopackError, one_line
+from systopack.codec import from_plain
+from systopack.data.decode import Kind, Rows, Schema, find_columns
+from systopack.errors import InvalidFileError, one_line
+from systopack.fields import MalformedError, parse_json, shown
 from systopack.files import open_file
 
 SPLITS = ("train", "test")
 _BLOCK_ROWS = 200
+_NOTES = b"huggingface"
 _FREE = 1 << 28  # bytes that a file may unpack to, whatever its size
 _TIMES = 200  # and so many times its size
 _SHARD = re.compile(r"-(\d+)-of-(\d+)\.parquet$")
@@ -39,7 +42,7 @@ class ParquetFolder:
                 from those of the first file.
         """
         schemas = {
-            path: find_columns(f"'{path}'", _read_features(path))
+            path: find_columns(f"'{path}'", _kinds(path))
             for split in SPLITS
             for path in self.files[split]
         }
@@ -124,18 +127,50 @@ def _shards(place: Path, split: str) -> tuple[Path, ...]:
     return files
 
 
-def _read_features(path: Path) -> Any:
-    from datasets import Features
+def _kinds(path: Path) -> dict[str, Kind]:
+    """What the columns hold, as the `datasets` library notes it in the metadata of a schema."""
+    import pyarrow
 
+    stored = {
+        "Image": pyarrow.struct({"bytes": pyarrow.binary(), "path": pyarrow.string()}),
+        "ClassLabel": pyarrow.int64(),
+    }
+    schema = _open_file(path).schema_arrow
     try:
-        return Features.from_arrow_schema(_open_file(path).schema_arrow)
-    except SystopackError:
-        raise
-    except Exception as error:  # the schema is JSON of any form
+        notes = _object(parse_json((schema.metadata or {}).get(_NOTES, b"{}")), "its metadata")
+        told = _object(notes["info"], "'info'").get("features") if "info" in notes else {}
+        features = _object(told, "'features'")
+        kinds = {}
+        for field in schema:
+            kind = Kind(name=_arrow_name(field.type))
+            feature = _object(features.get(field.name, {}), f"'{field.name}'")
+            name = feature.get("_type")
+            if isinstance(name, str) and stored.get(name) == field.type:
+                told = feature.get("names") if name == "ClassLabel" else ()
+                classes = from_plain(tuple[str, ...], told, f"'names' of '{field.name}'")
+                kind = Kind(name=name, classes=classes)
+            kinds[field.name] = kind
+    except (MalformedError, UnicodeDecodeError) as error:
         raise InvalidFileError(
-            f"'{path}' has a schema that the 'datasets' library cannot read ({one_line(error)}); "
-            "write it with that library."
+            f"'{path}' has a schema that is not as the 'datasets' library writes it "
+            f"({one_line(error)}); write it with that library."
         ) from error
+    return kinds
+
+
+def _object(value: Any, what: str) -> dict[str, Any]:
+    """One whose other entries, such as a description, are nobody's business here."""
+    if not isinstance(value, dict):
+        raise MalformedError(f"{what} is {shown(value)}, not an object")
+    return value
+
+
+def _arrow_name(kind: Any) -> str:
+    import pyarrow
+
+    if pyarrow.types.is_list(kind):
+        return "List"
+    return "struct" if pyarrow.types.is_struct(kind) else str(kind)
 
 
 def _rows_of(path: Path) -> int:

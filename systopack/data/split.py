@@ -23,7 +23,7 @@ _FRACTION, _HOLD_OUT = 1, 2  # separate random streams for the two draws
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TrainingPart:
-    """All of a training set that a run may read (METHOD section 8).
+    """All of a training set that a run may read (docs/method.md, section 8).
 
     Args:
         train_images, train_labels: the images to train on; (count, channels, height, width)

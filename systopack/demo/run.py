@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -16,14 +17,17 @@ from systopack.hardware.array import Array
 from systopack.hardware.cycles import NetworkCycles, count_cycles
 from systopack.hardware.pipelined.cycles import count_pipelined
 from systopack.hardware.tiled import count_tiled
+from systopack.network.file import save
 from systopack.network.network import PackedNetwork
 from systopack.network.permute import permute_rows
 from systopack.network.reference import classify, quantize_images
-from systopack.quantization.fine_tune import QuantizeSettings
 from systopack.quantization.quantize import quantize
+from systopack.quantization.settings import QuantizeSettings
 from systopack.records import Record, sha256_of_file
 from systopack.report.comparison import compare
+from systopack.report.content import SummaryRow
 from systopack.report.page import render
+from systopack.report.text import number, ratio
 from systopack.training.devices import DeviceOptions
 from systopack.training.events import Observer
 from systopack.training.model import TrainedModel
@@ -69,48 +73,21 @@ def run_demo(out: Path, *, seed: int, observer: Observer) -> DemoResult:
     """
     started = time.monotonic()
     data = open_data("sample")
-    common: dict[str, Any] = {
-        "fraction": 1.0,
-        "resume": False,
-        "devices": DeviceOptions(accelerator="cpu"),
-        "observer": observer,
-    }
-    dense = train(
-        ARCHITECTURE,
-        data,
-        settings=DENSE.model_copy(update={"seed": seed}),
-        out=out / "dense.safetensors",
-        **common,
-    )
-    packed = combine(
-        dense,
-        data,
-        settings=PACKED.model_copy(update={"seed": seed}),
-        out=out / "packed.safetensors",
-        **common,
-    )
+    models = _models(out, data, seed=seed, observer=observer)
     part = training_part(data, fraction=1.0, held_out=0, seed=seed)
-    models = {"dense": dense, "packed": packed}
     networks = {
         name: _quantized(name, model, data, part, observer) for name, model in models.items()
     }
-    cycles = {
-        name: count_cycles(
-            network,
-            array=Array(rows=ROWS, columns=COLUMNS, alpha=PACKED.alpha if name == "packed" else 1),
-        )
-        for name, network in networks.items()
+    arrays = {
+        name: Array(rows=ROWS, columns=COLUMNS, alpha=alpha)
+        for name, alpha in (("dense", 1), ("packed", PACKED.alpha))
     }
-    accelerators = {
-        name: count_tiled(network, array=cycles[name].array) for name, network in networks.items()
-    }
-    pipelined = {
-        name: count_pipelined(network, array=cycles[name].array)
-        for name, network in networks.items()
-    }
+    cycles = {name: count_cycles(networks[name], array=array) for name, array in arrays.items()}
+    accelerators = {name: count_tiled(networks[name], array=own) for name, own in arrays.items()}
+    pipelined = {name: count_pipelined(networks[name], array=own) for name, own in arrays.items()}
     accuracies = {name: _accuracies(models[name], networks[name], data) for name in models}
     for name, network in networks.items():
-        network.save(out / f"{name}.spk")
+        save(network, out / f"{name}.spk")
     record = _record(
         out,
         seed=seed,
@@ -125,8 +102,8 @@ def run_demo(out: Path, *, seed: int, observer: Observer) -> DemoResult:
         title="LeNet-5-Shift on the bundled digits",
         networks=networks,
         cycles=cycles,
-        history=packed.history,
-        records=[_as_read(record)],
+        history=models["packed"].history,
+        records=[json.loads(record.to_json())],
         accuracies=accuracies,
         accelerators=accelerators,
         pipelined=pipelined,
@@ -142,6 +119,25 @@ def run_demo(out: Path, *, seed: int, observer: Observer) -> DemoResult:
         report=report,
         files=(*(out / name for name in FILES), out / "demo.json"),
     )
+
+
+def _models(
+    out: Path, data: ImageData, *, seed: int, observer: Observer
+) -> dict[str, TrainedModel]:
+    """Train the dense network, and pack it."""
+    common: dict[str, Any] = {
+        "fraction": 1.0,
+        "resume": False,
+        "devices": DeviceOptions(accelerator="cpu"),
+        "observer": observer,
+    }
+    settings = DENSE.model_copy(update={"seed": seed})
+    packing = PACKED.model_copy(update={"seed": seed})
+    file = out / "dense.safetensors"
+    dense = train(ARCHITECTURE, data, settings=settings, out=file, **common)
+    file = out / "packed.safetensors"
+    packed = combine(dense, data, settings=packing, out=file, **common)
+    return {"dense": dense, "packed": packed}
 
 
 def _quantized(
@@ -212,21 +208,7 @@ def _record(
     )
 
 
-def _as_read(record: Record) -> dict[str, Any]:
-    import json
-
-    content: dict[str, Any] = json.loads(record.to_json())
-    return content
-
-
-def _printed(row: Any) -> tuple[str, ...]:
+def _printed(row: SummaryRow) -> tuple[str, ...]:
     unit = f" ({row.unit})" if row.unit else ""
-    values = [row.values.get("dense"), row.values.get("packed")]
-    ratio = "" if row.ratio is None else f"{row.ratio:.3f}"
-    return (row.quantity + unit, *(_number(value) for value in values), ratio)
-
-
-def _number(value: float | int | None) -> str:
-    if value is None:
-        return ""
-    return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
+    values = [number(row.values.get(design), row.unit) for design in ("dense", "packed")]
+    return (row.quantity + unit, *values, "" if row.ratio is None else ratio(row.ratio))

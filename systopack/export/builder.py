@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from systopack.frontend.graph import ConcatOp, PoolOp, ResidualOperand
 from systopack.frontend.onnx_content import onnx_package
-from systopack.network.nodes import Shape
+from systopack.network.nodes import ConcatLayer, PoolLayer, Residual, Shape
 from systopack.version import VERSION
 
 _OPSET = 17
@@ -139,6 +140,65 @@ class Builder:
             for part, numbers in parts.items()
         ]
         return self.node("Slice", [value, *inputs], f"{name}/subsampled")
+
+    def added(
+        self,
+        value: str,
+        name: str,
+        operand: str,
+        *,
+        residual: Residual | ResidualOperand,
+        shape: Shape,
+        size: tuple[int, int],
+    ) -> str:
+        """A value with a residual operand, of `shape` before it is subsampled to `size`."""
+        flat = self.is_flat(value)
+        place = f"{name}/residual"
+        operand = self.subsampled(operand, place, stride=residual.stride, shape=shape, size=size)
+        operand = self.channels(operand, place, residual.channels, shape[0])
+        operand = self.as_flat(operand) if flat else self.as_image(operand)
+        return self.node("Add", [value, operand], f"{name}/add", flat=flat)
+
+    def pooled(self, value: str, name: str, pool: PoolLayer | PoolOp) -> str:
+        """The maxima or means of windows; means count what is padded."""
+        top, bottom, left, right = pool.padding
+        counted = {} if pool.kind == "max" else {"count_include_pad": 1}
+        return self.node(
+            "MaxPool" if pool.kind == "max" else "AveragePool",
+            [self.as_image(value)],
+            name,
+            attributes={
+                "kernel_shape": list(pool.kernel),
+                "strides": list(pool.stride),
+                "pads": [top, left, bottom, right],
+                **counted,
+            },
+        )
+
+    def product(self, value: str, name: str, weights: Sequence[str]) -> str:
+        """A value as a row times a stored matrix (N, M), and a bias where there is one."""
+        inputs = [self.as_flat(value), *weights]
+        return self.node("Gemm", inputs, f"{name}/gemm", attributes={"transB": 1}, flat=True)
+
+    def joined(
+        self,
+        node: ConcatLayer | ConcatOp,
+        values: Mapping[str, str],
+        shapes: Mapping[str, Shape],
+    ) -> str:
+        """Channels of several values put together; both are by name of the tensor."""
+        sources = [values[source] for source in node.sources]
+        counts = [shapes[source][0] for source in node.sources]
+        flat = all(self.is_flat(value) for value in sources)
+        sources = sources if flat else [self.as_image(value) for value in sources]
+        together = sources[0]
+        if len(sources) > 1:
+            together = self.node(
+                "Concat", sources, f"{node.name}/concat", attributes={"axis": 1}, flat=flat
+            )
+        starts = np.cumsum([0, *counts[:-1]])
+        places = np.where(node.channels < 0, -1, starts[node.operands] + node.channels)
+        return self.channels(together, node.name, places.astype(np.int32), sum(counts))
 
     def quantized(self, value: str, name: str, scale: NDArray[np.float32]) -> str:
         """A value rounded to 8 bit on a scale, as QONNX says it."""

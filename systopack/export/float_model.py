@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from systopack.errors import InvalidNetworkError
 from systopack.export.builder import Builder
 from systopack.files import write_atomically
-from systopack.frontend.graph import ConcatOp, MatrixOp, Norm, PoolOp
+from systopack.frontend.graph import ConcatOp, MatrixOp, Norm
 from systopack.network.nodes import Shape
 from systopack.training.model import TrainedModel
 
@@ -43,20 +42,13 @@ def to_onnx(model: TrainedModel) -> Any:
     graph = model.capture()
     builder = Builder(name="network", input_name="images", input_shape=graph.input_shape)
     values = {"input": "images"}
-    channels = graph.channels
     for op in graph.ops:
         if isinstance(op, MatrixOp):
             value = _matrix(builder, op, values, graph.shapes, model.state)
         elif isinstance(op, ConcatOp):
-            value = concatenated(
-                builder,
-                op.name,
-                [values[source] for source in op.sources],
-                [channels[source] for source in op.sources],
-                (op.operands, op.channels),
-            )
+            value = builder.joined(op, values, graph.shapes)
         else:
-            value = _pool(builder, op, values[op.source])
+            value = builder.pooled(values[op.source], f"{op.name}/{op.kind}", op)
         values[op.name] = value
     output = builder.as_flat(values[graph.ops[-1].name])
     if graph.ending != "none":
@@ -67,32 +59,6 @@ def to_onnx(model: TrainedModel) -> Any:
             operation, [output], operation.lower(), attributes=attributes, flat=True
         )
     return builder.finish(output, classes=len(model.class_names))
-
-
-def concatenated(
-    builder: Builder,
-    name: str,
-    values: list[str],
-    counts: list[int],
-    chosen: tuple[NDArray[np.int32], NDArray[np.int32]],
-) -> str:
-    """Channels of several values put together.
-
-    Args:
-        counts: channels of each value.
-        chosen: (operands, channels), as in `network.nodes.ConcatLayer`.
-    """
-    operands, channels = chosen
-    flat = all(builder.is_flat(value) for value in values)
-    values = values if flat else [builder.as_image(value) for value in values]
-    together = values[0]
-    if len(values) > 1:
-        together = builder.node(
-            "Concat", values, f"{name}/concat", attributes={"axis": 1}, flat=flat
-        )
-    starts = np.cumsum([0, *counts[:-1]])
-    places = np.where(channels < 0, -1, starts[operands] + channels)
-    return builder.channels(together, name, places.astype(np.int32), sum(counts))
 
 
 def _matrix(
@@ -110,18 +76,14 @@ def _matrix(
         value = _batch_norm(builder, op, op.norm, value, state)
     if op.residual is not None:
         source = op.residual.source
-        operand = builder.subsampled(
+        value = builder.added(
+            value,
+            op.name,
             values[source],
-            f"{op.name}/residual",
-            stride=op.residual.stride,
+            residual=op.residual,
             shape=shapes[source],
             size=op.output_size,
         )
-        operand = builder.channels(
-            operand, f"{op.name}/residual", op.residual.channels, shapes[source][0]
-        )
-        operand = builder.as_flat(operand) if flat else builder.as_image(operand)
-        value = builder.node("Add", [value, operand], f"{op.name}/add", flat=flat)
     if op.activation == "relu":
         value = builder.node("Relu", [value], f"{op.name}/relu", flat=flat)
     elif op.clip is not None:
@@ -141,8 +103,7 @@ def _product(builder: Builder, op: MatrixOp, value: str, state: Mapping[str, Ten
     if op.kind == "linear":
         if not op.in_order:
             value = builder.exchanged(value, f"{op.name}/order", _axes(op))
-        inputs = [builder.as_flat(value), *weights]
-        return builder.node("Gemm", inputs, f"{op.name}/gemm", attributes={"transB": 1}, flat=True)
+        return builder.product(value, op.name, weights)
     value = builder.as_image(value)
     padding, kernel = op.padding, op.weight_shape[2:]
     if op.kind == "shift":
@@ -216,20 +177,4 @@ def _batch_norm(
         f"{op.name}/norm",
         attributes={"epsilon": norm.epsilon, "momentum": 1 - norm.momentum},
         flat=builder.is_flat(value),
-    )
-
-
-def _pool(builder: Builder, op: PoolOp, value: str) -> str:
-    top, bottom, left, right = op.padding
-    counted = {} if op.kind == "max" else {"count_include_pad": 1}
-    return builder.node(
-        "MaxPool" if op.kind == "max" else "AveragePool",
-        [builder.as_image(value)],
-        f"{op.name}/{op.kind}",
-        attributes={
-            "kernel_shape": list(op.kernel),
-            "strides": list(op.stride),
-            "pads": [top, left, bottom, right],
-            **counted,
-        },
     )

@@ -1,8 +1,8 @@
 """A packed network as QONNX, for hls4ml, FINN and whatever else reads quantized ONNX.
 
 All values are real numbers; `Quant` nodes round images, weights and every tensor to 8 bit on their
-power-of-two scales, ties to even, as METHOD section 3 says. Sums below 2**24 are exact in float32,
-so the integers are those of the integer reference.
+power-of-two scales, ties to even, as in docs/method.md, section 3. Sums below 2**24 are exact in
+float32, so the integers are those of the integer reference.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from systopack.export.builder import Builder
-from systopack.export.float_model import concatenated
 from systopack.files import write_atomically
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import ConcatLayer, InputNode, MatrixLayer, PoolLayer
@@ -41,13 +40,7 @@ def to_qonnx(network: PackedNetwork) -> Any:
         elif isinstance(node, MatrixLayer):
             value = _matrix(builder, network, node, values)
         elif isinstance(node, ConcatLayer):
-            value = concatenated(
-                builder,
-                node.name,
-                [values[source] for source in node.sources],
-                [network.shapes[source][0] for source in node.sources],
-                (node.operands, node.channels),
-            )
+            value = builder.joined(node, values, network.shapes)
         else:
             value = _pool(builder, network, node, values[node.source])
         values[node.name] = value
@@ -71,19 +64,14 @@ def _matrix(
     axes = (rows,) if flat else (rows, 1, 1)
     if layer.residual is not None:
         source = layer.residual.source
-        name = f"{layer.name}/residual"
-        operand = builder.subsampled(
+        value = builder.added(
+            value,
+            layer.name,
             values[source],
-            name,
-            stride=layer.residual.stride,
+            residual=layer.residual,
             shape=network.shapes[source],
             size=layer.output_size,
         )
-        operand = builder.channels(
-            operand, name, layer.residual.channels, network.shapes[source][0]
-        )
-        operand = builder.as_flat(operand) if flat else builder.as_image(operand)
-        value = builder.node("Add", [value, operand], f"{layer.name}/add", flat=flat)
     if layer.activation == "relu":
         value = builder.node("Relu", [value], f"{layer.name}/relu", flat=flat)
     elif layer.clip is not None:
@@ -115,10 +103,7 @@ def _product(
         order = np.lexsort(layer.columns.T[::-1])
         stored = builder.weight(f"{layer.name}/weight", matrix[:, order].astype(np.float32))
         weight = builder.quantized(stored, f"{layer.name}/weight_quant", weight_scale[:, None])
-        inputs = [builder.as_flat(value), weight, bias]
-        return builder.node(
-            "Gemm", inputs, f"{layer.name}/gemm", attributes={"transB": 1}, flat=True
-        )
+        return builder.product(value, layer.name, [weight, bias])
     kernel, attributes = _kernel(layer, matrix, (channels, height, width))
     stored = builder.weight(f"{layer.name}/weight", kernel)
     scale = weight_scale[:, None, None, None]
@@ -171,17 +156,9 @@ def _kernel(
 
 
 def _pool(builder: Builder, network: PackedNetwork, layer: PoolLayer, value: str) -> str:
-    top, bottom, left, right = layer.padding
-    window: dict[str, Any] = {
-        "kernel_shape": list(layer.kernel),
-        "strides": list(layer.stride),
-        "pads": [top, left, bottom, right],
-    }
-    value = builder.as_image(value)
+    value = builder.pooled(value, f"{layer.name}/{layer.kind}", layer)
     if layer.kind == "max":
-        return builder.node("MaxPool", [value], f"{layer.name}/max", attributes=window)
-    window["count_include_pad"] = 1
-    value = builder.node("AveragePool", [value], f"{layer.name}/average", attributes=window)
+        return value
     change = layer.exponent - network.by_name[layer.source].exponent - layer.shift
     factor = layer.multiplier * 2.0**change * layer.kernel[0] * layer.kernel[1]
     if factor != 1:

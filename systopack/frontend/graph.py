@@ -1,8 +1,8 @@
-"""`LayerGraph`: a captured model as the layers of METHOD, with parameters by name.
+"""`LayerGraph`: a captured model as layers with filter matrices, with parameters by name.
 
 It mirrors `PackedNetwork` before quantization: the same columns (channel, dy, dx), windows,
 residual operands and concatenations, but weights, biases and norms are names in the model's state
-dict.
+dict. The fields stand in the order of a model file (`systopack.codec`).
 """
 
 from __future__ import annotations
@@ -11,14 +11,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from systopack.network.nodes import Activation, MatrixKind, PoolKind, Shape
+from systopack.codec import Rule, Stored
+from systopack.network.nodes import (
+    Activation,
+    Integers,
+    IntegerTable,
+    MatrixKind,
+    PoolKind,
+    Shape,
+)
 
 Ending = Literal["none", "softmax", "log_softmax", "sigmoid"]
+
+
+def _is_shape(sizes: tuple[int, ...]) -> bool:
+    return 1 <= len(sizes) <= 4 and min(sizes) > 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +55,8 @@ class ResidualOperand:
     """What is added before the activation; fields as in `network.nodes.Residual`."""
 
     source: str
-    channels: NDArray[np.int32]
     stride: tuple[int, int]
+    channels: Annotated[NDArray[np.int32], Stored(1, alone=True)]
 
     @cached_property
     def is_identity(self) -> bool:
@@ -66,19 +78,21 @@ class MatrixOp:
         weight_shape: of the weight in the state dict.
     """
 
+    TYPE: ClassVar = "matrix"
+
     name: str
+    output_size: tuple[int, int]
     source: str
     kind: MatrixKind
-    weight: str | None
-    weight_shape: tuple[int, ...]
-    bias: str | None
-    norm: Norm | None
-    columns: NDArray[np.int32]
     stride: tuple[int, int]
-    dilation: tuple[int, int]
     padding: tuple[int, int, int, int]
-    output_size: tuple[int, int]
+    columns: IntegerTable
     residual: ResidualOperand | None
+    norm: Norm | None
+    weight: str | None
+    weight_shape: Annotated[tuple[int, ...], Rule(_is_shape, "1 to 4 whole numbers above 0")]
+    bias: str | None
+    dilation: tuple[int, int]
     activation: Activation
     clip: tuple[float, float] | None
     groups: int = 1
@@ -103,24 +117,28 @@ class MatrixOp:
 class PoolOp:
     """Max or average pooling; fields as in `network.nodes.PoolLayer`."""
 
+    TYPE: ClassVar = "pool"
+
     name: str
+    output_size: tuple[int, int]
     source: str
     kind: PoolKind
-    kernel: tuple[int, int]
     stride: tuple[int, int]
     padding: tuple[int, int, int, int]
-    output_size: tuple[int, int]
+    kernel: tuple[int, int]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ConcatOp:
     """Channels of earlier tensors put together; fields as in `network.nodes.ConcatLayer`."""
 
+    TYPE: ClassVar = "concat"
+
     name: str
-    sources: tuple[str, ...]
-    operands: NDArray[np.int32]
-    channels: NDArray[np.int32]
     output_size: tuple[int, int]
+    sources: tuple[str, ...]
+    operands: Integers
+    channels: Integers
 
     def is_plain(self, source_channels: Sequence[int]) -> bool:
         """True when it holds every channel of every source, in order."""
@@ -153,8 +171,8 @@ class LayerGraph:
     """
 
     input_shape: Shape
-    ops: tuple[Op, ...]
     ending: Ending = "none"
+    ops: tuple[Op, ...]
 
     @cached_property
     def matrix_ops(self) -> tuple[MatrixOp, ...]:

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from math import prod
-from typing import Any, NoReturn, get_args
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from systopack.codec import from_plain, to_plain
 from systopack.errors import InvalidNetworkError
-from systopack.fields import Fields, MalformedError, shown
+from systopack.fields import MalformedError, shown
 from systopack.frontend.graph import (
     ConcatOp,
-    Ending,
     LayerGraph,
     MatrixOp,
-    Norm,
-    Op,
     PoolOp,
     ResidualOperand,
     sources_of,
@@ -34,16 +31,16 @@ from systopack.network.limits import (
     SIDE_LIMIT,
     TENSOR_LIMIT,
 )
-from systopack.network.nodes import Activation, MatrixKind, PoolKind
+from systopack.tensor_set import TensorSet
 
 PREFIX = "systopack_graph/"  # of the names of the graph's own tensors
 
 
 def graph_to_json(graph: LayerGraph) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The graph as JSON, and its arrays by names that begin with `PREFIX`."""
-    tensors: dict[str, Tensor] = {}
-    ops = [_op_to_json(op, tensors) for op in graph.ops]
-    header = {"input_shape": graph.input_shape, "ending": graph.ending, "ops": ops}
+    arrays = TensorSet()
+    header = to_plain(graph, arrays)
+    tensors = {name: torch.from_numpy(array.copy()) for name, array in arrays.tensors.items()}
     return header, {PREFIX + name: tensor for name, tensor in tensors.items()}
 
 
@@ -56,14 +53,12 @@ def graph_from_json(content: object, tensors: Mapping[str, Tensor]) -> LayerGrap
     Raises:
         MalformedError: the content is no such graph, or a tensor belongs to no layer.
     """
-    arrays = _Arrays(tensors)
-    fields = Fields(content, "the graph")
-    graph = LayerGraph(
-        input_shape=fields.triple("input_shape"),
-        ops=tuple(_op_from_json(op, arrays) for op in fields.items("ops")),
-        ending=fields.choice("ending", get_args(Ending)),
-    )
-    fields.end()
+    own = {name: tensor for name, tensor in tensors.items() if name.startswith(PREFIX)}
+    for name, tensor in own.items():
+        if tensor.dtype != torch.int32:
+            raise MalformedError(f"the graph's tensor {shown(name)} is {tensor.dtype}, not int32")
+    arrays = TensorSet({name.removeprefix(PREFIX): own[name].numpy() for name in own})
+    graph: LayerGraph = from_plain(LayerGraph, content, "the graph", arrays)
     arrays.end()
     return graph
 
@@ -188,146 +183,3 @@ def _check_matrix(op: MatrixOp, graph: LayerGraph, state: Mapping[str, Tensor]) 
     reach = int(np.abs(op.columns[:, 1:].astype(np.int64)).max())
     if max(reach, *op.dilation) > SIDE_LIMIT:
         _misfit(op.name, f"a dilation or displacement beyond {SIDE_LIMIT:,}")
-
-
-def _op_to_json(op: Op, tensors: dict[str, Tensor]) -> dict[str, Any]:
-    content: dict[str, Any] = {"name": op.name, "output_size": op.output_size}
-    if isinstance(op, ConcatOp):
-        tensors[f"{op.name}/operands"] = torch.from_numpy(op.operands.copy())
-        tensors[f"{op.name}/channels"] = torch.from_numpy(op.channels.copy())
-        return {"type": "concat", **content, "sources": op.sources}
-    content |= {
-        "source": op.source,
-        "kind": op.kind,
-        "stride": op.stride,
-        "padding": op.padding,
-    }
-    if isinstance(op, PoolOp):
-        return {"type": "pool", **content, "kernel": op.kernel}
-    tensors[f"{op.name}/columns"] = torch.from_numpy(op.columns.copy())
-    if op.residual is not None:
-        tensors[f"{op.name}/residual"] = torch.from_numpy(op.residual.channels.copy())
-        content["residual"] = {"source": op.residual.source, "stride": op.residual.stride}
-    if op.norm is not None:
-        content["norm"] = vars(op.norm)
-    return {
-        "type": "matrix",
-        **content,
-        "weight": op.weight,
-        "weight_shape": op.weight_shape,
-        "bias": op.bias,
-        "dilation": op.dilation,
-        "activation": op.activation,
-        "clip": op.clip,
-        "groups": op.groups,
-    }
-
-
-class _Arrays:
-    """The graph's own tensors, each taken by one layer."""
-
-    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
-        self._left = {
-            name.removeprefix(PREFIX): tensor
-            for name, tensor in tensors.items()
-            if name.startswith(PREFIX)
-        }
-
-    def take(self, name: str, dimensions: int) -> NDArray[np.int32]:
-        """A tensor of int32 with so many dimensions."""
-        tensor = self._left.pop(name, None)
-        if tensor is None or tensor.dtype != torch.int32 or tensor.dim() != dimensions:
-            raise MalformedError(f"the graph's {shown(name)} is not int32 of rank {dimensions}")
-        array: NDArray[np.int32] = tensor.numpy()
-        return array
-
-    def end(self) -> None:
-        """Refuse tensors that no layer has taken."""
-        if self._left:
-            raise MalformedError(f"the graph's tensor {shown(min(self._left))} belongs to no layer")
-
-
-def _op_from_json(content: object, arrays: _Arrays) -> Op:
-    name = Fields(content, "a layer").text("name")
-    fields = Fields(content, f"layer '{name}'")
-    fields.text("name")
-    kind = fields.choice("type", _READERS)
-    op: Op = _READERS[kind](name, fields, arrays)
-    fields.end()
-    return op
-
-
-def _concat_from_json(name: str, fields: Fields, arrays: _Arrays) -> ConcatOp:
-    return ConcatOp(
-        name=name,
-        sources=fields.texts("sources"),
-        operands=arrays.take(f"{name}/operands", 1),
-        channels=arrays.take(f"{name}/channels", 1),
-        output_size=fields.pair("output_size"),
-    )
-
-
-def _pool_from_json(name: str, fields: Fields, _: _Arrays) -> PoolOp:
-    return PoolOp(
-        name=name,
-        source=fields.text("source"),
-        kind=fields.choice("kind", get_args(PoolKind)),
-        kernel=fields.pair("kernel"),
-        stride=fields.pair("stride"),
-        padding=fields.four("padding"),
-        output_size=fields.pair("output_size"),
-    )
-
-
-def _matrix_from_json(name: str, fields: Fields, arrays: _Arrays) -> MatrixOp:
-    residual = None
-    if "residual" in fields:
-        operand = Fields(fields.value("residual"), f"the residual of layer '{name}'")
-        residual = ResidualOperand(
-            source=operand.text("source"),
-            stride=operand.pair("stride"),
-            channels=arrays.take(f"{name}/residual", 1),
-        )
-        operand.end()
-    clip = None if fields.value("clip") is None else fields.numbers("clip")
-    if clip is not None and len(clip) != 2:
-        fields.refuse("clip", "two numbers")
-    return MatrixOp(
-        name=name,
-        source=fields.text("source"),
-        kind=fields.choice("kind", get_args(MatrixKind)),
-        weight=fields.optional_text("weight"),
-        weight_shape=fields.sizes("weight_shape", most=4),
-        bias=fields.optional_text("bias"),
-        norm=_norm_from_json(name, fields.value("norm")) if "norm" in fields else None,
-        columns=arrays.take(f"{name}/columns", 2),
-        stride=fields.pair("stride"),
-        dilation=fields.pair("dilation"),
-        padding=fields.four("padding"),
-        output_size=fields.pair("output_size"),
-        residual=residual,
-        activation=fields.choice("activation", get_args(Activation)),
-        clip=None if clip is None else (clip[0], clip[1]),
-        groups=fields.integer("groups"),
-    )
-
-
-def _norm_from_json(name: str, content: object) -> Norm:
-    fields = Fields(content, f"the norm of layer '{name}'")
-    norm = Norm(
-        weight=fields.optional_text("weight"),
-        bias=fields.optional_text("bias"),
-        mean=fields.text("mean"),
-        variance=fields.text("variance"),
-        epsilon=fields.number("epsilon"),
-        momentum=fields.number("momentum"),
-    )
-    fields.end()
-    return norm
-
-
-_READERS: Mapping[str, Callable[[str, Fields, _Arrays], Op]] = {
-    "concat": _concat_from_json,
-    "pool": _pool_from_json,
-    "matrix": _matrix_from_json,
-}

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from systopack.errors import (
     InvalidFileError,
     InvalidNetworkError,
-    InvalidOptionError,
+    MissingPackageError,
     SystopackError,
     one_line,
 )
 from systopack.files import open_file, read_file
+from systopack.requirements import missing
 
 _OLDEST = 7
 _DOMAINS = ("", "ai.onnx")
@@ -28,15 +29,13 @@ def onnx_package() -> Any:
     """The `onnx` package, with all of it that is used here.
 
     Raises:
-        InvalidOptionError: it is not installed.
+        MissingPackageError: it is not installed.
     """
     try:
         import onnx
         import onnx.checker
     except ImportError as error:
-        raise InvalidOptionError(
-            "ONNX files need the onnx package; install it with: pip install 'systopack[onnx]'."
-        ) from error
+        raise MissingPackageError(missing("onnx")) from error
     return onnx
 
 

@@ -148,7 +148,9 @@ class _Translation:
             self._constants[node.output[0]] = shape_array(sizes, attributes)
         elif not any(name in self._tensors for name in node.input):
             inputs = [self._constants[name] if name else None for name in node.input]
-            fixed = Fixed(operation=node.op_type, place=place, inputs=inputs, attributes=attributes)
+            fixed = Fixed(
+                node=node, place=place, inputs=inputs, attributes=attributes, opset=self._opset
+            )
             self._constants.update(zip(node.output, self._folder.fold(fixed), strict=False))
         elif node.op_type in ("Gemm", "MatMul"):
             self._linear(node, place, attributes)

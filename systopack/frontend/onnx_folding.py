@@ -1,4 +1,4 @@
-"""Nodes of an ONNX file that read stored numbers alone: named, computed by numpy, and bounded."""
+"""Nodes of an ONNX file that read stored numbers alone: bounded, then computed by onnx itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ Array = NDArray[Any]
 _FREE = 1 << 26  # bytes that may be computed whatever the file's size
 _TIMES = 8  # and so many times the bytes that the file stores
 _RANK = 16
-_QUANTIZED = (np.int8, np.uint8)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -24,15 +23,31 @@ class Fixed:
     """A node whose inputs are all stored.
 
     Args:
-        operation, place: its type and its name in the graph.
+        node: an `onnx.NodeProto`.
+        place: its name in the graph.
         inputs: None where an optional one is left out.
         attributes: by name, as Python values; tensors as arrays.
+        opset: version of the standard operations that the file uses.
     """
 
-    operation: str
+    node: Any
     place: str
     inputs: Sequence[Array | None]
     attributes: Mapping[str, Any]
+    opset: int
+
+    @property
+    def operation(self) -> str:
+        """Its type."""
+        return str(self.node.op_type)
+
+    def computed(self) -> list[Any]:
+        """Its results, as the standard's own reference computes them."""
+        from onnx.reference import ReferenceEvaluator
+
+        given = zip(self.node.input, self.inputs, strict=True)
+        evaluator = ReferenceEvaluator(self.node, opsets={"": self.opset})
+        return list(evaluator.run(None, {name: array for name, array in given if name}))
 
     def given(self, position: int) -> Array | None:
         """An input that may be left out."""
@@ -81,8 +96,7 @@ class Folder:
             InvalidNetworkError: it is none of the operations that are folded, its inputs do not
                 fit, or it would make too much.
         """
-        compute = _COMPUTED.get(node.operation)
-        if compute is None:
+        if node.operation not in FOLDED:
             node.refuse("is no operation that systopack folds")
         try:
             size = _SIZES.get(node.operation, _broadcast)(node)
@@ -90,12 +104,12 @@ class Folder:
             if self._left < 0:
                 node.refuse(f"makes {size:,} bytes, more than the file explains")
             with np.errstate(all="ignore"):
-                found = compute(node)
+                found = node.computed()
         except SystopackError:
             raise
-        except Exception as error:  # numpy's own checks of shapes and types
+        except Exception as error:  # onnx's and numpy's own checks of shapes and types
             node.refuse(f"cannot be computed ({one_line(error)})")
-        results = [np.asarray(item) for item in (found if isinstance(found, list) else [found])]
+        results = [np.asarray(item) for item in found]
         if any(result.ndim > _RANK or result.dtype.kind not in "fiub" for result in results):
             node.refuse("gives something other than plain numbers")
         return results
@@ -112,6 +126,13 @@ def _broadcast(node: Fixed) -> int:
     except ValueError:
         cells = 0
     return 8 * max(cells, sum(array.size for array in arrays))
+
+
+def _divided_size(node: Fixed) -> int:
+    divisor = node.array(1)
+    if divisor.dtype.kind in "iu" and not divisor.all():
+        node.refuse("divides by zero")
+    return _broadcast(node)
 
 
 def _shape_of(node: Fixed, position: int) -> list[int]:
@@ -166,6 +187,7 @@ def shape_array(shape: Sequence[int], attributes: Mapping[str, Any]) -> Array:
 
 _SIZES: dict[str, Callable[[Fixed], int]] = {
     "ConstantOfShape": _filled_size,
+    "Div": _divided_size,
     "Expand": _expanded_size,
     "Tile": _tiled_size,
     "Range": lambda node: 8 * _range_of(node)[3],
@@ -173,211 +195,11 @@ _SIZES: dict[str, Callable[[Fixed], int]] = {
     "Constant": lambda _: 0,
 }
 
-# --- results
-
-
-def _elementwise(function: Callable[..., Any]) -> Callable[[Fixed], Any]:
-    def compute(node: Fixed) -> Any:
-        arrays = [node.array(position) for position in range(len(node.inputs))]
-        result = function(*arrays)
-        kind = np.result_type(*arrays)
-        return result.astype(kind) if np.asarray(result).dtype.kind in "fiu" else result
-
-    return compute
-
-
-def _many(function: Callable[[Any, Any], Any]) -> Callable[[Fixed], Any]:
-    def compute(node: Fixed) -> Any:
-        result = node.array(0)
-        for position in range(1, len(node.inputs)):
-            result = function(result, node.array(position))
-        return result
-
-    return compute
-
-
-def _divided(node: Fixed) -> Any:
-    first, second = node.array(0), node.array(1)
-    if second.dtype.kind == "f":
-        return (first / second).astype(np.result_type(first, second))
-    if not second.all():
-        node.refuse("divides by zero")
-    # Whole numbers are rounded towards zero.
-    quotient = np.abs(first) // np.abs(second)
-    return (quotient * np.sign(first) * np.sign(second)).astype(np.result_type(first, second))
-
-
-def _constant(node: Fixed) -> Any:
-    for name in ("value", "value_float", "value_floats", "value_int", "value_ints"):
-        if name in node.attributes:
-            value = node.attributes[name]
-            kinds = {"value": None, "value_int": np.int64, "value_ints": np.int64}
-            return np.asarray(value, dtype=kinds.get(name, np.float32))
-    return node.refuse("holds text or a sparse tensor")
-
-
-def _filled(node: Fixed) -> Any:
-    value = np.asarray(node.attributes.get("value", np.zeros(1, np.float32))).reshape(-1)
-    return np.full(_shape_of(node, 0), value[0], dtype=value.dtype)
-
-
-def _cast(node: Fixed) -> Any:
-    from onnx import helper
-
-    return node.array(0).astype(helper.tensor_dtype_to_np_dtype(int(node.attributes["to"])))
-
-
-def _reshaped(node: Fixed) -> Any:
-    array, wanted = node.array(0), node.integers("shape", 1) or []
-    if not node.attributes.get("allowzero", 0):
-        wanted = [array.shape[i] if size == 0 else size for i, size in enumerate(wanted)]
-    return array.reshape(wanted)
-
-
-def _flattened(node: Fixed) -> Any:
-    array = node.array(0)
-    axis = int(node.attributes.get("axis", 1))
-    axis += array.ndim if axis < 0 else 0
-    return array.reshape(prod(array.shape[:axis]), -1)
-
-
-def _sliced(node: Fixed) -> Any:
-    array = node.array(0)
-    starts, ends = node.integers("starts", 1) or [], node.integers("ends", 2) or []
-    axes = node.integers("axes", 3) or list(range(len(starts)))
-    steps = node.integers("steps", 4) or [1] * len(starts)
-    index = [slice(None)] * array.ndim
-    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        # Beyond the first place, when it is walked backwards.
-        stop = None if step < 0 and end < -array.shape[axis] else end
-        index[axis] = slice(start, stop, step)
-    return array[tuple(index)]
-
-
-def _squeezed(node: Fixed) -> Any:
-    axes = node.integers("axes", 1)
-    return np.squeeze(node.array(0), axis=None if axes is None else tuple(axes))
-
-
-def _reduced(function: Callable[..., Any]) -> Callable[[Fixed], Any]:
-    def compute(node: Fixed) -> Any:
-        axes = node.integers("axes", 1)
-        if not axes and node.attributes.get("noop_with_empty_axes", 0):
-            return node.array(0)
-        kept = bool(node.attributes.get("keepdims", 1))
-        result = function(node.array(0), axis=tuple(axes) if axes else None, keepdims=kept)
-        return np.asarray(result, dtype=node.array(0).dtype)
-
-    return compute
-
-
-def _split(node: Fixed) -> list[Array]:
-    axis = int(node.attributes.get("axis", 0))
-    sizes = node.integers("split", 1)
-    if sizes is None:
-        node.refuse("splits into parts of sizes that are not stated")
-    return list(np.split(node.array(0), np.cumsum(sizes)[:-1].tolist(), axis=axis))
-
-
-def _clipped(node: Fixed) -> Any:
-    low, high = node.given(1), node.given(2)
-    least = node.attributes.get("min") if low is None else low
-    most = node.attributes.get("max") if high is None else high
-    array = node.array(0)
-    return (array if least is None and most is None else np.clip(array, least, most)).astype(
-        array.dtype
-    )
-
-
-def _along(node: Fixed, values: Array, axis: int) -> Array:
-    """Scales or zero points, one for all or one a place of an axis."""
-    if values.size == 1:
-        return values.reshape(())
-    shape = [1] * node.array(0).ndim
-    shape[axis] = values.size
-    return values.reshape(shape)
-
-
-def _quantized(node: Fixed) -> Any:
-    axis = int(node.attributes.get("axis", 1))
-    zero = node.given(2)
-    zero = np.zeros(1, np.uint8) if zero is None else zero
-    if zero.dtype.type not in _QUANTIZED:
-        node.refuse("quantizes to another type than 8 bits")
-    info = np.iinfo(zero.dtype)
-    steps = np.rint(node.array(0) / _along(node, node.array(1), axis))
-    shifted = steps + _along(node, zero.astype(np.int64), axis)
-    return np.clip(shifted, info.min, info.max).astype(zero.dtype)
-
-
-def _dequantized(node: Fixed) -> Any:
-    axis = int(node.attributes.get("axis", 1))
-    if node.array(0).dtype.kind not in "iu" or node.attributes.get("block_size", 0):
-        node.refuse("reads numbers that are not quantized one scale a channel")
-    zero, scale = node.given(2), node.array(1)
-    whole = node.array(0).astype(np.int64)
-    if zero is not None:
-        whole = whole - _along(node, zero.astype(np.int64), axis)
-    return (whole * _along(node, scale, axis)).astype(np.float32)
-
-
-_COMPUTED: dict[str, Callable[[Fixed], Any]] = {
-    "Constant": _constant,
-    "ConstantOfShape": _filled,
-    "Identity": lambda node: node.array(),
-    "Cast": _cast,
-    "Shape": lambda node: shape_array(node.array().shape, node.attributes),
-    "Size": lambda node: np.array(node.array().size, dtype=np.int64),
-    "Reshape": _reshaped,
-    "Flatten": _flattened,
-    "Transpose": lambda node: np.transpose(node.array(), node.attributes.get("perm")),
-    "Squeeze": _squeezed,
-    "Unsqueeze": lambda node: np.expand_dims(node.array(), tuple(node.integers("axes", 1) or [])),
-    "Slice": _sliced,
-    "Split": _split,
-    "Gather": lambda node: np.take(
-        node.array(0), node.array(1).astype(np.int64), axis=int(node.attributes.get("axis", 0))
-    ),
-    "Concat": lambda node: np.concatenate(
-        [node.array(position) for position in range(len(node.inputs))],
-        axis=int(node.attributes["axis"]),
-    ),
-    "Expand": lambda node: np.broadcast_to(
-        node.array(0), np.broadcast_shapes(*(tuple(shape) for shape in _expanded_shapes(node)))
-    ),
-    "Tile": lambda node: np.tile(node.array(0), node.integers("repeats", 1) or []),
-    "Range": lambda node: np.arange(*_range_of(node)[:3], dtype=node.array(0).dtype),
-    "Where": lambda node: np.where(node.array(0), node.array(1), node.array(2)),
-    "Add": _elementwise(np.add),
-    "Sub": _elementwise(np.subtract),
-    "Mul": _elementwise(np.multiply),
-    "Div": _divided,
-    "Pow": lambda node: np.power(node.array(0), node.array(1)).astype(node.array(0).dtype),
-    "Neg": _elementwise(np.negative),
-    "Abs": _elementwise(np.abs),
-    "Sqrt": _elementwise(np.sqrt),
-    "Reciprocal": _elementwise(np.reciprocal),
-    "Exp": _elementwise(np.exp),
-    "Log": _elementwise(np.log),
-    "Floor": _elementwise(np.floor),
-    "Ceil": _elementwise(np.ceil),
-    "Round": _elementwise(np.rint),
-    "Sign": _elementwise(np.sign),
-    "Max": _many(np.maximum),
-    "Min": _many(np.minimum),
-    "Clip": _clipped,
-    "Equal": _elementwise(np.equal),
-    "Greater": _elementwise(np.greater),
-    "Less": _elementwise(np.less),
-    "Not": _elementwise(np.logical_not),
-    "And": _elementwise(np.logical_and),
-    "Or": _elementwise(np.logical_or),
-    "ReduceProd": _reduced(np.prod),
-    "ReduceSum": _reduced(np.sum),
-    "ReduceMax": _reduced(np.max),
-    "ReduceMin": _reduced(np.min),
-    "ReduceMean": _reduced(np.mean),
-    "QuantizeLinear": _quantized,
-    "DequantizeLinear": _dequantized,
-}
-FOLDED = frozenset(_COMPUTED)
+FOLDED = frozenset(
+    """
+    Abs Add And Cast Ceil Clip Concat Constant ConstantOfShape DequantizeLinear Div Equal Exp Expand
+    Flatten Floor Gather Greater Identity Less Log Max Min Mul Neg Not Or Pow QuantizeLinear Range
+    Reciprocal ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Reshape Round Shape Sign Size
+    Slice Split Sqrt Squeeze Sub Tile Transpose Unsqueeze Where
+    """.split()  # noqa: SIM905
+)

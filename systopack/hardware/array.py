@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 from systopack.errors import InvalidOptionError
 from systopack.hardware.cells import Cell, cell_named
-from systopack.network.network import PackedNetwork
+
+if TYPE_CHECKING:
+    from systopack.network.network import PackedNetwork
 
 ALPHA_RANGE = (1, 16)
 WEIGHT_BITS_RANGE = (2, 8)

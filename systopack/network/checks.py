@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from systopack.errors import InvalidNetworkError
+from systopack.network.graph import NetworkGraph
 from systopack.network.limits import check_form, check_reach, check_sizes, check_tensor
-from systopack.network.network import PackedNetwork
 from systopack.network.nodes import (
     ConcatLayer,
     InputNode,
@@ -27,7 +27,7 @@ ACCUMULATOR_BITS = (16, 32)
 _EXPONENT_LIMIT = 128
 
 
-def check_network(network: PackedNetwork) -> None:
+def check_network(network: NetworkGraph) -> None:
     """Check every rule of the graph, of each node, and that no accumulator overflows.
 
     Raises:
@@ -202,7 +202,7 @@ def _check_pool(layer: PoolLayer, source: Shape) -> Shape:
     return (source[0], *layer.output_size)
 
 
-def _check_concat(node: ConcatLayer, network: PackedNetwork, shapes: dict[str, Shape]) -> Shape:
+def _check_concat(node: ConcatLayer, network: NetworkGraph, shapes: dict[str, Shape]) -> Shape:
     count = len(node.channels)
     if not node.sources or not count:
         _refuse(node, "puts no channels together; name at least one source and one channel")
@@ -252,7 +252,7 @@ def _check_exponent(node: Node) -> None:
         _refuse(node, f"has the scale 2**{node.exponent}; exponents lie within ±{_EXPONENT_LIMIT}")
 
 
-def _check_exponents(network: PackedNetwork) -> None:
+def _check_exponents(network: NetworkGraph) -> None:
     """Residual operands must arrive on the accumulator scale."""
     for layer in network.layers:
         residual = layer.residual
@@ -264,7 +264,7 @@ def _check_exponents(network: PackedNetwork) -> None:
             _refuse(layer, f"adds '{residual.source}' on another scale than its accumulator's")
 
 
-def _check_accumulators(network: PackedNetwork) -> None:
+def _check_accumulators(network: NetworkGraph) -> None:
     limit = 1 << (network.accumulator_bits - 1)
     for name, (low, high) in accumulator_bounds(network).items():
         if low < -limit or high >= limit:

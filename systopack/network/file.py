@@ -9,19 +9,22 @@ only the order of the tensors and the spaces of the outer header are free.
 
 from __future__ import annotations
 
-import hashlib
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from systopack.codec import LongText, from_plain, to_plain
 from systopack.errors import InvalidFileError
-from systopack.fields import Fields, MalformedError, parse_json, shown
-from systopack.files import is_pickle, read_file, write_atomically
+from systopack.fields import MalformedError, parse_json, shown
+from systopack.files import is_pickle, read_file, sha256_of, write_atomically
 from systopack.network.network import PackedNetwork
-from systopack.network.node_fields import TensorSet, node_from_json, node_to_json
-from systopack.tensor_bytes import metadata_of, read_tensors, write_tensors
+from systopack.network.nodes import Node
+from systopack.tensor_bytes import read_tensors, texts_of, write_tensors
+from systopack.tensor_set import TensorSet
 
 FORMAT_VERSION = 2
 _KEY = "systopack"
@@ -31,6 +34,19 @@ _OTHERS = {  # what else of ours is a safetensors file
     "systopack_packed": "a file of packed matrices; look at it with 'systopack inspect'",
     "systopack_checkpoint": "the checkpoint of a run; finish the run with --resume",
 }
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Header:
+    """The JSON of a file; `nodes` come as they are in the network."""
+
+    format_version: int
+    sha256: str
+    name: str
+    accumulator_bits: int
+    class_names: tuple[str, ...]
+    history: Mapping[str, LongText]
+    nodes: tuple[Node, ...]
 
 
 def save(network: PackedNetwork, path: Path | str) -> str:
@@ -56,20 +72,21 @@ def to_bytes(network: PackedNetwork) -> tuple[bytes, str]:
     tensors = TensorSet()
     header = _header(network, tensors)
     content = write_tensors(tensors.tensors, {_KEY: json.dumps(header)})
-    digest = hashlib.sha256(content).hexdigest()
+    digest = sha256_of([content])
     return content.replace(_NO_DIGEST.encode(), digest.encode(), 1), digest
 
 
 def _header(network: PackedNetwork, tensors: TensorSet) -> dict[str, Any]:
-    return {
-        "format_version": FORMAT_VERSION,
-        "sha256": _NO_DIGEST,
-        "name": network.name,
-        "accumulator_bits": network.accumulator_bits,
-        "class_names": list(network.class_names),
-        "history": dict(sorted(network.history.items())),
-        "nodes": [node_to_json(node, tensors) for node in network.nodes],
-    }
+    header = _Header(
+        format_version=FORMAT_VERSION,
+        sha256=_NO_DIGEST,
+        name=network.name,
+        accumulator_bits=network.accumulator_bits,
+        class_names=network.class_names,
+        history=dict(sorted(network.history.items())),
+        nodes=network.nodes,
+    )
+    return to_plain(header, tensors)
 
 
 def load(path: Path | str) -> PackedNetwork:
@@ -90,23 +107,27 @@ def load_with_sha256(path: Path | str) -> tuple[PackedNetwork, str]:
         InvalidFileError, InvalidNetworkError: see `load`.
     """
     content = read_file(path, what="a packed network (.spk)")
-    header, tensors = _open(path, content)
-    fields = Fields(header, "the header")
+    plain, tensors = _open(path, content)
     try:
+        header: _Header = from_plain(_Header, plain, "the header", tensors)
         network = PackedNetwork(
-            name=fields.text("name"),
-            nodes=tuple(node_from_json(node, tensors) for node in fields.items("nodes")),
-            accumulator_bits=fields.integer("accumulator_bits"),
-            class_names=fields.texts("class_names"),
-            history=fields.texts_by_name("history"),
+            name=header.name,
+            nodes=header.nodes,
+            accumulator_bits=header.accumulator_bits,
+            class_names=header.class_names,
+            history=header.history,
         )
-        _check_same(network, header, tensors)
+        _check_same(network, plain, tensors)
     except ValueError as error:
-        raise InvalidFileError(
-            f"'{path}' is not a packed network as it should be ({error}); make it anew with "
-            "'systopack quantize'."
-        ) from error
-    return network, header["sha256"]
+        raise _malformed(path, error) from error
+    return network, header.sha256
+
+
+def _malformed(path: Path | str, error: Exception) -> InvalidFileError:
+    return InvalidFileError(
+        f"'{path}' is not a packed network as it should be ({error}); make it anew with "
+        "'systopack quantize'."
+    )
 
 
 def _check_same(network: PackedNetwork, header: dict[str, Any], tensors: TensorSet) -> None:
@@ -138,21 +159,20 @@ def _open(path: Path | str, content: bytes) -> tuple[dict[str, Any], TensorSet]:
         "'systopack quantize', or copy it again."
     )
     try:
-        texts = metadata_of(content).get("__metadata__", {})
+        texts = texts_of(content)
         for key, what in _OTHERS.items():
             if key in texts:
                 raise InvalidFileError(f"'{path}' is no packed network (.spk) but {what}.")
-        header = parse_json(texts.get(_KEY, ""))
-        fields = Fields(header, "the header")
-        version = fields.integer("format_version")
+        header = from_plain(dict[str, Any], parse_json(texts.get(_KEY, "")), "the header")
+        version = from_plain(int, header.get("format_version"), "the version")
         if version > FORMAT_VERSION:
             raise InvalidFileError(
                 f"'{path}' has format version {version}, but this systopack reads up to "
                 f"{FORMAT_VERSION}; update systopack."
             )
-        digest = fields.text("sha256")
+        digest = from_plain(str, header.get("sha256"), "the sha256")
         blank = content.replace(digest.encode(), _NO_DIGEST.encode(), 1)
-        if version < 1 or hashlib.sha256(blank).hexdigest() != digest:
+        if version < 1 or sha256_of([blank]) != digest:
             raise damaged
         _, tensors = read_tensors(content)
     except MalformedError as error:
@@ -161,10 +181,7 @@ def _open(path: Path | str, content: bytes) -> tuple[dict[str, Any], TensorSet]:
         try:
             header = _without_ranges(header)
         except MalformedError as error:
-            raise InvalidFileError(
-                f"'{path}' is not a packed network as it should be ({error}); make it anew with "
-                "'systopack quantize'."
-            ) from error
+            raise _malformed(path, error) from error
     return header, TensorSet(tensors)
 
 
@@ -177,15 +194,12 @@ def _without_ranges(header: dict[str, Any]) -> dict[str, Any]:
     Raises:
         MalformedError: a node has no such range.
     """
-    nodes = Fields(header, "the header").items("nodes")
     kept = []
-    for node in nodes:
-        if not isinstance(node, dict) or "range" not in node:
+    for node in from_plain(list[dict[str, Any]], header.get("nodes"), "the nodes"):
+        if "range" not in node:
             raise MalformedError("a node of version 1 has no 'range'")
-        found = node["range"]
-        if found is not None:
-            whole = isinstance(found, list) and [type(end) for end in found] == [int, int]
-            if not whole or not -128 <= found[0] <= found[1] <= 127:
-                raise MalformedError(f"the range {shown(found)} is not inside -128..127")
-        kept.append({key: value for key, value in node.items() if key != "range"})
+        found = from_plain(tuple[int, int] | None, node.pop("range"), "a range")
+        if found is not None and not -128 <= found[0] <= found[1] <= 127:
+            raise MalformedError(f"the range {shown(found)} is not inside -128..127")
+        kept.append(node)
     return {**header, "format_version": FORMAT_VERSION, "nodes": kept}

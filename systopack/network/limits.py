@@ -10,16 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import prod
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import numpy as np
 
 from systopack.errors import InvalidNetworkError
 from systopack.names import TEXT_LIMIT, flaw_of
+from systopack.network.graph import NetworkGraph
 from systopack.network.nodes import ConcatLayer, InputNode, MatrixLayer, Node, PoolLayer, Shape
-
-if TYPE_CHECKING:
-    from systopack.network.network import PackedNetwork
 
 NODE_LIMIT = 4096
 SIDE_LIMIT = 4096  # rows or columns of a feature map; also the largest stride and displacement
@@ -35,7 +33,7 @@ POOLED_LIMIT = 1 << 30  # words that the windows of all pooling layers read, for
 _LEAST_POOLED = 1024  # what reading one place of the windows costs at least, in words
 
 
-def check_form(network: PackedNetwork) -> None:
+def check_form(network: NetworkGraph) -> None:
     """Check types, names, and the sizes that can be seen without the graph.
 
     Raises:
@@ -58,7 +56,7 @@ def check_form(network: PackedNetwork) -> None:
                 _refuse(node, f"has a {what} of {value:,}; the limit is {limit:,}")
 
 
-def check_sizes(network: PackedNetwork, shapes: dict[str, Shape]) -> None:
+def check_sizes(network: NetworkGraph, shapes: dict[str, Shape]) -> None:
     """Check the sizes of all tensors and the work of one image.
 
     Args:
@@ -129,7 +127,7 @@ def check_reach(node: MatrixLayer | PoolLayer, source: Shape) -> None:
         _refuse(node, f"has a displacement beyond {SIDE_LIMIT:,}")
 
 
-def _check_texts(network: PackedNetwork) -> None:
+def _check_texts(network: NetworkGraph) -> None:
     texts = [("The network's name", network.name)]
     texts += [("The name of a layer", node.name) for node in network.nodes]
     texts += [("A class name", name) for name in network.class_names]

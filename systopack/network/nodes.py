@@ -1,24 +1,51 @@
 """The nodes of a packed network: what each holds and what it computes.
 
 Every node produces one tensor that carries its name. Integers stand for real numbers by
-`value = integer * 2 ** exponent`. All arrays are frozen when a node is made.
+`value = integer * 2 ** exponent`. All arrays are frozen when a node is made. The fields stand in
+the order in which a `.spk` file has them, and their types say how they are read and written there
+(`systopack.codec`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from systopack.codec import Place, Special, Stored
+from systopack.packing.file import matrix_from_tensors, matrix_to_tensors
 from systopack.packing.matrix import PackedMatrix
+
+_BAND_LIMIT = 1 << 16
+
+
+def _read_matrix(bands: object, place: Place) -> PackedMatrix:
+    """From its tensors and the number of its bands."""
+    if not isinstance(bands, int) or isinstance(bands, bool) or not 1 <= bands <= _BAND_LIMIT:
+        place.refuse(bands, f"a whole number from 1 to {_BAND_LIMIT}")
+    columns = place.tensors.take(f"{place.owner}columns", np.int32, 2)
+    name = place.owner.removesuffix("/")
+    return matrix_from_tensors(name, place.tensors, columns=len(columns), bands=bands)
+
+
+def _write_matrix(matrix: PackedMatrix, place: Place) -> int:
+    """Its tensors are put beside the others of its layer."""
+    for name, tensor in matrix_to_tensors(place.owner.removesuffix("/"), matrix).items():
+        place.tensors.put(name, tensor)
+    return len(matrix.bands)
+
 
 Activation = Literal["none", "relu", "clip"]
 MatrixKind = Literal["convolution", "shift", "linear"]
 PoolKind = Literal["max", "average"]
 Range = tuple[int, int]  # lowest and highest
 Shape = tuple[int, int, int]
+Integers = Annotated[NDArray[np.int32], Stored(1)]
+IntegerTable = Annotated[NDArray[np.int32], Stored(2)]
+Shifts = Annotated[NDArray[np.uint8], Stored(1)]
+Matrix = Annotated[PackedMatrix, Special("bands", _read_matrix, _write_matrix)]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,11 +59,22 @@ class InputNode:
         exponent: scale of the int8 image, `2 ** exponent`.
     """
 
+    TYPE: ClassVar = "input"
+
     name: str
+    exponent: int
     shape: Shape
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    exponent: int
+
+    @property
+    def table(self) -> NDArray[np.int8]:
+        """The int8 for every channel and pixel value: shape (C, 256)."""
+        pixels = np.arange(256, dtype=np.float64)[None, :] / 255
+        mean = np.array(self.mean, dtype=np.float64)[:, None]
+        std = np.array(self.std, dtype=np.float64)[:, None]
+        scaled = np.rint((pixels - mean) / std * 2.0**-self.exponent)
+        return np.clip(scaled, -128, 127).astype(np.int8)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,9 +93,9 @@ class Residual:
     """
 
     source: str
-    channels: NDArray[np.int32]
     stride: tuple[int, int]
-    shift: NDArray[np.uint8]
+    channels: Integers
+    shift: Shifts
 
     def __post_init__(self) -> None:
         freeze_arrays(self)
@@ -65,7 +103,7 @@ class Residual:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MatrixLayer:
-    """A packed filter matrix applied at every output position (METHOD section 3).
+    """A packed filter matrix applied at every output position (docs/method.md, section 3).
 
     Output position (y, x) of row n:
     `acc = bias[n] + sum over columns m of weight[n, m] * input[channel, y * stride + dy,
@@ -88,20 +126,22 @@ class MatrixLayer:
         exponent: scale of the output.
     """
 
+    TYPE: ClassVar = "matrix"
+
     name: str
+    exponent: int
     source: str
     kind: MatrixKind
-    matrix: PackedMatrix
-    columns: NDArray[np.int32]
-    bias: NDArray[np.int32]
     stride: tuple[int, int]
     padding: tuple[int, int, int, int]
     output_size: tuple[int, int]
+    columns: IntegerTable
+    bias: Integers
+    clip: IntegerTable | None
+    shift: Shifts | None
     residual: Residual | None
     activation: Activation
-    clip: NDArray[np.int32] | None
-    shift: NDArray[np.uint8] | None
-    exponent: int
+    matrix: Matrix
 
     def __post_init__(self) -> None:
         freeze_arrays(self)
@@ -131,16 +171,18 @@ class PoolLayer:
         exponent: scale of the output.
     """
 
+    TYPE: ClassVar = "pool"
+
     name: str
+    exponent: int
     source: str
     kind: PoolKind
-    kernel: tuple[int, int]
     stride: tuple[int, int]
     padding: tuple[int, int, int, int]
     output_size: tuple[int, int]
+    kernel: tuple[int, int]
     multiplier: int
     shift: int
-    exponent: int
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -158,12 +200,14 @@ class ConcatLayer:
         exponent: scale of it and of all its sources.
     """
 
+    TYPE: ClassVar = "concat"
+
     name: str
-    sources: tuple[str, ...]
-    operands: NDArray[np.int32]
-    channels: NDArray[np.int32]
-    output_size: tuple[int, int]
     exponent: int
+    sources: tuple[str, ...]
+    output_size: tuple[int, int]
+    operands: Integers
+    channels: Integers
 
     def __post_init__(self) -> None:
         freeze_arrays(self)

@@ -1,6 +1,6 @@
 """Trained packed networks that come with the package, by name: `zoo:resnet20-cifar10`.
 
-Each is a `.spk` file with the record of its training and accuracy beside it.
+The record of its training and accuracy lies in the store of records (`records.STORE`).
 """
 
 from __future__ import annotations
@@ -8,10 +8,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from systopack.errors import InvalidFileError
-from systopack.records import record_path
+from systopack.records import STORE, record_path
 
 FOLDER = Path(__file__).resolve().parent.parent / "zoo_data"
 _PREFIX = "zoo:"
+_RUNS = {  # networks that runs of an experiment have left; the others' records have their names
+    "resnet20-cifar10": "accuracy/ours-full-seed0",
+    "resnet20-cifar10-fast": "accuracy/ours-full-fast-seed0",
+    "resnet20-cifar10-tenth": "accuracy/ours-10-seed0",
+    "resnet20-cifar10-tenth-small": "accuracy/ours-10-mixed-small-seed0",
+    "vgg16-shift-cifar10": "shift/vgg16-shift-seed0",
+}
 
 
 def packaged_names() -> tuple[str, ...]:
@@ -35,6 +42,15 @@ def network_file(path: Path) -> Path:
             f"{', '.join(packaged_names())}."
         )
     return FOLDER / f"{name}.spk"
+
+
+def record_file(name: str) -> Path:
+    """The record of a network that comes with the package, by its name without prefix.
+
+    >>> record_file("lenet5-mnist").relative_to(STORE).as_posix()
+    'zoo/lenet5-mnist.json'
+    """
+    return STORE / f"{_RUNS.get(name, f'zoo/{name}')}.json"
 
 
 def record_beside(path: Path, command: str) -> Path:

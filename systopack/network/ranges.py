@@ -6,16 +6,15 @@ requantization saturates, so no tensor leaves int8. Nothing is taken from calibr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from systopack.network.network import PackedNetwork
+from systopack.network.graph import NetworkGraph
 from systopack.network.nodes import ConcatLayer, InputNode, MatrixLayer, PoolLayer, Range
-from systopack.network.reference import pixel_table
 from systopack.packing.matrix import PackedBand
 
 Integers = NDArray[np.int64]
@@ -24,15 +23,14 @@ _BLOCK_ELEMENTS = 1 << 20  # weights of a layer that are looked at together
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Bounds:
-    """Lowest and highest integer of every channel, both of shape (C,), int64."""
+    """Lowest and highest integer of every channel, both of shape (C,)."""
 
-    low: Integers
-    high: Integers
+    low: NDArray[Any]
+    high: NDArray[Any]
 
     def of(self, channels: NDArray[np.int32]) -> Bounds:
         """The bounds of a choice of channels; channel -1 is zero."""
-        absent = channels < 0
-        chosen = np.maximum(channels, 0)
+        chosen, absent = np.maximum(channels, 0), channels < 0
         return Bounds(
             low=np.where(absent, 0, self.low[chosen]), high=np.where(absent, 0, self.high[chosen])
         )
@@ -40,6 +38,23 @@ class Bounds:
     def with_zero(self) -> Bounds:
         """The bounds where the value may also be 0."""
         return Bounds(low=np.minimum(self.low, 0), high=np.maximum(self.high, 0))
+
+
+def joined(
+    parts: Sequence[Bounds], operands: NDArray[np.int32], channels: NDArray[np.int32]
+) -> Bounds:
+    """The bounds of channels that come from several tensors, as in `ConcatLayer`.
+
+    Args:
+        parts: of each source.
+        operands: shape (C,): which source; channels: shape (C,): which channel of it, -1: zero.
+    """
+    low, high = (np.zeros(len(channels), dtype=parts[0].low.dtype) for _ in range(2))
+    for index, part in enumerate(parts):
+        chosen = operands == index
+        found = part.of(channels[chosen])
+        low[chosen], high[chosen] = found.low, found.high
+    return Bounds(low=low, high=high)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,7 +71,7 @@ class NetworkBounds:
     accumulators: Mapping[str, Range]
 
 
-def bounds(network: PackedNetwork) -> NetworkBounds:
+def bounds(network: NetworkGraph) -> NetworkBounds:
     """Bound every tensor and every accumulator of a network.
 
     They are interval bounds: each weight meets the worst value of its channel, all at once, so
@@ -66,18 +81,19 @@ def bounds(network: PackedNetwork) -> NetworkBounds:
     accumulators: dict[str, Range] = {}
     for node in network.nodes:
         if isinstance(node, InputNode):
-            table = pixel_table(node).astype(np.int64)
+            table = node.table.astype(np.int64)
             tensors[node.name] = Bounds(low=table.min(axis=1), high=table.max(axis=1))
         elif isinstance(node, MatrixLayer):
             tensors[node.name], accumulators[node.name] = _matrix(node, tensors)
         elif isinstance(node, ConcatLayer):
-            tensors[node.name] = _concat(node, tensors)
+            parts = [tensors[source] for source in node.sources]
+            tensors[node.name] = joined(parts, node.operands, node.channels)
         else:
             tensors[node.name] = _pool(node, tensors[node.source])
     return NetworkBounds(tensors=tensors, accumulators=accumulators)
 
 
-def accumulator_bounds(network: PackedNetwork) -> Mapping[str, Range]:
+def accumulator_bounds(network: NetworkGraph) -> Mapping[str, Range]:
     """Lowest and highest value that any accumulator of each layer can take; see `bounds`."""
     return bounds(network).accumulators
 
@@ -132,15 +148,6 @@ def _output(layer: MatrixLayer, sums: Bounds) -> Bounds:
         return _saturated(values.astype(np.float64) * np.exp2(-layer.shift.astype(np.float64)))
 
     return Bounds(low=end(sums.low), high=end(sums.high))
-
-
-def _concat(node: ConcatLayer, tensors: Mapping[str, Bounds]) -> Bounds:
-    low, high = (np.zeros(len(node.channels), dtype=np.int64) for _ in range(2))
-    for index, source in enumerate(node.sources):
-        chosen = (node.operands == index) & (node.channels >= 0)
-        part = tensors[source].of(node.channels[chosen])
-        low[chosen], high[chosen] = part.low, part.high
-    return Bounds(low=low, high=high)
 
 
 def _pool(layer: PoolLayer, source: Bounds) -> Bounds:

@@ -1,4 +1,4 @@
-"""The integer reference: the only judge of what a packed network computes (METHOD section 3).
+"""The integer reference: only judge of what a packed network computes (docs/method.md, section 3).
 
 `accumulate_by_cells` is the definition, one packed cell after another. `run` gives the same
 integers through matrix products in floating point, which are exact here: it picks float32 where
@@ -43,18 +43,8 @@ def quantize_images(network: PackedNetwork, images: NDArray[np.uint8]) -> NDArra
             f"'{network.name}' reads uint8 of shape (images, {node.shape[0]}, {node.shape[1]}, "
             f"{node.shape[2]}); choose the data set it was trained on."
         )
-    table = pixel_table(node)
     channels = np.arange(node.shape[0])[None, :, None, None]
-    return table[channels, images]
-
-
-def pixel_table(node: InputNode) -> NDArray[np.int8]:
-    """The int8 for every channel and pixel value: shape (C, 256)."""
-    pixels = np.arange(256, dtype=np.float64)[None, :] / 255
-    mean = np.array(node.mean, dtype=np.float64)[:, None]
-    std = np.array(node.std, dtype=np.float64)[:, None]
-    scaled = np.rint((pixels - mean) / std * 2.0**-node.exponent)
-    return np.clip(scaled, -128, 127).astype(np.int8)
+    return node.table[channels, images]
 
 
 def run(

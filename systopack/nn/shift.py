@@ -1,4 +1,4 @@
-"""The shift layer: per channel a fixed displacement, zero fill, no weights (METHOD section 1).
+"""The shift layer: per channel a fixed displacement, no weights (docs/method.md, section 1).
 
 It is a torch operator of its own, `systopack::shift`, so that `torch.export` keeps it as one node
 with its displacements, and both directions are slice copies: one per distinct displacement.

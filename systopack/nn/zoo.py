@@ -1,4 +1,4 @@
-"""The networks of METHOD section 7, and the plain ResNet-20 for CIFAR-10."""
+"""The networks of docs/method.md, section 7, and the plain ResNet-20 for CIFAR-10."""
 
 from __future__ import annotations
 

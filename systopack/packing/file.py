@@ -14,20 +14,32 @@ from typing import IO, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from systopack.codec import from_plain, to_plain
 from systopack.errors import InvalidFileError, InvalidMatrixError
-from systopack.fields import Fields, MalformedError, parse_json
+from systopack.fields import MalformedError, parse_json
 from systopack.files import open_file, write_stream_atomically
 from systopack.packing.matrix import PackedBand, PackedMatrix
+from systopack.tensor_bytes import framed, type_name
 
 _KEY = "systopack_packed"
 _VERSION = 1
 _MALFORMED = (OSError, ValueError, KeyError, TypeError, AttributeError)
-_DTYPE_NAMES = {"f8": "F64", "f4": "F32", "f2": "F16"} | {
-    f"{kind}{size}": f"{name}{8 * size}"
-    for kind, name in (("i", "I"), ("u", "U"))
-    for size in (1, 2, 4, 8)
-}
 Named = tuple[str, PackedMatrix, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Matrix:
+    """What the header tells of one matrix."""
+
+    columns: int
+    bands: int
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Header:
+    version: int
+    matrices: Mapping[str, _Matrix]
 
 
 class Tensors(Protocol):
@@ -98,16 +110,12 @@ def write_matrices(path: Path | str, matrices: Iterable[Named]) -> None:
     folder = Path(path).parent
 
     def write(stream: IO[bytes]) -> None:
-        header: dict[str, dict[str, Any]] = {}
+        header: dict[str, _Matrix] = {}
         entries: list[tuple[str, dict[str, Any], int]] = []
         with ExitStack() as stack:
             waiting: dict[int, IO[bytes]] = {}
             for name, matrix, note in matrices:
-                header[name] = {
-                    "columns": matrix.columns,
-                    "bands": len(matrix.bands),
-                    "note": note,
-                }
+                header[name] = _Matrix(columns=matrix.columns, bands=len(matrix.bands), note=note)
                 for tensor_name, tensor in matrix_to_tensors(name, matrix).items():
                     size = tensor.dtype.itemsize
                     if size not in waiting:
@@ -115,7 +123,7 @@ def write_matrices(path: Path | str, matrices: Iterable[Named]) -> None:
                     begin = waiting[size].tell()
                     waiting[size].write(np.ascontiguousarray(tensor).data)
                     entry = {
-                        "dtype": _DTYPE_NAMES[tensor.dtype.kind + str(size)],
+                        "dtype": type_name(tensor.dtype),
                         "shape": tensor.shape,
                         "data_offsets": [begin, waiting[size].tell()],
                     }
@@ -126,11 +134,9 @@ def write_matrices(path: Path | str, matrices: Iterable[Named]) -> None:
                     if own_size == size:
                         entry["data_offsets"] = [start + at for at in entry["data_offsets"]]
                 start += waiting[size].tell()
-            metadata = json.dumps({"version": _VERSION, "matrices": header})
+            metadata = json.dumps(to_plain(_Header(version=_VERSION, matrices=header)))
             content = {"__metadata__": {_KEY: metadata}} | {n: e for n, e, _ in entries}
-            encoded = json.dumps(content).encode()
-            encoded += b" " * (-len(encoded) % 8)
-            stream.write(len(encoded).to_bytes(8, "little") + encoded)
+            stream.write(framed(json.dumps(content)))
             for size in sorted(waiting, reverse=True):
                 waiting[size].seek(0)
                 shutil.copyfileobj(waiting[size], stream, 1 << 20)
@@ -163,19 +169,17 @@ def read_matrices(path: Path | str) -> Iterator[Named]:
     try:
         with safe_open(path, framework="numpy") as reader:
             tensors = _Tensors(reader)
-            header = Fields(parse_json((reader.metadata() or {})[_KEY]), "the header")
-            if header.integer("version") != _VERSION:
+            plain = parse_json((reader.metadata() or {})[_KEY])
+            header: _Header = from_plain(_Header, plain, "the header")
+            if header.version != _VERSION:
                 raise MalformedError("another version")
-            matrices = header.value("matrices")
-            header.end()
-            for name in Fields(matrices, "the matrices").texts_of_keys():
-                fields = Fields(matrices[name], "a matrix")
-                columns, bands = fields.integer("columns"), fields.integer("bands")
-                note = fields.text("note")
-                fields.end()
-                if not 1 <= bands <= len(reader.keys()):
-                    raise MalformedError(f"{bands} bands")
-                yield name, matrix_from_tensors(name, tensors, columns=columns, bands=bands), note
+            for name, about in header.matrices.items():
+                if not 1 <= about.bands <= len(reader.keys()):
+                    raise MalformedError(f"{about.bands} bands")
+                matrix = matrix_from_tensors(
+                    name, tensors, columns=about.columns, bands=about.bands
+                )
+                yield name, matrix, about.note
             if tensors.left:
                 raise MalformedError("tensors that belong to no matrix")
     except (SafetensorError, InvalidMatrixError, *_MALFORMED) as error:

@@ -75,7 +75,7 @@ class PackedBand:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PackedMatrix:
-    """A filter matrix stored in packed columns (METHOD: packed filter matrix).
+    """A filter matrix stored in packed columns (docs/method.md, section 1).
 
     Args:
         columns: columns M of the filter matrix.
@@ -108,6 +108,13 @@ class PackedMatrix:
                     f"Row band {index}: a group names column {largest}, but the filter matrix "
                     f"has columns 0..{self.columns - 1}."
                 )
+
+    def __repr__(self) -> str:
+        groups = sum(len(band.groups) for band in self.bands)
+        return (
+            f"PackedMatrix({self.rows} x {self.columns}, {groups} groups in {len(self.bands)} "
+            f"band(s), {self.nonzeros:,} nonzeros, efficiency {self.packing_efficiency:.3f})"
+        )
 
     @property
     def rows(self) -> int:

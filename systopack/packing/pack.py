@@ -78,41 +78,35 @@ def pack(
     weights = None if importance is None else checked_importance(importance, matrix.shape)
     starts = range(0, matrix.shape[0], int(rows))
     parts = _columns_of_blocks(blocks, matrix.shape[1])
+    limit_s = None if time_limit_s is None else time_limit_s / len(starts) / len(parts)
     bands = []
     for start in starts:
         part = matrix[start : start + int(rows)]
         part_weights = None if weights is None else weights[start : start + int(rows)]
         groups: Groups = ()
         for columns in parts:
+            own = part_weights
+            if own is not None and own.shape[1] > 1:
+                own = own[:, columns]
             found = group_columns(
-                part if columns is None else np.ascontiguousarray(part[:, columns]),
+                np.ascontiguousarray(part[:, columns]),
                 rule,
                 policy=policy,
                 objective=objective,
                 seed=seed,
-                time_limit_s=None
-                if time_limit_s is None
-                else time_limit_s / len(starts) / len(parts),
-                importance=part_weights
-                if columns is None or part_weights is None or part_weights.shape[1] == 1
-                else part_weights[:, columns],
+                time_limit_s=limit_s,
+                importance=own,
                 kept=kept,
             )
-            groups += (
-                found
-                if columns is None
-                else tuple(tuple(columns[list(group)].tolist()) for group in found)
-            )
+            groups += tuple(tuple(columns[list(group)].tolist()) for group in found)
         bands.append(column_combine(part, groups, importance=part_weights, kept=kept))
     return PackedMatrix(columns=matrix.shape[1], bands=tuple(bands))
 
 
-def _columns_of_blocks(
-    blocks: ArrayLike | None, columns: int
-) -> Sequence[NDArray[np.int64] | None]:
-    """The columns of each block, ascending; None for one block of all."""
+def _columns_of_blocks(blocks: ArrayLike | None, columns: int) -> list[NDArray[np.int64]]:
+    """The columns of each block, ascending."""
     if blocks is None:
-        return [None]
+        return [np.arange(columns)]
     labels = np.asarray(blocks)
     if labels.shape != (columns,) or not np.issubdtype(labels.dtype, np.integer):
         raise InvalidOptionError(

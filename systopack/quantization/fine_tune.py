@@ -7,39 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
-
 from systopack.data.augment import Augment
 from systopack.data.split import TrainingPart
 from systopack.quantization.model import QuantizedModel
+from systopack.quantization.settings import QuantizeSettings
 from systopack.training.checkpoint import RunState
 from systopack.training.devices import DeviceOptions, launch
 from systopack.training.epoch import half_cosine
 from systopack.training.events import Observer
-from systopack.training.learning_rate import baseline, find_rate
 from systopack.training.model import TrainedModel
 from systopack.training.progress import Run
 from systopack.training.session import Learner
-from systopack.training.settings import OptimizerSettings
 
 _LARGEST_RATE = 0.002  # a trained network needs no more to adapt to 8 bit
-
-
-class QuantizeSettings(OptimizerSettings):
-    """How to quantize; the optimizer's options count only with `epochs` above 0.
-
-    Args:
-        learning_rate: peak of fine-tuning; None: measured by a range test, at most 0.002.
-        epochs: of fake-quantized fine-tuning; 0: calibration alone.
-        calibration_images: training images that scales and ranges are chosen on.
-        accumulator_bits: 16 or 32.
-    """
-
-    learning_rate: float | None = Field(default=None, gt=0, le=100)
-    weight_decay: float = Field(default=0.0, ge=0, le=1)
-    epochs: int = Field(default=0, ge=0, le=10_000)
-    calibration_images: int = Field(default=1000, ge=1)
-    accumulator_bits: int = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +70,6 @@ def fine_tune(
         InvalidOptionError: it belongs to other options, another model or other data.
         TrainingError: training diverges, or every learning rate makes the loss worse.
     """
-
     run = Run(
         session=_Tuned(
             fabric=launch(devices),
@@ -103,33 +82,23 @@ def fine_tune(
             settings=settings,
             teacher=trained.to_module(),
         ),
-        state=RunState(phase="quantize", packed_cells=_packed_cells(model, trained)),
+        state=RunState(
+            phase="quantize",
+            packed_cells=_packed_cells(model, trained),
+            learning_rate=settings.learning_rate,
+        ),
         configuration={} if progress is None else dict(progress.configuration),
         checkpoint=None if progress is None else progress.checkpoint,
         observer=observer,
     )
     run.start(progress is not None and progress.resume)
-    peak = _peak_rate(run, settings)
+    peak = run.rate(2 * _LARGEST_RATE)
 
     def rate(epoch: float) -> float:
         return peak * half_cosine(epoch / settings.epochs)
 
     run.epochs("quantize", settings.epochs, rate)
     model.cpu()
-
-
-def _peak_rate(run: Run[_Tuned], settings: QuantizeSettings) -> float:
-    """The learning rate of the run; measured before its first epoch where none was given."""
-    state = run.state
-    if state.baseline is None:
-        whole = settings.learning_rate is None
-        state.baseline = baseline(run.session, number=state.epoch, whole=whole)
-    if state.learning_rate is None:
-        state.learning_rate = settings.learning_rate or find_rate(
-            run.session, state.baseline, number=state.epoch, largest=2 * _LARGEST_RATE
-        )
-        run.note(f"Learning rate {state.learning_rate:g}; --learning-rate takes another.")
-    return state.learning_rate
 
 
 def _packed_cells(model: QuantizedModel, trained: TrainedModel) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,13 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from systopack.data.images import Images, Labels
-from systopack.frontend.execute import execute
 from systopack.frontend.graph import LayerGraph, sources_of
-from systopack.frontend.weights import stored_weight
 from systopack.network.network import PackedNetwork
 from systopack.network.reference import classify
 from systopack.quantization.model import QuantizedModel
-from systopack.quantization.statistics import Weights
+from systopack.quantization.statistics import Weights, float_tensors
 from systopack.training.model import TrainedModel
 from systopack.training.session import accuracy_percent
 
@@ -60,6 +59,23 @@ class QuantizationLoss:
     def judged(self) -> Accuracy:
         """The accuracies that count: on held-out images where there are any."""
         return self.calibration if self.held_out is None else self.held_out
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """For a record."""
+        images = {"calibration": self.calibration, "held_out": self.held_out}
+        return {
+            "snr_db": {name: round(ratio, 2) for name, ratio in self.snr_db.items()},
+            **{
+                f"{name}_accuracy": {
+                    "images": found.images,
+                    "float_percent": found.float_percent,
+                    "quantized_percent": found.quantized_percent,
+                }
+                for name, found in images.items()
+                if found is not None
+            },
+        }
 
     def worst_layer(self, graph: LayerGraph) -> tuple[str, float, float]:
         """The layer that loses most: its name, the ratio of what it reads and its own, in dB."""
@@ -109,11 +125,7 @@ def tensor_errors(
     factors = model.scales.factors
     with torch.inference_mode():
         for batch in torch.split(images, _BATCH):
-            exact = execute(
-                graph,
-                batch,
-                weights_of=lambda op: (stored_weight(op, weights[op.name][0]), weights[op.name][1]),
-            )
+            exact = float_tensors(graph, weights, batch)
             got = model.tensors(batch)
             for name, expected in exact.items():
                 factor = np.exp2(factors[name].astype(np.float64))[:, None]

@@ -22,7 +22,7 @@ class QuantizedModel(nn.Module):
 
     In float32 it trains (straight-through gradients; masked weights get none). After `.double()`
     every value is an integer times a power of two below 2**53, so nothing is rounded but where
-    METHOD section 3 rounds; float32 is not enough for that from about 1,000 inputs on.
+    docs/method.md, section 3, rounds; float32 is not enough for that from about 1,000 inputs on.
 
     Args:
         graph: the layers.

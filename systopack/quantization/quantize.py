@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor
 
 from systopack.data.augment import Augment
-from systopack.data.batches import evaluation_batches
+from systopack.data.batches import normalised
 from systopack.data.split import TrainingPart
 from systopack.errors import InvalidNetworkError
 from systopack.frontend.graph import LayerGraph
@@ -19,7 +18,7 @@ from systopack.frontend.weights import folded_weights
 from systopack.network.network import PackedNetwork
 from systopack.network.reference import quantize_images, run
 from systopack.quantization.equalization import equalize, no_factors
-from systopack.quantization.fine_tune import Progress, QuantizeSettings, fine_tune
+from systopack.quantization.fine_tune import Progress, fine_tune
 from systopack.quantization.loss import (
     Accuracy,
     QuantizationLoss,
@@ -29,6 +28,7 @@ from systopack.quantization.loss import (
 from systopack.quantization.lower import lower
 from systopack.quantization.model import QuantizedModel
 from systopack.quantization.precision import choose_scales, refit
+from systopack.quantization.settings import QuantizeSettings
 from systopack.quantization.statistics import Reals, Weights, observe
 from systopack.training.devices import DeviceOptions, is_main_process
 from systopack.training.events import Observer
@@ -74,7 +74,7 @@ def quantize(
     """
     graph = trained.capture()
     weights = _folded(graph, trained)
-    images = torch.cat(list(_calibration_images(trained, part, settings.calibration_images)))
+    images = _calibration_images(trained, part, settings.calibration_images)
     pixels = pixel_values(trained)
     model = calibrate(
         graph, weights, images, pixels=pixels, accumulator_bits=settings.accumulator_bits
@@ -151,7 +151,7 @@ def measure_loss(
     """
     graph = quantized.model.graph
     seen = min(settings.calibration_images, len(part.train_images))
-    images = torch.cat(list(_calibration_images(trained, part, _TRIAL_IMAGES)))
+    images = _calibration_images(trained, part, _TRIAL_IMAGES)
 
     errors = tensor_errors(graph, _folded(graph, trained), quantized.model, images)
 
@@ -229,15 +229,8 @@ def calibrate(
     return min(trials, key=lambda trial: trial[0])[1]
 
 
-def _calibration_images(trained: TrainedModel, part: TrainingPart, count: int) -> Iterator[Tensor]:
-    for images, _ in evaluation_batches(
-        images=part.train_images[:count],
-        labels=part.train_labels[:count],
-        batch_size=_CALIBRATION_BATCH,
-        mean=trained.mean,
-        std=trained.std,
-    ):
-        yield images
+def _calibration_images(trained: TrainedModel, part: TrainingPart, count: int) -> Tensor:
+    return normalised(part.train_images[:count], mean=trained.mean, std=trained.std)
 
 
 def reference_equals_model(quantized: Quantized, images: np.ndarray) -> dict[str, int]:

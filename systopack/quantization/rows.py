@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from systopack.frontend.graph import MatrixOp
+from systopack.network.ranges import Bounds
 from systopack.quantization.statistics import Reals
 
 SHIFT_LIMIT = 31
@@ -30,30 +31,13 @@ Exponents = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Reach:
-    """Lowest and highest integer of every channel of a tensor for any image, shape (C,)."""
-
-    low: Reals
-    high: Reals
-
-    def of(self, channels: NDArray[np.int32]) -> Reach:
-        """The reach of a choice of channels; channel -1 is zero."""
-        chosen, present = np.maximum(channels, 0), channels >= 0
-        return Reach(low=self.low[chosen] * present, high=self.high[chosen] * present)
-
-    def with_zero(self) -> Reach:
-        """The reach where the value may also be 0."""
-        return Reach(low=np.minimum(self.low, 0), high=np.maximum(self.high, 0))
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
 class RowTask:
     """A layer whose rows need scales.
 
     Args:
         op: the layer.
         matrix: shape (N, M), real weights; bias: shape (N,).
-        source: reach of its input's channels, on scale `2 ** source_exponent`.
+        source: bounds of its input's channels, on scale `2 ** source_exponent`.
         operand: the same of its residual operand's channels, or None.
         output_exponent: of its tensor; None: raw logits.
         accumulator_bits: width.
@@ -62,9 +46,9 @@ class RowTask:
     op: MatrixOp
     matrix: Reals
     bias: Reals
-    source: Reach
+    source: Bounds
     source_exponent: int
-    operand: Reach | None
+    operand: Bounds | None
     operand_exponent: int
     output_exponent: int | None
     accumulator_bits: int

@@ -1,4 +1,4 @@
-"""Choose power-of-two scales from calibration images (METHOD section 3)."""
+"""Choose power-of-two scales from calibration images (docs/method.md, section 3)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from systopack.errors import InvalidNetworkError
 from systopack.frontend.graph import ConcatOp, LayerGraph, MatrixOp, PoolOp
+from systopack.network.ranges import Bounds, joined
 from systopack.quantization.equalization import Factors
 from systopack.quantization.rows import (
     SHIFT_LIMIT,
     Exponents,
-    Reach,
     RowTask,
     best_exponent,
     int8,
@@ -128,7 +128,7 @@ class ScaleTask:
         )
 
     def row_task(
-        self, op: MatrixOp, activations: Mapping[str, int], reaches: Mapping[str, Reach]
+        self, op: MatrixOp, activations: Mapping[str, int], reaches: Mapping[str, Bounds]
     ) -> RowTask:
         """A layer's rows, on given scales of the tensors."""
         matrix, bias = self.matrices[op.name]
@@ -156,20 +156,21 @@ class ScaleTask:
             highest = int(total[adds].max(initial=activations[operand]))
             activations[operand] = max(activations[operand], highest)
 
-    def reaches(self, activations: Mapping[str, int]) -> dict[str, Reach]:
+    def reaches(self, activations: Mapping[str, int]) -> dict[str, Bounds]:
         """What every tensor but the logits can hold for any image, as integers by channel."""
         words = int8(self.pixels * 2.0 ** -activations["input"])
-        reaches = {"input": Reach(low=words.min(axis=1), high=words.max(axis=1))}
+        reaches = {"input": Bounds(low=words.min(axis=1), high=words.max(axis=1))}
         for op in self.graph.ops[:-1]:
             if isinstance(op, ConcatOp):
-                reaches[op.name] = _concatenated(op, reaches)
+                parts = [reaches[source] for source in op.sources]
+                reaches[op.name] = joined(parts, op.operands, op.channels)
             elif isinstance(op, PoolOp):
                 reaches[op.name] = _pooled(op, reaches[op.source], activations)
             else:
                 reaches[op.name] = self._produced(op, activations[op.name])
         return reaches
 
-    def _produced(self, op: MatrixOp, exponent: int) -> Reach:
+    def _produced(self, op: MatrixOp, exponent: int) -> Bounds:
         """Saturation bounds what a layer gives; ReLU and clip more so."""
         low, high = np.full(op.rows, -128.0), np.full(op.rows, 127.0)
         if op.activation == "relu":
@@ -178,26 +179,17 @@ class ScaleTask:
             scale = np.exp2(self.factors[op.name] - float(exponent))
             low = np.maximum(low, np.floor(op.clip[0] * scale))
             high = np.minimum(high, np.ceil(op.clip[1] * scale))
-        return Reach(low=np.minimum(low, high), high=np.maximum(low, high))
+        return Bounds(low=np.minimum(low, high), high=np.maximum(low, high))
 
 
-def _concatenated(op: ConcatOp, reaches: Mapping[str, Reach]) -> Reach:
-    low, high = np.zeros(len(op.channels)), np.zeros(len(op.channels))
-    for index, source in enumerate(op.sources):
-        chosen = op.operands == index
-        part = reaches[source].of(op.channels[chosen])
-        low[chosen], high[chosen] = part.low, part.high
-    return Reach(low=low, high=high)
-
-
-def _pooled(op: PoolOp, source: Reach, activations: Mapping[str, int]) -> Reach:
+def _pooled(op: PoolOp, source: Bounds, activations: Mapping[str, int]) -> Bounds:
     if op.kind == "max":
         return source
     if any(op.padding):
         source = source.with_zero()
     factor = 2.0 ** (activations[op.source] - activations[op.name])
     # One more on either side: the multiplier of 15 bits is rounded.
-    return Reach(low=int8(source.low * factor - 1), high=int8(source.high * factor + 1))
+    return Bounds(low=int8(source.low * factor - 1), high=int8(source.high * factor + 1))
 
 
 def _average(op: PoolOp, activations: Mapping[str, int]) -> tuple[int, int]:
@@ -267,7 +259,7 @@ def hopeless_classes(task: ScaleTask, activations: Mapping[str, int]) -> Matrice
 
 
 def _operand_bounds(
-    op: MatrixOp, activations: Mapping[str, int], reaches: Mapping[str, Reach]
+    op: MatrixOp, activations: Mapping[str, int], reaches: Mapping[str, Bounds]
 ) -> tuple[Reals, Reals]:
     """Lowest and highest residual operand of each row, as real numbers; zeros without one."""
     if op.residual is None:
@@ -282,7 +274,7 @@ def _real_bounds(
     matrix: Reals,
     bias: Reals,
     activations: Mapping[str, int],
-    reaches: Mapping[str, Reach],
+    reaches: Mapping[str, Bounds],
 ) -> tuple[Reals, Reals]:
     """Lowest and highest sum of each row for any image, as real numbers."""
     source = reaches[op.source].with_zero() if any(op.padding) else reaches[op.source]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from systopack.frontend.execute import execute
-from systopack.frontend.graph import LayerGraph
+from systopack.frontend.graph import LayerGraph, MatrixOp
 from systopack.frontend.weights import stored_weight
 
 _SAMPLES_PER_BATCH = 1 << 16  # of a tensor, over all its channels
@@ -71,6 +71,21 @@ class TensorStatistics:
         )
 
 
+def float_tensors(graph: LayerGraph, weights: Weights, images: Tensor) -> dict[str, Tensor]:
+    """Every tensor of the float model by name.
+
+    Args:
+        weights: filter matrices and biases, batch norm folded.
+        images: normalised, shape (B, C, H, W).
+    """
+
+    def weights_of(op: MatrixOp) -> tuple[Tensor, Tensor]:
+        matrix, bias = weights[op.name]
+        return stored_weight(op, matrix), bias
+
+    return execute(graph, images, weights_of=weights_of)
+
+
 def observe(
     graph: LayerGraph, weights: Weights, batches: Iterable[Tensor]
 ) -> Mapping[str, TensorStatistics]:
@@ -87,12 +102,7 @@ def observe(
     counts: dict[str, int] = {}
     with torch.inference_mode():
         for images in batches:
-            tensors = execute(
-                graph,
-                images,
-                weights_of=lambda op: (stored_weight(op, weights[op.name][0]), weights[op.name][1]),
-            )
-            for name, tensor in tensors.items():
+            for name, tensor in float_tensors(graph, weights, images).items():
                 parts.setdefault(name, []).append(_of_batch(tensor))
                 values = tensor.numel() // tensor.shape[1]
                 counts[name] = counts.get(name, 0) + values

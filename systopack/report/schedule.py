@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
 from systopack.errors import InvalidOptionError
 from systopack.hardware.pipelined.cycles import PipelinedCycles
@@ -75,60 +73,26 @@ class Schedule:
         return max(row.end_cycle for row in self.rows)
 
 
-class UnitSpan(Protocol):
-    """What a cycle model says of a unit that works beside others: a layer or a pooling."""
-
-    @property
-    def name(self) -> str:
-        """Its node."""
-
-    @property
-    def kind(self) -> str:
-        """What it is, "layer" or "pool"."""
-
-    @property
-    def start_cycle(self) -> int:
-        """When it takes its first word."""
-
-    @property
-    def first_word_cycle(self) -> int:
-        """When its first word leaves."""
-
-    @property
-    def end_cycle(self) -> int:
-        """When its last word has left."""
-
-
-def unit_schedule(units: Iterable[UnitSpan], *, name: str, design: str, arrays: str) -> Schedule:
-    """A schedule of units with arrays of their own; for the arguments see `Schedule`."""
-    return Schedule(
-        name=name,
-        design=design,
-        arrays=arrays,
-        rows=tuple(
-            ScheduleRow(
-                layer=unit.name,
-                kind=unit.kind,
-                start_cycle=unit.start_cycle,
-                first_output_cycle=unit.first_word_cycle,
-                end_cycle=unit.end_cycle,
-            )
-            for unit in units
-        ),
-    )
-
-
 def pipelined_schedule(count: PipelinedCycles, *, design: str) -> Schedule:
     """An image through the layer-pipelined accelerator, from the host and back to it."""
-    units = unit_schedule(count.units, name="layer-pipelined", design=design, arrays="")
+    units = [
+        ScheduleRow(
+            layer=unit.name,
+            kind=unit.kind,
+            start_cycle=unit.start_cycle,
+            first_output_cycle=unit.first_word_cycle,
+            end_cycle=unit.end_cycle,
+        )
+        for unit in count.units
+    ]
     last = count.units[-1]
     return Schedule(
-        name=units.name,
+        name="layer-pipelined",
         design=design,
         arrays=_arrays(count),
         rows=(
             _host_row("input", "image", 0, count.image_cycles),
-            *units.rows,
+            *units,
             _host_row(last.name, "send", last.first_word_cycle, count.latency_cycles),
         ),
     )

@@ -49,6 +49,16 @@ def percent(share: float | None) -> str:
     return ABSENT if share is None or not math.isfinite(share) else f"{100 * share:.1f}"
 
 
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A Markdown table, line by line.
+
+    >>> markdown_table(["layer", "tiles"], [["conv1", "2"]])
+    ['| layer | tiles |', '|---|---|', '| conv1 | 2 |']
+    """
+    lines = [f"| {' | '.join(header)} |", "|" + "---|" * len(header)]
+    return [*lines, *(f"| {' | '.join(row)} |" for row in rows)]
+
+
 def flatten(content: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     """Turn nested plain data into (dotted name, text) pairs, in the given order.
 

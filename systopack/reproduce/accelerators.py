@@ -2,87 +2,126 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from systopack.hardware.energy.events import Organisation
 from systopack.hardware.energy.technology import Node, load_technology
 from systopack.hardware.pipelined.cycles import count_pipelined
-from systopack.network.packaged import network_file
-from systopack.records import read_record
-from systopack.reproduce.content import CITED, COMPUTED, Section, Table, recorded
-from systopack.reproduce.kinds import best_energies
+from systopack.reproduce.accuracy import accuracies, packaged_record
+from systopack.reproduce.content import MISSING, Notes, Section, Table
+from systopack.reproduce.design_points import HEADLINE, PIPELINED, POINTS
+from systopack.reproduce.energies import energy_pair
 from systopack.reproduce.published import Accelerator, Published, load_published
-from systopack.reproduce.sources import Pair, Sources
+from systopack.reproduce.rows import CITED, COMPUTED, Row, Rows, recorded, rows_of, select
+from systopack.reproduce.sources import SUBJECTS, Pair, Sources, Subject
 
-_ORGANISATIONS: tuple[Organisation, ...] = ("tiled", "pipelined")
+ACCURACY, DENSE_ACCURACY = "accuracy, packed, 8 bit", "accuracy, dense"
+
+
+def measure(sources: Sources) -> Rows:
+    """Accuracy, energy, latency and clock of every packed network, at a fixed design point of each
+    organisation.
+
+    Networks that are trained for a few epochs only are left out.
+    """
+    return tuple(
+        row
+        for pair in sources.pairs
+        if not pair.subject.short
+        for organisation in POINTS
+        for row in _ours(pair, sources, organisation)
+    )
+
+
+def _ours(pair: Pair, sources: Sources, organisation: Organisation) -> Iterator[Row]:
+    energies = energy_pair(pair, sources, organisation=organisation)
+    if energies is None:
+        return
+    energy = energies[1]
+    cycles, clock_mhz = energy.events.cycles, energy.clock_mhz
+    beside = sources.periphery.get((pair.packed.name, energy.gating))
+    marks = [COMPUTED, recorded(sources.coefficients_name)]
+    if beside is not None:
+        clock_mhz = min(clock_mhz, 1000 / beside.critical_ns)
+        marks.append(recorded(sources.periphery_name))
+    if organisation == "pipelined":
+        cycles = count_pipelined(pair.packed, array=energy.events.array).latency_cycles
+    dense, packed = accuracies(packaged_record(pair.subject.packed)["figures"])
+    numbers = (
+        (DENSE_ACCURACY, dense, "%"),
+        (ACCURACY, packed, "%"),
+        ("energy", energy.total_pj / 1e6, "uJ"),
+        ("latency", cycles / clock_mhz, "us"),
+        ("clock", clock_mhz, "MHz"),
+    )
+    yield from rows_of(
+        numbers,
+        network=pair.packed.name,
+        organisation=organisation,
+        design_point=POINTS[organisation].name,
+        origin=tuple(marks),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Ours:
-    """A packed network on an accelerator whose energy was measured.
+class _Run:
+    """A packed network on one accelerator: what its rows say."""
 
-    Args:
-        network, data: what runs and what it classifies.
-        organisation: of the accelerator.
-        accuracy_percent: of the 8-bit network.
-        energy_uj, latency_us: of one frame.
-        clock_mhz: of the accelerator: the slower of array and logic outside it.
-    """
-
-    network: str
-    data: str
-    organisation: Organisation
-    accuracy_percent: float
-    energy_uj: float
-    latency_us: float
-    clock_mhz: float
+    subject: Subject
+    organisation: str
+    values: Mapping[str, float]
+    origin: tuple[str, ...]
 
 
-def against_published(sources: Sources) -> Section:
-    """Frames per joule and latency beside published accelerators, scaled to one node and not."""
+def _runs(rows: Rows) -> list[_Run]:
+    return [
+        _Run(
+            subject=subject,
+            organisation=organisation,
+            values={row.quantity: row.value for row in of},
+            origin=of[0].origin,
+        )
+        for subject in SUBJECTS
+        for organisation in POINTS
+        if (of := select(rows, network=subject.packed, organisation=organisation))
+    ]
+
+
+def show(rows: Rows, notes: Notes) -> Section:
+    """Tables at 8 bits and at other precisions, and whether the paper's two factors are reached."""
     published, technology = load_published(), load_technology()
     node = technology.node("45-hp")
-    if sources.coefficients is not None:
-        node = technology.nearest_node(sources.coefficients[0].node_nm)
-    whole = [pair for pair in sources.pairs if not pair.subject.short]
-    ours = [found for pair in whole for found in _measured(pair, sources)]
-    own_rows = tuple(_own_row(run, sources, node) for run in ours)
-    others = published.accelerators
+    if notes.node_nm is not None:
+        node = technology.nearest_node(notes.node_nm)
+    runs, others = _runs(rows), published.accelerators
+    beside = "" if notes.periphery else " (not measured here)"
     return Section(
         title="Against published accelerators",
         text=(
-            "Frames per joule as published, and with the energy scaled to "
-            f"{node.nm:g} nm at its nominal supply (Stillmaker and Baas 2017; 28 nm counts as "
-            "32 nm, 22 nm as 20 nm), from the published supply where there is one. Boards are not "
-            "scaled in any other way. Where a source gives only a bound, the bound stands. Ours is "
-            "the array, the memories and, of the tiled accelerator, the periphery "
-            f"{'' if sources.periphery else '(not measured here) '}at gate level; a measured chip "
-            "pays for its clock tree, wires and pins as well (docs/silicon.md has allowances). "
-            "The clock is that of the slower of the array and the logic outside it; that of the "
+            f"Frames per joule as published, and with the energy scaled to {node.nm:g} nm at its "
+            "nominal supply (Stillmaker and Baas 2017; 28 nm counts as 32 nm, 22 nm as 20 nm), "
+            "from the published supply where there is one. Boards are not scaled in any other "
+            "way. Where a source gives only a bound, the bound stands. Ours (tiled: "
+            f"{HEADLINE.name}; pipelined: {PIPELINED.name}) is the array, the memories and, of "
+            f"the tiled accelerator{beside}, the periphery at gate level; a measured chip pays "
+            "for its clock tree, wires and pins as well (docs/silicon.md has allowances). The "
+            "clock is that of the slower of array and periphery; the periphery of the "
             "layer-pipelined accelerator was not measured, and is taken to be as slow.",
             "At 8 bits. The MLPerf Tiny entries run a smaller network than ours, a ResNet-8 (12.5 "
             "million products an image, the dense ResNet-20 40.6 million), and report accuracy on "
             "the 200 images of that benchmark.",
         ),
         tables=(
-            _table([other for other in others if other.matched], node, own_rows),
-            _table([other for other in others if not other.matched], node, ()),
+            _table([other for other in others if other.matched], node, runs),
+            _table([other for other in others if not other.matched], node, []),
+            *((_claims(published, runs, node),) if runs else ()),
         ),
-        verdict=_claims(published, ours, node),
-        figures={
-            f"{run.network}, {run.organisation}": {
-                "energy_uj": run.energy_uj,
-                "latency_us": run.latency_us,
-                "accuracy_percent": run.accuracy_percent,
-            }
-            for run in ours
-        },
+        verdict=_verdict(published, runs),
     )
 
 
-def _table(others: list[Accelerator], node: Node, ours: tuple[tuple[str, ...], ...]) -> Table:
+def _table(others: list[Accelerator], node: Node, runs: list[_Run]) -> Table:
     return Table(
         header=(
             "accelerator",
@@ -94,11 +133,11 @@ def _table(others: list[Accelerator], node: Node, ours: tuple[tuple[str, ...], .
             f"at {node.nm:g} nm",
             "latency, us",
         ),
-        rows=(*(_row(other, node) for other in others), *ours),
+        lines=(*(_line(other, node) for other in others), *(_own_line(run, node) for run in runs)),
     )
 
 
-def _row(other: Accelerator, node: Node) -> tuple[str, ...]:
+def _line(other: Accelerator, node: Node) -> tuple[str, ...]:
     at_least = ">= " if other.energy_bound else ""
     scaled = other.scaled_uj(node)
     size = "" if other.node_nm is None else f"{other.node_nm:g} nm, "
@@ -107,141 +146,102 @@ def _row(other: Accelerator, node: Node) -> tuple[str, ...]:
         other.data,
         f"{size}{other.technology}",
         other.precision,
-        "-" if other.accuracy_percent is None else f"{other.accuracy_percent:g}",
-        "-" if other.frames_per_j is None else f"{at_least}{other.frames_per_j:,.0f}",
-        "-" if scaled is None else f"{at_least}{1e6 / scaled:,.0f}",
-        "-" if other.latency_us is None else f"{other.latency_us:,g}",
+        MISSING if other.accuracy_percent is None else f"{other.accuracy_percent:g}",
+        MISSING if other.frames_per_j is None else f"{at_least}{other.frames_per_j:,.0f}",
+        MISSING if scaled is None else f"{at_least}{1e6 / scaled:,.0f}",
+        MISSING if other.latency_us is None else f"{other.latency_us:,g}",
         f"{CITED}: {other.source}",
     )
 
 
-def _own_row(run: _Ours, sources: Sources, node: Node) -> tuple[str, ...]:
-    assert sources.coefficients is not None
-    per_j = f"{1e6 / run.energy_uj:,.0f}"
+def _own_line(run: _Run, node: Node) -> tuple[str, ...]:
+    per_j = f"{1e6 / run.values['energy']:,.0f}"
     return (
-        f"ours, {run.network}, {run.organisation}",
-        run.data,
+        f"ours, {run.subject.packed}, {run.organisation}",
+        run.subject.data,
         f"{node.nm:g} nm, gate level, memories from a table",
         "8 bit",
-        f"{run.accuracy_percent:.2f}",
+        f"{run.values[ACCURACY]:.2f}",
         per_j,
         per_j,
-        f"{run.latency_us:.1f}",
-        f"{COMPUTED}, {recorded(sources.coefficients[1])}",
+        f"{run.values['latency']:.1f}",
+        ", ".join(run.origin),
     )
 
 
-def _measured(pair: Pair, sources: Sources) -> list[_Ours]:
-    """The packed network on every accelerator that there are coefficients for."""
-    found = []
-    for organisation in _ORGANISATIONS:
-        energies = best_energies(pair, sources, organisation)
-        if not energies:
-            continue
-        energy = energies[1]
-        cycles, clock_mhz = energy.events.cycles, energy.clock_mhz
-        beside = sources.periphery.get((pair.packed.name, energy.gating))
-        if beside is not None:
-            clock_mhz = min(clock_mhz, 1000 / beside.critical_ns)
-        if organisation == "pipelined":
-            cycles = count_pipelined(pair.packed, array=pair.arrays[1]).latency_cycles
-        found.append(
-            _Ours(
-                network=energy.events.network,
-                data=pair.subject.paper.split(", ")[1],
-                organisation=organisation,
-                accuracy_percent=_accuracy_percent(pair),
-                energy_uj=energy.total_pj / 1e6,
-                latency_us=cycles / clock_mhz,
-                clock_mhz=clock_mhz,
-            )
-        )
-    return found
-
-
-def _accuracy_percent(pair: Pair) -> float:
-    """Of the packed network in 8 bit, from the record that comes with it."""
-    file = network_file(Path(f"zoo:{pair.subject.packed}"))
-    figures = read_record(file.with_suffix(".json"))["figures"]
-    right = figures.get("packed_8_bit_correct", figures.get("correct_8_bit"))
-    return float(100 * right / figures["test_images"])
-
-
-def _claims(published: Published, ours: list[_Ours], node: Node) -> tuple[str, ...]:
-    """Whether the paper's two factors are reached, one data set after the other."""
-    if not ours:
+def _verdict(published: Published, runs: list[_Run]) -> tuple[str, ...]:
+    if not runs:
         return (
             "Without measured coefficients there is no energy of ours, so nothing is claimed "
             f"about the paper's {published.energy_efficiency:g} times energy efficiency and "
             f"{published.latency:g} times latency.",
         )
-    sentences = []
-    for data in dict.fromkeys(run.data for run in ours):
-        runs = [run for run in ours if run.data == data]
+    return (
+        "The last table sets ours beside the most energy efficient, the fastest and the most "
+        "accurate of others on the same data. Latencies of others are measured, ours is a clock "
+        "from gate level.",
+    )
+
+
+def _claims(published: Published, runs: list[_Run], node: Node) -> Table:
+    """Ours against the best of others, for energy, for latency, and against the most accurate."""
+    lines = []
+    for data in dict.fromkeys(run.subject.data for run in runs):
+        ours = [run for run in runs if run.subject.data == data]
         others = [other for other in published.accelerators if data in other.data]
         matched = [other for other in others if other.matched]
-        frugal = min(runs, key=lambda run: run.energy_uj)
-        fast = min(runs, key=lambda run: run.latency_us)
-        if matched:
-            sentences += _energy_claim(published, frugal, matched, node, "8-bit")
-            sentences += _latency_claim(published, fast, matched, "8-bit")
-        else:
-            sentences.append(f"{data}: no accelerator was found that states 8 bits.")
-        sentences += _energy_claim(published, frugal, others, node, "any precision")
-        sentences += _latency_claim(published, fast, others, "any precision")
-        exact = _best(others, lambda other: other.accuracy_percent, largest=True)
-        scaled = exact.scaled_uj(node) if exact else None
-        if exact is not None and scaled is not None:
-            sentences.append(
-                f"{data}: against the most accurate of them ({exact.name}, "
-                f"{exact.accuracy_percent:g} %, {exact.precision}) ours "
-                f"({frugal.accuracy_percent:.2f} %) is {scaled / frugal.energy_uj:.2g} times as "
-                "energy efficient at one node."
+        frugal = min(ours, key=lambda run: run.values["energy"])
+        fast = min(ours, key=lambda run: run.values["latency"])
+
+        def scaled(other: Accelerator) -> float | None:
+            return other.scaled_uj(node)
+
+        exact = _best(others, lambda other: _negative(other.accuracy_percent))
+        energy = f"energy at {node.nm:g} nm, uJ", frugal, "energy", scaled
+        latency = "latency, us", fast, "latency", lambda other: other.latency_us
+        for which, among, (what, run, quantity, value), wanted in (
+            ("8 bit", matched, energy, published.energy_efficiency),
+            ("any", others, energy, published.energy_efficiency),
+            ("the most accurate", [exact] if exact else [], energy, None),
+            ("8 bit", matched, latency, published.latency),
+            ("any", others, latency, published.latency),
+        ):
+            best = _best(among, value)
+            theirs = None if best is None else value(best)
+            if best is None or theirs is None:
+                continue
+            factor = theirs / run.values[quantity]
+            reached = "" if wanted is None else "no" if factor < wanted else "yes"
+            lines.append(
+                (
+                    data,
+                    what,
+                    which,
+                    f"{best.name}, {best.precision}, {best.technology}",
+                    f"{theirs:.3g}"
+                    + (f" ({best.energy_uj:.3g} as published)" if quantity == "energy" else ""),
+                    f"{run.values[quantity]:.3g} ({run.organisation})",
+                    f"{factor:.2g}",
+                    MISSING if wanted is None else f"{wanted:g}: {reached}",
+                    ", ".join((CITED, *run.origin)),
+                )
             )
-    return tuple(sentences)
+    return Table(
+        header=(
+            *("data", "quantity", "of precision", "the best of others", "theirs", "ours"),
+            *("times better", "the paper's claim"),
+        ),
+        lines=tuple(lines),
+    )
 
 
-def _energy_claim(
-    published: Published, run: _Ours, others: list[Accelerator], node: Node, which: str
-) -> list[str]:
-    best = _best(others, lambda other: other.scaled_uj(node))
-    if best is None:
-        return []
-    scaled, own = best.scaled_uj(node) or 0.0, best.energy_uj or 0.0
-    factor = scaled / run.energy_uj
-    reached = "reached" if factor >= published.energy_efficiency else "not reached"
-    return [
-        f"{run.data}, {which}: against the most energy efficient at one node ({best.name}, "
-        f"{best.precision}) ours is {factor:.2g} times as energy efficient at {node.nm:g} nm "
-        f"({own / run.energy_uj:.2g} times as published): {published.energy_efficiency:g} times "
-        f"energy efficiency is {reached}."
-    ]
-
-
-def _latency_claim(
-    published: Published, run: _Ours, others: list[Accelerator], which: str
-) -> list[str]:
-    best = _best(others, lambda other: other.latency_us)
-    if best is None or best.latency_us is None:
-        return []
-    gain = best.latency_us / run.latency_us
-    reached = "reached" if gain >= published.latency else "not reached"
-    return [
-        f"{run.data}, {which}: latency against the fastest ({best.name}, {best.technology}, "
-        f"{best.latency_us:g} us): ours, {run.organisation}, {run.latency_us:.1f} us at "
-        f"{run.clock_mhz:.0f} MHz, a factor of {gain:.2g}: {published.latency:g} times is "
-        f"{reached}. Theirs is measured, ours is a clock from gate level."
-    ]
+def _negative(value: float | None) -> float | None:
+    return None if value is None else -value
 
 
 def _best(
-    others: list[Accelerator],
-    value: Callable[[Accelerator], float | None],
-    *,
-    largest: bool = False,
+    others: list[Accelerator], value: Callable[[Accelerator], float | None]
 ) -> Accelerator | None:
-    """The one with the smallest (or largest) value, of those that have one."""
-    known = [(other, number) for other in others if (number := value(other)) is not None]
-    if not known:
-        return None
-    return (max if largest else min)(known, key=lambda pair: pair[1])[0]
+    """The one with the smallest value, of those that have one."""
+    known = [other for other in others if value(other) is not None]
+    return min(known, key=lambda other: value(other) or 0.0, default=None)

@@ -2,229 +2,223 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from systopack.network.packaged import network_file, packaged_names
+from systopack.network.packaged import packaged_names, record_file
 from systopack.records import read_record
-from systopack.reproduce.content import CITED, Drawing, Section, Table, recorded
+from systopack.reproduce.content import Drawing, Notes, Section, Table, columns, table_of
+from systopack.reproduce.experiments import MAIN, SWEEPS
 from systopack.reproduce.published import load_published
+from systopack.reproduce.rows import CITED, Row, Rows, recorded, rows_of, select
 from systopack.reproduce.sources import Sources
 
-Point = tuple[float, float, float, str]  # value, accuracy, packing efficiency, records
-_SHARED = "gamma-0.5"  # belongs to the sweep of alpha too, as alpha 8
+DENSE, PACKED, DIFFERENCE = "accuracy, dense", "accuracy, packed", "difference"
+LEAST, LARGEST, SEEDS = "accuracy, packed, least", "accuracy, packed, largest", "seeds"
+CELLS, EFFICIENCY = "cells", "packing efficiency"
+_RESNET, _LENET, _VGG = "ResNet-20, CIFAR-10", "LeNet-5, MNIST", "VGG-16, CIFAR-10"
 _LABELS = {
     "alpha": "alpha, at gamma 0.5",
     "gamma": "gamma, at alpha 8",
     "fraction": "share of the training images, pretrained",
     "scratch": "share of the training images, from scratch",
+    "long-scratch": "the same, six times the steps",
 }
-_MAIN = {
-    "ours-full": "all training images",
-    "ours-10": "10 % of the training images",
-    "plain-10": "the paper's loop, 10 % of the training images",
-    "ours-10-small": "10 % of the images, cells at most 0.18",
-    "ours-10-mixed-small": "the same with mixed images (CutMix)",
-}
+_SHARES = (
+    ("fraction", "pretrained, then packed", "o-"),
+    ("scratch", "from scratch, then packed", "s--"),
+    ("long-scratch", "from scratch, six times the steps", "^:"),
+)
 
 
-def accuracy(sources: Sources) -> Section:
+def measure(sources: Sources) -> Rows:
     """What packing costs, and how it depends on alpha, gamma and data."""
-    runs = _runs(sources)
-    published = load_published()
-    rows: list[tuple[str, ...]] = [
-        (
-            name,
-            "paper",
-            f"{network.accuracy_percent[0]:.2f}",
-            f"{network.accuracy_percent[-1]:.2f}",
-            f"{network.accuracy_percent[-1] - network.accuracy_percent[0]:+.2f}",
-            CITED,
-        )
-        for name, network in published.networks.items()
+    rows: list[Row] = []
+    for name, network in load_published().networks.items():
+        dense, packed = network.accuracy_percent[0], network.accuracy_percent[-1]
+        rows += _run(name, "paper", dense, packed, origin=CITED)
+    runs = [
+        (str(record["configuration"]["experiment"]), name, record)
+        for name, record in sources.records_of("accuracy-resnet20")
+        if "packed_8_bit_percent" in record["figures"]
     ]
-    rows += _resnet(runs)
+    for wanted, label in MAIN.items():
+        for experiment, name, record in runs:
+            if experiment == wanted:
+                mark = recorded(name)
+                percents = accuracies(record["figures"])
+                rows += _run(_RESNET, f"ours, {label}", *percents, origin=mark, seed=record["seed"])
     rows += _lenet(sources)
     rows += _packaged()
-    sweeps: list[tuple[str, ...]] = []
-    figures: dict[str, Any] = {}
-    points = {name: _points(runs, name) for name in _LABELS}
-    for name, found in points.items():
-        figures[name] = [[value, percent, efficiency] for value, percent, efficiency, _ in found]
-        sweeps += [
-            (_LABELS[name], f"{value:g}", f"{percent:.2f}", f"{efficiency:.3f}", recorded(origin))
-            for value, percent, efficiency, origin in found
-        ]
-    missing = [_LABELS[name] for name, found in points.items() if not found]
+    for sweep in _LABELS:
+        for experiment, value in SWEEPS[sweep].items():
+            rows += _point(sweep, value, [run[1:] for run in runs if run[0] == experiment])
+    return tuple(rows)
+
+
+def _run(
+    network: str,
+    variant: str,
+    dense: float,
+    packed: float,
+    *,
+    origin: str,
+    seed: int | None = None,
+) -> Iterator[Row]:
+    numbers = (
+        (DENSE, dense, "%"),
+        (PACKED, packed, "%"),
+        (DIFFERENCE, packed - dense, "points"),
+    )
+    return rows_of(numbers, network=network, variant=variant, seed=seed, origin=(origin,))
+
+
+def accuracies(figures: Mapping[str, Any]) -> tuple[float, float]:
+    """Of the dense network in floating point and of the packed one in 8 bit, in percent."""
+    images = figures["test_images"]
+    return 100 * figures["dense_float_correct"] / images, figures["packed_8_bit_percent"]
+
+
+def packaged_record(name: str) -> dict[str, Any]:
+    """The record of a network that comes with the package."""
+    return read_record(record_file(name))
+
+
+def _lenet(sources: Sources) -> Iterator[Row]:
+    for name, record in sources.records_of("mnist"):
+        for run in record["figures"]["runs"]:
+            for key, label in (("packed", "all images"), ("packed_with_a_tenth", "10 % of them")):
+                mark, percents = recorded(name), accuracies(run[key])
+                yield from _run(_LENET, f"ours, {label}", *percents, origin=mark, seed=run["seed"])
+
+
+def _packaged() -> Iterator[Row]:
+    """Networks of the package that are in the other tables and that no run above has made."""
+    for name in ("lenet5-mnist", "vgg16-shift-cifar10"):
+        if name in packaged_names():
+            record = packaged_record(name)
+            of, label = _LENET, f"ours, `zoo:{name}`"
+            if record["kind"] == "accuracy-shift":
+                setup = record["configuration"]
+                of, epochs = _VGG, setup["packed"]["fine_tune_epochs"]
+                label += f", {setup['dense']['epochs']} + {epochs} epochs"
+            mark, percents = recorded(record_file(name).name), accuracies(record["figures"])
+            yield from _run(of, label, *percents, origin=mark, seed=record["seed"])
+
+
+def _point(sweep: str, value: float, runs: list[tuple[str, dict[str, Any]]]) -> Iterator[Row]:
+    """The mean of a sweep's runs at one value, with the least and the largest accuracy."""
+    if not runs:
+        return
+    percents = [record["figures"]["packed_8_bit_percent"] for _, record in runs]
+    means = {
+        quantity: sum(record["figures"][name] for _, record in runs) / len(runs)
+        for quantity, name in ((CELLS, "packed_cells_ratio"), (EFFICIENCY, "packing_efficiency"))
+    }
+    numbers = (
+        (PACKED, sum(percents) / len(runs), "%"),
+        (LEAST, min(percents), "%"),
+        (LARGEST, max(percents), "%"),
+        (SEEDS, len(runs), ""),
+        *((quantity, mean, "") for quantity, mean in means.items()),
+    )
+    origin = tuple(recorded(name) for name, _ in runs)
+    about = {"network": _RESNET, "variant": _LABELS[sweep], "at": float(value)}
+    yield from rows_of(numbers, origin=origin, **about)
+
+
+def show(rows: Rows, _: Notes) -> Section:
+    """Tables of runs and sweeps, and the sweeps' curves."""
+    runs = tuple(row for row in rows if row.at is None)
+    sweeps = tuple(row for row in rows if row.at is not None)
     tables = [
-        Table(header=("network", "run", "dense, %", "packed, 8 bit, %", "points"), rows=tuple(rows))
+        table_of(
+            runs,
+            keys={"network": "network", "variant": "run", "seed": "seed", "origin": ""},
+            columns=columns(
+                ("dense, %", DENSE, ".2f"),
+                ("packed, 8 bit, %", PACKED, ".2f"),
+                ("points", DIFFERENCE, "+.2f"),
+            ),
+        )
     ]
     if sweeps:
-        tables.append(
-            Table(
-                header=("sweep", "value", "packed, 8 bit, %", "packing efficiency"),
-                rows=tuple(sweeps),
-            )
-        )
-    drawings = [
-        Drawing(
-            name=f"accuracy-{name}",
-            caption=f"Accuracy of the packed ResNet-20 against {_LABELS[name]}",
-            draw=_curve(points[name], _LABELS[name]),
-        )
-        for name in ("alpha", "gamma")
-        if len(points[name]) > 1
-    ]
-    if len(points["fraction"]) > 1:
-        drawings.append(
-            Drawing(
-                name="accuracy-data",
-                caption="Accuracy against the share of the training images",
-                draw=_fractions(points["fraction"], points["scratch"]),
-            )
-        )
-    verdict = [
-        "Training takes hours, so all accuracies of ours come from records; docs/accuracy.md says "
-        "how each run was made."
-    ]
-    if missing:
-        verdict.append(f"No record yet: {', '.join(missing)}.")
+        tables.append(_sweep_table(sweeps))
+    missing = [label for label in _LABELS.values() if not select(rows, variant=label)]
     return Section(
         title="Accuracy",
-        text=("Top-1 on all 10,000 test images.",),
+        text=("Top-1 on all 10,000 test images; of sweeps the mean over the seeds.",),
         tables=tuple(tables),
-        drawings=tuple(drawings),
-        verdict=tuple(verdict),
-        figures=figures,
+        drawings=tuple(_drawings(rows)),
+        verdict=(
+            "Training takes hours, so all accuracies of ours come from records; docs/accuracy.md "
+            "says how each run was made.",
+            *([f"No record yet: {', '.join(missing)}."] if missing else []),
+        ),
     )
 
 
-def _runs(sources: Sources) -> dict[str, list[tuple[str, dict[str, Any]]]]:
-    runs: dict[str, list[tuple[str, dict[str, Any]]]] = {}
-    for name, record in sources.records_of("accuracy-resnet20"):
-        if "packed_8_bit_percent" in record["figures"]:
-            experiment = str(record["configuration"]["experiment"])
-            runs.setdefault(experiment, []).append((name, record["figures"]))
-    return runs
+def _sweep_table(sweeps: Rows) -> Table:
+    return table_of(
+        sweeps,
+        keys={"variant": "sweep", "at": "value"},
+        columns=columns(
+            ("packed, 8 bit, %", PACKED, ".2f"),
+            ("least, %", LEAST, ".2f"),
+            ("largest, %", LARGEST, ".2f"),
+            ("seeds", SEEDS, "d"),
+            ("cells", CELLS, ".3f"),
+            ("packing efficiency", EFFICIENCY, ".3f"),
+        ),
+    )
 
 
-def _resnet(runs: dict[str, list[tuple[str, dict[str, Any]]]]) -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = []
-    for experiment, label in _MAIN.items():
-        for name, figures in runs.get(experiment, []):
-            dense = 100 * figures["dense_float_correct"] / figures["test_images"]
-            packed = figures["packed_8_bit_percent"]
-            rows.append(
-                (
-                    "ResNet-20, CIFAR-10",
-                    f"ours, {label}",
-                    f"{dense:.2f}",
-                    f"{packed:.2f}",
-                    f"{packed - dense:+.2f}",
-                    recorded(name),
-                )
+def _curve(rows: Rows, sweep: str, quantity: str = PACKED) -> tuple[list[float], list[float]]:
+    """Values and heights of a sweep's curve, in percent."""
+    found = select(rows, variant=_LABELS[sweep], quantity=quantity)
+    scale = 1 if quantity == PACKED else 100
+    return [row.at or 0.0 for row in found], [scale * row.value for row in found]
+
+
+def _drawings(rows: Rows) -> Iterator[Drawing]:
+    for sweep in ("alpha", "gamma"):
+        if len(_curve(rows, sweep)[0]) > 1:
+            yield Drawing(
+                name=f"accuracy-{sweep}",
+                caption=f"Accuracy of the packed ResNet-20 against {_LABELS[sweep]}",
+                draw=_draw_sweep(rows, sweep),
             )
-    return rows
-
-
-def _lenet(sources: Sources) -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = []
-    for name, record in sources.records_of("mnist"):
-        total = record["figures"]["test_images"]
-        for run in record["figures"]["runs"]:
-            dense = 100 * run["dense_correct"] / total
-            for key, label in (("packed", "all images"), ("packed_with_a_tenth", "10 % of them")):
-                packed = 100 * run[key]["correct_8_bit"] / total
-                rows.append(
-                    (
-                        "LeNet-5, MNIST",
-                        f"ours, {label}",
-                        f"{dense:.2f}",
-                        f"{packed:.2f}",
-                        f"{packed - dense:+.2f}",
-                        recorded(name),
-                    )
-                )
-    return rows
-
-
-def _packaged() -> list[tuple[str, ...]]:
-    """Networks of the package that are in the other tables and that no run above has made."""
-    rows: list[tuple[str, ...]] = []
-    for name in packaged_names():
-        record = read_record(network_file(Path(f"zoo:{name}")).with_suffix(".json"))
-        figures, setup = record["figures"], record["configuration"]
-        if record["kind"] == "accuracy-shift":
-            epochs = f"{setup['dense']['epochs']} + {setup['packed']['fine_tune_epochs']}"
-            of, label = "VGG-16, CIFAR-10", f"ours, `zoo:{name}`, {epochs} epochs"
-            correct = figures["packed_8_bit_correct"]
-        elif record["kind"] == "lenet5-packaged" and not name.endswith("-dense"):
-            of, label = "LeNet-5, MNIST", f"ours, `zoo:{name}`"
-            correct = figures["correct_8_bit"]
-        else:
-            continue
-        dense = 100 * figures["dense_float_correct"] / figures["test_images"]
-        packed = 100 * correct / figures["test_images"]
-        rows.append(
-            (
-                of,
-                label,
-                f"{dense:.2f}",
-                f"{packed:.2f}",
-                f"{packed - dense:+.2f}",
-                recorded(f"zoo_data/{name}.json"),
-            )
+    if len(_curve(rows, "fraction")[0]) > 1:
+        yield Drawing(
+            name="accuracy-data",
+            caption="Accuracy against the share of the training images",
+            draw=_draw_shares(rows),
         )
-    return rows
 
 
-def _points(runs: dict[str, list[tuple[str, dict[str, Any]]]], prefix: str) -> list[Point]:
-    found = []
-    for experiment, of in runs.items():
-        kind, dash, value = experiment.partition("-")
-        if experiment == _SHARED and prefix == "alpha":
-            value = "8"
-        elif kind != prefix or not dash:
-            continue
-        found.append(
-            (
-                float(value),
-                sum(figures["packed_8_bit_percent"] for _, figures in of) / len(of),
-                sum(figures["packing_efficiency"] for _, figures in of) / len(of),
-                ", ".join(name for name, _ in of),
-            )
-        )
-    return sorted(found)
-
-
-def _curve(points: list[Point], label: str) -> Any:
+def _draw_sweep(rows: Rows, sweep: str) -> Callable[[Any], None]:
     def draw(figure: Any) -> None:
         left = figure.add_subplot()
         right = left.twinx()
-        values = [point[0] for point in points]
-        left.plot(values, [point[1] for point in points], "o-", color="tab:blue")
-        right.plot(values, [100 * point[2] for point in points], "s--", color="tab:orange")
-        left.set_xlabel(label)
+        left.plot(*_curve(rows, sweep), "o-", color="tab:blue")
+        right.plot(*_curve(rows, sweep, EFFICIENCY), "s--", color="tab:orange")
+        left.set_xlabel(_LABELS[sweep])
         left.set_ylabel("8-bit accuracy (%)", color="tab:blue")
         right.set_ylabel("packing efficiency (%)", color="tab:orange")
 
     return draw
 
 
-def _fractions(ours: list[Point], scratch: list[Point]) -> Any:
+def _draw_shares(rows: Rows) -> Callable[[Any], None]:
     def draw(figure: Any) -> None:
         axes = figure.add_subplot()
-        for points, mark, label in ((ours, "o-", "pretrained"), (scratch, "s--", "from scratch")):
-            if points:
-                axes.plot(
-                    [100 * point[0] for point in points],
-                    [point[1] for point in points],
-                    mark,
-                    label=f"{label}, then packed",
-                )
+        ticks: set[float] = set()
+        for sweep, label, mark in _SHARES:
+            values, percents = _curve(rows, sweep)
+            ticks.update(100 * value for value in values)
+            axes.plot([100 * value for value in values], percents, mark, label=label)
         axes.set_xscale("log")
-        ticks = sorted({100 * point[0] for point in (*ours, *scratch)})
-        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.set_xticks(sorted(ticks), [f"{tick:g}" for tick in sorted(ticks)])
         axes.minorticks_off()
         axes.set_xlabel("training images read (%)")
         axes.set_ylabel("8-bit accuracy (%)")

@@ -1,4 +1,4 @@
-"""Energy of a frame: by part, and against the optimum."""
+"""Energy of a frame at the headline's design point: by part, and against the optimum."""
 
 from __future__ import annotations
 
@@ -6,130 +6,144 @@ from typing import Any
 
 import numpy as np
 
-from systopack.hardware.energy.events import Organisation
 from systopack.hardware.energy.model import NetworkEnergy
 from systopack.hardware.energy.optimum import array_efficiency, closeness, idle_ratio
-from systopack.reproduce.content import COMPUTED, Drawing, Section, Table, recorded
-from systopack.reproduce.kinds import best_energies, best_options
+from systopack.reproduce.content import Column, Drawing, Notes, Section, columns, table_of
+from systopack.reproduce.design_points import HEADLINE, PIPELINED, POINTS
+from systopack.reproduce.energies import energy_pair
+from systopack.reproduce.rows import COMPUTED, Row, Rows, recorded, rows_of, select
 from systopack.reproduce.sources import Sources
 
-_ORGANISATIONS: tuple[Organisation, ...] = ("tiled", "pipelined")
+_OPTIMUM = (
+    *("cell words with a weight", "idle / active cell word", "memory share", "optimum / energy"),
+)
 
 
-def energy_by_part(sources: Sources) -> Section:
+def measure_energy(sources: Sources) -> Rows:
     """Energy of one frame of every network, array, memories and the rest apart."""
-    if sources.coefficients is None:
+    rows: list[Row] = []
+    for organisation in POINTS:
+        for pair in sources.pairs:
+            for energy in energy_pair(pair, sources, organisation=organisation) or ():
+                rows += _parts(energy, sources)
+    return tuple(rows)
+
+
+def _parts(energy: NetworkEnergy, sources: Sources) -> list[Row]:
+    assert sources.coefficients is not None
+    events = energy.events
+    point = sources.coefficients.for_array(events.array, gating=energy.gating)
+    cells = events.array.rows * events.array.columns
+    parts: dict[str, float] = {}
+    for step in energy.steps:
+        for part, pj in step.parts_pj.items():
+            parts[part] = parts.get(part, 0.0) + pj
+    marks = [recorded(sources.coefficients_name)]
+    numbers = {
+        ("energy", "all"): (energy.total_pj / 1e6, "uJ"),
+        ("energy", "array"): ((energy.compute_pj - energy.periphery_pj) / 1e6, "uJ"),
+        ("energy", "memories"): (energy.memory_pj / 1e6, "uJ"),
+        ("leakage", "memories"): (energy.memory_leakage_pj / 1e6, "uJ"),
+        ("share of the energy", "memories"): (100 * energy.memory_share, "%"),
+        ("area", "memories"): (energy.memory_um2 / 1e6, "mm2"),
+        ("cycles", ""): (events.cycles, "cycles"),
+        ("clock", ""): (energy.clock_mhz, "MHz"),
+        **{("energy by event", part): (pj / 1e6, "uJ") for part, pj in parts.items()},
+    }
+    if events.organisation == "tiled":
+        numbers["area", "array"] = (cells * point.cell_area_um2 / 1e6, "mm2")
+    if energy.periphery is not None:
+        marks.append(recorded(sources.periphery_name))
+        numbers["energy", "periphery"] = (energy.periphery_pj / 1e6, "uJ")
+    return [
+        Row(
+            network=events.network,
+            organisation=events.organisation,
+            design_point=POINTS[events.organisation].name,
+            quantity=quantity,
+            variant=variant,
+            value=value,
+            unit=unit,
+            origin=(COMPUTED, *marks),
+        )
+        for (quantity, variant), (value, unit) in numbers.items()
+    ]
+
+
+def show_energy(rows: Rows, notes: Notes) -> Section:
+    """The table of energy, area and clock."""
+    title = "Energy, area and clock"
+    if not rows:
         return Section(
-            title="Energy of a frame",
+            title=title,
             text=("There is no record of measured coefficients, so nothing is computed here.",),
         )
-    table, name = sources.coefficients
-    rows: list[tuple[str, ...]] = []
-    figures: dict[str, Any] = {}
-    for energy in [e for organisation in _ORGANISATIONS for e in _energies(sources, organisation)]:
-        parts: dict[str, float] = {}
-        for step in energy.steps:
-            for part, pj in step.parts_pj.items():
-                parts[part] = parts.get(part, 0.0) + pj
-        organisation = energy.events.organisation
-        name_of = f"{energy.events.network}, {organisation}"
-        figures[name_of] = {
-            "total_uj": energy.total_pj / 1e6,
-            "compute_uj": energy.compute_pj / 1e6,
-            "periphery_uj": energy.periphery_pj / 1e6,
-            "memory_uj": energy.memory_pj / 1e6,
-            "memory_leakage_uj": energy.memory_leakage_pj / 1e6,
-            "memory_um2": energy.memory_um2,
-            "cycles": energy.events.cycles,
-            "parts_uj": {part: pj / 1e6 for part, pj in parts.items()},
-            "origin": energy.origin,
-        }
-        rows.append(
-            (
-                energy.events.network,
-                organisation,
-                f"{energy.total_pj / 1e6:.3f}",
-                f"{(energy.compute_pj - energy.periphery_pj) / 1e6:.3f}",
-                "-" if energy.periphery is None else f"{energy.periphery_pj / 1e6:.3f}",
-                f"{energy.memory_pj / 1e6:.3f}",
-                f"{100 * energy.memory_share:.0f}",
-                energy.origin,
-                f"{COMPUTED}, {recorded(name)}",
-            )
-        )
+    energies = [
+        Column(header=f"{part}, uJ", where={"quantity": "energy", "variant": part})
+        for part in ("all", "array", "periphery", "memories")
+    ]
+    areas = [
+        Column(header=f"{part}, mm2", where={"quantity": "area", "variant": part})
+        for part in ("array", "memories")
+    ]
     return Section(
-        title="Energy of a frame",
+        title=title,
         text=(
-            f"Gate level of {table.library}, real activations where images were given; memories "
-            "from the cited table, their leakage not included (docs/energy.md). "
-            f"Tiled: {best_options(sources, 'tiled')}. Layer-pipelined: "
-            f"{best_options(sources, 'pipelined') or 'not measured'}. The tiled accelerator loads "
-            "its weights for every image, the layer-pipelined one keeps them, and its images "
-            "follow each other without a gap. Logic outside the array: banks, output lanes and "
-            "control; '-' where it was not measured.",
+            f"Energy of a frame, {notes.library} at gate level, real activations where images "
+            f"were given; of the tiled accelerator at design point {HEADLINE.name}, of the "
+            f"layer-pipelined one, whose cells hold two weights, at {PIPELINED.name}. Memories "
+            "are those of the cited table, their leakage not included (docs/energy.md). The "
+            "tiled accelerator loads its weights for every image, the layer-pipelined one keeps "
+            "them, and its images follow each other without a gap. Periphery: banks, output "
+            "lanes and control; '-' where it was not measured. The clock is that of the slower "
+            "of array and periphery.",
         ),
         tables=(
-            Table(
-                header=(
-                    "network",
-                    "accelerator",
-                    "energy, uJ",
-                    "array, uJ",
-                    "logic outside, uJ",
-                    "memories, uJ",
-                    "memories, %",
-                    "coefficients",
+            table_of(
+                rows,
+                keys={"network": "network", "organisation": "accelerator"},
+                columns=(
+                    *energies,
+                    Column(
+                        header="memories, %", where={"quantity": "share of the energy"}, form=".0f"
+                    ),
+                    *areas,
+                    Column(header="clock, MHz", where={"quantity": "clock"}, form=".0f"),
                 ),
-                rows=tuple(rows),
             ),
         ),
-        figures=figures,
     )
 
 
-def optimum(sources: Sources) -> Section:
+def measure_optimum(sources: Sources) -> Rows:
     """How close packed arrays come to the energy optimum."""
-    rows: list[tuple[str, ...]] = []
-    figures: dict[str, Any] = {}
-    ratio = 1.0
-    if sources.coefficients is not None:
-        table, name = sources.coefficients
-        for energy in _energies(sources, "tiled", periphery=False):
+    rows: list[Row] = []
+    table = sources.coefficients
+    if table is None:
+        return ()
+    for pair in sources.pairs:
+        for energy in energy_pair(pair, sources, periphery=False) or ():
             point = table.for_array(energy.events.array, gating=energy.gating)
-            ratio = idle_ratio(point)
-            used = array_efficiency(energy)
+            used, ratio = array_efficiency(energy), idle_ratio(point)
             share = energy.memory_share
             close = closeness(used, idle_ratio=ratio, memory_share=share).item()
-            figures[energy.events.network] = {
-                "array_efficiency": used,
-                "idle_ratio": ratio,
-                "memory_share": share,
-                "closeness": close,
-            }
-            rows.append(
-                (
-                    energy.events.network,
-                    f"{used:.3f}",
-                    f"{ratio:.3f}",
-                    f"{share:.3f}",
-                    f"{close:.3f}",
-                    f"{COMPUTED}, {recorded(name)}",
-                )
+            rows += rows_of(
+                zip(_OPTIMUM, (used, ratio, share, close), ("",) * len(_OPTIMUM), strict=True),
+                network=energy.events.network,
+                design_point=HEADLINE.name,
+                origin=(COMPUTED, recorded(sources.coefficients_name)),
             )
-    tables: tuple[Table, ...] = ()
-    if rows:
-        tables = (
-            Table(
-                header=(
-                    "network",
-                    "cell words with a weight",
-                    "idle / active cell word",
-                    "memory share",
-                    "optimum / energy",
-                ),
-                rows=tuple(rows),
-            ),
-        )
+    return tuple(rows)
+
+
+def show_optimum(rows: Rows, _: Notes) -> Section:
+    """The table and the formula's curves."""
+    table = table_of(
+        rows,
+        keys={"network": "network"},
+        columns=columns(*((name, name, ".3f") for name in _OPTIMUM)),
+    )
+    found, ratios = (select(rows, quantity=name) for name in (_OPTIMUM[-1], _OPTIMUM[1]))
     return Section(
         title="How close to the energy optimum",
         text=(
@@ -138,33 +152,21 @@ def optimum(sources: Sources) -> Section:
             "grows with the cells: `optimum / energy = 1 / (1 + (1/u - 1) ((1 - m) i + m g))` "
             "(docs/energy.md). g is 1 in the table and 0.5 in the figure.",
         ),
-        tables=tables,
+        tables=(table,) if rows else (),
         drawings=(
             Drawing(
                 name="optimum",
                 caption="Closeness to the energy optimum against packing efficiency",
-                draw=_optimum_curves(ratio),
+                draw=_optimum_curves(ratios[-1].value if ratios else 1.0),
             ),
         ),
         verdict=tuple(
-            f"{name}: {100 * values['closeness']:.0f} % of the optimum for its own weights; cells "
-            f"that all hold one would take {100 * (1 - values['closeness']):.0f} % less energy by "
-            "this formula."
-            for name, values in figures.items()
+            f"{row.network}: {100 * row.value:.0f} % of the optimum for its own weights; cells "
+            f"that all hold one would take {100 * (1 - row.value):.0f} % less energy by this "
+            "formula."
+            for row in found
         ),
-        figures=figures,
     )
-
-
-def _energies(
-    sources: Sources, organisation: Organisation, *, periphery: bool = True
-) -> list[NetworkEnergy]:
-    """Dense and packed network of every pair, with the best options."""
-    return [
-        energy
-        for pair in sources.pairs
-        for energy in best_energies(pair, sources, organisation, periphery=periphery)
-    ]
 
 
 def _optimum_curves(measured: float) -> Any:

@@ -14,13 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from systopack.errors import InvalidFileError
+from systopack.reproduce.experiments import SWEEPS
 from systopack.synthesis.liberty import BUNDLED
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
-_ALPHAS = ("1", "2", "4", "16")  # alpha 8 is the run with gamma 0.5
-_GAMMAS = ("0.0", "0.25", "0.5", "0.75", "1.0", "1.25", "1.5", "1.75")
-_PAIRS = ("--cells-per-stage", "8", "--cells-per-accumulator", "2", "--weight-buffers", "1")
-_FRACTIONS = ("0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1.0")
+_SWEEPS = ("alpha", "gamma", "fraction", "scratch")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +43,7 @@ def accuracy_jobs(runs: Path) -> tuple[Job, ...]:
         "ours-10",
         "plain-10",
         "ours-10-mixed-small",
-        *(f"alpha-{value}" for value in _ALPHAS),
-        *(f"gamma-{value}" for value in _GAMMAS),
-        *(f"{kind}-{value}" for kind in ("fraction", "scratch") for value in _FRACTIONS),
+        *dict.fromkeys(name for sweep in _SWEEPS for name in SWEEPS[sweep]),
     ]
     return tuple(
         Job(
@@ -68,30 +64,18 @@ def silicon_jobs(liberty: Path | None) -> tuple[Job, ...]:
     """
     library = str((liberty or BUNDLED).resolve())
     suffix = "_sky130" if liberty is None else f"_{liberty.name.split('.')[0].removesuffix('_typ')}"
-    cells = (library, "../shared/data/cifar10", "--out", f"asic_cells{suffix}.json")
-    arrays = ("--library", library, "--name", f"energy_coefficients{suffix}.json")
-    both = ("--gating", "clock", "none")
+    of_library = (
+        ("asic_cells", "--out"),
+        ("energy_coefficients", "--name"),
+        ("periphery", "--out"),
+    )
     return (
-        Job(script="asic_cells.py", arguments=(*cells, *_PAIRS)),
-        Job(
-            script="asic_cells.py",
-            arguments=(*cells, "--cells-per-stage", "1", "2", "4", "8"),
-        ),
-        Job(script="asic_cells.py", arguments=(*cells, "--cell", "bl", "bit-parallel")),
         *(
-            Job(script="energy_coefficients.py", arguments=(*arrays, "--sizes", "8", "32", *form))
-            for form in (
-                (*_PAIRS, *both),
-                ("--full", "--weight-buffers", "1", *both),
-                ("--full", "--weight-buffers", "1", "--input-fanout", "8", "--gating", "none"),
-                ("--full", "--input-fanout", "8"),
-                ("--cells-per-stage", "8", *both),
-                ("--cells-per-stage", "1", "8", "--input-fanout", "8"),
+            Job(
+                script=f"{name}.py",
+                arguments=("--library", library, option, f"{name}{suffix}.json"),
             )
-        ),
-        Job(
-            script="periphery.py",
-            arguments=("--library", library, "--out", f"periphery{suffix}.json"),
+            for name, option in of_library
         ),
         Job(script="hardware_verify.py", arguments=()),
         Job(script="fpga_lenet.py", arguments=()),

@@ -6,99 +6,116 @@ from typing import Any
 
 from systopack.hardware.pipelined.cycles import count_pipelined
 from systopack.hardware.tiled import count_tiled
-from systopack.reproduce.content import COMPUTED, Drawing, Section, Table
+from systopack.reproduce.content import Column, Drawing, Notes, Section, draw_groups, table_of
+from systopack.reproduce.design_points import PIPELINED
+from systopack.reproduce.rows import COMPUTED, Row, Rows, distinct, rows_of, select, value_of
 from systopack.reproduce.sources import Sources
 
+_ORGANISATIONS = {
+    "pipelined": "layer-pipelined",
+    "in turn": "the same, in turn",
+    "tiled": "tiled",
+}
 
-def latency(sources: Sources) -> Section:
+
+def measure(sources: Sources) -> Rows:
     """Latency in cycles of every network, dense and packed."""
-    rows: list[tuple[str, ...]] = []
-    figures: dict[str, Any] = {}
-    verdict = []
+    rows: list[Row] = []
     for pair in sources.pairs:
-        for network, array in zip((pair.dense, pair.packed), pair.arrays, strict=True):
+        for network, array in zip((pair.dense, pair.packed), pair.arrays(PIPELINED), strict=True):
             pipelined = count_pipelined(network, array=array)
             tiled = count_tiled(network, array=array)
-            figures[network.name] = {
-                "latency_cycles": pipelined.latency_cycles,
-                "period_cycles": pipelined.period_cycles,
-                "sequential_cycles": pipelined.sequential_cycles,
-                "tiled_cycles": tiled.cycles,
-                "cells": pipelined.cells,
+            own = pipelined.latency_cycles
+            numbers: dict[str, list[tuple[str, float, str]]] = {
+                "pipelined": [
+                    ("cells", pipelined.cells, ""),
+                    ("period", pipelined.period_cycles, "cycles"),
+                    ("latency", own, "cycles"),
+                ],
+                "in turn": [
+                    ("latency", pipelined.sequential_cycles, "cycles"),
+                    ("times slower", pipelined.sequential_cycles / own, ""),
+                ],
+                "tiled": [
+                    ("cells", array.rows * array.columns, ""),
+                    ("latency", tiled.cycles, "cycles"),
+                    ("times slower", tiled.cycles / own, ""),
+                ],
             }
-            rows.append(
-                (
-                    network.name,
-                    f"{pipelined.cells:,}",
-                    f"{pipelined.latency_cycles:,}",
-                    f"{pipelined.sequential_cycles:,}",
-                    f"{tiled.cycles:,}",
-                    f"{pipelined.sequential_cycles / pipelined.latency_cycles:.2f}",
-                    f"{tiled.cycles / pipelined.latency_cycles:.2f}",
-                    COMPUTED,
-                )
-            )
-        verdict.append(_verdict(pair.packed.name, figures[pair.packed.name]))
-        saved = figures[pair.dense.name]["cells"] / figures[pair.packed.name]["cells"]
-        verdict.append(
-            f"Packing saves {saved:.1f} times the cells of the layer-pipelined accelerator; its "
-            "latency is set by the positions of the image, and hardly changes."
-        )
+            about = {"network": network.name, "design_point": PIPELINED.name}
+            for name, of in numbers.items():
+                rows += rows_of(of, organisation=name, origin=(COMPUTED,), **about)
+    return tuple(rows)
+
+
+def show(rows: Rows, _: Notes) -> Section:
+    """Table, bars and what pipelining across layers is worth."""
+    latencies = [
+        Column(header=header, where={"quantity": "latency", "organisation": name}, form=",")
+        for name, header in _ORGANISATIONS.items()
+    ]
     return Section(
         title="Cross-layer latency",
         text=(
             "Cycles of one image: the layer-pipelined accelerator, in which every layer has cells "
             "of its own and starts on the first data it needs; the same cells one layer after "
-            "another; and the tiled accelerator with one array of 32 x 32.",
+            f"another; and the tiled accelerator with one array, {PIPELINED.name}.",
         ),
         tables=(
-            Table(
-                header=(
-                    "network",
-                    "cells of the layer-pipelined one",
-                    "layer-pipelined",
-                    "the same, in turn",
-                    "tiled 32 x 32",
-                    "in turn / pipelined",
-                    "tiled / pipelined",
+            table_of(
+                rows,
+                keys={"network": "network"},
+                columns=(
+                    Column(
+                        header="cells of the layer-pipelined one",
+                        where={"quantity": "cells", "organisation": "pipelined"},
+                        form=",",
+                    ),
+                    *latencies,
+                    *(
+                        Column(
+                            header=f"{name} / pipelined",
+                            where={"quantity": "times slower", "organisation": name},
+                            form=".2f",
+                        )
+                        for name in ("in turn", "tiled")
+                    ),
                 ),
-                rows=tuple(rows),
             ),
         ),
-        drawings=(Drawing(name="latency", caption="Latency of one image", draw=_bars(figures)),),
-        verdict=tuple(verdict),
-        figures=figures,
+        drawings=(Drawing(name="latency", caption="Latency of one image", draw=_bars(rows)),),
+        verdict=tuple(_verdict(select(rows, network=name)) for name in distinct(rows, "network")),
     )
 
 
-def _verdict(name: str, figures: dict[str, int]) -> str:
-    own = figures["latency_cycles"]
+def _verdict(rows: Rows) -> str:
+    slower = {row.organisation: row.value for row in select(rows, quantity="times slower")}
+    cells = {row.organisation: row.value for row in select(rows, quantity="cells")}
     return (
-        f"{name}: pipelining across layers makes one image "
-        f"{figures['sequential_cycles'] / own:.1f} times faster than the same cells in turn and "
-        f"{figures['tiled_cycles'] / own:.1f} times faster than the tiled accelerator, which has "
-        f"{1024 / figures['cells']:.3f} of its cells."
+        f"{rows[0].network}: pipelining across layers makes one image {slower['in turn']:.1f} "
+        "times faster than the same cells in turn and "
+        f"{slower['tiled']:.1f} times faster than the tiled "
+        f"accelerator, which has {cells['tiled'] / cells['pipelined']:.3f} of its cells."
     )
 
 
-def _bars(figures: dict[str, Any]) -> Any:
+def _bars(rows: Rows) -> Any:
     def draw(figure: Any) -> None:
         axes = figure.add_subplot()
-        kinds = (
-            ("latency_cycles", "layer-pipelined"),
-            ("sequential_cycles", "the same, in turn"),
-            ("tiled_cycles", "tiled 32 x 32"),
+        networks = distinct(rows, "network")
+        draw_groups(
+            axes,
+            networks,
+            {
+                label: [
+                    value_of(rows, network=name, quantity="latency", organisation=organisation) or 0
+                    for name in networks
+                ]
+                for organisation, label in _ORGANISATIONS.items()
+            },
+            rotation=20,
         )
-        for index, (key, label) in enumerate(kinds):
-            axes.bar(
-                [place + 0.27 * (index - 1) for place in range(len(figures))],
-                [values[key] for values in figures.values()],
-                0.27,
-                label=label,
-            )
-        axes.set_xticks(range(len(figures)), list(figures), rotation=20, fontsize=7)
         axes.set_yscale("log")
         axes.set_ylabel("cycles")
-        axes.legend(fontsize=7)
 
     return draw

@@ -61,7 +61,7 @@ class Accelerator:
     @property
     def matched(self) -> bool:
         """Whether weights and activations have 8 bits, as ours."""
-        return self.precision.startswith("8 bit")
+        return self.precision == "8 bit"
 
     @property
     def frames_per_j(self) -> float | None:

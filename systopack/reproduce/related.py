@@ -1,56 +1,53 @@
-"""The neighbours on the same networks, with one technology table."""
+"""Related accelerators on the same networks, with one technology table."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from systopack.hardware.related.compare import compare_designs
-from systopack.reproduce.content import COMPUTED, Drawing, Section, Table
+from systopack.hardware.related.compare import DESIGNS, compare_designs
+from systopack.reproduce.content import Drawing, Notes, Section, columns, table_of
+from systopack.reproduce.rows import COMPUTED, Row, Rows, distinct, rows_of, select, value_of
 from systopack.reproduce.sources import Sources
 
+_TITLE = "Related accelerators on the same networks"
+_OURS = "column combining per tile"
 
-def neighbours(sources: Sources) -> Section:
+
+def measure(sources: Sources) -> Rows:
     """Cycles and energy of one image on every design, all with the packed network's weights."""
-    rows: list[tuple[str, ...]] = []
-    figures: dict[str, Any] = {}
-    origins: dict[str, str] = {}
+    rows: list[Row] = []
     for pair in sources.pairs:
         if pair.image is None:
             continue
         found = compare_designs(pair.packed, pair.image)
-        base = found[1]
-        figures[pair.packed.name] = {
-            row.design: {
-                "cycles": row.cycles,
-                "energy_uj": row.total_pj / 1e6,
-                "utilization": row.utilization,
-            }
-            for row in found
-        }
-        for row in found:
-            origins[row.design] = row.source
-            rows.append(
-                (
-                    pair.packed.name,
-                    row.design,
-                    f"{row.cycles:,}",
-                    f"{base.cycles / row.cycles:.2f}",
-                    f"{row.total_pj / 1e6:.3f}",
-                    f"{base.total_pj / row.total_pj:.2f}",
-                    f"{row.utilization:.3f}",
-                    COMPUTED,
-                )
+        base = found[1]  # the dense array with zero-value gating
+        for one in found:
+            numbers = (
+                ("cycles", one.cycles, "cycles"),
+                ("times faster", base.cycles / one.cycles, ""),
+                ("energy", one.total_pj / 1e6, "uJ"),
+                ("times less energy", base.total_pj / one.total_pj, ""),
+                ("utilization", one.utilization, ""),
             )
+            rows += rows_of(
+                numbers, network=pair.packed.name, variant=one.design, origin=(COMPUTED,)
+            )
+    return tuple(rows)
+
+
+def show(rows: Rows, _: Notes) -> Section:
+    """Table, bars, the fastest and the most frugal of each network."""
     if not rows:
         return Section(
-            title="Neighbours on the same networks",
+            title=_TITLE,
             text=(
                 "No images were given (--data), and these models need real activations; nothing "
                 "is computed here.",
             ),
         )
+    sources = "; ".join(f"{design.name}: {design.source}" for design in DESIGNS)
     return Section(
-        title="Neighbours on the same networks",
+        title=_TITLE,
         text=(
             "Every design runs the packed network's own weights, with 32 x 32 multipliers of 8 "
             "bit, one product a cycle, on real activations of one image; none prunes further, "
@@ -59,66 +56,60 @@ def neighbours(sources: Sources) -> Section:
             "constants at 45 nm, not of gate-level netlists (docs/related-accelerators.md).",
         ),
         tables=(
-            Table(
-                header=(
-                    "network",
-                    "design",
-                    "cycles",
-                    "times faster",
-                    "energy, uJ",
-                    "times less energy",
-                    "utilization",
+            table_of(
+                rows,
+                keys={"network": "network", "variant": "design"},
+                columns=columns(
+                    ("cycles", "cycles", ","),
+                    ("times faster", "times faster", ".2f"),
+                    ("energy, uJ", "energy", ".3f"),
+                    ("times less energy", "times less energy", ".2f"),
+                    ("utilization", "utilization", ".3f"),
                 ),
-                rows=tuple(rows),
             ),
         ),
         drawings=(
-            Drawing(
-                name="neighbours", caption="Cycles and energy of one image", draw=_bars(figures)
-            ),
+            Drawing(name="related", caption="Cycles and energy of one image", draw=_bars(rows)),
         ),
         verdict=(
-            *(_verdict(network, designs) for network, designs in figures.items()),
+            *(_verdict(select(rows, network=name)) for name in distinct(rows, "network")),
             "The weights were pruned for column combining: a network pruned for 2:4 or for "
             "density-bound blocks would suit those arrays better, and its accuracy would have "
-            "to be measured anew. Sources: "
-            + "; ".join(f"{design}: {source}" for design, source in origins.items())
-            + ".",
+            f"to be measured anew. Sources: {sources}.",
         ),
-        figures=figures,
     )
 
 
-def _verdict(network: str, designs: dict[str, dict[str, float]]) -> str:
-    fastest = min(designs, key=lambda name: designs[name]["cycles"])
-    frugal = min(designs, key=lambda name: designs[name]["energy_uj"])
-    ours = designs["column combining per tile"]
+def _verdict(rows: Rows) -> str:
+    fastest = min(select(rows, quantity="cycles"), key=lambda row: row.value)
+    frugal = min(select(rows, quantity="energy"), key=lambda row: row.value)
+    ours = value_of(rows, quantity="energy", variant=_OURS) or 0.0
+    less = ours / frugal.value
+    beside = "" if frugal.variant == _OURS else f", {less:.2f} times less than {_OURS}"
     return (
-        f"{network}: {fastest} takes the fewest cycles ({designs[fastest]['cycles']:,}), {frugal} "
-        f"the least energy ({designs[frugal]['energy_uj']:.2f} uJ, "
-        f"{ours['energy_uj'] / designs[frugal]['energy_uj']:.2f} times less than column combining "
-        "per tile)."
+        f"{fastest.network}: {fastest.variant} takes the fewest cycles ({fastest.value:,}), "
+        f"{frugal.variant} the least energy ({frugal.value:.2f} uJ{beside})."
     )
 
 
-def _bars(figures: dict[str, Any]) -> Any:
+def _bars(rows: Rows) -> Any:
     def draw(figure: Any) -> None:
-        panels = (("cycles", "cycles"), ("energy_uj", "energy (uJ)"))
-        for index, (key, label) in enumerate(panels):
+        networks, designs = distinct(rows, "network"), distinct(rows, "variant")
+        height = 0.8 / len(networks)
+        panels = (("cycles", "cycles"), ("energy", "energy (uJ)"))
+        for index, (quantity, label) in enumerate(panels):
             axes = figure.add_subplot(1, 2, index + 1)
-            for number, (network, designs) in enumerate(figures.items()):
-                height = 0.8 / len(figures)
+            for number, network in enumerate(networks):
                 axes.barh(
                     [place + height * number for place in range(len(designs))],
-                    [values[key] for values in designs.values()],
+                    [row.value for row in select(rows, network=network, quantity=quantity)],
                     height,
                     label=network,
                 )
-                names = list(designs) if index == 0 else [""] * len(designs)
-                axes.set_yticks(range(len(designs)), names, fontsize=7)
+            names = designs if index == 0 else [""] * len(designs)
+            axes.set_yticks(range(len(designs)), names, fontsize=7)
             axes.invert_yaxis()
             axes.set_xlabel(label)
-            if index:
-                axes.legend(fontsize=6)
+        axes.legend(fontsize=6)
 
     return draw

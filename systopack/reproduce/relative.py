@@ -1,101 +1,177 @@
-"""Tiles per layer, and throughput, energy and tiles relative to the array without combining."""
+"""Throughput, energy and tiles relative to the array without combining, beside the paper's."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
+from dataclasses import fields
 from typing import Any
 
+from systopack.hardware.array import Array
 from systopack.hardware.cycles import count_cycles
-from systopack.hardware.tiled import count_tiled
-from systopack.reproduce.content import CITED, COMPUTED, Drawing, Section, Table, recorded
-from systopack.reproduce.kinds import (
-    ENERGY_LIMIT,
-    KIND_HEADER,
-    WITH_PERIPHERY,
-    energies_by_kind,
-    energy_pair,
-    kind_rows,
-    one_kind,
-)
+from systopack.hardware.tiled import TiledCycles, count_tiled
+from systopack.reproduce.content import Column, Drawing, Notes, Section, Table, columns, table_of
+from systopack.reproduce.design_points import HEADLINE, design_point
+from systopack.reproduce.energies import energy_pair
+from systopack.reproduce.experiments import GAMMA_ZERO as GAMMA_ZERO_RUN
 from systopack.reproduce.published import PaperNetwork, load_published
-from systopack.reproduce.sources import (
-    COLUMNS,
-    ROWS,
-    SUB_BANKS,
-    SUBJECTS,
-    Pair,
-    Sources,
+from systopack.reproduce.rows import (
+    CITED,
+    COMPUTED,
+    Row,
+    Rows,
+    distinct,
+    recorded,
+    select,
+    value_of,
 )
+from systopack.reproduce.sources import SUBJECTS, Pair, Sources
+
+PAPER = "the paper's"  # design point of the paper's figures
+GAMMA_ZERO, PACKED = "alpha 8, gamma 0", "alpha 8"
+THROUGHPUT, ENERGY, TILES = "throughput", "energy per sample", "tiles"
+WITHOUT_PERIPHERY = "energy per sample, array and memories"
+WITHOUT_HOST = "throughput, without the host's streams"
+ARRAY_ALONE = "throughput, array alone"
+IN_VERILOG = "throughput, Verilog simulated"
+PRODUCT = "energy x throughput"
+_SHARE = "share of the packed network's cycles"
 
 
-def tiles_per_layer(sources: Sources) -> Section:
-    """How many tiles every layer takes, without and with combining."""
-    rows: list[tuple[str, ...]] = []
-    drawings = []
-    figures: dict[str, Any] = {}
-    for pair in sources.pairs:
-        counts = _layer_tiles(pair)
-        figures[pair.packed.name] = {name: list(values) for name, values in counts.items()}
-        rows += [
-            (pair.packed.name, name, str(before), str(after), COMPUTED)
-            for name, (before, after) in counts.items()
-        ]
-        drawings.append(
-            Drawing(
-                name=f"tiles-{pair.packed.name}",
-                caption=f"Tiles of {ROWS} x {COLUMNS} per layer, {pair.packed.name}",
-                draw=_tile_bars(counts),
+def measure(sources: Sources) -> Rows:
+    """The paper's ratios, ours at the headline's design point, and energy at every other one."""
+    rows: list[Row] = []
+    pairs = {pair.subject: pair for pair in sources.pairs}
+    for subject in SUBJECTS:
+        rows += _papers(load_published().networks[subject.paper])
+        if subject in pairs:
+            pair = pairs[subject]
+            rows += _cycles(pair)
+            rows += _energies(pair, sources)
+            rows += _in_verilog(pair, sources)
+            if subject.paper == "ResNet-20, CIFAR-10":
+                rows += _gamma_zero(pair, sources)
+    return tuple(rows)
+
+
+def _papers(network: PaperNetwork) -> Iterator[Row]:
+    for quantity, values in (
+        (THROUGHPUT, network.throughput),
+        (ENERGY, network.energy),
+        (TILES, network.tiles),
+    ):
+        for variant, value in zip((GAMMA_ZERO, PACKED), values[1:], strict=True):
+            yield Row(
+                network=network.name,
+                quantity=quantity,
+                variant=variant,
+                design_point=PAPER,
+                value=value,
+                origin=(CITED,),
             )
-        )
-    return Section(
-        title="Tiles per layer",
-        text=(
-            f"Tiles of {ROWS} x {COLUMNS} cells in which each layer runs: the dense network with "
-            "one column a channel, and the packed one.",
-        ),
-        tables=(Table(header=("network", "layer", "alpha 1", "packed"), rows=tuple(rows)),),
-        drawings=tuple(drawings),
-        figures=figures,
+
+
+def _ours(pair: Pair, quantity: str, value: float, **changes: Any) -> Row:
+    return Row(
+        **{
+            "network": pair.subject.paper,
+            "quantity": quantity,
+            "variant": PACKED,
+            "design_point": HEADLINE.name,
+            "value": value,
+            "origin": (COMPUTED,),
+            **changes,
+        }
     )
 
 
-def relative(sources: Sources) -> Section:
-    """The paper's bars: throughput, energy per sample and tiles in three settings."""
-    published = load_published()
-    middle = _gamma_zero(sources)
-    rows: list[tuple[str, ...]] = []
-    kinds: list[tuple[str, ...]] = []
-    figures: dict[str, Any] = {}
-    verdict: list[str] = []
-    found_pairs = {pair.subject.paper: pair for pair in sources.pairs}
-    for subject in SUBJECTS:
-        paper = published.networks[subject.paper]
-        for name, values in (
-            ("throughput", paper.throughput),
-            ("energy per sample", paper.energy),
-            ("tiles", paper.tiles),
-        ):
-            rows.append((subject.paper, f"{name}, paper", *(f"{v:g}" for v in values), CITED))
-        pair = found_pairs.get(subject.paper)
-        if pair is None:
-            verdict.append(f"{subject.paper}: no trained network of ours, so no figures of ours.")
+def _cycles(pair: Pair) -> Iterator[Row]:
+    dense, packed = pair.dense, pair.packed
+    arrays = pair.arrays()
+    whole = [count_tiled(n, array=a) for n, a in zip((dense, packed), arrays, strict=True)]
+    alone = [count_cycles(n, array=a).cycles for n, a in zip((dense, packed), arrays, strict=True)]
+    size = {"rows": arrays[1].rows, "columns": arrays[1].columns}
+    yield _ours(pair, THROUGHPUT, whole[0].cycles / whole[1].cycles)
+    yield _ours(pair, WITHOUT_HOST, whole[0].compute_cycles / whole[1].compute_cycles)
+    yield _ours(pair, ARRAY_ALONE, alone[0] / alone[1])
+    yield _ours(pair, TILES, packed.tile_count(**size) / dense.tile_count(**size))
+    for variant, share in _where(whole[1]).items():
+        yield _ours(pair, _SHARE, share, variant=variant, unit="%")
+
+
+def _where(count: TiledCycles) -> dict[str, float]:
+    """What the cycles are spent on, in percent."""
+    layers = [step for step in count.steps if step.kind == "layer"]
+    streams = {
+        kind: sum(step.stream_cycles for step in count.steps if step.kind == kind)
+        for kind in ("pool", "image", "send")
+    }
+    cycles = {
+        "stream words": sum(step.stream_cycles for step in layers),
+        "wait for banks to be written": sum(step.write_cycles for step in layers),
+        "wait for weights, partial sums or the last word": sum(
+            step.stall_cycles + step.drain_cycles for step in count.steps
+        ),
+        "pool": streams["pool"],
+        "carry the image in and results out": streams["image"] + streams["send"],
+    }
+    return {name: 100 * number / count.cycles for name, number in cycles.items()}
+
+
+def _energies(pair: Pair, sources: Sources) -> Iterator[Row]:
+    marks = (COMPUTED, recorded(sources.coefficients_name))
+    for point in sources.design_points:
+        energies = energy_pair(pair, sources, point=point, periphery=False)
+        if energies is None:
             continue
-        measured = _ratios(pair, sources)
-        figures[subject.paper] = measured
-        kinds += kind_rows(subject.paper, measured, sources)
-        of_kinds = {f"throughput, {options}" for options in energies_by_kind(measured)}
-        for name, value in measured.items():
-            if name.startswith("energy") or name in of_kinds:
-                continue
-            between = middle.get(name, "") if subject.paper == "ResNet-20, CIFAR-10" else ""
-            mark = f"{COMPUTED}; gamma 0: {recorded('gamma-0.0')}" if between else COMPUTED
-            rows.append((subject.paper, name, "1", between or "-", f"{value:.3f}", mark))
-        for options, ratio, origin in _in_rtl(pair, sources):
-            name = f"throughput, Verilog simulated, {options}"
-            rows.append((subject.paper, name, "1", "-", f"{ratio:.3f}", recorded(origin)))
-        verdict.append(f"{_verdict(paper, measured)} {_where(pair)}")
-    if sources.coefficients is None:
+        dense, packed = energies
+        faster = dense.events.cycles / packed.events.cycles
+        own = {"design_point": point.name, "origin": marks}
+        if point != HEADLINE:  # the headline's is there already, with its streams apart
+            yield _ours(pair, THROUGHPUT, faster, design_point=point.name)
+        ratio = packed.total_pj / dense.total_pj
+        yield _ours(pair, WITHOUT_PERIPHERY, ratio, **own)
+        whole = energy_pair(pair, sources, point=point)
+        if whole is not None and whole[1].periphery is not None:
+            ratio = whole[1].total_pj / whole[0].total_pj
+            own["origin"] = (*marks, recorded(sources.periphery_name))
+            yield _ours(pair, ENERGY, ratio, **own)
+        yield _ours(pair, PRODUCT, ratio * faster, **own)
+
+
+def _in_verilog(pair: Pair, sources: Sources) -> Iterator[Row]:
+    """Cycles of the dense over the packed network, simulated, by design point."""
+    known = {item.name for item in fields(Array)}
+    for origin, record in sources.records_of("hardware_verify"):
+        cycles: dict[str, dict[str, int]] = {}
+        for case in record["figures"].values():
+            if case["organisation"] == "tiled" and set(case.get("options", "?")) <= known:
+                point = design_point(Array(**case["options"]), HEADLINE.gating)
+                cycles.setdefault(point.name, {})[case["network"]] = case["cycles_per_image"]
+        for name, counts in sorted(cycles.items()):
+            dense, packed = counts.get(pair.dense.name), counts.get(pair.packed.name)
+            if dense is not None and packed is not None:
+                mark = (recorded(origin),)
+                yield _ours(pair, IN_VERILOG, dense / packed, design_point=name, origin=mark)
+
+
+def _gamma_zero(pair: Pair, sources: Sources) -> Iterator[Row]:
+    """Our own run with gamma 0, where it has a record: streamed words and tiles."""
+    for name, record in sources.records_of("accuracy-resnet20"):
+        figures, configuration = record["figures"], record["configuration"]
+        if configuration.get("experiment") == GAMMA_ZERO_RUN:
+            own = {"variant": GAMMA_ZERO, "origin": (recorded(name),)}
+            array = HEADLINE.array
+            tiles = pair.dense.tile_count(rows=array.rows, columns=array.columns)
+            yield _ours(pair, ARRAY_ALONE, figures["streamed_words_ratio"], **own)
+            yield _ours(pair, TILES, figures["tiles_32x32"] / tiles, **own)
+            return
+
+
+def show(rows: Rows, notes: Notes) -> Section:
+    """The paper's bars beside ours, and a table of all design points."""
+    told = [select(rows, network=subject.paper) for subject in SUBJECTS]
+    verdict = [_verdict(of) for of in told]
+    if not select(rows, quantity=WITHOUT_PERIPHERY):
         verdict.append(
             "Energy: there is no record of measured coefficients, so the energy rows of ours are "
             "left out."
@@ -103,169 +179,88 @@ def relative(sources: Sources) -> Section:
     return Section(
         title="Throughput, energy per sample and tiles",
         text=(
-            "Relative to an array of the same size without combining: alpha 1; alpha 8 without "
-            "pruning conflicts (gamma 0); alpha 8 with conflicts pruned (the paper: gamma 0.5; "
+            "Relative to an array of the same size without combining: alpha 8 without pruning "
+            "conflicts (gamma 0), and alpha 8 with conflicts pruned (the paper: gamma 0.5; "
             "ours: budgets, docs/accuracy.md). Throughput is the ratio of cycles of the whole "
             "tiled accelerator, as the RTL takes them: with the streams from and to the host, and "
-            "without them; beside it the array alone, with ideal memories. Activation banks are "
-            f"made of {SUB_BANKS} parts in both accelerators (docs/hardware/streams.md).",
-            "The second table has the energy per sample, packed on alpha 8 over dense on alpha 1, "
-            "for every kind of array that was measured: gate level of the array with real "
-            "activations, and memories; then with the periphery too, which was "
-            "measured around full cells with 8 rows an input register and two weights (around "
-            "another array delays of single bits differ). An array that only ran for fewer "
-            "cycles would take 1 / "
-            f"throughput of the energy; {ENERGY_LIMIT:g} times that is what packing may cost.",
+            "without them; beside it the array alone, with ideal memories. Energy is that of "
+            "array, memories and periphery at gate level, with real activations.",
+            f"All numbers of ours are of one design point, {HEADLINE.name}: {notes.headline}. It "
+            "is the only named array of which netlists with and without combining were measured "
+            "in full size, and no number decides the choice. The second table has every "
+            "design point that was measured so. The periphery was measured around full cells with "
+            "8 rows per input register and two weights; around other arrays delays of single bits "
+            "differ. An array that only ran for fewer cycles would have 1 in the last column.",
         ),
-        tables=(
-            Table(
-                header=("network", "quantity", "alpha 1", "alpha 8, gamma 0", "alpha 8"),
-                rows=tuple(rows),
-            ),
-            Table(header=KIND_HEADER, rows=tuple(kinds)),
-        ),
+        tables=(_headline_table(rows), _points_table(rows)),
         drawings=(
             Drawing(
                 name="relative",
-                caption="Throughput, energy and tiles, the paper's and ours",
-                draw=_relative_bars(published.networks, figures),
+                caption="Throughput, energy with the periphery, and tiles, the paper's and ours",
+                draw=_bars(rows),
             ),
         ),
         verdict=tuple(verdict),
-        figures=figures,
     )
 
 
-def _layer_tiles(pair: Pair) -> dict[str, tuple[int, int]]:
-    size = {"rows": ROWS, "columns": COLUMNS}
-    after = {layer.name: layer.matrix.tile_count(**size) for layer in pair.packed.layers}
-    return {
-        layer.name: (layer.matrix.tile_count(**size), after[layer.name])
-        for layer in pair.dense.layers
-        if layer.name in after
-    }
-
-
-def _ratios(pair: Pair, sources: Sources) -> dict[str, float]:
-    dense, packed = pair.dense, pair.packed
-    arrays = pair.arrays
-    whole = [count_tiled(n, array=a) for n, a in zip((dense, packed), arrays, strict=True)]
-    alone = [count_cycles(n, array=a).cycles for n, a in zip((dense, packed), arrays, strict=True)]
-    size = {"rows": ROWS, "columns": COLUMNS}
-    found = {
-        "throughput, tiled accelerator": whole[0].cycles / whole[1].cycles,
-        "throughput, the same without the host's streams": (
-            whole[0].compute_cycles / whole[1].compute_cycles
+def _headline_table(rows: Rows) -> Table:
+    shown = (
+        *(THROUGHPUT, WITHOUT_HOST, ARRAY_ALONE, IN_VERILOG),
+        *(ENERGY, WITHOUT_PERIPHERY, TILES),
+    )
+    return table_of(
+        tuple(
+            row
+            for row in rows
+            if row.quantity in shown
+            and (row.design_point in (PAPER, HEADLINE.name) or row.quantity == IN_VERILOG)
         ),
-        "throughput, array alone": alone[0] / alone[1],
-        "tiles": packed.tile_count(**size) / dense.tile_count(**size),
-    }
-    for options in sources.options:
-        energies = energy_pair(pair, sources, options)
-        if energies is not None:
-            cycles = [energy.events.cycles for energy in energies]
-            found[f"throughput, {options}"] = cycles[0] / cycles[1]
-            found[f"energy per sample, {options}"] = energies[1].total_pj / energies[0].total_pj
-        energies = energy_pair(pair, sources, options, periphery=True)
-        if energies is not None and energies[1].periphery is not None:
-            name = f"{WITH_PERIPHERY}, {options}"
-            found[name] = energies[1].total_pj / energies[0].total_pj
-    return found
+        keys={"network": "network", "quantity": "quantity", "design_point": "design point"},
+        columns=[
+            Column(header=variant, where={"variant": variant}, form=".4g")
+            for variant in (GAMMA_ZERO, PACKED)
+        ],
+    )
 
 
-def _in_rtl(pair: Pair, sources: Sources) -> list[tuple[str, float, str]]:
-    """Cycles of the dense over the packed network, simulated: options of both arrays, the ratio
-    and the record.
-    """
-    found = []
-    for origin, record in sources.records_of("hardware_verify"):
-        cycles: dict[str, dict[str, int]] = {}
-        for case in record["figures"].values():
-            if case["organisation"] == "tiled" and "options" in case:
-                options = ", ".join(
-                    f"{name.replace('_', ' ')} {value}" if value is not True else name
-                    for name, value in case["options"].items()
-                )
-                of_options = cycles.setdefault(options or "as it is", {})
-                of_options[case["network"]] = case["cycles_per_image"]
-        names = (pair.subject.dense, pair.subject.packed)
-        for options, counts in sorted(cycles.items()):
-            dense, packed = (counts.get(str(name)) for name in names)
-            if dense is not None and packed is not None:
-                found.append((options, dense / packed, origin))
-    return found
-
-
-def _gamma_zero(sources: Sources) -> dict[str, str]:
-    """Our own run with gamma 0, where it has a record: throughput and tiles."""
-    for _, record in sources.records_of("accuracy-resnet20"):
-        if record["configuration"].get("experiment") == "gamma-0.0":
-            figures = record["figures"]
-            dense_tiles = 0
-            for pair in sources.pairs:
-                if pair.subject.paper == "ResNet-20, CIFAR-10":
-                    dense_tiles = pair.dense.tile_count(rows=ROWS, columns=COLUMNS)
-            found = {"throughput, array alone": f"{figures['streamed_words_ratio']:.3f}"}
-            if dense_tiles:
-                found["tiles"] = f"{figures['tiles_32x32'] / dense_tiles:.3f}"
-            return found
-    return {}
-
-
-def _where(pair: Pair) -> str:
-    """What the packed network's cycles are spent on."""
-    count = count_tiled(pair.packed, array=pair.arrays[1])
-    layers = [step for step in count.steps if step.kind == "layer"]
-    shares = {
-        "stream words": sum(step.stream_cycles for step in layers),
-        "wait for banks to be written": sum(step.write_cycles for step in layers),
-        "wait for weights, partial sums or the last word": sum(
-            step.stall_cycles + step.drain_cycles for step in count.steps
+def _points_table(rows: Rows) -> Table:
+    quantities = (THROUGHPUT, ENERGY, WITHOUT_PERIPHERY, PRODUCT)
+    return table_of(
+        tuple(
+            row
+            for row in rows
+            if row.quantity in quantities and row.variant == PACKED and row.design_point != PAPER
         ),
-        "pool": sum(step.stream_cycles for step in count.steps if step.kind == "pool"),
-        "carry the image in and results out": sum(
-            step.stream_cycles for step in count.steps if step.kind in ("image", "send")
-        ),
+        keys={"network": "network", "design_point": "design point"},
+        columns=columns(*((name, name, ".3f") for name in quantities)),
+    )
+
+
+def _verdict(rows: Rows) -> str:
+    network = rows[0].network
+    papers = {row.quantity: row.value for row in select(rows, design_point=PAPER, variant=PACKED)}
+    ours = {
+        row.quantity: row.value for row in select(rows, design_point=HEADLINE.name, variant=PACKED)
     }
-    told = ", ".join(f"{100 * value / count.cycles:.0f} % {name}" for name, value in shares.items())
-    return f"Of the packed network's cycles {told}."
-
-
-def _verdict(paper: PaperNetwork, measured: dict[str, float]) -> str:
-    throughput, tiles = measured["throughput, tiled accelerator"], measured["tiles"]
-    without = measured["throughput, the same without the host's streams"]
+    if not ours:
+        return f"{network}: no trained network of ours, so no figures of ours."
     sentences = [
-        f"{paper.name}: {throughput:.2f} times the throughput with the host's streams and "
-        f"{without:.2f} times without them, {_word(without, paper.throughput[-1])} than the "
-        f"paper's {paper.throughput[-1]:g}; "
-        f"{tiles:.3f} of the tiles, {_word(paper.tiles[-1], tiles)} than {paper.tiles[-1]:g}."
+        f"{network}: {ours[THROUGHPUT]:.2f} times the throughput, "
+        f"{_word(ours[THROUGHPUT], papers[THROUGHPUT])} than the paper's {papers[THROUGHPUT]:g}; "
+        f"{ours[TILES]:.3f} of the tiles, {_word(papers[TILES], ours[TILES])} than "
+        f"{papers[TILES]:g}."
     ]
-    energies = energies_by_kind(measured)
-    if energies:
-        best = min(energies.values())
+    energy = ours.get(ENERGY, ours.get(WITHOUT_PERIPHERY))
+    if energy is not None:
+        beside = "" if ENERGY in ours else " without the periphery, which was not measured"
         sentences.append(
-            f"Energy per sample is {_word(paper.energy[-1], best)} than the paper's "
-            f"{paper.energy[-1]:g} at best."
+            f"Energy per sample is {energy:.3f}{beside}, {_word(papers[ENERGY], energy)} than the "
+            f"paper's {papers[ENERGY]:g}."
         )
-        told = [_within(measured, "energy per sample")]
-        if any(name.startswith(WITH_PERIPHERY) for name in measured):
-            told.append(f"{_within(measured, WITH_PERIPHERY)} with the periphery")
-        sentences.append(
-            f"Of {len(energies)} kinds of array within {ENERGY_LIMIT:g} / throughput: "
-            f"{', '.join(told)}."
-        )
-    return " ".join(sentences)
-
-
-def _within(measured: Mapping[str, float], quantity: str) -> str:
-    """How many kinds of array stay within the limit."""
-    return str(
-        sum(
-            measured.get(f"{quantity}, {options}", math.inf)
-            <= ENERGY_LIMIT / measured[f"throughput, {options}"]
-            for options in energies_by_kind(measured)
-        )
-    )
+    shares = select(rows, quantity=_SHARE)
+    told = ", ".join(f"{row.value:.0f} % {row.variant}" for row in shares)
+    return " ".join([*sentences, f"Of the packed network's cycles {told}."])
 
 
 def _word(ours: float, theirs: float) -> str:
@@ -275,42 +270,24 @@ def _word(ours: float, theirs: float) -> str:
     return "better" if ours > theirs else "worse"
 
 
-def _tile_bars(counts: dict[str, tuple[int, int]]) -> Any:
+def _bars(rows: Rows) -> Any:
     def draw(figure: Any) -> None:
-        axes = figure.add_subplot()
-        places = range(len(counts))
-        axes.bar([p - 0.2 for p in places], [v[0] for v in counts.values()], 0.4, label="alpha 1")
-        axes.bar([p + 0.2 for p in places], [v[1] for v in counts.values()], 0.4, label="packed")
-        axes.set_xticks(list(places), list(counts), rotation=60, ha="right", fontsize=7)
-        axes.set_ylabel("tiles")
-        axes.legend()
-
-    return draw
-
-
-def _relative_bars(papers: dict[str, PaperNetwork], figures: dict[str, Any]) -> Any:
-    kind = one_kind(figures, papers)
-    panels: Sequence[tuple[str, str, str]] = (
-        ("throughput", "throughput", f"throughput, {kind or 'tiled accelerator'}"),
-        ("energy", "energy per sample", f"energy per sample, {kind}"),
-        ("tiles", "tiles", "tiles"),
-    )
-
-    def draw(figure: Any) -> None:
-        names = list(papers)
-        for index, (attribute, label, key) in enumerate(panels):
+        names = distinct(rows, "network")
+        for index, quantity in enumerate((THROUGHPUT, ENERGY, TILES)):
             axes = figure.add_subplot(1, 3, index + 1)
-            for place, name in enumerate(names):
-                axes.bar(place - 0.2, getattr(papers[name], attribute)[-1], 0.4, color="tab:gray")
-                ours = figures.get(name, {}).get(key)
-                if ours is not None:
-                    axes.bar(place + 0.2, ours, 0.4, color="tab:blue")
+            for shift, point, color in ((-0.2, PAPER, "gray"), (0.2, HEADLINE.name, "blue")):
+                for place, name in enumerate(names):
+                    where = {"network": name, "design_point": point, "variant": PACKED}
+                    value = value_of(rows, quantity=quantity, **where) or 0.0
+                    axes.bar(place + shift, value, 0.4, color=f"tab:{color}")
             axes.axhline(1, color="black", linewidth=0.5)
             axes.set_xticks(
-                range(len(names)), [name.split(",")[0] for name in names], rotation=30, fontsize=7
+                range(len(names)),
+                [name.replace(", ", "\n") for name in names],
+                rotation=30,
+                fontsize=7,
             )
-            axes.set_title(f"{label} / alpha 1", fontsize=9)
-        title = "gray: the paper's, blue: ours"
-        figure.suptitle(f"{title}, {kind}" if kind else title, fontsize=8)
+            axes.set_title(f"{quantity} / alpha 1", fontsize=9)
+        figure.suptitle(f"gray: the paper's, blue: ours, {HEADLINE.name}", fontsize=8)
 
     return draw

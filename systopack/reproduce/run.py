@@ -1,40 +1,48 @@
-"""Make every section, and write the page, the figures and the record."""
+"""Measure every section, and write the page, the figures and the record."""
 
 from __future__ import annotations
 
 import io
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from systopack.files import write_atomically
+from systopack.network.packaged import network_file
 from systopack.records import Record, sha256_of_file
-from systopack.reproduce.accelerators import against_published
-from systopack.reproduce.accuracy import accuracy
-from systopack.reproduce.content import Drawing, Section
-from systopack.reproduce.efficiency import energy_by_part, optimum
-from systopack.reproduce.latency import latency
-from systopack.reproduce.related import neighbours
-from systopack.reproduce.relative import relative, tiles_per_layer
+from systopack.reproduce import (
+    accelerators,
+    accuracy,
+    efficiency,
+    latency,
+    related,
+    relative,
+    tiles,
+)
+from systopack.reproduce.content import Drawing, Notes, Section
+from systopack.reproduce.design_points import HEADLINE
+from systopack.reproduce.rows import Rows, read_rows
 from systopack.reproduce.sources import SUBJECTS, Sources
 
-SECTIONS: Mapping[str, Callable[[Sources], Section]] = {
-    "tiles per layer": tiles_per_layer,
-    "throughput, energy and tiles": relative,
-    "accuracy": accuracy,
-    "energy by part": energy_by_part,
-    "published accelerators": against_published,
-    "cross-layer latency": latency,
-    "energy optimum": optimum,
-    "neighbours": neighbours,
+SECTIONS: Mapping[str, tuple[Callable[[Sources], Rows], Callable[[Rows, Notes], Section]]] = {
+    "tiles per layer": (tiles.measure, tiles.show),
+    "throughput, energy and tiles": (relative.measure, relative.show),
+    "accuracy": (accuracy.measure, accuracy.show),
+    "energy by part": (efficiency.measure_energy, efficiency.show_energy),
+    "published accelerators": (accelerators.measure, accelerators.show),
+    "cross-layer latency": (latency.measure, latency.show),
+    "energy optimum": (efficiency.measure_optimum, efficiency.show_optimum),
+    "related accelerators": (related.measure, related.show),
 }
 _INTRODUCTION = (
     "# Results",
     "",
     "Made by `systopack reproduce`. Every row says where its numbers come from: *computed now* "
     "from the package's networks and models, a *record* of an earlier measurement, or *cited*.",
+    "",
+    "Networks:",
     "",
 )
 
@@ -57,70 +65,105 @@ class Written:
 def reproduce(
     sources: Sources, out: Path, *, on_section: Callable[[str, float], None] | None = None
 ) -> Written:
-    """Make all sections and write `results.md`, `reproduce.json` and `images/` into a folder.
+    """Measure all sections and write `results.md`, `reproduce.json` and `images/` into a folder.
 
     Args:
         sources: networks, images and records.
         out: folder to write.
-        on_section: told the name of each section when it is done, and the seconds it took.
+        on_section: told the name of each section when it is measured, and the seconds it took.
 
     Raises:
         InvalidFileError: the folder cannot be written, or a record is damaged.
     """
-    lines = list(_INTRODUCTION)
-    lines += _networks(sources)
-    figures: dict[str, Any] = {}
-    images = []
-    for name, make in SECTIONS.items():
+    rows: dict[str, Rows] = {}
+    for name, (measure, _) in SECTIONS.items():
         started = time.monotonic()
-        section = make(sources)
-        lines += section.markdown(images="images")
-        figures[name] = section.figures
-        for drawing in section.drawings:
-            images.append(out / "images" / f"{drawing.name}.png")
-            write_atomically(images[-1], _png(drawing))
+        rows[name] = measure(sources)
         if on_section is not None:
             on_section(name, time.monotonic() - started)
-    page = out / "results.md"
-    write_atomically(page, "\n".join(lines).rstrip() + "\n")
-    record = out / "reproduce.json"
+    notes = _notes(sources)
+    text, drawings = render(rows, notes, images="images")
+    page, record = out / "results.md", out / "reproduce.json"
+    write_atomically(page, text)
+    images = tuple(out / "images" / f"{drawing.name}.png" for drawing in drawings)
+    for path, drawing in zip(images, drawings, strict=True):
+        write_atomically(path, _png(drawing))
     Record(
         kind="reproduce",
-        figures=figures,
-        configuration={"images": sources.images if sources.pixels else 0},
+        figures={name: [row.to_json() for row in of] for name, of in rows.items()},
+        configuration={
+            "images": sources.images if sources.pixels else 0,
+            "headline": HEADLINE.name,
+            "design_points": {
+                point.name: point.described() for point in (HEADLINE, *sources.design_points)
+            },
+            "notes": asdict(notes),
+        },
         inputs={
-            f"{name}.spk": sha256_of_file(path) for name, path in _network_files(sources).items()
+            f"{name}.spk": sha256_of_file(network_file(Path(f"zoo:{name}")))
+            for pair in sources.pairs
+            for name in (pair.subject.dense, pair.subject.packed)
         },
         outputs={
             path.relative_to(out).as_posix(): sha256_of_file(path) for path in (page, *images)
         },
     ).write(record)
-    return Written(page=page, record=record, images=tuple(images))
+    return Written(page=page, record=record, images=images)
+
+
+def render(rows: Mapping[str, Rows], notes: Notes, *, images: str) -> tuple[str, list[Drawing]]:
+    """The page as Markdown, and its figures, from rows alone.
+
+    Args:
+        rows: of every section.
+        notes: what else the page tells.
+        images: folder of the figures, as the page sees it.
+    """
+    lines = [*_INTRODUCTION, *(f"- {network}" for network in notes.networks), ""]
+    drawings: list[Drawing] = []
+    for name, (_, show) in SECTIONS.items():
+        section = show(rows[name], notes)
+        lines += section.markdown(images=images)
+        drawings += section.drawings
+    return "\n".join(lines).rstrip() + "\n", drawings
+
+
+def render_record(record: Mapping[str, Any], *, images: str) -> str:
+    """The page that a record of kind `reproduce` belongs to.
+
+    Raises:
+        InvalidFileError: the record holds no rows.
+    """
+    notes = Notes(**record["configuration"]["notes"])
+    return render(read_rows(record["figures"]), notes, images=images)[0]
+
+
+def _notes(sources: Sources) -> Notes:
+    table = sources.coefficients
+    return Notes(
+        library="" if table is None else table.library,
+        node_nm=None if table is None else table.node_nm,
+        periphery=bool(sources.periphery),
+        headline=f"{HEADLINE.array.label}, gating {HEADLINE.gating}",
+        networks=tuple(_networks(sources)),
+    )
 
 
 def _networks(sources: Sources) -> list[str]:
-    lines = ["Networks:", ""]
+    told = []
     have = {pair.subject.paper: pair for pair in sources.pairs}
     for subject in SUBJECTS:
         pair = have.get(subject.paper)
         if pair is None:
-            lines.append(f"- {subject.paper}: none trained; only the paper's figures.")
-        else:
-            seen = pair.activity[0].images
-            words = f"activations of {seen} test images" if seen else "no images, all words count"
-            short = ", trained for a few epochs only (docs/accuracy.md)" if subject.short else ""
-            lines.append(
-                f"- {subject.paper}: `zoo:{subject.dense}` and `zoo:{subject.packed}`{short}, "
-                f"{words}."
-            )
-    return [*lines, ""]
-
-
-def _network_files(sources: Sources) -> dict[str, Path]:
-    from systopack.network.packaged import network_file
-
-    names = [name for p in sources.pairs for name in (p.subject.dense, p.subject.packed)]
-    return {name: network_file(Path(f"zoo:{name}")) for name in names}
+            told.append(f"{subject.paper}: none trained; only the paper's figures.")
+            continue
+        seen = pair.activity[0].images
+        words = f"activations of {seen} test images" if seen else "no images, all words count"
+        short = ", trained for a few epochs only (docs/accuracy.md)" if subject.short else ""
+        told.append(
+            f"{subject.paper}: `zoo:{subject.dense}` and `zoo:{subject.packed}`{short}, {words}."
+        )
+    return told
 
 
 def _png(drawing: Drawing) -> bytes:

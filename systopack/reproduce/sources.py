@@ -21,15 +21,12 @@ from systopack.hardware.energy.coefficients import (
     read_coefficients,
 )
 from systopack.hardware.energy.model import Periphery
+from systopack.network.file import load
 from systopack.network.network import PackedNetwork
 from systopack.network.packaged import network_file, packaged_names
-from systopack.records import read_record
-
-PACKAGED_RECORDS = Path(__file__).resolve().parent.parent / "records_data"
-_CHECKOUT_RECORDS = Path(__file__).resolve().parents[2] / "benchmarks" / "records"
-ROWS = COLUMNS = 32
-ALPHA = 8
-SUB_BANKS = 2  # of both accelerators of a comparison
+from systopack.network.reference import quantize_images
+from systopack.records import STORE, read_record
+from systopack.reproduce.design_points import HEADLINE, DesignPoint, design_point
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +36,7 @@ class Subject:
     Args:
         paper: its name among the published figures.
         dense, packed: names in the package, without prefix.
+        data: what they classify.
         shape: of its images, (channels, height, width).
         short: trained for a few epochs only: it shows tiles and cycles, and is in no claim.
     """
@@ -46,6 +44,7 @@ class Subject:
     paper: str
     dense: str
     packed: str
+    data: str
     shape: tuple[int, int, int]
     short: bool = False
 
@@ -55,12 +54,14 @@ SUBJECTS = (
         paper="LeNet-5, MNIST",
         dense="lenet5-mnist-dense",
         packed="lenet5-mnist",
+        data="MNIST",
         shape=(1, 28, 28),
     ),
     Subject(
         paper="VGG-16, CIFAR-10",
         dense="vgg16-shift-cifar10-dense",
         packed="vgg16-shift-cifar10",
+        data="CIFAR-10",
         shape=(3, 32, 32),
         short=True,
     ),
@@ -68,40 +69,10 @@ SUBJECTS = (
         paper="ResNet-20, CIFAR-10",
         dense="resnet20-cifar10-dense",
         packed="resnet20-cifar10-fast",
+        data="CIFAR-10",
         shape=(3, 32, 32),
     ),
 )
-
-
-@dataclass(frozen=True, kw_only=True, order=True)
-class Options:
-    """What both arrays of a comparison have in common, apart from alpha.
-
-    Args:
-        gating, cell, cells_per_stage, input_fanout, weight_bits, weight_buffers: see `Array` and
-            `MeasuredPoint`.
-    """
-
-    gating: Gating
-    cell: str
-    cells_per_stage: int
-    input_fanout: int
-    weight_bits: int
-    weight_buffers: int
-
-    def __str__(self) -> str:
-        words = [f"gating '{self.gating}'"]
-        if self.cell == "bit-serial-compact":
-            words.append("compact cells")
-        if self.cells_per_stage > 1:
-            words.append(f"{self.cells_per_stage} columns a sum register")
-        if self.input_fanout > 1:
-            words.append(f"{self.input_fanout} rows an input register")
-        if self.weight_bits < 8:
-            words.append(f"weights of {self.weight_bits} bits")
-        if self.weight_buffers == 1:
-            words.append("one weight a cell")
-        return ", ".join(words)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -121,10 +92,12 @@ class Pair:
     image: NDArray[np.int8] | None
     activity: tuple[Activity, Activity]
 
-    @property
-    def arrays(self) -> tuple[Array, Array]:
-        """Alpha 1 for the dense network, 8 for the packed one."""
-        return array_for(self.dense, 1), array_for(self.packed, ALPHA)
+    def arrays(self, point: DesignPoint = HEADLINE) -> tuple[Array, Array]:
+        """The arrays of the dense and of the packed network."""
+        return (
+            point.array_for(self.dense, combined=False),
+            point.array_for(self.packed, combined=True),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,19 +126,24 @@ class Sources:
         )
 
     @cached_property
-    def coefficients(self) -> tuple[CoefficientTable, str] | None:
-        """Measured coefficients for both arrays and the name of their record, or None."""
-        for path in sorted(self.records.rglob("*.json")):
-            record = read_record(path)
-            if record.get("kind") == RECORD_KIND:
-                return read_coefficients(path), path.name
-        return None
+    def coefficients(self) -> CoefficientTable | None:
+        """Measured coefficients; None where no record has any."""
+        return read_coefficients(self._coefficients[0]) if self._coefficients else None
+
+    @property
+    def coefficients_name(self) -> str:
+        """The record of them; empty where there is none."""
+        return self._coefficients[0].name if self._coefficients else ""
+
+    @cached_property
+    def _coefficients(self) -> list[Path]:
+        return [path for path, record in self._records if record.get("kind") == RECORD_KIND][:1]
 
     @cached_property
     def periphery(self) -> Mapping[tuple[str, Gating], Periphery]:
-        """Logic outside the array of tiled accelerators, by network and gating."""
+        """The periphery of tiled accelerators, by network and gating."""
         found: dict[tuple[str, Gating], Periphery] = {}
-        for _, record in self._outside_records:
+        for _, record in self._periphery_records:
             for case in record["figures"].values():
                 gating: Gating = "clock" if case["clock_gates"] else "none"
                 found[case["network"], gating] = Periphery(
@@ -176,12 +154,12 @@ class Sources:
     @property
     def periphery_name(self) -> str:
         """The record of it; empty where there is none."""
-        return next((name for name, _ in self._outside_records), "")
+        return next((name for name, _ in self._periphery_records), "")
 
     @cached_property
-    def _outside_records(self) -> list[tuple[str, dict[str, Any]]]:
+    def _periphery_records(self) -> list[tuple[str, dict[str, Any]]]:
         """Of the library that the coefficients are of."""
-        library = None if self.coefficients is None else self.coefficients[0].library
+        library = None if self.coefficients is None else self.coefficients.library
         return [
             (name, record)
             for name, record in self.records_of("periphery")
@@ -189,88 +167,51 @@ class Sources:
         ]
 
     @cached_property
-    def options(self) -> tuple[Options, ...]:
-        """Options with which arrays of alpha 1 and of alpha 8 have been measured, in full size."""
+    def design_points(self) -> tuple[DesignPoint, ...]:
+        """Those of which arrays with and without combining were measured in full size."""
         if self.coefficients is None:
             return ()
-        found: dict[int, set[Options]] = {1: set(), ALPHA: set()}
-        for point in self.coefficients[0].points:
-            array = point.array
-            whole = (array.rows, array.columns) == (ROWS, COLUMNS)
-            if whole and array.alpha in found and array.cell_kind.sums == "lanes":
-                found[array.alpha].add(
-                    Options(
-                        gating=point.gating,
-                        cell=array.cell,
-                        cells_per_stage=array.cells_per_stage,
-                        input_fanout=array.input_fanout,
-                        weight_bits=array.weight_bits,
-                        weight_buffers=array.weight_buffers,
-                    )
-                )
-        return tuple(sorted(found[1] & found[ALPHA]))
+        full = HEADLINE.array
+        found: dict[int, dict[str, DesignPoint]] = {1: {}, full.alpha: {}}
+        for measured in self.coefficients.points:
+            array = measured.array
+            if (array.rows, array.columns) == (full.rows, full.columns) and array.alpha in found:
+                like = replace(array, sub_banks=full.sub_banks)  # which an array alone has not
+                point = design_point(like, measured.gating)
+                found[array.alpha][point.name] = point
+        both = [point for name, point in found[full.alpha].items() if name in found[1]]
+        return tuple(sorted(both, key=lambda point: (point != HEADLINE, point.name)))
 
     def records_of(self, kind: str) -> list[tuple[str, dict[str, Any]]]:
         """File name and content of all records of a kind, sorted by name."""
-        found = []
-        for path in sorted(self.records.rglob("*.json")):
-            record = read_record(path)
-            if record.get("kind") == kind:
-                found.append((path.name, record))
-        return found
+        return [(path.name, record) for path, record in self._records if record["kind"] == kind]
+
+    @cached_property
+    def _records(self) -> list[tuple[Path, dict[str, Any]]]:
+        return [(path, read_record(path)) for path in sorted(self.records.rglob("*.json"))]
 
     def _pair(self, subject: Subject, dense: str, packed: str) -> Pair:
         networks = [
-            replace(PackedNetwork.load(network_file(Path(f"zoo:{name}"))), name=name)
-            for name in (dense, packed)
+            replace(load(network_file(Path(f"zoo:{name}"))), name=name) for name in (dense, packed)
         ]
         pixels = self.pixels.get(subject.shape)
         if pixels is None:
-            return Pair(
-                subject=subject,
-                dense=networks[0],
-                packed=networks[1],
-                image=None,
-                activity=(full_activity(networks[0]), full_activity(networks[1])),
-            )
-        from systopack.network.reference import quantize_images
-
-        words = [quantize_images(network, pixels[: self.images]) for network in networks]
+            image, activity = None, [full_activity(network) for network in networks]
+        else:
+            words = [quantize_images(network, pixels[: self.images]) for network in networks]
+            image = words[1][0]
+            activity = [measure_activity(*both) for both in zip(networks, words, strict=True)]
         return Pair(
             subject=subject,
             dense=networks[0],
             packed=networks[1],
-            image=words[1][0],
-            activity=(
-                measure_activity(networks[0], words[0]),
-                measure_activity(networks[1], words[1]),
-            ),
+            image=image,
+            activity=(activity[0], activity[1]),
         )
 
 
-def array_for(network: PackedNetwork, alpha: int, options: Options | None = None) -> Array:
-    """The 32 x 32 array of a network, with the default options or those given."""
-    array = Array(
-        rows=ROWS,
-        columns=COLUMNS,
-        alpha=alpha,
-        accumulator_bits=network.accumulator_bits,
-        sub_banks=SUB_BANKS,
-    )
-    if options is None:
-        return array
-    return replace(
-        array,
-        cell=options.cell,
-        cells_per_stage=options.cells_per_stage,
-        input_fanout=options.input_fanout,
-        weight_bits=options.weight_bits,
-        weight_buffers=options.weight_buffers,
-    )
-
-
 def records_folder(given: Path | None) -> Path:
-    """The folder of records: the given one, the checkout's, or the package's own copy.
+    """The folder of records: the given one, or the package's own.
 
     Raises:
         InvalidFileError: the given folder does not exist.
@@ -281,4 +222,4 @@ def records_folder(given: Path | None) -> Path:
                 f"There is no folder '{given}'; give one with records, or leave --records out."
             )
         return given
-    return _CHECKOUT_RECORDS if _CHECKOUT_RECORDS.is_dir() else PACKAGED_RECORDS
+    return STORE

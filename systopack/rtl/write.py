@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from systopack.errors import InvalidOptionError
-from systopack.folder import write_folder
+from systopack.folders.output import write_folder
 from systopack.hardware.array import Array
 from systopack.hardware.tiled import TiledCycles, count_tiled
 from systopack.network.network import PackedNetwork
@@ -51,23 +51,62 @@ def write_rtl(
     out: Path | str,
     organisation: str = "tiled",
     image: NDArray[np.int8] | None = None,
-    extra: Callable[[list[str]], dict[str, str]] | None = None,
+    force: bool = False,
 ) -> WrittenRtl:
     """Write Verilog, memory contents, a self-checking test bench and a README.
 
     Args:
-        network: the packed network.
-        array: the array to build.
         out: the folder; made where missing.
-        organisation: "tiled" or "pipelined" (one set of cells for each layer).
-        image: int8, for the test bench: one of shape (C, H, W), or several (B, C, H, W); None:
-            three of noise.
-            Where all give the same results, one that gives others is added.
-        extra: makes further files from the names of the Verilog files.
+        network, array, organisation, image: see `rtl_contents`.
+        force: replace files of the same names, whoever wrote them.
 
     Raises:
         InvalidOptionError: the network does not fit; raised before any file is written.
         InvalidFileError: the folder cannot be written.
+    """
+    made = rtl_contents(network, array=array, organisation=organisation, image=image)
+    return WrittenRtl(
+        files=write_folder(out, made.files, force=force),
+        cycles=made.cycles,
+        memory_bits=made.memory_bits,
+        warning=made.warning,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RtlContents:
+    """What `write_rtl` writes.
+
+    Args:
+        files: by name.
+        cycles, memory_bits, warning: see `WrittenRtl`.
+    """
+
+    files: Mapping[str, str]
+    cycles: int
+    memory_bits: int
+    warning: str | None
+
+
+def rtl_contents(
+    network: PackedNetwork,
+    *,
+    array: Array,
+    organisation: str = "tiled",
+    image: NDArray[np.int8] | None = None,
+) -> RtlContents:
+    """Make Verilog, memory contents, a self-checking test bench and a README.
+
+    Args:
+        network: the packed network.
+        array: the array to build.
+        organisation: "tiled" or "pipelined" (one set of cells for each layer).
+        image: int8, for the test bench: one of shape (C, H, W), or several (B, C, H, W); None:
+            three of noise.
+            Where all give the same results, one that gives others is added.
+
+    Raises:
+        InvalidOptionError: the network does not fit.
     """
     if organisation not in ORGANISATIONS:
         raise InvalidOptionError(
@@ -84,14 +123,7 @@ def write_rtl(
     contents, cycles, bits = build(network, array, images, results)
     if warning is not None:
         contents["README.md"] += f"\n{warning}\n"
-    if extra is not None:
-        contents |= extra([name for name in contents if name.endswith(".v")])
-    return WrittenRtl(
-        files=write_folder(out, contents),
-        cycles=cycles,
-        memory_bits=bits,
-        warning=warning,
-    )
+    return RtlContents(files=contents, cycles=cycles, memory_bits=bits, warning=warning)
 
 
 def _tiled_contents(

@@ -1,9 +1,9 @@
 """What no synthesis knows, estimated from the library alone: wires and the clock tree.
 
 Wires get the capacitance of the library's default wire load model. The clock tree is one that the
-library's clock buffer would make: a buffer for every 16 pins, buffers for every 16 buffers, up to
-the clock's source or the gate of a gated clock; wires by the same model. These are estimates, and
-never added to what is measured.
+library's clock buffer would make: a buffer for so many pins, buffers for so many buffers, up to
+the clock's source or the gate of a gated clock; wires by the same model. Which buffer, and how many
+pins it drives, the library's facts say. These are estimates, never added to what is measured.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from systopack.synthesis.delays import CLOCK_TRANSITION_NS
+from systopack.synthesis.facts import LibraryFacts
 from systopack.synthesis.gate_simulation import Activity
-from systopack.synthesis.liberty import LibraryCell, WireLoad
+from systopack.synthesis.library import LibraryCell, WireLoad
 from systopack.synthesis.netlist import Netlist, clock_nets
 
 Values = NDArray[np.float64]
-BUFFER_PINS = 16
-_CLOCK_BUFFERS = ("CLKBUF_X3", "sky130_fd_sc_hd__clkbuf_4")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +38,7 @@ class Allowance:
 
 
 def allowance(netlist: Netlist, activity: Activity) -> Allowance:
-    """Estimate both; 0 where the library has no wire load model, or no known clock buffer."""
+    """Estimate both; 0 where the library has no wire load model, or its facts no clock buffer."""
     library = netlist.library
     wires = library.wire_load
     if wires is None:
@@ -53,11 +52,11 @@ def allowance(netlist: Netlist, activity: Activity) -> Allowance:
     rate = activity.toggles / activity.cycles
     plain = 0.5 * squared * wires.at(pins) * rate
     enabled = (activity.ones / activity.cycles)[clocks]
-    buffer = next((library.cells[name] for name in _CLOCK_BUFFERS if name in library.cells), None)
-    wire_ff, buffers = clock_tree(pins[clocks], wires, grows=buffer is not None)
+    named, each = library.facts.clock_buffer, library.facts.clock_buffer_pins
+    wire_ff, buffers = clock_tree(pins[clocks], wires, each=each if named is not None else None)
     tree = squared * wire_ff  # up and down once a cycle
-    if buffer is not None:
-        tree = tree + buffers * buffer_fj(buffer, wires, squared)
+    if named is not None:
+        tree = tree + buffers * buffer_fj(library.cells[named], wires, squared, pins=each)
     return Allowance(
         wires_fj=float(plain[~clocks].sum()),
         clock_tree_fj=float((tree * enabled).sum()),
@@ -65,30 +64,32 @@ def allowance(netlist: Netlist, activity: Activity) -> Allowance:
     )
 
 
-def clock_tree(pins: Values, wires: WireLoad, *, grows: bool = True) -> tuple[Values, Values]:
+def clock_tree(
+    pins: Values, wires: WireLoad, *, each: int | None = LibraryFacts.clock_buffer_pins
+) -> tuple[Values, Values]:
     """Wire capacitance in fF, and buffers, of the tree between a source and so many pins each.
 
     Args:
         pins: that each clock drives.
         wires: their model.
-        grows: whether there are buffers; without, a source drives all pins itself.
+        each: pins that a buffer drives; None: no buffers, a source drives all pins itself.
     """
     left = np.asarray(pins, dtype=float)
     wire_ff, buffers = np.zeros_like(left), np.zeros_like(left)
-    while grows and (left > BUFFER_PINS).any():
-        made = np.where(left > BUFFER_PINS, np.ceil(left / BUFFER_PINS), 0.0)
-        each = np.divide(left, made, out=np.zeros_like(left), where=made > 0)
-        wire_ff += made * wires.at(each)
+    while each is not None and (left > each).any():
+        made = np.where(left > each, np.ceil(left / each), 0.0)
+        driven = np.divide(left, made, out=np.zeros_like(left), where=made > 0)
+        wire_ff += made * wires.at(driven)
         buffers += made
         left = np.where(made > 0, made, left)
     return wire_ff + wires.at(left), buffers
 
 
-def buffer_fj(buffer: LibraryCell, wires: WireLoad, voltage_squared: float) -> float:
+def buffer_fj(buffer: LibraryCell, wires: WireLoad, voltage_squared: float, *, pins: int) -> float:
     """Energy of one buffer for one pulse: its own pin, and what it takes inside."""
     source, out = buffer.inputs[0], buffer.outputs[0]
     pin = buffer.pins[source].capacitance_ff
-    load = np.array([BUFFER_PINS * pin]) + wires.at(np.array([float(BUFFER_PINS)]))
+    load = np.array([pins * pin]) + wires.at(np.array([float(pins)]))
     slope = np.array([CLOCK_TRANSITION_NS])
     inside = sum(
         float((power.rise_fj.at(slope, load) + power.fall_fj.at(slope, load))[0])

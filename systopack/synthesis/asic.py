@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal
 
 from systopack.errors import InvalidOptionError
+from systopack.folders.working import WorkingFolder
 from systopack.hardware.array import Array
 from systopack.rtl.parameters import array_parameters, sources
 from systopack.synthesis.boolean import variable_table
-from systopack.synthesis.liberty import Library, LibraryCell
+from systopack.synthesis.library import Library, LibraryCell
 from systopack.synthesis.netlist import Netlist, parse_netlist
 from systopack.synthesis.yosys import run_yosys
-from systopack.working import WorkingFolder
 
-Piece = Literal["cell", "row", "array"]
 TOP = "design"
-_UNUSED = ("*lpflow*", "*probe*", "*dlymetal*", "*dlygate*", "*clkdly*")  # no logic, in sky130
-_DRIVE = ("BUF_X2", "sky130_fd_sc_hd__buf_2")
-_GATE_LIMIT = 3  # flip-flops with one enable, from which on a clock gate pays
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class MappingOptions:
     """How a design is mapped.
 
     Args:
-        clock_gates: turn enables of 3 flip-flops or more into clock gates.
+        clock_gates: turn enables into clock gates where the library's facts say that it pays.
         full_adders: use the library's full adder cells: less area and energy, more delay.
         clock_ns: what gates are sized for.
     """
@@ -44,67 +40,23 @@ class Options:
             )
 
 
-def piece_of(array: Array, piece: Piece) -> Array:
-    """One cell of an array, one row of it, or all of it, as an array of that size.
-
-    Raises:
-        InvalidOptionError: a cell of a pair.
-    """
-    if piece == "array":
-        return array
-    if piece == "cell" and array.cells_per_adder > 1:
-        raise InvalidOptionError(
-            f"cells_per_stage is {array.cells_per_stage}, so that cells work in pairs and none is "
-            "alone; map a row or an array, or choose an odd number."
-        )
-    columns = 1 if piece == "cell" else array.columns
-    shared = min(array.cells_per_stage, columns)
-    return replace(
-        array,
-        rows=1,
-        columns=columns,
-        input_fanout=1,
-        cells_per_stage=shared,
-    )
-
-
 def map_array(
     array: Array,
     *,
     library: Library,
-    options: Options | None = None,
+    options: MappingOptions | None = None,
     on_line: Callable[[str], None] | None = None,
 ) -> Netlist:
-    """Map an array, flattened.
+    """Map an array, flattened; it holds no memories.
 
     Raises:
         InvalidFileError: yosys is missing or refuses the design or the library.
     """
-    return map_flat(
-        top="systolic_array",
-        files=sources(),
-        parameters=array_parameters(array),
-        library=library,
-        options=options or Options(),
-        on_line=on_line,
-    )
-
-
-def map_flat(
-    *,
-    top: str,
-    files: Sequence[Path],
-    parameters: Mapping[str, int],
-    library: Library,
-    options: Options,
-    on_line: Callable[[str], None] | None = None,
-) -> Netlist:
-    """Map any module, flattened; it may hold no memories."""
-    with MappingFiles(library, options) as made:
+    with MappingFiles(library, options or MappingOptions()) as made:
         run = run_yosys(
-            top=top,
-            sources=files,
-            parameters=parameters,
+            top="systolic_array",
+            sources=sources(),
+            parameters=array_parameters(array),
             commands=[
                 f"rename -top {TOP}",
                 f"synth -flatten -noabc -top {TOP}",
@@ -122,30 +74,30 @@ def map_flat(
 class MappingFiles:
     """The library and what the commands need beside it, in a folder that is gone afterwards."""
 
-    def __init__(self, library: Library, options: Options) -> None:
+    def __init__(self, library: Library, options: MappingOptions) -> None:
         self._library = library
         self._options = options
-        self.library_name = library.path.name
         self.paths: list[Path] = [library.path]
 
     def __enter__(self) -> MappingFiles:
         self._folder = WorkingFolder("asic")
-        folder = self._folder.path
-        driver = next((name for name in _DRIVE if name in self._library.cells), None)
-        if driver is not None:
-            limits = folder / "abc.constr"
-            limits.write_text(f"set_driving_cell {driver}\nset_load 2.0 [all_outputs]\n")
-            self.paths.append(limits)
+        facts = self._library.facts
+        if facts.driver is not None:
+            self._write(
+                "abc.constr",
+                f"set_driving_cell {facts.driver}\nset_load {facts.load_ff} [all_outputs]\n",
+            )
         self._adder = _full_adder(self._library) if self._options.full_adders else None
         if self._adder is not None:
-            adders = folder / "full_adder.v"
-            adders.write_text(self._adder)
-            self.paths.append(adders)
-        self._limited = driver is not None
+            self._write("full_adder.v", self._adder)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._folder.cleanup()
+
+    def _write(self, name: str, text: str) -> None:
+        self.paths.append(self._folder.path / name)
+        self.paths[-1].write_text(text)
 
     def commands(self, *, plain_flip_flops: bool = False) -> list[str]:
         """From generic gates to cells.
@@ -154,28 +106,26 @@ class MappingFiles:
             plain_flip_flops: enables and resets left over become gates, even where the library
                 has flip-flops with them.
         """
-        liberty = self.library_name
-        unused = " ".join(f"-dont_use {name}" for name in self._not_wanted())
+        facts, liberty = self._library.facts, self._library.path.name
+        there = [
+            pattern
+            for pattern in facts.unused
+            if any(fnmatchcase(name, pattern) for name in self._library.cells)
+        ]
+        unused = " ".join(f"-dont_use {name}" for name in [*sorted(self._library.excluded), *there])
         steps = []
         if self._adder is not None:
             steps += ["extract_fa -fa", "techmap -map full_adder.v", "opt_clean"]
         if self._options.clock_gates:
-            steps.append(f"clockgate -liberty {liberty} -min_net_size {_GATE_LIMIT}")
+            least = facts.clock_gate_flip_flops
+            steps.append(f"clockgate -liberty {liberty} -min_net_size {least}")
         if plain_flip_flops:
             steps.append("dfflegalize -cell $_DFF_P_ x")
-        limits = " -constr abc.constr" if self._limited else ""
+        limits = " -constr abc.constr" if facts.driver is not None else ""
         return [
             *steps,
             f"dfflibmap -liberty {liberty}",
             f"abc -liberty {liberty}{limits} -D {self._options.clock_ns * 1000:.0f} {unused}",
-        ]
-
-    def _not_wanted(self) -> list[str]:
-        listed = sorted(self._library.excluded)
-        return listed + [
-            pattern
-            for pattern in _UNUSED
-            if any(pattern.strip("*") in name for name in self._library.cells)
         ]
 
 

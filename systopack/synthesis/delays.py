@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from systopack.synthesis.liberty import Arc, LookupTable
+from systopack.synthesis.library import Arc, LookupTable
 from systopack.synthesis.netlist import Instances, Netlist, levels
 
 Values = NDArray[np.float64]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from systopack.synthesis.delays import CLOCK_TRANSITION_NS, Delays
 from systopack.synthesis.gate_simulation import Activity
-from systopack.synthesis.liberty import InternalPower, LibraryCell
+from systopack.synthesis.library import InternalPower, LibraryCell
 from systopack.synthesis.netlist import Instances, Netlist, clock_nets
 
 Values = NDArray[np.float64]

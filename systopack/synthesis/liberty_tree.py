@@ -11,7 +11,8 @@ import numpy as np
 
 from systopack.errors import InvalidFileError
 from systopack.synthesis.boolean import truth_table
-from systopack.synthesis.liberty import (
+from systopack.synthesis.facts import facts_of
+from systopack.synthesis.library import (
     Arc,
     CellKind,
     InternalPower,
@@ -117,6 +118,7 @@ def library_of(tree: Any, path: Path) -> Library:
             if group.attributes.get("dont_use", "false").lower() == "true"
         ),
         wire_load=_wire_load(root, units),
+        facts=facts_of(root.names[0]),
     )
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from systopack.hardware.array import Array
 from systopack.network.network import PackedNetwork
-from systopack.synthesis.asic import Options, map_array
+from systopack.synthesis.asic import MappingOptions, map_array
 from systopack.synthesis.delays import propagate
 from systopack.synthesis.gate_simulation import GateSimulation
-from systopack.synthesis.liberty import Library
+from systopack.synthesis.library import Library
 from systopack.synthesis.power import Energy, energy
 from systopack.synthesis.sta import find_opensta, opensta_critical_ns
 from systopack.synthesis.workload import simulate_workload, workload
@@ -47,12 +48,28 @@ class ArrayMeasurement:
         """Energy of a cell and word, in fJ."""
         return None if self.energy is None else self.energy.cells_fj * self.array.word_cycles
 
+    @property
+    def figures(self) -> dict[str, Any]:
+        """For a record."""
+        return {
+            "array": asdict(self.array),
+            "cell_area_um2": self.cell_area_um2,
+            "flip_flops": self.flip_flops,
+            "clock_gates": self.clock_gates,
+            "critical_ns": self.critical_ns,
+            "opensta_ns": self.opensta_ns,
+            "energy_fj_per_cell_cycle": None if self.energy is None else asdict(self.energy),
+            "cells_fj": None if self.energy is None else self.energy.cells_fj,
+            "word_fj": self.word_fj,
+            "sums_checked": self.sums_checked,
+        }
+
 
 def measure_array(
     array: Array,
     *,
     library: Library,
-    options: Options | None = None,
+    options: MappingOptions | None = None,
     network: PackedNetwork | None = None,
     images: NDArray[np.int8] | None = None,
     words: int = 48,
@@ -71,7 +88,7 @@ def measure_array(
     Raises:
         InvalidFileError: a tool is missing, or the netlist computes wrong sums.
     """
-    options = options or Options()
+    options = options or MappingOptions()
     netlist = map_array(array, library=library, options=options, on_line=on_line)
     delays = propagate(netlist)
     cells = array.rows * array.columns

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from systopack.errors import InvalidFileError
-from systopack.synthesis.liberty import Library, LibraryCell
+from systopack.synthesis.library import Library, LibraryCell
 
 ZERO, ONE = 0, 1
 Nets = NDArray[np.int64]

@@ -21,19 +21,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from systopack.errors import InvalidFileError
+from systopack.folders.working import WorkingFolder
 from systopack.rtl.parameters import bits_for
 from systopack.rtl.program import TiledProgram
-from systopack.synthesis.accelerator import base_name, block_of, run_mapping
-from systopack.synthesis.asic import TOP, Options
+from systopack.synthesis.accelerator import run_mapping
+from systopack.synthesis.asic import TOP, MappingOptions
 from systopack.synthesis.delays import propagate
 from systopack.synthesis.gate_simulation import RUNS, Activity, GateSimulation, Lanes
-from systopack.synthesis.liberty import Library
+from systopack.synthesis.library import Library
 from systopack.synthesis.netlist import Netlist, parse_netlist
+from systopack.synthesis.parts import base_name, part_of
 from systopack.synthesis.power import energy
-from systopack.verify.bench import Port
-from systopack.verify.tiled import run_tiled
-from systopack.verify.tracing import Probe
-from systopack.working import WorkingFolder
+from systopack.verification.bench import Port
+from systopack.verification.tiled import run_tiled
+from systopack.verification.tracing import Probe
 
 _CLOCK, _PHASE = "clk", "phase"
 _PARTS = ("stream_bank", "output_lane", "sum_serializer", "sum_deserializer")
@@ -44,7 +45,7 @@ _SETTLED = 16  # first cycles that are not compared: what was before them is not
 
 
 @dataclass(frozen=True, kw_only=True)
-class OutsideEnergy:
+class PeripheryEnergy:
     """What the periphery takes, over one image.
 
     Args:
@@ -96,11 +97,11 @@ class Part:
         return f"{path}.{port}" if path else port
 
 
-def map_outside(
+def map_periphery(
     program: TiledProgram,
     *,
     library: Library,
-    options: Options | None = None,
+    options: MappingOptions | None = None,
     on_line: Callable[[str], None] | None = None,
 ) -> tuple[Part, ...]:
     """Map the accelerator of a compiled network without array and memories, part by part.
@@ -111,7 +112,7 @@ def map_outside(
     run = run_mapping(
         program,
         library=library,
-        options=options or Options(),
+        options=options or MappingOptions(),
         before=["blackbox *systolic_array*"],
         after=[
             *(f"setattr -mod -set keep_hierarchy 1 *{name}*" for name in _PARTS),
@@ -135,7 +136,7 @@ def map_outside(
     instances[TOP] = [""]
     return tuple(
         Part(
-            block=block_of(kind),
+            block=part_of(kind),
             netlist=_netlist(kind, modules[kind], library),
             instances=tuple(paths),
             joined=joined,
@@ -169,9 +170,9 @@ def measure_periphery(
     image: NDArray[np.int8],
     *,
     library: Library,
-    options: Options | None = None,
+    options: MappingOptions | None = None,
     on_progress: Callable[[int, int], None] | None = None,
-) -> OutsideEnergy:
+) -> PeripheryEnergy:
     """Run an image through Verilog and netlists and sum up the netlists' energy.
 
     Args:
@@ -183,8 +184,8 @@ def measure_periphery(
     Raises:
         InvalidFileError: a tool is missing, or a netlist does other than the Verilog.
     """
-    options = options or Options()
-    parts = map_outside(program, library=library, options=options)
+    options = options or MappingOptions()
+    parts = map_periphery(program, library=library, options=options)
     blocks: defaultdict[str, float] = defaultdict(float)
     clock_fj = tree_fj = wires_fj = area_um2 = critical_ns = 0.0
     flip_flops = checked = cycles = 0
@@ -206,7 +207,7 @@ def measure_periphery(
             cycles = recording.cycles
             if on_progress is not None:
                 on_progress(number + 1, len(parts))
-    return OutsideEnergy(
+    return PeripheryEnergy(
         cycles=cycles,
         blocks_pj={name: value / 1000 for name, value in sorted(blocks.items())},
         clock_pj=clock_fj / 1000,

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from systopack.errors import InvalidFileError
 from systopack.files import gunzip, read_file
+from systopack.folders.working import WorkingFolder
 from systopack.synthesis.delays import CLOCK_TRANSITION_NS, INPUT_TRANSITION_NS
 from systopack.synthesis.liberty import UNPACKED_LIMIT
 from systopack.synthesis.netlist import Netlist
 from systopack.synthesis.structural import MODULE, verilog_lines
-from systopack.working import WorkingFolder
 
 _TIMEOUT_S = 1800.0
 _WIRE_LOAD = re.compile(rb"default_wire_load\w*\s*:[^;]*;")

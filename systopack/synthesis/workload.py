@@ -23,7 +23,7 @@ from systopack.synthesis.gate_simulation import (
     pack_runs,
     unpack_runs,
 )
-from systopack.verify.array_bench import ArrayTile, start_times, stimulus, sums_at
+from systopack.verification.array_bench import ArrayTile, start_times, stimulus, sums_at
 
 Integers = NDArray[np.int64]
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from systopack.cache import keep_entry, private_folder, read_entry
 from systopack.errors import InvalidFileError
+from systopack.folders.cache import keep_entry, private_folder, read_entry
+from systopack.folders.working import WorkingFolder
 from systopack.synthesis.tools import run_python
-from systopack.working import WorkingFolder
 
 _RUN = """
 import sys
@@ -70,6 +70,7 @@ def run_yosys(
     top: str,
     sources: Sequence[Path],
     commands: Sequence[str],
+    models: Sequence[str] = (),
     parameters: Mapping[str, int] | None = None,
     outputs: Sequence[str] = (),
     inputs: Sequence[Path] = (),
@@ -83,6 +84,7 @@ def run_yosys(
         sources: Verilog files; they are read with `read_verilog -sv` in this order.
         commands: yosys commands, run after `hierarchy -top`; they name sources, inputs and outputs
             by file name alone.
+        models: of cells in the sources, files of yosys' own folder, such as +/ecp5/cells_sim.v.
         parameters: values of the top module's parameters.
         outputs: names of the files that the commands write and the caller wants.
         inputs: other files that the commands read, a Liberty file for instance.
@@ -97,6 +99,7 @@ def run_yosys(
     files = _by_name([*sources, *inputs])
     chosen = "".join(f" -chparam {name} {value}" for name, value in (parameters or {}).items())
     script = [
+        *(f"read_verilog -sv -DNO_INCLUDES {model}" for model in models),
         *(f"read_verilog -sv {source.name}" for source in sources),
         f"hierarchy -check -top {top}{chosen}",
         *commands,

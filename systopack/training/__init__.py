@@ -1,1 +1,1 @@
-"""Training, joint optimization (METHOD section 2), checkpoints and trained-model files."""
+"""Training, joint optimization (docs/method.md, section 2), checkpoints and trained-model files."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from systopack.errors import InvalidOptionError
 from systopack.packing.losses import losses_at
+from systopack.requirements import needs
 
 _STEPS_A_TILE = 4  # group counts looked at within one column of tiles ...
 _FINE_TILES = 8  # ... up to so many columns of tiles; beyond, whole tiles, an eighth more each
@@ -132,7 +133,9 @@ def allocate(
 
     Raises:
         InvalidOptionError: no choice of packings stays within the budgets.
+        MissingPackageError: there is no solver.
     """
+    needs("ortools")
     from ortools.sat.python import cp_model
 
     flat = [(name, choice) for name, of_layer in choices.items() for choice in of_layer]

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from pydantic import TypeAdapter
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from systopack.codec import LongText, from_plain, to_plain
 from systopack.errors import InvalidFileError, InvalidOptionError
+from systopack.fields import MalformedError
 from systopack.files import write_atomically
 from systopack.frontend.graph import LayerGraph
 from systopack.nn.masks import Masks
@@ -25,7 +26,7 @@ from systopack.training.learning_rate import Baseline
 from systopack.training.model import read_safetensors
 
 _KEY = "systopack_checkpoint"
-_VERSION = 2
+_VERSION = 3
 
 
 class Trainee(Protocol):
@@ -75,15 +76,11 @@ class RunState:
     iteration: int = 0
     beta: float = 0.0
     groups: dict[str, tuple[tuple[int, Groups], ...]] | None = None
-    gaps: dict[str, str] = field(default_factory=dict)
+    gaps: dict[str, LongText] = field(default_factory=dict)
     packed_cells: int = 0
     learning_rate: float | None = None
     baseline: Baseline | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
-
-
-_STATE = TypeAdapter(RunState)
-_HISTORY = TypeAdapter(list[EpochResult])
 
 
 def checkpoint_path(out: Path) -> Path:
@@ -104,7 +101,7 @@ def save_checkpoint(
         momentum = session.optimizer.state.get(parameter, {}).get("momentum_buffer")
         if momentum is not None:
             tensors[f"momentum/{name}"] = momentum.detach().cpu().contiguous()
-    header = {"version": _VERSION, "configuration": configuration, "state": asdict(state)}
+    header = {"version": _VERSION, "configuration": configuration, "state": to_plain(state)}
     write_atomically(path, sealed(save(tensors, metadata={_KEY: json.dumps(header)})))
 
 
@@ -127,10 +124,11 @@ def load_checkpoint(
     if header.get("version") != _VERSION:
         raise InvalidFileError(f"'{path}' is a checkpoint of another version; start anew.")
     try:
-        theirs = dict(header["configuration"])
-        state = _STATE.validate_json(json.dumps(header["state"]), strict=True)
-    except (KeyError, TypeError, ValueError) as error:
-        raise _unfit(path, "how far the run was is not told as it should be") from error
+        theirs = from_plain(dict[str, Any], header.get("configuration"), "its configuration")
+        state: RunState = from_plain(RunState, header.get("state"), "its state")
+        history: list[EpochResult] = from_plain(list[EpochResult], state.history, "its history")
+    except MalformedError as error:
+        raise _unfit(path, str(error)) from error
     ours = json.loads(json.dumps(configuration))
     different = [key for key in sorted({*ours, *theirs}) if ours.get(key) != theirs.get(key)]
     if different:
@@ -139,22 +137,24 @@ def load_checkpoint(
             f"The checkpoint '{path}' was made with {key} {theirs.get(key)}, not {ours.get(key)}; "
             "resume with the same options, or start anew without --resume."
         )
-    _check_state(path, state, session.graph, phases)
+    _check_state(path, state, [entry.epoch for entry in history], session.graph, phases)
     _restore(path, session, tensors)
     return state
 
 
-def _check_state(path: Path, state: RunState, graph: LayerGraph, phases: Collection[Phase]) -> None:
+def _check_state(
+    path: Path,
+    state: RunState,
+    epochs: list[int],
+    graph: LayerGraph,
+    phases: Collection[Phase],
+) -> None:
     """Refuse what no run can have written."""
     if state.phase not in phases:
         raise _unfit(path, f"it is of a run in phase '{state.phase}'")
     counts = (state.epoch, state.epoch_in_phase, state.iteration, state.packed_cells)
     if min(counts) < 0 or state.epoch_in_phase > state.epoch or not 0 <= state.beta <= 1:
         raise _unfit(path, "its counts of epochs, iterations or cells are impossible")
-    try:
-        epochs = [entry.epoch for entry in _HISTORY.validate_python(state.history)]
-    except ValueError as error:
-        raise _unfit(path, "its history is not one of epochs") from error
     if epochs != list(range(1, state.epoch + 1)):
         raise _unfit(path, f"its history does not tell of all {state.epoch} epochs")
     if state.groups is not None:

@@ -1,4 +1,4 @@
-"""One iteration's pruning: by magnitude, then by column combining (METHOD section 2, 1 to 3)."""
+"""One iteration's pruning, steps 1 to 3 of docs/method.md, section 2."""
 
 from __future__ import annotations
 

@@ -5,31 +5,36 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from systopack.errors import InvalidOptionError
+from systopack.options import Options, option
 
-PRECISIONS = ("auto", "32-true", "bf16-mixed")
-
+_DEVICES = "Devices"
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of mallopt, in bytes; numbers from <malloc.h>
 
 
-@dataclass(frozen=True, kw_only=True)
-class DeviceOptions:
-    """What to run on.
+class DeviceOptions(Options):
+    """What to run on."""
 
-    Args:
-        accelerator: "auto", "cpu", "cuda" or "mps".
-        devices: processes on this machine, one per GPU (or CPU processes, for tests).
-        nodes: machines; start the same command on each, as lightning-fabric describes.
-        precision: "auto" (bf16 on GPUs that have it, else 32 bit), "32-true" or "bf16-mixed".
-    """
-
-    accelerator: str = "auto"
-    devices: int = 1
-    nodes: int = 1
-    precision: str = "auto"
+    accelerator: Literal["auto", "cpu", "cuda", "mps"] = option(
+        "auto", "Where to compute; auto: a GPU where there is one.", group=_DEVICES
+    )
+    devices: int = option(
+        1,
+        "Processes on this machine, one per GPU (or CPU processes, for tests).",
+        ge=1,
+        group=_DEVICES,
+    )
+    nodes: int = option(
+        1,
+        "Machines; start the same command on each, as lightning-fabric describes.",
+        ge=1,
+        group=_DEVICES,
+    )
+    precision: Literal["auto", "32-true", "bf16-mixed"] = option(
+        "auto", "Of the numbers; auto: bf16 on GPUs that have it, else 32 bit.", group=_DEVICES
+    )
 
 
 def is_main_process() -> bool:
@@ -41,21 +46,15 @@ def launch(options: DeviceOptions) -> Any:
     """Make the Fabric of a run and start its processes.
 
     Raises:
-        InvalidOptionError: an option is not known or the machine does not have the devices.
+        InvalidOptionError: the machine does not have the devices.
     """
     import torch
     from lightning_fabric import Fabric
 
-    if options.precision not in PRECISIONS:
-        raise InvalidOptionError(
-            f"--precision is {options.precision}; choose one of {', '.join(PRECISIONS)}."
-        )
-    if options.devices < 1 or options.nodes < 1:
-        raise InvalidOptionError("--devices and --nodes count from 1.")
-    accelerator = options.accelerator
+    accelerator: str = options.accelerator
     if accelerator == "auto":
         accelerator = "cuda" if torch.cuda.is_available() else "cpu"
-    precision = options.precision
+    precision: str = options.precision
     if precision == "auto":
         on_gpu = accelerator == "cuda" and torch.cuda.is_bf16_supported()
         precision = "bf16-mixed" if on_gpu else "32-true"

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from systopack.data.batches import Batch, Batches
 from systopack.errors import TrainingError
 from systopack.training.events import Observer, Phase
-from systopack.training.losses import blind_loss, training_loss
+from systopack.training.losses import blind_loss, imitates, training_loss
 from systopack.training.settings import OptimizerSettings
 
 LearningRate = Callable[[float], float]  # epochs into the phase -> learning rate
@@ -150,7 +150,7 @@ class Trainer:
         return loss, logits
 
     def _teacher_logits(self, images: Tensor) -> Tensor | None:
-        if self.teacher is None or self.settings.distill_weight == 0:
+        if self.teacher is None or not imitates(self.settings):
             return None
         with torch.no_grad(), self.fabric.autocast():
             logits: Tensor = self.teacher(images)

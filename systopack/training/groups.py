@@ -3,43 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from systopack.fields import MalformedError, shown
 from systopack.packing.matrix import Groups
 
 BandGroups = tuple[int, Groups]  # rows of a row band and its column groups
 LayerGroups = Mapping[str, tuple[BandGroups, ...]]
-
-
-def groups_from_json(content: Any) -> LayerGroups | None:
-    """Column groups as they come out of JSON, as tuples again.
-
-    Raises:
-        MalformedError: they are something else.
-    """
-    if content is None:
-        return None
-    if not isinstance(content, Mapping):
-        raise MalformedError("the column groups are no object")
-    return {name: tuple(_band(name, band) for band in bands) for name, bands in content.items()}
-
-
-def _band(name: str, content: Any) -> BandGroups:
-    if isinstance(content, list | tuple) and len(content) == 2:
-        rows, groups = content
-        if _is_count(rows) and isinstance(groups, list | tuple):
-            found = tuple(tuple(group) for group in groups if isinstance(group, list | tuple))
-            if len(found) == len(groups) and all(_is_count(c) for group in found for c in group):
-                return rows, found
-    raise MalformedError(f"a row band of {shown(name)} is no number of rows and column groups")
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def groups_misfit(groups: LayerGroups, sizes: Mapping[str, tuple[int, int]]) -> str | None:

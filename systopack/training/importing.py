@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from systopack.data.batches import evaluation_batches
+from systopack.data.batches import normalised
 from systopack.errors import (
     InvalidFileError,
     InvalidNetworkError,
@@ -21,7 +22,7 @@ from systopack.errors import (
     SystopackError,
     one_line,
 )
-from systopack.files import read_file
+from systopack.files import open_file, read_file
 from systopack.frontend.capture import capture, capture_parts, check_kind
 from systopack.frontend.comparison import compare, logits_of
 from systopack.frontend.graph import LayerGraph
@@ -54,7 +55,7 @@ class ImportOptions:
 
 
 def open_model(
-    model: str,
+    model: str | nn.Module,
     *,
     options: ImportOptions,
     class_names: Sequence[str] | None = None,
@@ -63,7 +64,7 @@ def open_model(
     """Open a model; an imported one is compared with its original, on random and real images.
 
     Args:
-        model: `FORMS`.
+        model: `FORMS`; or a module.
         class_names: one per logit; None: numbers.
         images: real images to compare on, shape (B, C, H, W); None: random ones alone.
 
@@ -73,6 +74,11 @@ def open_model(
         InvalidNetworkError: an operation cannot be lowered, by name; or what was captured does not
             compute what the model computes.
     """
+    told = _Told(options=options, class_names=class_names, images=images)
+    if isinstance(model, nn.Module):
+        check_kind(model)
+        own = deepcopy(model).cpu().float()
+        return _opened(type(model).__name__, own, None, 2, told)
     path = Path(model)
     if path.suffix == ".safetensors":
         return load_model(path)
@@ -90,37 +96,76 @@ def open_model(
             f"'{model}' holds its own weights; give --weights only with module:function or a zoo "
             "name."
         )
-    module: nn.Module
-    shape, batch = options.input_shape, 2
-    if images is not None and shape is None:
-        shape = (images.shape[1], images.shape[2], images.shape[3])
     if path.suffix == ".pt2":
         from systopack.frontend.program_file import load_program
 
         module, shape, batch = load_program(path)
-    elif path.suffix == ".onnx":
+        return _opened(path.name, module, shape, batch, told)
+    if path.suffix == ".onnx":
         from systopack.frontend.onnx_file import load_onnx
 
-        module, shape = load_onnx(path, input_shape=shape)
-    elif ":" in model:
-        module = _call(model)
-    else:
+        module, shape = load_onnx(path, input_shape=told.shape)
+        return _opened(path.name, module, shape, 2, told)
+    if ":" not in model:
         raise InvalidOptionError(f"There is no model '{model}'; give {FORMS}.")
+    return _opened(model, _call(model), None, 2, told)
+
+
+def check_there(model: str) -> None:
+    """Find out before any data are decoded whether a model is there.
+
+    Raises:
+        SystopackError: there is none of that name, or its file cannot be read.
+    """
+    suffix = Path(model).suffix
+    if suffix in (".onnx", ".pt2"):
+        open_file(model, what=f"a model ({suffix})").close()
+    elif suffix == ".safetensors" or (":" not in model and model not in zoo.ZOO):
+        if Path(model).is_dir():
+            raise InvalidOptionError(f"'{model}' is a folder; give {FORMS}.")
+        open_model(model, options=ImportOptions())
+
+
+def _opened(
+    label: str,
+    module: nn.Module,
+    shape: zoo.Shape | None,
+    batch: int,
+    told: _Told,
+) -> TrainedModel:
+    """A module of others as a model; `shape` where the file tells."""
+    options = told.options
     if options.weights is not None:
         _load_weights(module, options.weights)
+    shape = shape or told.shape
     if options.input_shape is not None and shape != options.input_shape:
         raise InvalidOptionError(
-            f"'{model}' reads images of {shape}, but --input-shape is {options.input_shape}; leave "
+            f"'{label}' reads images of {shape}, but --input-shape is {options.input_shape}; leave "
             "the option out, since the file tells."
         )
     if shape is None:
         raise InvalidOptionError(
-            f"The size of the images that '{model}' reads is not known; give it, for instance "
+            f"The size of the images that '{label}' reads is not known; give it, for instance "
             "--input-shape 3x32x32."
         )
-    label = path.name if path.suffix in (".pt2", ".onnx") else model
     original = _Original(label=label, module=module.eval(), shape=shape, batch=batch)
-    return _imported(original, options, class_names, images)
+    return _imported(original, options, told.class_names, told.images)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Told:
+    """What the user and the data tell of a model of others; see `open_model`."""
+
+    options: ImportOptions
+    class_names: Sequence[str] | None
+    images: NDArray[np.uint8] | None
+
+    @property
+    def shape(self) -> zoo.Shape | None:
+        """The size of the images."""
+        if self.options.input_shape is not None or self.images is None:
+            return self.options.input_shape
+        return self.images.shape[1], self.images.shape[2], self.images.shape[3]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -168,7 +213,7 @@ def _imported(
             "the data it was trained on."
         )
     if images is not None and not left_out:
-        real = _normalised(images, mean, std)
+        real = normalised(images, mean=mean, std=std)
         whole = len(real) // batch * batch
         if whole:
             compare(module, graph, real[:whole], batch=batch)
@@ -215,16 +260,6 @@ def _alone(module: nn.Module) -> nn.Module:
     """The module, returning its logits alone; its names stay."""
     module.register_forward_hook(lambda _, __, result: logits_of(result))
     return module
-
-
-def _normalised(
-    images: NDArray[np.uint8], mean: tuple[float, ...], std: tuple[float, ...]
-) -> Tensor:
-    labels = np.zeros(len(images), dtype=np.int64)
-    batches = evaluation_batches(
-        images=images, labels=labels, batch_size=len(images), mean=mean, std=std
-    )
-    return torch.cat([batch for batch, _ in batches])
 
 
 def _normalization(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from systopack.training.settings import OptimizerSettings
+from systopack.training.settings import DistillSettings, OptimizerSettings
 
 
 def training_loss(
@@ -26,13 +28,18 @@ def training_loss(
         settings: label smoothing, w (`distill_weight`) and T (`distill_temperature`).
     """
     loss = F.cross_entropy(logits, labels, label_smoothing=settings.label_smoothing)
-    if teacher_logits is None or settings.distill_weight == 0:
+    if teacher_logits is None or not imitates(settings):
         return loss
     temperature = settings.distill_temperature
     target = F.softmax(teacher_logits / temperature, dim=1)
     imitation = F.kl_div(F.log_softmax(logits / temperature, dim=1), target, reduction="batchmean")
     weight = settings.distill_weight
     return (1 - weight) * loss + weight * temperature**2 * imitation
+
+
+def imitates(settings: OptimizerSettings) -> TypeGuard[DistillSettings]:
+    """Whether a part of the loss compares with a teacher."""
+    return isinstance(settings, DistillSettings) and settings.distill_weight > 0
 
 
 def blind_loss(
@@ -48,7 +55,7 @@ def blind_loss(
     classes = 0 if teacher_logits is None else teacher_logits.shape[1]
     shares = torch.bincount(labels, minlength=classes).float() / len(labels)
     answers = [torch.log(shares + 1e-3)]  # a class that no image of the batch shows has a logit too
-    if teacher_logits is not None:
+    if teacher_logits is not None and imitates(settings):
         temperature = settings.distill_temperature
         mean = F.softmax(teacher_logits / temperature, dim=1).mean(dim=0)
         answers.append(temperature * torch.log(mean))

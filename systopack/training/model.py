@@ -11,16 +11,16 @@ import hashlib
 import json
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
+from systopack.codec import LongText, from_plain, to_plain
 from systopack.errors import InvalidFileError, InvalidNetworkError
-from systopack.fields import Fields, MalformedError, check_plain
+from systopack.fields import MalformedError
 from systopack.files import read_file, write_atomically
 from systopack.frontend.capture import capture
 from systopack.frontend.graph import LayerGraph
@@ -29,11 +29,12 @@ from systopack.frontend.module import GraphModule
 from systopack.frontend.weights import filter_matrix
 from systopack.names import check_names
 from systopack.nn import zoo
-from systopack.sealed import check_seal, metadata_of, sealed
+from systopack.sealed import check_seal, sealed
+from systopack.tensor_bytes import texts_of
 from systopack.training.events import EpochResult
 from systopack.training.groups import (
+    BandGroups,
     LayerGroups,
-    groups_from_json,
     groups_misfit,
     layers_of_module,
     weights_misfit,
@@ -41,9 +42,26 @@ from systopack.training.groups import (
 
 MODEL_VERSION = 1
 _KEY = "systopack_model"
-_HISTORY = TypeAdapter(list[EpochResult])
 _LARGEST_DEVIATION = 1e5  # also the largest mean; the smallest deviation is its reciprocal
 _DISPLACEMENT_LIMIT = 255  # of a shift; that of the padding it becomes
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Header:
+    """The JSON of a file without the layers of an imported model; fields as in `TrainedModel`."""
+
+    model_version: int
+    architecture: str
+    class_names: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    groups: dict[str, tuple[BandGroups, ...]] | None
+    gaps: dict[str, LongText]
+    history: tuple[dict[str, Any], ...]
+    provenance: dict[str, Any]
+
+
+_SHARED = tuple(item.name for item in fields(_Header))[1:]  # with `TrainedModel`
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -111,6 +129,13 @@ class TrainedModel:
         elif not self.left_out:
             check_graph(self.graph, self.state)
 
+    def __repr__(self) -> str:
+        what = "dense" if self.groups is None else "combined"
+        return (
+            f"TrainedModel({self.architecture!r}, {what}, {len(self.class_names)} classes, "
+            f"{len(self.history)} epochs)"
+        )
+
     @property
     def input_shape(self) -> zoo.Shape:
         """(channels, height, width) of the images it reads."""
@@ -173,17 +198,12 @@ class TrainedModel:
         """Write the model atomically to one file."""
         from safetensors.torch import save
 
-        header = {
-            "model_version": MODEL_VERSION,
-            "architecture": self.architecture,
-            "class_names": self.class_names,
-            "mean": self.mean,
-            "std": self.std,
-            "groups": self.groups,
-            "gaps": dict(self.gaps),
-            "history": self.history,
-            "provenance": self.provenance,
-        }
+        header = to_plain(
+            _Header(
+                model_version=MODEL_VERSION,
+                **{name: getattr(self, name) for name in _SHARED},
+            )
+        )
         tensors = {name: tensor.contiguous() for name, tensor in self.state.items()}
         if self.graph is not None:
             header["graph"], arrays = graph_to_json(self.graph)
@@ -215,37 +235,19 @@ def load_model(path: Path | str) -> TrainedModel:
 
 def _model_from(header: dict[str, Any], tensors: Mapping[str, Tensor]) -> TrainedModel:
     """The model of a header and tensors, every field of exactly its type."""
-    fields = Fields(header, "the header")
-    fields.integer("model_version")
-    for key in ("history", "provenance"):
-        check_plain(fields.value(key), f"the model's {key}")
-    history = fields.items("history")
-    try:
-        _HISTORY.validate_json(json.dumps(history), strict=True)
-    except ValidationError:
-        fields.refuse("history", "a list of epochs as a run writes them")
-    provenance = fields.value("provenance")
-    if not isinstance(provenance, dict):
-        fields.refuse("provenance", "an object")
-    has_graph = "graph" in fields
-    graph = graph_from_json(fields.value("graph"), tensors) if has_graph else None
-    state = dict(tensors)
-    if graph is not None:
+    graph, state, left_out = None, dict(tensors), ()
+    if "graph" in header:
+        graph = graph_from_json(header.pop("graph"), tensors)
         state = {name: tensor for name, tensor in tensors.items() if not name.startswith(PREFIX)}
+        left_out = from_plain(tuple[str, ...], header.pop("left_out", None), "'left_out'")
+    plain: _Header = from_plain(_Header, header, "the header")
+    from_plain(tuple[EpochResult, ...], plain.history, "the history")
     model = TrainedModel(
-        architecture=fields.text("architecture"),
-        class_names=fields.texts("class_names"),
-        mean=fields.numbers("mean"),
-        std=fields.numbers("std"),
         state=state,
-        groups=groups_from_json(fields.value("groups")),
-        gaps=fields.texts_by_name("gaps"),
-        history=tuple(history),
-        provenance=provenance,
         graph=graph,
-        left_out=fields.texts("left_out") if has_graph else (),
+        left_out=left_out,
+        **{name: getattr(plain, name) for name in _SHARED},
     )
-    fields.end()
     _check_groups(model)
     return model
 
@@ -317,7 +319,7 @@ def read_safetensors(
     check_seal(content, name=path, what=what)
     try:
         tensors = load(content)
-        header = json.loads(metadata_of(content)[key])
+        header = json.loads(texts_of(content)[key])
     except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InvalidFileError(
             f"'{path}' is damaged or not {what} made by systopack; make it anew or copy it again."

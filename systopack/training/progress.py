@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from systopack.training.checkpoint import RunState, load_checkpoint, save_checkpoint
 from systopack.training.epoch import LearningRate
 from systopack.training.events import EpochResult, Observer, Phase
-from systopack.training.learning_rate import check_progress
+from systopack.training.learning_rate import RATES, baseline, check_progress, find_rate
 from systopack.training.model import TrainedModel
 from systopack.training.session import Learner
 
@@ -59,6 +59,26 @@ class Run(Generic[Trained]):
                 self._checkpoint, self.session, self.configuration, phases=self._phases
             )
 
+    def rate(self, largest: float = RATES[0]) -> float:
+        """The learning rate of the run; measured before its first epoch where none was given.
+
+        Args:
+            largest: no larger one is tried.
+        """
+        state = self.state
+        if state.baseline is None:  # the network was just pruned, or the run begins
+            whole = state.learning_rate is None
+            state.baseline = baseline(self.session, number=state.epoch, whole=whole)
+        if state.learning_rate is None:
+            state.learning_rate = find_rate(
+                self.session, state.baseline, number=state.epoch, largest=largest
+            )
+            self.note(
+                f"Learning rate {state.learning_rate:g}, by a range test from {largest:g} down; "
+                "--learning-rate takes another."
+            )
+        return state.learning_rate
+
     def epochs(self, phase: Phase, count: int, learning_rate: LearningRate) -> None:
         """Train the epochs of a phase that are not done yet."""
         if self.state.phase != phase:
@@ -74,7 +94,7 @@ class Run(Generic[Trained]):
             TrainingError: it diverges; the checkpoint before it stays.
         """
         state, session = self.state, self.session
-        loss, accuracy = session.train_epoch(
+        loss, accuracy = session.trainer.train_epoch(
             state.epoch,
             phase=state.phase,
             learning_rate=learning_rate,

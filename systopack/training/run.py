@@ -30,7 +30,6 @@ from systopack.training.epoch import LearningRate, half_cosine
 from systopack.training.events import Observer
 from systopack.training.groups import LayerGroups
 from systopack.training.importance import fisher_information
-from systopack.training.learning_rate import RATES, baseline, find_rate
 from systopack.training.limits import budget_limits
 from systopack.training.model import TrainedModel, state_sha256
 from systopack.training.progress import Run
@@ -104,7 +103,7 @@ def combine(
     devices: DeviceOptions,
     observer: Observer,
 ) -> TrainedModel:
-    """Prune, pack and retrain a dense model jointly (METHOD section 2), and save it to `out`.
+    """Prune, pack and retrain a dense model jointly, and save it (docs/method.md, section 2).
 
     Raises:
         InvalidOptionError: a limit is out of its range, the budgets are too small, or the model
@@ -150,7 +149,7 @@ def combine(
     else:
         _joint_iterations(run, settings, rule)
     if settings.fine_tune_epochs:
-        run.epochs("fine-tune", settings.fine_tune_epochs, _cosine(_rate(run), settings))
+        run.epochs("fine-tune", settings.fine_tune_epochs, _cosine(run.rate(), settings))
     run.compare_with_dense()
     model = TrainedModel(
         architecture=dense.architecture,
@@ -174,7 +173,7 @@ def combine(
 
 
 def _joint_iterations(run: Run[Session], settings: CombineSettings, rule: PackingRule) -> None:
-    """METHOD section 2, steps 1 to 5, until at most `rho` of the weights are left."""
+    """Until at most `rho` of the weights are left: steps 1 to 5 of docs/method.md, section 2."""
     session, state = run.session, run.state
     target = math.floor(settings.rho * session.graph.dense_weights)
     together = settings.channels_per_group
@@ -201,7 +200,7 @@ def _joint_iterations(run: Run[Session], settings: CombineSettings, rule: Packin
             )
             _take_over(run, combined)
         if state.epoch_in_phase < settings.epochs_per_iteration:
-            run.epoch(_constant(_rate(run)))
+            run.epoch(_constant(run.rate()))
         if state.epoch_in_phase >= settings.epochs_per_iteration:
             state.epoch_in_phase = 0
             state.beta = max(state.beta * settings.beta_decay, settings.beta_floor)
@@ -218,7 +217,7 @@ def _budget_iterations(run: Run[Session], settings: CombineSettings) -> None:
             state.iteration += 1
             _take_over(run, _next_combination(session, settings, state.iteration))
         if state.epoch_in_phase < settings.epochs_per_iteration:
-            run.epoch(_constant(_rate(run)))
+            run.epoch(_constant(run.rate()))
         if state.epoch_in_phase >= settings.epochs_per_iteration:
             state.epoch_in_phase = 0
             if state.iteration >= settings.budget_steps:
@@ -290,21 +289,6 @@ def _possible(session: Session, settings: CombineSettings, observer: Observer) -
 def _number(budget: float | str | None) -> float | None:
     """A budget once those that are to fit have got their numbers."""
     return None if budget is None else float(budget)
-
-
-def _rate(run: Run[Session]) -> float:
-    """The learning rate of the run; measured before its first epoch where none was given."""
-    state = run.state
-    if state.baseline is None:  # the network was just pruned
-        whole = state.learning_rate is None
-        state.baseline = baseline(run.session, number=state.epoch, whole=whole)
-    if state.learning_rate is None:
-        state.learning_rate = find_rate(run.session, state.baseline, number=state.epoch)
-        run.note(
-            f"Learning rate {state.learning_rate:g}, by a range test from {RATES[0]:g} down; "
-            "--learning-rate takes another."
-        )
-    return state.learning_rate
 
 
 def _take_over(run: Run[Session], combined: Combined) -> None:

@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from systopack.data.augment import Augment
-from systopack.data.batches import Batches, evaluation_batches
+from systopack.data.batches import Batches, normalised
 from systopack.data.split import TrainingPart
 from systopack.frontend.graph import LayerGraph
 from systopack.frontend.weights import filter_matrix, stored_weight
 from systopack.nn.masks import Masks
 from systopack.packing.matrix import PackedMatrix
-from systopack.training.epoch import LearningRate, Trainer
-from systopack.training.events import Observer, Phase
+from systopack.training.epoch import Trainer
 from systopack.training.settings import OptimizerSettings
 
 _EVALUATION_BATCH = 500
@@ -78,7 +77,7 @@ class Learner(ABC):
         if teacher is not None:
             teacher = teacher.to(fabric.device).eval()
             teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._trainer = Trainer(
+        self.trainer = Trainer(
             fabric=fabric,
             module=wrapped,
             optimizer=stepper,
@@ -96,20 +95,6 @@ class Learner(ABC):
             teacher=teacher,
         )
 
-    def train_epoch(
-        self,
-        number: int,
-        *,
-        phase: Phase,
-        learning_rate: LearningRate,
-        offset: int,
-        observer: Observer,
-    ) -> tuple[float, float]:
-        """Train one epoch; see `Trainer.train_epoch`."""
-        return self._trainer.train_epoch(
-            number, phase=phase, learning_rate=learning_rate, offset=offset, observer=observer
-        )
-
     def try_rate(self, rate: float, *, steps: int, number: int) -> list[float]:
         """Losses of a few steps at one learning rate; everything is as before afterwards.
 
@@ -117,7 +102,7 @@ class Learner(ABC):
             rate, steps, number: see `Trainer.try_rate`.
         """
         with self._put_back():
-            return self._trainer.try_rate(rate, steps=steps, number=number)
+            return self.trainer.try_rate(rate, steps=steps, number=number)
 
     def untrained(self, *, steps: int, number: int) -> tuple[list[float], float]:
         """Losses without training, and that of a network that answers all images alike.
@@ -126,7 +111,7 @@ class Learner(ABC):
             steps, number: see `Trainer.untrained`.
         """
         with self._put_back():
-            return self._trainer.untrained(steps=steps, number=number)
+            return self.trainer.untrained(steps=steps, number=number)
 
     @contextmanager
     def _put_back(self) -> Iterator[None]:
@@ -221,14 +206,9 @@ def predictions(
     module.eval()
     classes = []
     with torch.inference_mode():
-        for batch, _ in evaluation_batches(
-            images=images,
-            labels=np.zeros(len(images), dtype=np.int64),
-            batch_size=_EVALUATION_BATCH,
-            mean=mean,
-            std=std,
-            device=device,
-        ):
+        for start in range(0, len(images), _EVALUATION_BATCH):
+            part = images[start : start + _EVALUATION_BATCH]
+            batch = normalised(part, mean=mean, std=std, device=device)
             classes.append(module(batch).flatten(1).argmax(dim=1).cpu())
     module.train(was_training)
     return np.asarray(torch.cat(classes).numpy())

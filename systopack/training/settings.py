@@ -2,47 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from systopack.data.augment import Augment
 from systopack.errors import InvalidOptionError
-from systopack.fields import shown
+from systopack.options import Options, option, refuse_idle
 
-Settings = TypeVar("Settings", bound=BaseModel)
+_OPTIMIZER, _LOOP, _BUDGET = "Optimizer", "Pruning and packing", "Budgets"
 
 
-class OptimizerSettings(BaseModel):
-    """SGD with Nesterov momentum, the batches, and distillation.
+class OptimizerSettings(Options):
+    """SGD with Nesterov momentum, and the batches; biases and norms decay too."""
 
-    Args:
-        batch_size: images a step, over all devices.
-        momentum, weight_decay: of SGD; biases and norms are decayed too.
-        label_smoothing: share of the target spread over all classes.
-        distill_weight: share of the loss that compares with the dense model's logits, 0..1.
-        distill_temperature: softmax temperature of both sides of that comparison.
-        cutmix: share of the batches in which a square of each image is another image's; only
-            with `distill_weight` 1, where the dense model says what the mixture shows.
-        held_out: images taken out of the training part to watch the run; None: a tenth of it,
-            at most 5,000.
-        seed: of the data order, the augmentation, the held-out part and fresh weights.
-    """
+    batch_size: int = option(
+        128, "Images per step, over all devices.", ge=1, le=65536, group=_OPTIMIZER
+    )
+    momentum: float = option(0.9, "Momentum of SGD.", ge=0, lt=1, group=_OPTIMIZER)
+    weight_decay: float = option(5e-4, "Weight decay of SGD.", ge=0, le=1, group=_OPTIMIZER)
+    label_smoothing: float = option(
+        0.0, "Share of the target spread over all classes.", ge=0, lt=1, group=_OPTIMIZER
+    )
+    held_out: int | None = option(
+        None,
+        "Training images held out to watch the run.",
+        ge=0,
+        shown_default="a tenth, at most 5,000",
+        group=_OPTIMIZER,
+    )
+    seed: int = option(
+        0,
+        "Seed of the data order, the augmentation, the images of --fraction, the held-out part and "
+        "fresh weights.",
+        ge=0,
+        lt=2**31,
+        group=_OPTIMIZER,
+    )
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
+    def augmented(self, augment: Augment) -> Augment:
+        """How images of a data set are varied in this run."""
+        return augment
 
-    batch_size: int = Field(default=128, ge=1, le=65536)
-    momentum: float = Field(default=0.9, ge=0, lt=1)
-    weight_decay: float = Field(default=5e-4, ge=0, le=1)
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    distill_weight: float = Field(default=0.0, ge=0, le=1)
-    distill_temperature: float = Field(default=4.0, gt=0, le=100)
-    cutmix: float = Field(default=0.0, ge=0, le=1)
-    held_out: int | None = Field(default=None, ge=0)
-    seed: int = Field(default=0, ge=0, lt=2**31)
+
+class DistillSettings(OptimizerSettings):
+    """A run that starts from a float model, which it can imitate."""
+
+    distill_weight: float = option(
+        0.0,
+        "Share of the loss that imitates the logits of the float model that a run starts from.",
+        ge=0,
+        le=1,
+        group=_OPTIMIZER,
+    )
+    distill_temperature: float = option(
+        4.0, "Softmax temperature of both sides of that comparison.", gt=0, le=100, group=_OPTIMIZER
+    )
+    cutmix: float = option(
+        0.0,
+        "Share of the batches in which a square of each image is another image's; only with "
+        "--distill-weight 1, where the dense model says what the mixture shows.",
+        ge=0,
+        le=1,
+        group=_OPTIMIZER,
+    )
 
     def augmented(self, augment: Augment) -> Augment:
         """How images of a data set are varied in this run.
@@ -59,81 +84,120 @@ class OptimizerSettings(BaseModel):
 
 
 class TrainSettings(OptimizerSettings):
-    """A dense training run: one cosine over `epochs`, after a linear warm-up of one epoch.
+    """A dense training run: one cosine over `epochs`, after a linear warm-up of one epoch."""
 
-    Args:
-        epochs: of the whole run.
-        learning_rate: peak of the schedule.
-    """
-
-    learning_rate: float = Field(default=0.1, gt=0, le=100)
-    epochs: int = Field(default=30, ge=1, le=100_000)
+    learning_rate: float = option(0.1, "Peak of the schedule.", gt=0, le=100, group=_OPTIMIZER)
+    epochs: int = option(30, "Epochs of the whole run.", ge=1, le=100_000, group=_OPTIMIZER)
 
 
-Importance = Literal["magnitude", "fisher"]
-Grouping = Literal["every", "last"]
+class GroupSettings(Options):
+    """How the columns of a filter matrix may be grouped."""
+
+    alpha: int = option(8, "Largest column group.", group=_LOOP)
+    gamma: float = option(0.5, "Conflicts per row of a group.", group=_LOOP)
+    band_rows: int | None = option(
+        None,
+        "Rows that share column groups, for instance 32.",
+        ge=1,
+        shown_default="all rows; of combine with a budget those of the array",
+        group=_LOOP,
+    )
 
 
-class CombineSettings(OptimizerSettings):
-    """Joint optimization (METHOD section 2), the paper's way or towards budgets.
+class CombineSettings(GroupSettings, DistillSettings):
+    """Joint optimization (docs/method.md, section 2), the paper's way or towards budgets.
 
     Without budgets the loop prunes `beta` by `beta` down to `rho` and groups with `gamma`. With a
     budget (`cells`, `streamed_words_ratio` or both) `rho`, `beta` and `gamma` are not used: each
     iteration allots column groups to the layers (`training.allocation`), so that the predicted
     loss is least, and column-combine pruning does all the pruning.
-
-    Args:
-        alpha, gamma: limits of a column group.
-        rho: target share of the dense weights that stay nonzero.
-        beta: share of the remaining weights pruned in the first iteration.
-        beta_decay: factor of beta from iteration to iteration.
-        beta_floor: beta never falls below it.
-        iteration_limit: iterations within which rho must be reached.
-        epochs_per_iteration: retraining after each pruning.
-        fine_tune_epochs: with the groups fixed, learning rate falling to zero (cosine).
-        learning_rate: constant in the iterations, where the cosine starts; None: measured on the
-            pruned network by a short range test (`training.learning_rate`).
-        policy: how columns are grouped; a policy of `systopack.packing`.
-        band_rows: rows that share column groups (per-tile grouping); None: all of a layer, with
-            a budget the rows of the array.
-        channels_per_group: without budgets: neighbouring input channels that a group may mix in
-            layers where a channel has several columns (k x k windows, linear layers on feature
-            maps); fewer make the banks of the tiled accelerator smaller. None: any.
-        cells: budget: share of the dense cells that the packed cells may be, 0..1; "fit": that of
-            the paper's throughput, more where the network needs more (`training.limits`).
-        streamed_words_ratio: budget: times fewer streamed words than dense, on the array; "fit":
-            the paper's 3.9, less where the network does not allow it.
-        array_rows, array_columns: the array on which streamed words are counted.
-        budget_steps: iterations in which the budgets fall, by equal factors, from dense.
-        grouping: group columns in every one of these iterations, or only in the last one, after
-            pruning by magnitude alone (to compare with).
-        importance: which weight survives a conflict: that of largest magnitude, or of largest
-            Fisher information times square.
-        importance_images: training images on which Fisher information is measured, at the
-            temperature of distillation where there is any.
     """
 
-    learning_rate: float | None = Field(default=None, gt=0, le=100)
-    alpha: int = 8
-    gamma: float = 0.5
-    rho: float = Field(default=0.15, gt=0, le=1)
-    beta: float = Field(default=0.3, ge=0, lt=1)
-    beta_decay: float = Field(default=0.9, gt=0, le=1)
-    beta_floor: float = Field(default=0.05, ge=0, lt=1)
-    iteration_limit: int = Field(default=40, ge=1, le=10_000)
-    epochs_per_iteration: int = Field(default=1, ge=0, le=10_000)
-    fine_tune_epochs: int = Field(default=10, ge=0, le=100_000)
-    policy: str = "best"
-    band_rows: int | None = Field(default=None, ge=1)
-    channels_per_group: int | None = Field(default=None, ge=1)
-    cells: Annotated[float, Field(gt=0, le=1)] | Literal["fit"] | None = None
-    streamed_words_ratio: Annotated[float, Field(ge=1, le=1_000)] | Literal["fit"] | None = None
-    array_rows: int = Field(default=32, ge=1, le=65536)
-    array_columns: int = Field(default=32, ge=1, le=65536)
-    budget_steps: int = Field(default=1, ge=1, le=1_000)
-    grouping: Grouping = "every"
-    importance: Importance = "magnitude"
-    importance_images: int = Field(default=96, ge=1)
+    learning_rate: float | None = option(
+        None,
+        "Constant in the iterations, where the cosine of fine-tuning starts.",
+        gt=0,
+        le=100,
+        shown_default="measured by a short range test on the pruned network",
+        group=_OPTIMIZER,
+    )
+    rho: float = option(0.15, "Share of the dense weights that stays.", gt=0, le=1, group=_LOOP)
+    beta: float = option(
+        0.3,
+        "Share of the remaining weights pruned in the first iteration.",
+        ge=0,
+        lt=1,
+        group=_LOOP,
+    )
+    beta_decay: float = option(
+        0.9, "Factor of beta from iteration to iteration.", gt=0, le=1, group=_LOOP
+    )
+    beta_floor: float = option(0.05, "Beta never falls below it.", ge=0, lt=1, group=_LOOP)
+    iteration_limit: int = option(
+        40, "Iterations within which rho must be reached.", ge=1, le=10_000, group=_LOOP
+    )
+    epochs_per_iteration: int = option(
+        1, "Retraining after each pruning.", ge=0, le=10_000, group=_LOOP
+    )
+    fine_tune_epochs: int = option(
+        10,
+        "Epochs with the groups fixed, the learning rate falling to zero (cosine).",
+        ge=0,
+        le=100_000,
+        group=_LOOP,
+    )
+    policy: str = option(
+        "best", "How columns are grouped; a policy of 'systopack pack'.", group=_LOOP
+    )
+    channels_per_group: int | None = option(
+        None,
+        "Neighbouring input channels that a group may mix in layers where a channel has several "
+        "columns (k x k windows, linear layers on feature maps); fewer need less memory in "
+        "hardware.",
+        ge=1,
+        shown_default="any",
+        group=_LOOP,
+    )
+    cells: Annotated[float, Field(gt=0, le=1)] | Literal["fit"] | None = option(
+        None,
+        "Share of the dense cells that the packed cells may be; fit: that of the paper's "
+        "throughput, more where the network needs more.",
+        group=_BUDGET,
+    )
+    streamed_words_ratio: Annotated[float, Field(ge=1, le=1_000)] | Literal["fit"] | None = option(
+        None,
+        "Times fewer streamed words (tiles x positions) than dense, on the array; fit: the paper's "
+        "3.9, less where the network does not allow it.",
+        group=_BUDGET,
+    )
+    array_rows: int = option(32, "Rows of the array.", ge=1, le=65536, hidden=True, flag="--array")
+    array_columns: int = option(32, "Its columns.", ge=1, le=65536, hidden=True, flag="--array")
+    budget_steps: int = option(
+        1,
+        "Iterations in which the budgets fall, by equal factors, from dense.",
+        ge=1,
+        le=1_000,
+        group=_BUDGET,
+    )
+    grouping: Literal["every", "last"] = option(
+        "every",
+        "Group columns in every one of these iterations, or only in the last one after pruning by "
+        "magnitude alone (to compare with).",
+        group=_BUDGET,
+    )
+    importance: Literal["magnitude", "fisher"] = option(
+        "magnitude",
+        "Which weight survives a conflict: that of largest magnitude, or of largest Fisher "
+        "information times square.",
+        group=_BUDGET,
+    )
+    importance_images: int = option(
+        96,
+        "Training images on which Fisher information is measured, at the temperature of "
+        "distillation where there is any.",
+        ge=1,
+        group=_BUDGET,
+    )
 
     @property
     def has_budget(self) -> bool:
@@ -177,63 +241,46 @@ def preset(name: str) -> Mapping[str, Any]:
     return PRESETS[name]
 
 
-def checked(settings: type[Settings], **options: Any) -> Settings:
-    """Build settings, turning pydantic's report into one sentence.
+# Settings of `combine` that count only without, or only with, a budget.
+_WITHOUT_BUDGET = (
+    "rho",
+    "gamma",
+    "beta",
+    "beta_decay",
+    "beta_floor",
+    "iteration_limit",
+    "channels_per_group",
+)
+_WITH_BUDGET = (
+    "importance",
+    "importance_images",
+    "budget_steps",
+    "grouping",
+    "array_rows",
+    "array_columns",
+)
+_DISTILLING = ("distill_temperature",)
+
+
+def check_combine(settings: CombineSettings, given: Collection[str]) -> None:
+    """Refuse settings that were given, but have no effect.
+
+    Args:
+        settings: all of them.
+        given: names of those that were given, in a call, on the command line or in a file.
 
     Raises:
-        InvalidOptionError: naming the option, the value and the rule.
+        InvalidOptionError: naming the option.
     """
-    try:
-        return settings(**options)
-    except ValidationError as error:
-        name, value, rule = _flaw(settings, error)
-        option = "array" if name.startswith("array_") else name.replace("_", "-")
-        raise InvalidOptionError(f"--{option} is {value}, but it must be {rule}.") from error
 
+    def refuse(idle: Collection[str], why: str) -> None:
+        refuse_idle(given, idle, why, kind=CombineSettings)
 
-def check_file(settings: type[BaseModel], content: Mapping[str, Any], path: Path) -> None:
-    """Check the settings that a file gives.
-
-    Raises:
-        InvalidOptionError: naming the file, the key, the value and the rule.
-    """
-    try:
-        settings(**content)
-    except ValidationError as error:
-        name, value, rule = _flaw(settings, error)
-        raise InvalidOptionError(
-            f"'{path}' sets {name} to {value}, but it must be {rule}."
-        ) from error
-
-
-def _flaw(settings: type[BaseModel], error: ValidationError) -> tuple[str, str, str]:
-    """Name, value and rule of the first setting that is wrong."""
-    first = error.errors()[0]
-    name = str(first["loc"][0]) if first["loc"] else "option"
-    schema = settings.model_json_schema()
-    field = schema["properties"].get(name)
-    return name, shown(first["input"]), "one that exists" if field is None else _rule(field)
-
-
-_BOUNDS = {
-    "exclusiveMinimum": "above",
-    "minimum": "at least",
-    "exclusiveMaximum": "below",
-    "maximum": "at most",
-}
-_KINDS = {"integer": "a whole number", "number": "a finite number", "boolean": "true or false"}
-
-
-def _rule(schema: Mapping[str, Any]) -> str:
-    """What a value of a JSON schema may be, in words."""
-    if "anyOf" in schema:
-        return " or ".join(_rule(option) for option in schema["anyOf"] if option != _NULL)
-    values = [schema["const"]] if "const" in schema else schema.get("enum")
-    if values is not None:
-        return " or ".join(f"'{value}'" for value in values)
-    bounds = [f"{word} {schema[key]:,}" for key, word in _BOUNDS.items() if key in schema]
-    kind = _KINDS.get(schema.get("type", ""), "a text")
-    return f"{kind} {' and '.join(bounds)}".rstrip()
-
-
-_NULL = {"type": "null"}
+    if settings.has_budget:
+        refuse(_WITHOUT_BUDGET, "a budget (--cells, --streamed-words-ratio) decides what is kept")
+        if settings.budget_steps == 1:
+            refuse(("grouping",), "the budget is reached in one iteration")
+    else:
+        refuse(_WITH_BUDGET, "it counts only with a budget (--cells or --streamed-words-ratio)")
+    if settings.distill_weight == 0:
+        refuse(_DISTILLING, "without --distill-weight nothing is imitated")

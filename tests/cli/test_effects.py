@@ -64,28 +64,14 @@ OTHERS = [
     (("quantize", "m.safetensors", "--learning-rate", 0.1, "--out", "n.spk"), "--learning-rate"),
     (("quantize", "m.safetensors", "--distill-weight", 0.1, "--out", "n.spk"), "--distill-weight"),
     (("quantize", "m.safetensors", "--resume", "--out", "n.spk"), "--resume"),
-    (("energy", "n.spk", "--coefficients", "c.json", "--images", 2), "--images"),
+    (("quantize", "m.safetensors", "--batch-size", 8, "--out", "n.spk"), "--batch-size"),
+    (("energy", "n.spk", "--images", 2), "--images"),
     (("reproduce", "--images", 2, "--out", "r"), "--images"),
+    (("reproduce", "--liberty", "l.lib", "--out", "r"), "--liberty"),
     (("pack", "m.npy", "--seed", 3), "--seed"),
     (("pack", "m.npy", "--policy", "polish", "--seed", 3), "--seed"),
     (("pack", "m.npy", "--time-limit-s", 3), "--time-limit-s"),
     (("import", "m.safetensors", "--fraction", 0.5, *OUT), "--fraction"),
-    *[
-        (("synthesize", "n.spk", "--target", target, option, value, "--out", "s"), option)
-        for target, option, value in [
-            ("ecp5", "--part", "x"),
-            ("ecp5", "--block", "row"),
-            ("ecp5", "--clock-ns", 2),
-            ("ecp5", "--liberty", "l.lib"),
-            ("ecp5", "--data", "sample"),
-            ("xilinx", "--device", "x"),
-            ("xilinx", "--seeds", 2),
-            ("asic", "--clock-mhz", 50),
-            ("asic", "--seeds", 2),
-            ("asic", "--node-nm", 45),
-        ]
-    ],
-    (("synthesize", "--target", "asic", "--data", "sample", "--out", "s"), "--data"),
 ]
 
 

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from systopack.cli.main import app
 from systopack.errors import InvalidOptionError
+from systopack.network.file import save
 from tests.hardware.energy.test_coefficients import point, table
 from tests.report.contents import hand_made
 
@@ -17,7 +18,7 @@ from tests.report.contents import hand_made
 @pytest.fixture
 def files(tmp_path):
     network, coefficients = tmp_path / "packed.spk", tmp_path / "coefficients.json"
-    hand_made().networks["packed"].save(network)
+    save(hand_made().networks["packed"], network)
     table(point(2), replace(point(2), gating="none")).write(coefficients, configuration={})
     return network, coefficients
 
@@ -51,7 +52,7 @@ def test_gating_costs_less(files):
     [
         (("--gating", "some"), "--gating is 'some'"),
         (("--organisation", "ring"), "--organisation is 'ring'"),
-        (("--gating", "value"), "no array like"),
+        (("--set", "alpha=4"), "no array like"),
     ],
 )
 def test_what_it_refuses(files, options, message):

@@ -27,6 +27,7 @@ ESCAPED = [
     (ValueError("many\nlines\n" * 500), "many lines"),
     (SystemError("returned a result with an exception set"), "SystemError"),
     (ModuleNotFoundError("No module named 'x'", name="x"), "'x' is missing"),
+    (ModuleNotFoundError("No module named 'torch'", name="torch"), "pip install systopack[train]"),
 ]
 
 
@@ -114,17 +115,18 @@ def start(arguments, folder, **options):
     )
 
 
-def test_a_nameless_user_without_home(tmp_path, monkeypatch):
+def test_a_nameless_user_without_home(monkeypatch):
     from systopack.errors import InvalidFileError
-    from systopack.files import cache_folder
+    from systopack.folders.cache import private_folder
 
-    def nobody():
-        raise RuntimeError("Could not determine home directory.")
+    def nobody(user):
+        raise KeyError(user)
 
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.setattr("pathlib.Path.home", nobody)
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", nobody)
     with pytest.raises(InvalidFileError, match="set HOME, or XDG_CACHE_HOME"):
-        cache_folder("yosys")
+        private_folder("yosys")
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is full")

@@ -17,7 +17,7 @@ READERS = [
     ("simulate",),
     ("evaluate",),
     ("verify",),
-    ("energy", "--coefficients", "c.json"),
+    ("energy",),
     ("report",),
 ]
 

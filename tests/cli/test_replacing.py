@@ -38,7 +38,7 @@ def test_a_file_of_others_stays(run, network, tmp_path, monkeypatch, command, ot
     if other:
         digest = "0" * 64 if other == command[0] else sha256_of_file(out)
         Record(kind=other, figures={}, outputs={out: digest}).write(f"o.{other}.json")
-    error = (f"'{out}' exists", f"systopack {command[0]}", "another name", "remove")
+    error = (f"'{out}' exists", f"systopack {command[0]}", "another name", "--force")
     assert refused(run(*arguments, "--out", out), *error)
     assert (tmp_path / out).read_text() == "mine"
 
@@ -114,7 +114,7 @@ def test_folders_keep_what_their_record_does_not_name(run, network, tmp_path, mo
     assert refused(run("rtl", network, "--out", ""), "--out", "empty")
     assert refused(run("rtl", network, "--out="), "--out", "empty")
     monkeypatch.chdir(tmp_path)
-    common = ("synthesize", network, "--target", "xilinx")
+    common = ("synthesize", "xilinx", network)
     assert refused(run(*common, "--out", "."), "'.' holds files")
     (tmp_path / "results.md").write_text("mine")
     Record(kind="reproduce", figures={}, outputs={}).write("reproduce.json")

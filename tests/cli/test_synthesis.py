@@ -1,9 +1,14 @@
-"""`systopack synthesize`: what it refuses, before any tool runs."""
+"""`systopack synthesize` and `characterize`: what they refuse, and what they write."""
+
+import json
 
 import pytest
 
-from systopack.cli import fpga
-from tests.cli.test_commands import refused, run  # noqa: F401 (a fixture)
+from systopack.hardware.energy.coefficients import read_coefficients
+from systopack.records import read_record
+from systopack.synthesis.fpga.targets import Ecp5, Xilinx
+from systopack.synthesis.target import Synthesized
+from tests.cli.results import refused
 
 NETWORK = "zoo:lenet5-mnist"
 
@@ -11,24 +16,112 @@ NETWORK = "zoo:lenet5-mnist"
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--target", "vhdl"], "--target is 'vhdl', but it must be one of asic, ecp5, xilinx"),
-        (["--device", "XC7"], "it must be one of LFE5U-25F"),
-        (["--seeds", "0"], "--seeds is 0; give at least 1"),
-        (["--array", "12"], "There is no array '12'"),
-        (["--set", "alpha=1"], "alpha"),
-        (["--clock-mhz", "0"], "above 0"),
-        (["--target", "xilinx", "--part", "x y"], "Vivado's name of a device"),
+        (["vhdl", NETWORK], "vhdl"),
+        (["ecp5", NETWORK, "--device", "XC7"], "it must be one of LFE5U-25F"),
+        (["ecp5", NETWORK, "--seeds", "0"], "--seeds is 0, but it must be a whole number at least"),
+        (["ecp5", NETWORK, "--array", "12"], "There is no array '12'"),
+        (["ecp5", NETWORK, "--set", "alpha=1"], "alpha"),
+        (["ecp5", NETWORK, "--clock-mhz", "0"], "above 0"),
+        (["ecp5", NETWORK, "--array", "64x64", "--device", "LFE5U-25F"], "flip-flops, but"),
+        (["ecp5"], "needs a network"),
+        (["xilinx", NETWORK, "--part", "x y"], "Vivado's name of a device"),
+        (["asic", "--block", "chip"], "--block is 'chip', but it must be 'cell' or 'row'"),
+        (["asic", "--clock-ns", "0"], "--clock-ns is 0.0"),
+        (["asic", "--block", "accelerator"], "--block accelerator needs a network"),
+        (["asic", "--block", "periphery"], "--block periphery needs a network"),
+        (["asic", "--block", "cell", "--array", "compact-32x32"], "cells work in pairs"),
+        (["asic", "--set", "cells_per_stage=2"], "have a register each"),
+        (["asic", "--library", "absent.lib"], "absent.lib"),
+        (["asic", "--library", "nangate45"], "comes without a Liberty file"),
+        (["asic", "--data", "sample"], "--data would change nothing"),
+        ([*("asic", NETWORK, "--block", "accelerator", "--data", "sample")], "--data would change"),
+        # Every target has its own options alone.
+        (["ecp5", NETWORK, "--part", "x"], "--part"),
+        (["ecp5", NETWORK, "--block", "row"], "--block"),
+        (["ecp5", NETWORK, "--library", "l.lib"], "--library"),
+        (["ecp5", NETWORK, "--data", "sample"], "--data"),
+        (["xilinx", NETWORK, "--device", "x"], "--device"),
+        (["xilinx", NETWORK, "--seeds", "2"], "--seeds"),
+        (["asic", "--clock-mhz", "50"], "--clock-mhz"),
+        (["asic", "--seeds", "2"], "--seeds"),
     ],
 )
-def test_refusals(run, tmp_path, options, sentence):  # noqa: F811
-    assert refused(run("synthesize", NETWORK, "--out", str(tmp_path), *options), sentence)
+def test_refusals(run, tmp_path, options, sentence):
+    before = sorted(tmp_path.iterdir())
+    assert refused(run("synthesize", *options, "--out", "out"), sentence)
+    assert sorted(tmp_path.iterdir()) == before
 
 
-def test_the_commands_go_to_their_targets(run, tmp_path, monkeypatch):  # noqa: F811
-    calls = []
-    monkeypatch.setattr(fpga, "synthesize_ecp5", lambda *_, **o: calls.append(o["device"]))
-    monkeypatch.setattr(fpga, "synthesize_xilinx", lambda *_, **o: calls.append(o["part"]))
-    for target in ("ecp5", "xilinx"):
-        code, _, _ = run("synthesize", NETWORK, "--out", str(tmp_path), "--target", target)
-        assert code == 0
-    assert calls == ["LFE5UM-85F", "xcku035-fbva676-2-e"]
+def test_a_target_gets_its_options_and_its_files_and_record_are_written(run, tmp_path, monkeypatch):
+    def build(self, work, options):
+        return Synthesized(
+            figures={"options": options.model_dump()},
+            header=("a", "b"),
+            rows=[("1", work.array.label)],
+            told="all is well",
+            files={"design.bit": b"bits"},
+        )
+
+    monkeypatch.setattr(Ecp5, "synthesize", build)
+    monkeypatch.setattr(Xilinx, "synthesize", build)
+    arguments = ("synthesize", "ecp5", NETWORK, "--seeds", 3, "--array", "16x8", "--out", "e")
+    code, out, _ = run(*arguments)
+    assert code == 0 and "bit-serial 16x8 alpha 8" in out and "all is well; wrote e" in out
+    record = read_record(tmp_path / "e" / "synthesize.json")
+    assert record["kind"] == "synthesize-ecp5"
+    assert record["figures"]["options"]["seeds"] == 3
+    assert record["configuration"]["array"]["rows"] == 16
+    assert NETWORK in record["inputs"]
+    assert (tmp_path / "e" / "design.bit").read_bytes() == b"bits"
+    assert run(*arguments)[0] == 0  # its own earlier output
+    code, out, _ = run("synthesize", "xilinx", NETWORK, "--json", "--out", "x")
+    assert code == 0
+    assert json.loads(out)["figures"]["options"]["part"] == "xcku035-fbva676-2-e"
+
+
+def test_a_cell_on_the_bundled_library(run, tmp_path):
+    arguments = ("--block", "cell", "--array", "tiny-8x8", "--set", "cell=bit-serial-compact")
+    code, out, _ = run("synthesize", "asic", *arguments, "--out", "cell")
+    assert code == 0 and "longest path, ns" in out
+    record = read_record(tmp_path / "cell" / "synthesize.json")
+    assert record["figures"]["array"]["rows"] == 1
+    assert record["configuration"]["corner"] == "typical, 1.8 V, 25 C"
+
+
+@pytest.mark.slow
+def test_the_periphery(run, tmp_path):
+    code, out, _ = run(
+        *("synthesize", "asic", NETWORK, "--block", "periphery", "--array", "16x16", "--out", "p")
+    )
+    assert code == 0
+    figures = read_record(tmp_path / "p" / "synthesize.json")["figures"]
+    assert set(figures["blocks_pj"]) == {"activation banks", "control", "output lanes"}
+    assert figures["total_pj"] == pytest.approx(sum(figures["blocks_pj"].values()))
+    assert f"{figures['bits_checked']:,}" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("sky130hd", "--gating", "value"), "--gating is 'value'"),
+        (("nangate45",), "comes without a Liberty file"),
+        (("absent.toml",), "absent.toml"),
+        (("sky130hd", "--size", "2by2"), "There is no array '2by2'"),
+    ],
+)
+def test_characterize_refuses(run, tmp_path, arguments, sentence):
+    assert refused(run("characterize", *arguments, "--out", "c.json"), sentence)
+
+
+@pytest.mark.slow
+def test_measured_coefficients_feed_energy(run, tmp_path):
+    array = ("--array", "4x4", "--set", "cell=bit-serial-compact", "--set", "input_fanout=4")
+    code, out, err = run("characterize", "sky130hd", *array, "--out", "c.json")
+    assert code == 0, err
+    assert "equal the integer reference" in out
+    (point,) = read_coefficients(tmp_path / "c.json").points
+    assert point.array.label == "bit-serial-compact 4x4 alpha 8, input fanout 4"
+    assert 0 < point.coefficients.clock_pj < 5
+    code, out, err = run("energy", NETWORK, "--coefficients", "c.json", *array)
+    assert code == 0, err
+    assert run("characterize", "sky130hd", *array, "--out", "c.json")[0] == 0  # its own

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from systopack.records import read_record
+from systopack.records import STORE, read_record
 
 ROOT = Path(__file__).resolve().parents[2]
 TEST_IMAGES = 2000
@@ -40,7 +40,7 @@ def row():
 
 
 def test_the_row_is_that_of_the_record(row):
-    figures = read_record(ROOT / "benchmarks" / "records" / "demo.json")["figures"]
+    figures = read_record(STORE / "demo.json")["figures"]
     dense, packed = figures["dense"], figures["packed"]
     assert row == (
         round(packed["accuracy_8_bit_percent"], 2),
@@ -51,7 +51,7 @@ def test_the_row_is_that_of_the_record(row):
 
 @pytest.mark.slow
 def test_the_demo_gives_the_row_of_the_readme(row, tmp_path):
-    recorded = read_record(ROOT / "benchmarks" / "records" / "demo.json")
+    recorded = read_record(STORE / "demo.json")
     threads = recorded["configuration"].get("threads", {}).get("torch", os.cpu_count())
     subprocess.run(
         [sys.executable, "-m", "systopack", "demo", "--out", str(tmp_path)],

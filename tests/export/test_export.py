@@ -5,7 +5,7 @@ import onnx
 import pytest
 import torch
 
-from systopack.data.batches import evaluation_batches
+from systopack.data.batches import normalised
 from systopack.data.open import open_data
 from systopack.export.float_model import to_onnx, write_onnx, write_state_dict
 from systopack.export.qonnx import to_qonnx, write_qonnx
@@ -129,12 +129,9 @@ def test_qonnx_of_lenet_on_digits(tmp_path):
     network = eight_bit(model, digits, images=50).network
     write_qonnx(network, tmp_path / "m.onnx")
     written = onnx.load(tmp_path / "m.onnx")
-    batches = evaluation_batches(
-        images=digits.test_images, labels=digits.test_labels, batch_size=1,
-        mean=network.input.mean, std=network.input.std,
-    )  # fmt: skip
+    images = normalised(digits.test_images, mean=network.input.mean, std=network.input.std)
     expected = run(network, quantize_images(network, digits.test_images))[network.output.name]
-    for (image, _), logits in zip(batches, expected, strict=True):
+    for image, logits in zip(images.split(1), expected, strict=True):
         real = image.contiguous().numpy()
         got = by_qonnx(written, real)
         assert np.array_equal(got.ravel() * 2.0**-network.output.exponent, logits.ravel())

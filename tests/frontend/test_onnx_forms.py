@@ -194,8 +194,10 @@ FOLDING = {
 @pytest.mark.parametrize("name", FOLDING)
 def test_folding_by_hand(name):
     inputs, attributes, expected = FOLDING[name]
-    fixed = Fixed(operation=name, place="", inputs=[np.asarray(i) for i in inputs],
-                  attributes=attributes)  # fmt: skip
+    names = [f"i{number}" for number in range(len(inputs))]
+    made = node(name, names, ["y"], **attributes)
+    fixed = Fixed(node=made, place="", inputs=[np.asarray(i) for i in inputs],
+                  attributes=attributes, opset=12)  # fmt: skip
     assert np.array_equal(Folder(0).fold(fixed)[0], expected)
     assert name in FOLDED
 

@@ -32,10 +32,11 @@ def test_words_and_cycles(name):
     words = np.ascontiguousarray(run(network, images)[network.output.name])
     assert hashlib.sha256(words.tobytes()).hexdigest()[:16] == FROZEN[name]["words"]
     for array_name, expected in FROZEN[name]["cycles"].items():
-        array = replace(
-            NAMED_ARRAYS[array_name].array, accumulator_bits=network.accumulator_bits
-        )
-        found = [count_cycles(network, array=array).cycles, count_tiled(network, array=array).cycles]
+        array = replace(NAMED_ARRAYS[array_name].array, accumulator_bits=network.accumulator_bits)
+        found = [
+            count_cycles(network, array=array).cycles,
+            count_tiled(network, array=array).cycles,
+        ]
         if len(expected) == 3:
             found.append(count_pipelined(network, array=array).latency_cycles)
         assert found == expected, array_name

@@ -12,6 +12,7 @@ from systopack.network.file import load, save
 from systopack.network.nodes import ConcatLayer
 from systopack.network.permute import permute_rows
 from systopack.network.reference import run
+from systopack.network.text import describe
 from tests.networks import concatenated_networks, random_images, random_network
 
 
@@ -62,7 +63,7 @@ def test_the_file_holds_it(tmp_path):
         assert ours.sources == theirs.sources
         assert np.array_equal(ours.operands, theirs.operands)
         assert np.array_equal(ours.channels, theirs.channels)
-    assert "concatenation" in str(loaded)
+    assert "concatenation" in describe(loaded)
 
 
 BROKEN = {

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from systopack.errors import InvalidFileError
-from systopack.network.file import load
-from systopack.network.packaged import network_file, packaged_names, record_beside
+from systopack.network.file import load, to_bytes
+from systopack.network.packaged import network_file, packaged_names, record_beside, record_file
 from systopack.records import sha256_of_file
 
 NAMES = packaged_names()
@@ -21,9 +21,10 @@ def test_there_are_some():
 @pytest.mark.parametrize("name", NAMES)
 def test_file_and_record_belong_together(name):
     path = network_file(Path(f"zoo:{name}"))
-    record = json.loads(path.with_suffix(".json").read_text())
+    record = json.loads(record_file(name).read_text())
     assert sha256_of_file(path) in record["outputs"].values()
     network = load(path)
+    assert to_bytes(network)[0] == path.read_bytes()
     figures = record["figures"]
     assert network.packed_cells == figures["packed_cells"]
     cells, dense_words = {

@@ -1,4 +1,4 @@
-"""Row permutation: contiguous groups where METHOD promises them, fewer streams elsewhere."""
+"""Row permutation: contiguous groups between layers (docs/method.md, section 1)."""
 
 import numpy as np
 

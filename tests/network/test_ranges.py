@@ -11,7 +11,7 @@ from systopack.errors import InvalidNetworkError
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import InputNode, MatrixLayer
 from systopack.network.ranges import bounds
-from systopack.network.reference import pixel_table, quantize_images, run
+from systopack.network.reference import quantize_images, run
 from systopack.packing.pack import dense
 from tests.networks import random_network
 
@@ -73,7 +73,7 @@ def test_no_image_exceeds_the_bounds(seed, extreme):
 )
 @settings(max_examples=60, deadline=None)
 def test_sixteen_bits_are_accepted_exactly_where_no_image_wraps(weights, bias):
-    table = pixel_table(two_pixels([[1, 1]], [0]).input)[0].astype(int)
+    table = two_pixels([[1, 1]], [0]).input.table[0].astype(int)
     ends = list(itertools.product((table.min(), table.max()), repeat=2))
     biases = [bias] * len(weights)
     sums = [

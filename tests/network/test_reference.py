@@ -11,7 +11,7 @@ from tests.networks import networks, random_images
 
 
 def naive_layer(network: PackedNetwork, layer: MatrixLayer, tensors: dict) -> np.ndarray:
-    """METHOD section 3 on Python integers, one output word at a time."""
+    """docs/method.md, section 3, on Python integers, one output word at a time."""
     source = tensors[layer.source]
     weights = layer.matrix.to_dense()
     out = np.zeros((len(source), layer.matrix.rows, *layer.output_size), np.int64)

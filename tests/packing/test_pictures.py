@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from systopack.packing.pack import pack
-from systopack.records import read_record
+from systopack.records import STORE, read_record
 
 ROOT = Path(__file__).parents[2]
 
@@ -18,7 +18,9 @@ def pictures():
     path = ROOT / "benchmarks" / "packing_pictures.py"
     spec = importlib.util.spec_from_file_location("packing_pictures", path)
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(path.parent)  # as for a script that is run
+        spec.loader.exec_module(module)
     return module
 
 
@@ -39,7 +41,7 @@ def test_the_example_shows_why_one_would_choose_which(pictures):
 
 
 def test_draws_the_choice(pictures, tmp_path):
-    record = read_record(ROOT / "benchmarks" / "records" / "packing_choice.json")
+    record = read_record(STORE / "packing_choice.json")
     pictures.draw_choice(record["figures"], tmp_path / "choice.png")
     assert (tmp_path / "choice.png").read_bytes().startswith(b"\x89PNG")
     for entry in record["figures"].values():  # the default is never worse than a simple policy

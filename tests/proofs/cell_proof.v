@@ -13,7 +13,8 @@ module cell_proof #(
     parameter WORD_BITS = 1,
     parameter SUM_BITS = 4,
     parameter CELL_WEIGHT_BITS = 8,
-    parameter CELLS_PER_ADDER = 1
+    parameter CELLS_PER_ADDER = 1,
+    parameter LATE = 0  // cycles of the multiplexer's register
 ) (
     input  wire                       clk,
     input  wire [CELLS_PER_ADDER*ALPHA*WORD_BITS-1:0] x,
@@ -21,11 +22,12 @@ module cell_proof #(
     input  wire [CELLS_PER_ADDER*(CELL_WEIGHT_BITS+INDEX_BITS)-1:0] load_bits,
     output wire                       holds
 );
-    localparam START = CELL == 2 ? 4 : 2 * WORD_CYCLES;
-    localparam LATE = ALPHA > 1 && CELL != 3 ? 1 : 0;
-    localparam SERIAL = CELL == 2 ? 1 : ACCUMULATOR_BITS;
+    localparam PARALLEL = WORD_BITS > 1;            // all bits of a word and of a sum at once
+    localparam LANES = !PARALLEL && SUM_BITS > 1;   // a sum's bytes on wires of their own
+    localparam START = PARALLEL ? 4 : 2 * WORD_CYCLES;
+    localparam SERIAL = PARALLEL ? 1 : ACCUMULATOR_BITS;
     localparam END = START + LATE + 1 + SERIAL;
-    localparam READS = CELL == 2 ? 1 : 8;
+    localparam READS = PARALLEL ? 1 : 8;
     localparam COLUMNS = CELLS_PER_ADDER;
     localparam BITS = CELL_WEIGHT_BITS + INDEX_BITS;
     localparam LEAVES = 1 << INDEX_BITS;
@@ -65,7 +67,7 @@ module cell_proof #(
     reg [COLUMNS*BITS-1:0]     held;    // weight and index of each column
     reg [COLUMNS*8*LEAVES-1:0] words;   // channels that do not exist are 0
     reg [ACCUMULATOR_BITS-1:0] before_it, after_it;
-    // A BL word goes on with its sign for the whole word time.
+    // A word of a sum on one wire goes on with its sign for the whole word time.
     wire                       repeated;
     integer a, c, i, p;
     always @(posedge clk) begin
@@ -76,10 +78,10 @@ module cell_proof #(
                 for (i = 0; i < READS; i = i + 1)
                     if (a >= ALPHA) words[8*(c*LEAVES+a)+:8] <= 0;
                     else if (cycle == START + i)
-                        words[8*(c*LEAVES+a)+(CELL==2?0:i)+:WORD_BITS] <=
+                        words[8*(c*LEAVES+a)+(PARALLEL?0:i)+:WORD_BITS] <=
                             x[WORD_BITS*(c*ALPHA+a)+:WORD_BITS];
         for (i = 0; i < SERIAL; i = i + 1)
-            if (CELL == 0) begin
+            if (LANES) begin
                 for (p = 0; p < SUM_BITS; p = p + 1)
                     if (i / 8 == p) begin
                         if (cycle == START + LATE + i) before_it[i] <= sum_in[p];
@@ -90,9 +92,9 @@ module cell_proof #(
                 if (cycle == START + LATE + 1 + i) after_it[i+:SUM_BITS] <= sum_out;
             end
     end
-    // BL inputs must be sign-extended; others are free.
+    // Such inputs must be sign-extended; others are free.
     generate
-        if (CELL == 1) begin : g_extended
+        if (!PARALLEL && !LANES) begin : g_extended
             reg wrong;
             always @(posedge clk) begin
                 if (cycle == START) wrong <= 0;

@@ -32,7 +32,7 @@ _SERIAL = ("bit-serial", "balanced")
 
 
 def requantizer_property(bits: int) -> Property:
-    """The requantizer equals METHOD's rounding and saturation for every value and shift."""
+    """The requantizer rounds and saturates as docs/method.md, section 3 says, for all values and shifts."""
     return Property(
         name=f"requantizer of {bits} bits",
         top="requantize_proof",
@@ -158,6 +158,7 @@ def cell_property(array: Array) -> Property:
             ("SUM_BITS", sum_bits(array)),
             ("CELL_WEIGHT_BITS", array.weight_bits),
             ("CELLS_PER_ADDER", array.cells_per_adder),
+            ("LATE", array.multiplexer_cycles),
         ),
         cycles=start + array.multiplexer_cycles + 2 + array.partial_sum_cycles,
     )

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The requantizer against METHOD's words: the nearest integer to value / 2**shift, the even one
+// The requantizer against docs/method.md, section 3: the nearest integer to value / 2**shift, the even one
 // of two that are equally near, and then the nearest of -128..127.
 module requantize_proof #(
     parameter WIDTH = 32

@@ -10,10 +10,7 @@ import pytest
 from systopack.hardware.pipelined.cycles import count_pipelined
 from systopack.hardware.tiled import count_tiled
 from systopack.report.comparison import compare
-from systopack.report.schedule import Schedule, ScheduleRow
 from tests.report.contents import ARRAY, hand_made
-
-ROW = ScheduleRow(layer="conv", kind="layer", start_cycle=0, first_output_cycle=3, end_cycle=9)
 
 
 def content(**options):
@@ -43,12 +40,10 @@ def test_accelerators_give_a_row_and_end_the_gantt_chart():
         design: count_tiled(network, array=ARRAY)
         for design, network in hand_made().networks.items()
     }
-    first = Schedule(name="layer-pipelined", design="packed", arrays="one", rows=(ROW,))
-    made = content(accelerators=counts, schedules=(first,))
+    made = content(accelerators=counts)
     row = next(row for row in made.summary if row.quantity.endswith("tiled accelerator"))
     assert row.values == {design: count.cycles for design, count in counts.items()}
     assert [(one.name, one.design) for one in made.schedules] == [
-        ("layer-pipelined", "packed"),
         ("tiled", "dense"),
         ("tiled", "packed"),
     ]

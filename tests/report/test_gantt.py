@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 
@@ -10,27 +10,31 @@ from systopack.errors import InvalidOptionError
 from systopack.hardware.tiled import count_tiled
 from systopack.report.gantt import gantt_figure, gantt_view
 from systopack.report.page import render
-from systopack.report.schedule import Schedule, ScheduleRow, tiled_schedule, unit_schedule
+from systopack.report.schedule import Schedule, ScheduleRow, tiled_schedule
 from tests.report.contents import ARRAY, hand_made
 from tests.report.pages import Page
 
 COLOURS = {"dense": "--dense", "packed": "--packed"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Unit:
-    name: str
-    kind: str
-    start_cycle: int
-    first_word_cycle: int
-    end_cycle: int
-
-
-UNITS = (
-    Unit(name="conv", kind="layer", start_cycle=0, first_word_cycle=30, end_cycle=100),
-    Unit(name="pool", kind="pool", start_cycle=40, first_word_cycle=45, end_cycle=110),
+PIPELINED = Schedule(
+    name="layer-pipelined",
+    design="packed",
+    arrays="2 arrays",
+    rows=tuple(
+        ScheduleRow(
+            layer=layer,
+            kind=kind,
+            start_cycle=start,
+            first_output_cycle=first,
+            end_cycle=end,
+        )
+        for layer, kind, start, first, end in (
+            ("conv", "layer", 0, 30, 100),
+            ("pool", "pool", 40, 45, 110),
+        )
+    ),
 )
-PIPELINED = unit_schedule(UNITS, name="layer-pipelined", design="packed", arrays="2 arrays")
 TILED = Schedule(
     name="tiled",
     design="dense",
@@ -108,7 +112,7 @@ def test_rows_of_the_tiled_accelerator_follow_each_other_to_its_end(rows):
     count = count_tiled(network, array=replace(ARRAY, rows=rows))
     schedule = tiled_schedule(count, design="packed")
     assert schedule.cycles == count.cycles
-    assert schedule.arrays == f"mx {rows}x2 alpha 8"
+    assert schedule.arrays == f"bit-serial {rows}x2 alpha 8"
     image, layer, send = schedule.rows
     assert [image.kind, layer.kind, send.kind] == ["image", "layer", "send"]
     assert image.end_cycle == layer.start_cycle

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from runpy import run_path
@@ -22,13 +20,15 @@ from systopack.hardware.energy.coefficients import MeasuredPoint
 from systopack.hardware.energy.technology import load_technology
 from systopack.network.file import load
 from systopack.network.packaged import network_file
-from systopack.reproduce import full
-from systopack.reproduce.accuracy import accuracy
-from systopack.reproduce.kinds import WITH_PERIPHERY, kind_rows, one_kind
+from systopack.records import STORE, read_record
+from systopack.reproduce import accuracy, full, related
+from systopack.reproduce.content import Column, Notes, table_of
+from systopack.reproduce.design_points import HEADLINE, PIPELINED, design_point
 from systopack.reproduce.published import load_published
-from systopack.reproduce.related import neighbours
-from systopack.reproduce.run import SECTIONS, reproduce
-from systopack.reproduce.sources import PACKAGED_RECORDS, Sources, records_folder
+from systopack.reproduce.relative import PAPER, WITHOUT_PERIPHERY
+from systopack.reproduce.rows import COMPUTED, Row, distinct, read_rows, select, value_of
+from systopack.reproduce.run import SECTIONS, render_record, reproduce
+from systopack.reproduce.sources import Sources, records_folder
 from tests.hardware.energy.test_coefficients import ONES, table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,14 +40,14 @@ def records(tmp_path_factory):
     folder = tmp_path_factory.mktemp("records")
     points = [
         MeasuredPoint(
-            array=Array(alpha=alpha, cell="bit-serial"),
+            array=replace(HEADLINE.array, alpha=alpha),
             gating=gating,
             clock_mhz=500.0,
             cell_area_um2=200.0,
             coefficients=replace(ONES, **{f: v / 100 for f, v in ONES.energies.items()}),
         )
         for alpha in (1, 8)
-        for gating in ("none", "clock", "value")
+        for gating in ("none", "clock")
     ]
     table(*points).write(folder / "coefficients.json", configuration={})
     for name, percent in (("alpha-2", 90.5), ("alpha-4", 90.0), ("gamma-0.5", 89.5)):
@@ -56,8 +56,13 @@ def records(tmp_path_factory):
                 {
                     "record_version": 1,
                     "kind": "accuracy-resnet20",
-                    "figures": {"packed_8_bit_percent": percent, "packing_efficiency": 0.9},
+                    "figures": {
+                        "packed_8_bit_percent": percent,
+                        "packing_efficiency": 0.9,
+                        "packed_cells_ratio": 0.2,
+                    },
                     "configuration": {"experiment": name},
+                    "seed": 0,
                 }
             )
         )
@@ -89,48 +94,68 @@ def test_the_papers_figures_stand_beside_ours(written):
     for value in ("2.77", "0.158", "3.9", "0.271", "0.266"):
         assert f"| {value} |" in text
     assert "`zoo:vgg16-shift-cifar10`, trained for a few epochs only" in text
-    figures = json.loads(written.record.read_text())["figures"]
-    ours = figures["throughput, energy and tiles"]["ResNet-20, CIFAR-10"]
+    rows = read_rows(read_record(written.record)["figures"])["throughput, energy and tiles"]
+    ours = {"network": "ResNet-20, CIFAR-10", "design_point": HEADLINE.name}
     packed = load(network_file(Path("zoo:resnet20-cifar10-fast")))
-    assert ours["tiles"] == pytest.approx(packed.tile_count(rows=32, columns=32) / 281)
-    assert "energy per sample, gating 'clock'" in ours
+    tiles = value_of(rows, quantity="tiles", **ours)
+    assert tiles == pytest.approx(packed.tile_count(rows=32, columns=32) / 281)
+    assert value_of(rows, quantity=WITHOUT_PERIPHERY, **ours) is not None
 
 
-def test_one_kind_of_array_for_all_networks():
-    papers = load_published().networks
-
-    def ratios(*kinds):
-        return {
-            f"{quantity}, {name}": value
-            for name, throughput, energy in kinds
-            for quantity, value in (("throughput", throughput), ("energy per sample", energy))
-        }
-
-    found = {
-        "LeNet-5, MNIST": ratios(("slow", 2.7, 0.2), ("good", 2.8, 0.3), ("hungry", 3, 0.25)),
-        "ResNet-20, CIFAR-10": ratios(("slow", 4, 0.2), ("good", 4, 0.28), ("hungry", 4, 0.288)),
-    }
-    assert one_kind(found, papers) == "good"  # hungry: 0.288 * 4 > 1.15
-    short = {"VGG-16, CIFAR-10": ratios(("slow", 2.6, 0.4), ("good", 2.6, 0.4))}
-    assert one_kind({**found, **short}, papers) == "good"  # judged by no network trained so short
-    assert one_kind({"LeNet-5, MNIST": ratios(("slow", 2.7, 0.2))}, papers) is None
-    assert one_kind({}, papers) is None
+def test_rows_are_read_back_and_give_the_same_page(written):
+    record = read_record(written.record)
+    assert render_record(record, images="images") == written.page.read_text()
+    rows = [row for of in read_rows(record["figures"]).values() for row in of]
+    assert len(rows) > 300 and all(row.origin for row in rows)
+    assert set(distinct(rows, "design_point")) >= {"", PAPER, HEADLINE.name}
 
 
-def test_kinds_are_judged_by_their_own_throughput(records):
-    measured = {
-        "throughput, one": 4.0,
-        "energy per sample, one": 0.287,
-        f"{WITH_PERIPHERY}, one": 0.288,  # 1.15 / 4 = 0.2875
-        "throughput, other": 3.0,
-        "energy per sample, other": 0.384,  # 1.15 / 3 = 0.3833
-    }
-    rows = kind_rows("paper", measured, Sources(records=records, pixels={}))
-    assert [row[:5] for row in rows] == [
-        ("paper", "one", "4.000", "0.287", "0.287"),
-        ("paper", "other", "3.000", "0.383", "0.384"),
+def test_rows_of_something_else_are_refused():
+    for entry in ({"network": "net"}, {"origin": 3, "quantity": "tiles"}, "row"):
+        with pytest.raises(InvalidFileError, match="not rows of a reproduction"):
+            read_rows({"tiles per layer": [entry]})
+
+
+def test_a_value_is_that_of_one_row():
+    rows = [
+        Row(network="net", quantity="tiles", variant=variant, value=value, origin=(COMPUTED,))
+        for variant, value in (("dense", 7), ("packed", 3))
     ]
-    assert [row[5:8] for row in rows] == [("within", "0.288", "beyond"), ("beyond", "-", "")]
+    assert value_of(rows, variant="packed") == 3
+    assert value_of(rows, variant="other") is None
+    with pytest.raises(InvalidFileError, match="2 rows have quantity 'tiles'"):
+        value_of(rows, quantity="tiles")
+    table = table_of(
+        tuple(rows),
+        keys={"network": "network"},
+        columns=[
+            Column(header=name, where={"variant": name}, form="d")
+            for name in ("dense", "packed", "other")
+        ],
+    )
+    assert table.lines == (("net", "7", "3", "-", "computed now"),)
+
+
+def test_design_points_have_the_name_or_the_label_of_their_array():
+    array = HEADLINE.array
+    assert HEADLINE.name == "compact-32x32"
+    assert design_point(replace(array, alpha=1, accumulator_bits=16), "clock") == HEADLINE
+    assert design_point(array, "none").name == "compact-32x32, gating none"
+    assert design_point(Array(input_fanout=8), "clock").name == (
+        "bit-serial 32x32 alpha 8, input fanout 8"
+    )
+
+
+def test_all_numbers_of_ours_are_of_the_headlines_design_point(written):
+    sections = read_rows(read_record(written.record)["figures"])
+    for name in ("energy by part", "published accelerators"):
+        assert distinct(sections[name], "design_point") == [HEADLINE.name], name
+    assert distinct(sections["cross-layer latency"], "design_point") == [PIPELINED.name]
+    relative = sections["throughput, energy and tiles"]
+    points = distinct(select(relative, quantity="energy x throughput"), "design_point")
+    assert points[0] == HEADLINE.name and len(points) == 2  # measured with and without gates
+    for quantity in ("throughput", "tiles"):
+        assert len(select(relative, quantity=quantity, design_point=HEADLINE.name)) == 3
 
 
 def test_logic_outside_of_another_library_is_left_out(records, tmp_path):
@@ -149,8 +174,8 @@ def test_logic_outside_of_another_library_is_left_out(records, tmp_path):
 
 def test_claims_are_stated_plainly(written):
     text = written.page.read_text()
-    assert re.search(r"3 times energy efficiency is (not )?reached", text)
-    assert re.search(r"12 times is (not )?reached", text)
+    assert re.search(r"\| energy at 45 nm, uJ \| 8 bit \| GAP9.*\| 3: (yes|no) \|", text)
+    assert re.search(r"\| latency, us \| any \| fpgaConvNet.*\| 12: (yes|no) \|", text)
 
 
 def test_figures_of_the_page_are_there(written):
@@ -161,13 +186,12 @@ def test_figures_of_the_page_are_there(written):
 
 def test_latency_is_that_of_the_cycle_models(written):
     from systopack.hardware.pipelined.cycles import count_pipelined
-    from systopack.network.network import PackedNetwork
-    from systopack.network.packaged import network_file
 
-    network = PackedNetwork.load(network_file(Path("zoo:resnet20-cifar10-fast")))
-    count = count_pipelined(network, array=Array(accumulator_bits=network.accumulator_bits))
-    figures = json.loads(written.record.read_text())["figures"]["cross-layer latency"]
-    assert figures["resnet20-cifar10-fast"]["latency_cycles"] == count.latency_cycles
+    network = load(network_file(Path("zoo:resnet20-cifar10-fast")))
+    count = count_pipelined(network, array=PIPELINED.array_for(network, combined=True))
+    rows = read_rows(read_record(written.record)["figures"])["cross-layer latency"]
+    own = {"network": "resnet20-cifar10-fast", "organisation": "pipelined"}
+    assert value_of(rows, quantity="latency", **own) == count.latency_cycles
 
 
 def test_without_coefficients_no_energy_is_claimed(tmp_path):
@@ -176,23 +200,31 @@ def test_without_coefficients_no_energy_is_claimed(tmp_path):
     text = reproduce(sources, tmp_path / "out").page.read_text()
     assert "no record of measured coefficients" in text
     assert "nothing is claimed about" in text
-    assert "gating 'clock'" not in text
+    assert "energy x throughput | from" in text.replace("energy per sample |", "")
 
 
 def test_sweeps_come_from_records(records):
-    section = accuracy(Sources(records=records, pixels={}))
-    assert section.figures["alpha"] == [[2.0, 90.5, 0.9], [4.0, 90.0, 0.9], [8.0, 89.5, 0.9]]
-    assert section.figures["gamma"] == [[0.5, 89.5, 0.9]]  # the run that both sweeps share
-    assert [drawing.name for drawing in section.drawings] == ["accuracy-alpha"]
+    rows = accuracy.measure(Sources(records=records, pixels={}))
+    found = {
+        name: [(row.at, row.value) for row in select(rows, variant=name, quantity=accuracy.PACKED)]
+        for name in distinct(select(rows, quantity=accuracy.SEEDS), "variant")
+    }
+    assert found == {
+        "alpha, at gamma 0.5": [(2.0, 90.5), (4.0, 90.0), (8.0, 89.5)],
+        "gamma, at alpha 8": [(0.5, 89.5)],  # the run that both sweeps share
+    }
+    notes = Notes(library="", node_nm=None, periphery=False, headline="", networks=())
+    assert [one.name for one in accuracy.show(rows, notes).drawings] == ["accuracy-alpha"]
 
 
 @pytest.mark.slow
 def test_related_run_on_real_activations(records):
     rng = np.random.default_rng(0)
     pixels = {(3, 32, 32): rng.integers(0, 256, (1, 3, 32, 32)).astype(np.uint8)}
-    section = neighbours(Sources(records=records, pixels=pixels, images=1))
-    designs = section.figures["resnet20-cifar10-fast"]
-    assert designs["column combining per tile"]["cycles"] < designs["dense array"]["cycles"]
+    rows = related.measure(Sources(records=records, pixels=pixels, images=1))
+    of = {"network": "resnet20-cifar10-fast", "quantity": "cycles"}
+    per_tile = value_of(rows, variant="column combining per tile", **of)
+    assert per_tile < value_of(rows, variant="dense array", **of)
 
 
 def test_published_accelerators_are_cited_and_scaled():
@@ -212,9 +244,13 @@ def test_folders_of_records(tmp_path):
         records_folder(tmp_path / "missing")
 
 
-def test_the_packages_records_are_copies():
-    assert list(PACKAGED_RECORDS.rglob("*.json"))
-    subprocess.run([sys.executable, ROOT / "tools" / "collect_records.py", "--check"], check=True)
+def test_no_record_lies_twice_and_none_holds_the_history_of_its_run():
+    records = {path: read_record(path) for path in STORE.rglob("*.json")}
+    assert len({json.dumps(record["figures"]) for record in records.values()}) == len(records)
+    assert not any("history" in record["figures"] for record in records.values())
+    assert not [*ROOT.glob("benchmarks/records/**/*.json"), *ROOT.glob("systopack/zoo_data/*.json")]
+    for path in (ROOT / "benchmarks" / "histories").rglob("*.json"):
+        assert (STORE / path.relative_to(ROOT / "benchmarks" / "histories")).is_file()
 
 
 def test_full_needs_a_checkout(tmp_path, monkeypatch):
@@ -223,7 +259,8 @@ def test_full_needs_a_checkout(tmp_path, monkeypatch):
         full.measure_records(tmp_path, tmp_path / "runs", say=lambda _: None)
 
 
-def test_full_names_runs_and_scripts_that_there_are(tmp_path):
+def test_full_names_runs_and_scripts_that_there_are(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")  # as for a script that is run
     module = run_path(str(ROOT / "benchmarks" / "accuracy_resnet20.py"))
     jobs = full.accuracy_jobs(tmp_path)
     assert {job.arguments[0] for job in jobs} <= set(module["EXPERIMENTS"])

@@ -32,7 +32,7 @@ from systopack.rtl.parameters import VERILOG, sources
 from systopack.rtl.pipelined.instances import table
 from systopack.rtl.pipelined.program import compile_pipelined
 from systopack.rtl.program import TILE, compile_tiled
-from systopack.verify.bench import Bench, Port
+from systopack.verification.bench import Bench, Port
 from tests.networks import random_network
 
 

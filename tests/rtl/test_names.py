@@ -15,7 +15,7 @@ from systopack.rtl.write import write_rtl
 from systopack.synthesis.fpga.xilinx import vivado_script
 from systopack.synthesis.liberty_tree import library_of
 from systopack.synthesis.yosys import run_yosys
-from systopack.verify.tracing import c_string
+from systopack.verification.tracing import c_string
 from tests.networks import random_network
 
 MODULE = 'x\nmodule evil; initial $display("INJECTED"); endmodule\n//'

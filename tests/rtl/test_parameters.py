@@ -12,7 +12,7 @@ from systopack.hardware.array import Array
 from systopack.rtl.parameters import AXI_TILED_SOURCES, PIPELINED_SOURCES, TILED_SOURCES, sources
 from systopack.rtl.program import compile_tiled
 from systopack.synthesis.yosys import run_yosys
-from systopack.verify.verilator import find_tools
+from systopack.verification.verilator import find_tools
 from tests.networks import random_network
 
 TOP = "tiled_accelerator"

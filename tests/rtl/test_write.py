@@ -16,7 +16,7 @@ from systopack.network.nodes import MatrixLayer
 from systopack.rtl.parameters import VERILOG
 from systopack.rtl.texts import BENCH_COMMAND
 from systopack.rtl.write import write_rtl
-from systopack.verify.verilator import find_tools
+from systopack.verification.verilator import find_tools
 from tests.networks import random_images, random_network
 
 PROOFS = VERILOG.parents[1] / "verify" / "proofs"

@@ -7,9 +7,10 @@ from systopack.hardware.array import Array
 from systopack.network.network import PackedNetwork
 from systopack.rtl.memories import memory_bits, tiled_memories
 from systopack.rtl.program import compile_tiled
-from systopack.synthesis.accelerator import Block, base_name, map_accelerator
+from systopack.synthesis.accelerator import PartArea, map_accelerator
 from systopack.synthesis.asic import map_array
 from systopack.synthesis.liberty import read_library
+from systopack.synthesis.parts import base_name
 from tests.networks import random_network
 
 ARRAY = Array(rows=2, columns=2, alpha=8, cell="bit-serial-compact", sub_banks=2)
@@ -21,10 +22,8 @@ def network() -> PackedNetwork:
 
 
 @pytest.fixture(scope="module")
-def blocks(network) -> dict[str, Block]:
-    found = map_accelerator(
-        compile_tiled(network, array=ARRAY), library=read_library(), node_nm=130
-    )
+def blocks(network) -> dict[str, PartArea]:
+    found = map_accelerator(compile_tiled(network, array=ARRAY), library=read_library())
     return {block.name: block for block in found}
 
 

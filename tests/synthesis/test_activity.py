@@ -15,7 +15,7 @@ from systopack.synthesis.liberty import BUNDLED, read_library
 from systopack.synthesis.netlist import clock_nets
 from systopack.synthesis.structural import MODULE, verilog_lines
 from systopack.synthesis.workload import record_runs
-from systopack.verify.array_bench import ArrayTile
+from systopack.verification.array_bench import ArrayTile
 
 ARRAY = Array(rows=2, columns=2, alpha=2, cell="bit-serial-compact", cells_per_stage=2)
 # read_liberty gives no model of a clock gate: a latch and an AND.

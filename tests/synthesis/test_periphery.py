@@ -9,7 +9,7 @@ from systopack.rtl.program import compile_tiled
 from systopack.synthesis import periphery
 from systopack.synthesis.accelerator import map_accelerator
 from systopack.synthesis.liberty import read_library
-from systopack.synthesis.periphery import map_outside, measure_periphery
+from systopack.synthesis.periphery import map_periphery, measure_periphery
 from tests.networks import random_network
 
 
@@ -48,7 +48,7 @@ def test_a_whole_image(program, image):
     assert set(found.blocks_pj) == {"activation banks", "control", "output lanes"}
     assert min(found.blocks_pj.values()) > 0
     assert 0 < found.clock_pj < found.total_pj
-    blocks = map_accelerator(program, library=read_library(), node_nm=130)
+    blocks = map_accelerator(program, library=read_library())
     counted = sum(block.flip_flops for block in blocks if block.name != "array")
     assert found.flip_flops == pytest.approx(counted, rel=0.02)  # constants move through blocks
 
@@ -70,7 +70,7 @@ def test_another_bit_than_the_verilog_gives_is_refused(program, image, monkeypat
 
 
 def test_the_parts(program):
-    parts = map_outside(program, library=read_library())
+    parts = map_periphery(program, library=read_library())
     banks = [part for part in parts if part.block == "activation banks"]
     names = [path for part in banks for path in part.instances]
     assert len(names) == 2 + program.parameters["RESIDUALS"] * program.timing.lanes

@@ -1,17 +1,16 @@
 """Nothing is fitted from a netlist whose sums are wrong."""
 
-import importlib.util
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from systopack.errors import InvalidFileError
 from systopack.hardware.array import Array
+from systopack.synthesis.characterize import measured
 from systopack.synthesis.gate_simulation import Activity
 from systopack.synthesis.workload import Workload, record_runs, simulate_workload
-from systopack.verify.array_bench import start_times
+from systopack.verification.array_bench import start_times
 from tests.verify.test_array_bench import random_tile
 
 # The dense baseline of every ratio.
@@ -73,13 +72,9 @@ def test_right_sums_pass_and_one_wrong_bit_is_refused():
 
 
 def test_coefficients_are_not_fitted_from_wrong_sums():
-    path = Path(__file__).parents[2] / "benchmarks" / "energy_coefficients.py"
-    spec = importlib.util.spec_from_file_location("energy_coefficients", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     rng = np.random.default_rng(3)
     tile = random_tile(rng, ARRAY, 4)
     wrong = work_of([replace(tile, sums=tile.sums ^ 1)])
     simulation = FixedSimulation(right_sums(work_of([tile])))
     with pytest.raises(InvalidFileError, match="gives wrong sums"):
-        module.measured(wrong, "layer", simulation, None, 1.0)
+        measured(wrong, "layer", simulation, None, 1.0)

@@ -12,7 +12,8 @@ from torch import nn
 
 from systopack.errors import InvalidFileError, InvalidOptionError
 from systopack.frontend.capture import capture
-from systopack.sealed import check_seal, metadata_of, sealed
+from systopack.sealed import check_seal, sealed
+from systopack.tensor_bytes import texts_of
 from systopack.training.checkpoint import RunState, load_checkpoint, save_checkpoint
 from systopack.training.events import EpochResult
 from systopack.training.model import TrainedModel, load_model, state_sha256
@@ -68,7 +69,7 @@ def state_of(**changes):
     state = {
         "phase": "joint", "epoch": 1, "epoch_in_phase": 1, "iteration": 1, "beta": 0.3,
         "groups": {"0": ((2, ((0, 1), (2, 3))),)}, "gaps": {}, "packed_cells": 6,
-        "learning_rate": 0.1, "baseline": None, "history": [RESULT],
+        "learning_rate": 0.1, "history": [RESULT],
     }  # fmt: skip
     return RunState(**{**state, **changes})
 
@@ -111,7 +112,7 @@ def test_a_seal_is_of_everything_and_harms_nothing(tmp_path):
     content = sealed(_safetensors(tensors, metadata={"note": "é"}))
     check_seal(content, name="x", what="a file")
     assert sealed(content) == content
-    assert metadata_of(content)["note"] == "é"
+    assert texts_of(content)["note"] == "é"
     assert torch.equal(load(content)["a"], tensors["a"])
     length = struct.unpack("<Q", content[:8])[0]
     header = json.loads(content[8 : 8 + length])
@@ -178,7 +179,12 @@ def test_a_flipped_bit_of_a_checkpoint_is_refused(trainee, place, tmp_path):
 )
 def test_a_whole_checkpoint_that_no_run_can_have_written_is_refused(trainee, changes, tmp_path):
     path = tmp_path / "c"
-    save_checkpoint(path, trainee, state_of(**changes), {})
+    save_checkpoint(path, trainee, state_of(), {})
+    content = path.read_bytes()
+    header = json.loads(texts_of(content)["systopack_checkpoint"])
+    header["state"] |= changes
+    written = _safetensors(load(content), metadata={"systopack_checkpoint": json.dumps(header)})
+    path.write_bytes(sealed(written))
     with pytest.raises(InvalidFileError, match="start anew without --resume"):
         load_checkpoint(path, trainee, {}, phases=PHASES)
 

@@ -15,7 +15,7 @@ from systopack.training.model import TrainedModel, load_model
 EPOCH = {
     "phase": "joint", "iteration": 1, "epoch": 1, "loss": 0.5, "train_accuracy_percent": 50.0,
     "held_out_accuracy_percent": None, "nonzeros": 5, "packed_cells": 6, "packing_efficiency": 0.8,
-    "learning_rate": 0.1,
+    "learning_rate": 0.1, "dense_accuracy_percent": None,
 }  # fmt: skip
 GROUPS = {"0": ((2, ((0, 1), (2, 3))),), "3": ((2, ((0,), (1, 2), (3,))),)}
 

@@ -11,12 +11,13 @@ from systopack.errors import (
     InvalidOptionError,
     TrainingError,
 )
+from systopack.options import checked
 from systopack.training.checkpoint import checkpoint_path
 from systopack.training.devices import DeviceOptions
 from systopack.training.events import SilentObserver
 from systopack.training.model import load_model
 from systopack.training.run import combine, train
-from systopack.training.settings import CombineSettings, TrainSettings, checked
+from systopack.training.settings import CombineSettings, TrainSettings
 from tests.real import small_set
 
 COMMON = {"fraction": 1.0, "devices": DeviceOptions(accelerator="cpu")}

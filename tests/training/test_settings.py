@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from systopack.cli.options import settings_from
 from systopack.errors import InvalidOptionError
-from systopack.quantization.fine_tune import QuantizeSettings
-from systopack.training.settings import CombineSettings, TrainSettings, checked
+from systopack.options import checked, settings_from
+from systopack.quantization.settings import QuantizeSettings
+from systopack.training.settings import CombineSettings, TrainSettings
 
 OUTSIDE = [
     (TrainSettings, "epochs", 0, "--epochs is 0, but it must be a whole number at least 1 and at"),

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from systopack.errors import InvalidNetworkError
+from systopack.folders.working import WorkingFolder
 from systopack.rtl.host import Host
 from systopack.rtl.identity import axi_parameters
 from systopack.rtl.parameters import AXI_PIPELINED_SOURCES, AXI_TILED_SOURCES, VERILOG
 from systopack.rtl.pipelined.program import PipelinedProgram
 from systopack.rtl.pipelined.top import top_module
 from systopack.rtl.program import TiledProgram
-from systopack.verify.verilator import build, take_assertion
-from systopack.working import WorkingFolder
+from systopack.verification.verilator import build, take_assertion
 from tests.verify.board import harness
 
 OKAY, SLVERR = 0, 2
@@ -33,6 +33,7 @@ class SimulatedBoard:
         program: the compiled network, which decides how the accelerator is built.
         back_pressure: 0: none, else the seed of random back-pressure.
         verilog: folder of the Verilog files.
+        netlist: Verilog of the synthesized top module with all its cells, in place of those files.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class SimulatedBoard:
         *,
         back_pressure: int = 0,
         verilog: Path = VERILOG,
+        netlist: str | None = None,
     ) -> None:
         shapes = program.network.shapes
         self._results = int(np.prod(shapes[program.network.output.name]))
@@ -53,10 +55,13 @@ class SimulatedBoard:
                 image_bits = program.parameters["IMAGE_BITS"]
                 files.append(folder / "pipelined_accelerator.v")
                 files[-1].write_text(top_module(program))
+            if netlist is not None:
+                files = [folder / "netlist.v"]
+                files[0].write_text(netlist)
             self._library = build(
                 top="axi_pipelined" if self._pipelined else "axi_tiled",
                 sources=files,
-                parameters=axi_parameters(program),
+                parameters={} if netlist is not None else axi_parameters(program),
                 harness=harness(image_bits),
             )
         self._library.word_count.restype = ctypes.c_long

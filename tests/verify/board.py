@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from systopack.verify.bench import Port, copy_port
+from systopack.verification.bench import Port, copy_port
 
 
 def harness(image_bits: int) -> str:

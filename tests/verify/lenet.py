@@ -1,4 +1,4 @@
-"""LeNet-5-Shift (METHOD section 7) with random weights, packed."""
+"""LeNet-5-Shift (docs/method.md, section 7) with random weights, packed."""
 
 import numpy as np
 

@@ -7,7 +7,7 @@ from systopack.hardware.array import Array
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import InputNode, MatrixLayer, PoolLayer
 from systopack.packing.pack import dense, pack_groups
-from systopack.verify.verify import verify
+from systopack.verification.verify import verify
 
 
 def small_network(rng: np.random.Generator, *, bits: int, alpha: int) -> PackedNetwork:

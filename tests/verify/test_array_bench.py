@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from systopack.hardware.array import Array
-from systopack.verify.array_bench import ArrayTile, array_bench, start_times, stimulus, sums_at
+from systopack.verification.array_bench import (
+    ArrayTile,
+    array_bench,
+    start_times,
+    stimulus,
+    sums_at,
+)
 
 ARRAYS = [
     Array(rows=5, columns=3, alpha=8),

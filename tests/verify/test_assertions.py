@@ -8,7 +8,7 @@ import pytest
 from systopack.errors import InvalidNetworkError
 from systopack.hardware.array import Array
 from systopack.rtl.parameters import VERILOG
-from systopack.verify.verify import verify
+from systopack.verification.verify import verify
 from tests.networks import random_images, random_network
 
 COUNTED = "image_rules: an image of the right length was counted as dropped"

@@ -31,8 +31,8 @@ from systopack.rtl.host import (
 from systopack.rtl.parameters import sources
 from systopack.rtl.pipelined.program import PipelinedProgram, compile_pipelined
 from systopack.rtl.program import compile_tiled
-from systopack.verify.array_bench import to_bits
-from systopack.verify.bench import Bench, Port
+from systopack.verification.array_bench import to_bits
+from systopack.verification.bench import Bench, Port
 from tests.networks import network_of_positions, random_images, random_network
 from tests.verify.axi_host import OKAY, SLVERR, SimulatedBoard
 

@@ -7,7 +7,7 @@ from systopack.hardware.array import Array
 from systopack.network.reference import quantize_images
 from systopack.packing.rule import PackingRule
 from systopack.training.one_shot import combine_once
-from systopack.verify.verify import verify
+from systopack.verification.verify import verify
 from tests.frontend.test_coverage import data, images, trained
 from tests.real import eight_bit
 

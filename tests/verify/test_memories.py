@@ -7,7 +7,7 @@ import pytest
 
 from systopack.hardware.array import Array
 from systopack.rtl.parameters import VERILOG
-from systopack.verify.verify import verify
+from systopack.verification.verify import verify
 from tests.networks import random_images, random_network
 
 READ = "read_data <= words[read_address];"

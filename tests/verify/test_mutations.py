@@ -9,8 +9,8 @@ import pytest
 from systopack.hardware.array import Array
 from systopack.packing.pack import dense
 from systopack.rtl.parameters import VERILOG
-from systopack.verify.pipelined_check import verify_pipelined
-from systopack.verify.verify import verify
+from systopack.verification.pipelined_check import verify_pipelined
+from systopack.verification.verify import verify
 from tests.networks import random_images, random_network
 
 # (fault, file, text, text of the mutant)

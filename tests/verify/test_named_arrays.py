@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from systopack.hardware.named_arrays import NAMED_ARRAYS
-from systopack.verify.verify import verify
+from systopack.verification.verify import verify
 from tests.networks import random_images, random_network
 
 CASES = [

@@ -8,8 +8,8 @@ import pytest
 from systopack.errors import InvalidOptionError
 from systopack.hardware.array import Array
 from systopack.network.nodes import ConcatLayer
-from systopack.verify.pipelined_check import verify_pipelined
-from systopack.verify.verify import verify
+from systopack.verification.pipelined_check import verify_pipelined
+from systopack.verification.verify import verify
 from tests.networks import network_of_positions, random_images, random_network
 
 ARRAYS = (
@@ -38,7 +38,9 @@ def test_a_random_network_word_for_word_and_cycle_for_cycle():
     check(7, ARRAYS[0])
 
 
-@pytest.mark.parametrize("cell", ["bit-serial", pytest.param("bit-parallel", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "cell", ["bit-serial", pytest.param("bit-parallel", marks=pytest.mark.slow)]
+)
 def test_results_of_several_positions_wait_until_their_image_is_whole(cell):
     network = network_of_positions()
     images = random_images(np.random.default_rng(1), network, 3)

@@ -5,7 +5,7 @@ import pytest
 
 from systopack.hardware.array import Array
 from systopack.network.reference import quantize_images
-from systopack.verify.verify import verify
+from systopack.verification.verify import verify
 from tests.real import cifar10, resnet20_quantized
 
 

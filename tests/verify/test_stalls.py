@@ -9,7 +9,7 @@ from systopack.hardware.array import Array
 from systopack.hardware.timing import TiledTiming
 from systopack.network.network import PackedNetwork
 from systopack.packing.pack import dense
-from systopack.verify.verify import verify
+from systopack.verification.verify import verify
 from tests.hardware.test_cycles import one_layer
 from tests.networks import random_images
 

@@ -6,7 +6,7 @@ import pytest
 from systopack.errors import InvalidOptionError
 from systopack.hardware.array import Array
 from systopack.hardware.cells import CELLS
-from systopack.verify.verify import verify
+from systopack.verification.verify import verify
 from tests.networks import random_images, random_network
 
 

@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from systopack.cache import private_folder
-from systopack.verify.bench import Bench, Port
+from systopack.folders.cache import private_folder
+from systopack.verification.bench import Bench, Port
 
 ADDER = """
 module adder (input wire clk, input wire [7:0] a, input wire [7:0] b, output reg [7:0] sum);

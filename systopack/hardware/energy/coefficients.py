@@ -18,10 +18,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
+from systopack.codec import from_plain
 from systopack.errors import InvalidFileError, InvalidOptionError
-from systopack.fields import Fields, MalformedError
+from systopack.fields import MalformedError
 from systopack.hardware.array import Array
 from systopack.records import Record, read_record
 
@@ -127,7 +128,7 @@ class CoefficientTable:
             raise InvalidOptionError(
                 f"The coefficients of '{self.library}' have no array like {array.label}, with "
                 f"gating '{gating}'; there are: {self._names()}; measure one with "
-                "'systopack synthesize'."
+                "'systopack characterize'."
             )
         for point in alike:
             if (point.array.rows, point.array.columns) == (array.rows, array.columns):
@@ -142,21 +143,32 @@ class CoefficientTable:
         share = math.log(_cells(array) / _cells(low.array)) / span
         return _between(low, high, array, share)
 
+    @property
+    def figures(self) -> dict[str, Any]:
+        """For a record of kind `RECORD_KIND`."""
+        return {
+            "library": self.library,
+            "node_nm": self.node_nm,
+            "voltage_v": self.voltage_v,
+            "points": [_flat(point) for point in self.points],
+        }
+
     def write(self, path: Path | str, *, configuration: Mapping[str, Any]) -> None:
         """Write the table as a record."""
-        Record(
-            kind=RECORD_KIND,
-            figures={
-                "library": self.library,
-                "node_nm": self.node_nm,
-                "voltage_v": self.voltage_v,
-                "points": [_flat(point) for point in self.points],
-            },
-            configuration=configuration,
-        ).write(path)
+        Record(kind=RECORD_KIND, figures=self.figures, configuration=configuration).write(path)
 
     def _names(self) -> str:
         return "; ".join(f"{p.array.label} ({p.gating})" for p in self.points)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Figures:
+    """Of a record, its points still flat."""
+
+    library: str
+    node_nm: float
+    voltage_v: float
+    points: tuple[dict[str, Any], ...]
 
 
 def read_coefficients(path: Path | str) -> CoefficientTable:
@@ -169,39 +181,40 @@ def read_coefficients(path: Path | str) -> CoefficientTable:
     if record.get("kind") != RECORD_KIND:
         raise InvalidFileError(
             f"'{path}' is a record of kind '{record.get('kind')}', not '{RECORD_KIND}'; give one "
-            "that 'systopack synthesize' wrote."
+            "that 'systopack characterize' wrote."
         )
-    figures = Fields(record["figures"], "the figures")
     try:
-        points = tuple(_point(entry) for entry in figures.items("points"))
+        figures: _Figures = from_plain(_Figures, record["figures"], "the figures")
         table = CoefficientTable(
-            library=figures.text("library"),
-            node_nm=figures.number("node_nm"),
-            voltage_v=figures.number("voltage_v"),
-            points=points,
+            library=figures.library,
+            node_nm=figures.node_nm,
+            voltage_v=figures.voltage_v,
+            points=tuple(_point(entry) for entry in figures.points),
         )
     except (KeyError, TypeError, MalformedError, InvalidOptionError) as error:
         raise InvalidFileError(
             f"'{path}' holds points that are not as they should be ({error}); make it anew with "
-            "'systopack synthesize'."
+            "'systopack characterize'."
         ) from error
-    if not points:
+    if not table.points:
         raise InvalidFileError(f"'{path}' holds no measured point; make it anew.")
     return table
 
 
 def _point(entry: Mapping[str, Any]) -> MeasuredPoint:
-    values = Fields(entry, "a point")
+    def value(hint: Any, name: str) -> Any:
+        return from_plain(hint, entry.get(name), f"'{name}' of a point")
+
     names = [f.name for f in fields(Coefficients) if f.name != "origin"]
     return MeasuredPoint(
         array=Array(
             **{name: entry[name] for name in _ARRAY_FIELDS if name in entry or name in _NEEDED}
         ),
-        gating=values.choice("gating", get_args(Gating)),
-        clock_mhz=values.number("clock_mhz"),
-        cell_area_um2=values.number("cell_area_um2"),
+        gating=value(Gating, "gating"),
+        clock_mhz=value(float, "clock_mhz"),
+        cell_area_um2=value(float, "cell_area_um2"),
         coefficients=Coefficients(
-            **{name: values.number(name) for name in names}, origin=values.text("origin")
+            **{name: value(float, name) for name in names}, origin=value(str, "origin")
         ),
     )
 

@@ -86,6 +86,12 @@ class NetworkEnergy:
     memory_leakage_pj: float
     extrapolated: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        return (
+            f"NetworkEnergy({self.events.network!r}, {self.events.array.label!r}, "
+            f"{self.total_pj / 1e6:.4f} uJ, memories {100 * self.memory_share:.0f} %)"
+        )
+
     @property
     def compute_pj(self) -> float:
         """Array and logic, all steps."""

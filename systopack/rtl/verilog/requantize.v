@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // round(value / 2**shift) to nearest, ties to even, saturated to int8; combinational.
 //
-// Exactly METHOD's requantization, for any value and any shift 0..31.
+// Exactly the requantization of docs/method.md, section 3, for any value and any shift 0..31.
 module requantize #(
     parameter WIDTH = 32  // at least 9
 ) (

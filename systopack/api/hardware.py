@@ -1,0 +1,278 @@
+"""`simulate`, `energy`, `verify`, `write_rtl`, `arrays`: a packed network in hardware."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from systopack.api.sources import images_of, network_of, shown
+from systopack.errors import InvalidOptionError
+from systopack.hardware.array import Array
+from systopack.hardware.named_arrays import DEFAULT_ARRAY, NAMED_ARRAYS, array_from
+from systopack.records import STORE
+from systopack.requirements import has
+
+if TYPE_CHECKING:
+    from systopack.api.learning import Data
+    from systopack.api.sources import NetworkLike
+    from systopack.hardware.cycles import NetworkCycles
+    from systopack.hardware.energy.coefficients import Gating
+    from systopack.hardware.energy.model import NetworkEnergy
+    from systopack.hardware.tiled import TiledCycles
+    from systopack.network.network import PackedNetwork
+    from systopack.rtl.write import WrittenRtl
+    from systopack.verification.outcome import Verification
+
+ArrayLike = Array | str
+Organisation = Literal["tiled", "pipelined"]
+COEFFICIENTS = STORE / "energy_coefficients_nangate45.json"
+_SAMPLE_SHAPE = (1, 28, 28)
+
+
+def array_for(
+    network: PackedNetwork,
+    array: ArrayLike | None = None,
+    changes: Sequence[str] = (),
+    organisation: Organisation = "tiled",
+) -> Array:
+    """The array for a network; one given by name takes the network's accumulators.
+
+    Args:
+        array: itself, a name, a TOML file or ROWSxCOLUMNS; None: the default array.
+        changes: `key=value`, each a field of the array.
+        organisation: "tiled" or "pipelined".
+
+    Raises:
+        InvalidFileError, InvalidOptionError: there is no such array, or it has no such
+            organisation.
+    """
+    if not isinstance(array, Array):
+        bits = network.accumulator_bits
+        array = array_from(array or DEFAULT_ARRAY, changes, accumulator_bits=bits)
+    if organisation == "pipelined" and array.sub_banks != 1:
+        raise InvalidOptionError(
+            f"sub_banks is {array.sub_banks}, but the layer-pipelined accelerator has no "
+            "activation banks; add --set sub_banks=1, or choose --organisation tiled."
+        )
+    return array
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Simulation:
+    """Tiles and cycles of one image.
+
+    Args:
+        network: its name.
+        layers: on the array alone, memories taken as ideal.
+        accelerator: on the whole tiled accelerator.
+    """
+
+    network: str
+    layers: NetworkCycles
+    accelerator: TiledCycles
+
+    @property
+    def array(self) -> Array:
+        """The array."""
+        return self.layers.array
+
+    @property
+    def cycles(self) -> int:
+        """Of an image on the whole tiled accelerator, as its Verilog takes."""
+        return self.accelerator.cycles
+
+    @property
+    def tiles(self) -> int:
+        """Tiles of all layers."""
+        return self.layers.tiles
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """For a record."""
+        names = ("cycles", "tiles", "streamed_words", "stall_cycles")
+        return {
+            **{name: getattr(self.layers, name) for name in names},
+            "tiled_accelerator_cycles": self.accelerator.cycles,
+            "tiled_accelerator_steps": [asdict(step) for step in self.accelerator.steps],
+            "layers": [asdict(layer) for layer in self.layers.layers],
+        }
+
+    def __repr__(self) -> str:
+        where = {"network": self.network, "array": self.array.label}
+        return shown(self, **where, cycles=self.cycles, tiles=self.tiles)
+
+
+def simulate(
+    network: NetworkLike, array: ArrayLike | None = None, *, changes: Sequence[str] = ()
+) -> Simulation:
+    """Count tiles and cycles of one image on an array, and on the whole tiled accelerator.
+
+    Args:
+        network: an object, a .spk file or `zoo:NAME`.
+        array, changes: see `array_for`.
+
+    Raises:
+        InvalidFileError, InvalidNetworkError: the network cannot be read.
+        InvalidOptionError: it does not fit the array.
+    """
+    from systopack.hardware.cycles import count_cycles
+    from systopack.hardware.tiled import count_tiled
+
+    loaded = network_of(network)
+    design = array_for(loaded, array, changes)
+    return Simulation(
+        network=loaded.name,
+        layers=count_cycles(loaded, array=design),
+        accelerator=count_tiled(loaded, array=design),
+    )
+
+
+def energy(
+    network: NetworkLike,
+    array: ArrayLike | None = None,
+    *,
+    changes: Sequence[str] = (),
+    coefficients: Path | str | None = None,
+    gating: Gating = "clock",
+    organisation: Organisation = "tiled",
+    data: Data | None = None,
+    images: int = 4,
+) -> NetworkEnergy:
+    """Count the events of one image and give its energy, step by step.
+
+    Args:
+        network, array, changes: as in `simulate`.
+        coefficients: record of coefficients measured at gate level; None: the package's.
+        gating: of the array's clock: "none" or "clock".
+        organisation: "tiled" or "pipelined".
+        data: images that give real activations; None: every word counts as not zero.
+        images: how many.
+
+    Raises:
+        InvalidFileError: the network or the record cannot be read.
+        InvalidOptionError: no array like this was measured, or the network does not fit it.
+    """
+    from systopack.hardware.energy.activity import measure_activity
+    from systopack.hardware.energy.coefficients import read_coefficients
+    from systopack.hardware.energy.model import energy_of
+    from systopack.hardware.energy.pipelined_events import pipelined_events
+    from systopack.hardware.energy.tiled_events import tiled_events
+
+    loaded = network_of(network)
+    design = array_for(loaded, array, changes, organisation)
+    activity = None
+    if data is not None:
+        activity = measure_activity(loaded, images_of(loaded, data, images))
+    count = tiled_events if organisation == "tiled" else pipelined_events
+    events = count(loaded, array=design, activity=activity)
+    table = read_coefficients(coefficients or COEFFICIENTS)
+    return energy_of(events, coefficients=table, gating=gating)
+
+
+def verify(
+    network: NetworkLike,
+    array: ArrayLike | None = None,
+    *,
+    changes: Sequence[str] = (),
+    data: Data = "sample",
+    images: int = 4,
+    organisation: Organisation = "tiled",
+    trace: Path | None = None,
+) -> Verification:
+    """Run images through the RTL and compare every word and every cycle with the models.
+
+    Args:
+        network, array, changes: as in `simulate`.
+        data, images: the first test images of a set.
+        organisation: "tiled" or "pipelined".
+        trace: VCD file for all signals of the run.
+
+    Raises:
+        InvalidFileError: a file or a tool is missing.
+        InvalidOptionError: the network does not fit the array.
+    """
+    from systopack.verification import verify as verification
+
+    loaded = network_of(network)
+    design = array_for(loaded, array, changes, organisation)
+    words = images_of(loaded, data, images)
+    return verification.verify(loaded, words, array=design, organisation=organisation, trace=trace)
+
+
+def write_rtl(
+    network: NetworkLike,
+    out: Path | str,
+    array: ArrayLike | None = None,
+    *,
+    changes: Sequence[str] = (),
+    organisation: Organisation = "tiled",
+    data: Data | None = None,
+    force: bool = False,
+) -> WrittenRtl:
+    """Write Verilog, memory contents, a self-checking test bench and a README of its ports.
+
+    Args:
+        network, array, changes: as in `simulate`.
+        out: folder to write.
+        organisation: "tiled" or "pipelined".
+        data: images for the test bench; None: the bundled digits where they fit and what reads
+            them is installed (the extra `data`), else noise.
+        force: replace files of the same names, whoever wrote them.
+
+    Raises:
+        InvalidFileError: the network cannot be read, or the folder not be written.
+        InvalidOptionError: the network does not fit the array.
+    """
+    from systopack.rtl import write
+    from systopack.rtl.texts import BENCH_IMAGES
+
+    loaded = network_of(network)
+    design = array_for(loaded, array, changes, organisation)
+    image = None
+    if data is not None or (loaded.input.shape == _SAMPLE_SHAPE and has("pyarrow")):
+        image = images_of(loaded, data or "sample", BENCH_IMAGES)
+    return write.write_rtl(
+        loaded, array=design, out=out, organisation=organisation, image=image, force=force
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrayFigures:
+    """A named array, with what its record says; None where there is no record.
+
+    Args:
+        name, label, purpose: what it is called, what it is, what it is for.
+        area_mm2: of the array alone, in the library of the package's coefficients.
+        clock_mhz: at which it was measured.
+        energy_uj: of an image of `zoo:lenet5-mnist`, array, logic and memories.
+    """
+
+    name: str
+    label: str
+    purpose: str
+    area_mm2: float | None = None
+    clock_mhz: float | None = None
+    energy_uj: float | None = None
+
+
+def arrays() -> tuple[ArrayFigures, ...]:
+    """The named arrays."""
+    from systopack.hardware.energy.coefficients import read_coefficients
+
+    points = [point for point in read_coefficients(COEFFICIENTS).points if point.gating == "clock"]
+    found = []
+    for name, entry in NAMED_ARRAYS.items():
+        array = entry.array
+        one = ArrayFigures(name=name, label=array.label, purpose=entry.purpose)
+        for point in points:
+            if replace(point.array, sub_banks=array.sub_banks) == array:  # whatever the memories
+                one = replace(
+                    one,
+                    area_mm2=point.cell_area_um2 * array.rows * array.columns / 1e6,
+                    clock_mhz=point.clock_mhz,
+                    energy_uj=energy("zoo:lenet5-mnist", array).total_pj / 1e6,
+                )
+        found.append(one)
+    return tuple(found)

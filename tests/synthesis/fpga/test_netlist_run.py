@@ -1,0 +1,119 @@
+"""Netlists of small modules with yosys' models of their cells, in Verilator, against plain Python."""
+
+import numpy as np
+import pytest
+
+from systopack.errors import InvalidFileError
+from systopack.rtl.parameters import sources
+from systopack.synthesis.fpga.design import FpgaDesign
+from systopack.synthesis.fpga.ecp5 import synthesize_ecp5
+from systopack.verification.bench import Bench, Port
+from tests.synthesis.fpga.netlist_run import simulation_verilog
+
+
+def bench(tmp_path, top, *, inputs, outputs, files=None, **parameters):
+    """The netlist of a module."""
+    files = files or sources((f"{top}.v",))
+    netlist = synthesize_ecp5(FpgaDesign(top=top, sources=tuple(files), parameters=parameters))
+    path = tmp_path / "simulated.v"
+    path.write_text(simulation_verilog(netlist, top=top))
+    return Bench(
+        top=top,
+        sources=[path],
+        parameters={},
+        inputs=[Port(name=name, bits=bits) for name, bits in inputs.items()],
+        outputs=[Port(name=name, bits=bits) for name, bits in outputs.items()],
+    )
+
+
+def bits_of(values, bits):
+    """Values of shape (n,) as bits of shape (n, bits)."""
+    return (np.asarray(values)[:, None] >> np.arange(bits) & 1).astype(np.uint8)
+
+
+def values_of(bits):
+    return (bits.astype(np.int64) << np.arange(bits.shape[1])).sum(axis=1)
+
+
+@pytest.mark.parametrize(("width", "words"), [(36, 500), (18, 900), (4, 12), (9, 1700), (2, 7000)])
+def test_memories_keep_their_words(tmp_path, width, words):
+    places = (words - 1).bit_length()
+    pins = bench(
+        tmp_path,
+        "memory",
+        inputs={
+            "write": 1,
+            "write_address": places,
+            "write_data": width,
+            "read_address": places,
+        },
+        outputs={"read_data": width},
+        WIDTH=width,
+        ADDRESS_BITS=places,
+        WORDS=words,
+    )
+    rng = np.random.default_rng(width)
+    addresses = np.tile(rng.integers(0, words, 20), 2)
+    values = rng.integers(0, 1 << width, len(addresses))
+    kept = dict(zip(addresses.tolist(), values.tolist(), strict=True))
+    reads = np.array([*kept])
+    write = np.concatenate([np.ones(len(addresses)), np.zeros(len(reads) + 1)]).astype(int)
+    idle = np.zeros(len(reads) + 1, dtype=int)
+    found = pins.run(
+        {
+            "write": bits_of(write, 1),
+            "write_address": bits_of(np.concatenate([addresses, idle]), places),
+            "write_data": bits_of(np.concatenate([values, idle]), width),
+            "read_address": bits_of(
+                np.concatenate([np.zeros(len(addresses), int), reads, [0]]), places
+            ),
+        }
+    )
+    assert values_of(found["read_data"])[len(addresses) + 1 :].tolist() == [*kept.values()]
+
+
+def test_registers_with_a_mask(tmp_path):
+    pins = bench(
+        tmp_path,
+        "masked_register",
+        inputs={"in": 8, "mask": 8},
+        outputs={"out": 8},
+        WIDTH=8,
+    )
+    given = {"in": bits_of([0b10101010, 0], 8), "mask": bits_of([0b11110000, 0], 8)}
+    assert values_of(pins.run(given)["out"])[1] == 0b10100000
+
+
+def test_rounding(tmp_path):
+    top = tmp_path / "rounding.v"
+    top.write_text(
+        "module rounding (input clk, input signed [15:0] value, input [4:0] shift,\n"
+        "    output reg [7:0] result);\n"
+        "    wire [7:0] rounded;\n"
+        "    requantize #(.WIDTH(16)) requantize (.value(value), .shift(shift), .result(rounded));\n"
+        "    always @(posedge clk) result <= rounded;\nendmodule\n"
+    )
+    pins = bench(
+        tmp_path,
+        "rounding",
+        files=[*sources(("requantize.v",)), top],
+        inputs={"value": 16, "shift": 5},
+        outputs={"result": 8},
+    )
+    rng = np.random.default_rng(0)
+    values, shifts = rng.integers(-(1 << 15), 1 << 15, 256), rng.choice([0, 1, 5, 15], 256)
+    found = values_of(
+        pins.run({"value": bits_of(values & 0xFFFF, 16), "shift": bits_of(shifts, 5)})["result"]
+    )
+    rounded = np.clip(np.rint(values / 2.0**shifts), -128, 127).astype(np.int64) & 255
+    assert found[1:].tolist() == rounded[:-1].tolist()
+
+
+def test_a_cell_without_model_is_named(tmp_path):
+    top = tmp_path / "product.v"
+    top.write_text(
+        "module product (input clk, input [15:0] a, b, output reg [31:0] c);\n"
+        "    always @(posedge clk) c <= a * b;\nendmodule\n"
+    )
+    with pytest.raises(InvalidFileError, match="MULT18X18D"):
+        bench(tmp_path, "product", files=[top], inputs={"a": 16, "b": 16}, outputs={"c": 32})
