@@ -1,94 +1,28 @@
-"""What the memories of the accelerator must hold and deliver, counted; and what that costs.
+"""What the streams of a network on an array need: words, live tensors, tiles, cycles.
 
-`memory_study.py` compares ways with it. Counts come from packed networks and the timing of the
-tiled accelerator; memories are priced by width, words and ports from the record `memory_table`,
-logic by cells of NanGate 45 nm. What is neither counted, cited nor measured stands in `Assumed`.
+Counts come from packed networks and the timing of the tiled accelerator.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from systopack.hardware.array import Array
-from systopack.hardware.energy.technology import load_technology
 from systopack.hardware.placement import stream_places
 from systopack.hardware.tiled import count_tiled
 from systopack.hardware.timing import TiledTiming
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import ConcatLayer, MatrixLayer, PoolLayer, sources_of
-from systopack.records import STORE, read_record
 
 WORD = 8  # bytes of a feature memory's word
 BLOCK = 64  # positions of a block: what the memory of partial sums holds
-Fetch = tuple[int, int, float, int]  # channel, dy, words, array columns as a bit mask
-NODE_V = 1.1  # supply of the array's library, to which the memories are scaled
-LATCH_UM2, MUX_UM2, GATE_UM2, FLIP_FLOP_UM2 = 2.660, 1.862, 0.798, 4.522  # DLH, MUX2, NAND2, DFF
-MUX_PIN_FF, CLOCK_EDGE_FJ = 0.95, 6.9  # of MUX2_X1; of a flip-flop, docs/silicon.md
-
-
-@dataclass(frozen=True, kw_only=True)
-class Assumed:
-    """What is assumed, each changed to half and twice in the record.
-
-    Args:
-        bus_ff: capacitance of one wire of a bus along the array, its pins included.
-        toggles: share of a bus' wires that change from word to word.
-        latch_fj: energy of writing a latch, clock and data.
-        read_fj: energy of reading a bit of a buffer through its multiplexer, 8 to 1 at the end.
-        sram_pj, sram_um2: factors on what CACTI says.
-    """
-
-    bus_ff: float = 250.0
-    toggles: float = 0.5
-    latch_fj: float = 10.0
-    read_fj: float = 10.0
-    sram_pj: float = 1.0
-    sram_um2: float = 1.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Memory:
-    """Equal memories and what is read and written in them for one image, all together."""
-
-    name: str
-    width: int
-    words: int
-    count: int
-    ports: int = 1
-    reads: float = 0.0
-    writes: float = 0.0
-
-    @property
-    def bytes(self) -> float:
-        """Of all of them."""
-        return self.width * self.words * self.count / 8
-
-
-@dataclass(frozen=True, kw_only=True)
-class Way:
-    """One way to feed the array: memories, and the logic that only this way needs."""
-
-    name: str
-    memories: Sequence[Memory]
-    ports: str
-    stall_cycles: int = 0
-    late_tiles: int = 0  # whose words cannot all come in the time that buffers leave
-    latches: int = 0
-    flip_flops: int = 0
-    muxes: int = 0
-    gates: int = 0
-    luts: int = 0
-    bus_words: float = 0.0  # words of 64 bits sent along the array
-    latch_writes: float = 0.0  # bits
-    latch_reads: float = 0.0  # bits
-    other_pj: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -102,75 +36,15 @@ class Tile:
     rows: int  # of the band
 
 
-# ---- prices
+@dataclass(frozen=True, kw_only=True)
+class Fetch:
+    """A row of a tile: its words in one pass, the array columns that want it, their dx."""
 
-
-@cache
-def _points(width: int, ports: int) -> list[dict[str, float]]:
-    points = read_record(STORE / "memory_table.json")["figures"]["points"]
-    return [p for p in points if p["width_bits"] == width and p["ports"] == ports]
-
-
-def macro(width: int, words: int, ports: int) -> dict[str, float]:
-    """Area, leakage and energy of an access at 45 nm, 1.1 V: macros of at most 64 bits side by
-    side, banks of at most 64 KiB behind each other; none smaller than 256 bytes."""
-    wide = math.ceil(width / 64)
-    each = min(w for w in (8, 16, 32, 64) if w >= min(64, math.ceil(width / wide)))
-    banks = math.ceil(each * words / 8 / 65536)
-    size = max(256.0, each * words / 8 / banks)
-    points = _points(each, ports)
-    x = np.log([p["bytes"] for p in points])
-    technology = load_technology()
-    node = technology.node("45-hp")
-    volts = technology.energy_factor(source=node, source_v=1.0, target=node, target_v=NODE_V)
-
-    def at(key: str) -> float:
-        return float(np.exp(np.interp(math.log(size), x, np.log([p[key] for p in points]))))
-
-    return {
-        "um2": at("um2") * wide * banks,
-        "leakage_mw": at("leakage_mw") * wide * banks,
-        "read_pj": at("read_pj") * wide * volts,
-        "write_pj": at("write_pj") * wide * volts,
-        "macros": wide * banks,
-    }
-
-
-def ecp5(memory: Memory) -> tuple[int, int]:
-    """Block RAMs and LUT4 on an ECP5: distributed below 65 words, else blocks of 18 kbit."""
-    if memory.words <= 64:
-        deep = math.ceil(memory.words / 16)
-        luts = 6 * deep * math.ceil(memory.width / 4) + (deep - 1) * memory.width
-        return 0, luts * memory.count
-    modes = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
-    blocks = min(math.ceil(memory.width / w) * math.ceil(memory.words / d) for w, d in modes)
-    return blocks * memory.count, 0
-
-
-def cost(way: Way, assumed: Assumed) -> dict[str, float]:
-    """Everything of a way in um2, pJ of an image, mW, block RAMs and LUT4."""
-    priced = [(m, macro(m.width, m.words, m.ports)) for m in way.memories]
-    bus = 64 * assumed.toggles * 0.5e-3 * assumed.bus_ff * NODE_V**2  # pJ a word
-    blocks, luts = zip(*(ecp5(m) for m in way.memories), strict=True)
-    return {
-        "bytes": sum(m.bytes for m in way.memories) + (way.latches + way.flip_flops) / 8,
-        "um2_memories": assumed.sram_um2 * sum(p["um2"] * m.count for m, p in priced),
-        "um2_logic": LATCH_UM2 * way.latches
-        + FLIP_FLOP_UM2 * way.flip_flops
-        + MUX_UM2 * way.muxes
-        + GATE_UM2 * way.gates,
-        "pj_memories": assumed.sram_pj
-        * sum(p["read_pj"] * m.reads + p["write_pj"] * m.writes for m, p in priced),
-        "pj_logic": way.other_pj
-        + bus * way.bus_words
-        + 1e-3 * (assumed.latch_fj * way.latch_writes + assumed.read_fj * way.latch_reads),
-        "leakage_mw": sum(p["leakage_mw"] * m.count for m, p in priced),
-        "block_rams": sum(blocks),
-        "lut4": sum(luts) + way.luts,
-    }
-
-
-# ---- what the data needs
+    channel: int
+    dy: int
+    words: float
+    columns: tuple[int, ...]
+    reach: tuple[int, int]
 
 
 def tiles(network: PackedNetwork, array: Array) -> Iterator[Tile]:
@@ -213,48 +87,104 @@ def row_words(
 
 
 def fetches(tile: Tile, size: tuple[int, int], *, word: int = WORD) -> list[Fetch]:
-    """Distinct rows of a tile: channel, dy, words of a pass, array columns as a bit mask.
+    """Distinct rows of a tile; streams whose dx differ by more than half a word fetch apart.
 
     Where a layer has one position, words hold what a stream reads in successive tiles.
     """
-    single = tile.layer.positions == 1
-    keys = tile.streams[:, 1:] if single else tile.streams[:, 1:3]
-    found: list[Fetch] = []
-    unique, inverse = np.unique(keys, axis=0, return_inverse=True)
-    for index, key in enumerate(unique):
-        mine = tile.streams[inverse.ravel() == index]
-        words = (
-            1 / word if single else row_words(tile.layer, size, int(key[1]), mine[:, 3], word=word)
+    if tile.layer.positions == 1:
+        return [
+            Fetch(channel=c, dy=dy + dx, words=1 / word, columns=(column,), reach=(0, 0))
+            for column, c, dy, dx in tile.streams.tolist()
+        ]
+    groups: dict[tuple[int, int, int], list[tuple[int, int]]] = {}
+    for column, channel, dy, dx in tile.streams.tolist():
+        first = int(tile.layer.columns[:, 2].min())
+        part = (dx - first) // (word // 2 + 1)
+        groups.setdefault((channel, dy, part), []).append((column, dx))
+    return [
+        Fetch(
+            channel=channel,
+            dy=dy,
+            words=row_words(tile.layer, size, dy, np.array([dx for _, dx in mine]), word=word),
+            columns=tuple(sorted({column for column, _ in mine})),
+            reach=(min(dx for _, dx in mine), max(dx for _, dx in mine)),
         )
-        mask = sum(1 << int(column) for column in np.unique(mine[:, 0]))
-        found.append((int(key[0]), int(key[1]) + (int(key[2]) if single else 0), words, mask))
-    return found
+        for (channel, dy, _), mine in groups.items()
+    ]
 
 
 def fetch_cycles(rows: Sequence[Fetch], banks: int, buses: int) -> float:
     """Least cycles to fetch them: a word a cycle from a bank, `buses` into an array column."""
-    load = np.zeros(banks)
-    column = np.zeros(max((mask.bit_length() for *_, mask in rows), default=1))
-    for channel, dy, words, mask in rows:
-        load[(channel + dy) % banks] += words
-        column[[i for i in range(mask.bit_length()) if mask >> i & 1]] += words / buses
-    return float(max(load.max(), column.max()))
+    load: Counter[int] = Counter()
+    column: Counter[int] = Counter()
+    for row in rows:
+        load[(row.channel + row.dy) % banks] += row.words
+        column.update(dict.fromkeys(row.columns, row.words / buses))
+    return float(max([0, *load.values(), *column.values()]))
 
 
-def list_schedule(rows: Sequence[Fetch], banks: int) -> int:
-    """Cycles in which a greedy list really fetches one word of each row, one into a column."""
-    queues: list[list[int]] = [[] for _ in range(banks)]
-    for channel, dy, _, mask in sorted(rows, key=lambda row: -row[3].bit_count()):
-        queues[(channel + dy) % banks].append(mask)
-    cycles = 0
-    while any(queues):
-        busy = 0
-        for queue in sorted(queues, key=len, reverse=True):
-            free = next((i for i, mask in enumerate(queue) if not mask & busy), None)
-            if free is not None:
-                busy |= queue.pop(free)
-        cycles += 1
-    return cycles
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How words of `word` bytes are used up.
+
+    Args:
+        banks, buses: words that can be read, and brought into an array column, in a cycle.
+        word: bytes.
+        step: bytes of a row from one word time to the next.
+        cycles: of a word time.
+        others: words a cycle that results and residual operands take of all banks.
+    """
+
+    banks: int
+    buses: int
+    word: int
+    step: int
+    cycles: int
+    others: float = 0.0
+
+    def needed(self, number: int, offset: int) -> int:
+        """The cycle in which a stream starts to read its word of a number."""
+        return self.cycles * math.ceil((self.word * number - offset) / self.step)
+
+
+def arrives(rows: Sequence[Fetch], pace: Pace) -> bool:
+    """Whether every word comes when all its streams have a place for it and none waits yet.
+
+    A stream has place for two words, so that word n may come from when it starts word n - 1. Planes
+    start at the byte of their word that is their channel modulo its size. The earliest deadline
+    goes first. Rows repeat, so some words of each show it.
+    """
+    jobs: list[list[tuple[int, int, tuple[int, ...]]]] = [[] for _ in range(pace.banks)]
+    for row in rows:
+        low, high = (dx + row.channel % pace.word for dx in row.reach)
+        for number in range(3, 11):
+            job = (pace.needed(number, high), pace.needed(number - 1, low), row.columns)
+            jobs[(row.channel + row.dy) % pace.banks].append(job)
+    last = max((job[0] for queue in jobs for job in queue), default=0)
+    each = pace.others / pace.banks
+    for queue in jobs:  # results may wait for two words' time
+        span = 2 * pace.cycles * pace.word // pace.step
+        queue += [(int(i / each) + span, int(i / each), ()) for i in range(math.floor(each * last))]
+        queue.sort()
+    for now in range(last + 1):
+        taken: Counter[int] = Counter()
+        for queue in jobs:
+            for place, (deadline, release, columns) in enumerate(queue):
+                if deadline <= now:
+                    return False
+                if release <= now and all(taken[column] < pace.buses for column in columns):
+                    taken.update(columns)
+                    del queue[place]
+                    break
+    return True
+
+
+def word_time(rows: Sequence[Fetch], pace: Pace) -> int:
+    """The shortest word time, in cycles, in which all words arrive; four times its own at most."""
+    for cycles in range(pace.cycles, 4 * pace.cycles):
+        if arrives(rows, replace(pace, cycles=cycles, others=pace.others * pace.cycles / cycles)):
+            return cycles
+    return 4 * pace.cycles
 
 
 def pooled_at_lanes(network: PackedNetwork) -> set[str]:

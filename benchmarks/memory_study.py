@@ -17,15 +17,8 @@ from typing import Any
 
 import memory_shapes
 import numpy as np
-from memory_counts import (
-    BLOCK,
-    Assumed,
-    Way,
-    cost,
-    feature_bytes,
-    macro,
-    schedule,
-)
+from memory_counts import BLOCK, feature_bytes, schedule
+from memory_prices import Assumed, Way, cost, macro
 from memory_ways import (
     BANKS,
     banks_way,
@@ -137,7 +130,7 @@ def all_ways(network: PackedNetwork, array: Array) -> list[Way]:
         rows_way(network, array, banks=banks),
         rows_way(network, array, banks=2 * banks),
         rows_way(network, array, banks=2 * banks, word=4),
-        rows_way(network, array, banks=2 * banks, word=4, tail=True),
+        rows_way(network, array, banks=4 * banks, word=4),
         rows_way(
             network,
             array,
@@ -192,7 +185,7 @@ def study(network: PackedNetwork, array: Array, activity: Activity) -> dict[str,
             **cost(way, Assumed()),
             "ports": way.ports,
             "stall_cycles": way.stall_cycles,
-            "late_tiles": way.late_tiles,
+            "slow_tiles": way.slow_tiles,
             "memories": [
                 f"{m.name}: {m.count} x {m.words} x {m.width} bit, {m.ports} ports, "
                 f"{m.reads:.0f} reads, {m.writes:.0f} writes"
@@ -326,11 +319,17 @@ def main() -> None:
     inputs = {}
     for name, (plain, packed, data) in ZOO.items():
         images = open_data(str(options.data / data)).test_images[:IMAGES]
-        for kind, zoo, alpha in (("dense", plain, 1), ("packed", packed, 8)):
+        for kind, zoo, alpha in (
+            ("dense", plain, 1),
+            ("sparse, uncombined", packed, 1),
+            ("packed", packed, 8),
+        ):
             file = network_file(Path(f"zoo:{zoo}"))
             network = load(file)
             inputs[file.name] = sha256_of_file(file)
             activity = measure_activity(network, quantize_images(network, images))
+            if alpha == 1 and zoo == packed:
+                network = uncombined(network)
             entry = figures["networks"].setdefault(name, {}).setdefault(kind, {})
             for cells, array in ASIC.items():
                 entry[cells] = study(
@@ -339,11 +338,7 @@ def main() -> None:
             entry["totals"] = totals(name, entry["bit-serial"])
             for cells, changes in FPGA_CELLS.items():
                 array = replace(NAMED_ARRAYS[FPGA].array, alpha=alpha, **changes)
-                label = f"{name} {kind}, {cells}"
-                figures["fpga"][label] = fpga(network, array)
-            if alpha > 1:
-                array = replace(NAMED_ARRAYS[ASIC["bit-serial"]].array, alpha=1)
-                entry["uncombined"] = schedules(uncombined(network), array)
+                figures["fpga"][f"{name} {kind}, {cells}"] = fpga(network, array)
             print(name, kind, flush=True)
     for name, shapes in memory_shapes.NETWORKS.items():
         for kind, alpha in (("dense", 1), ("packed", 8)):

@@ -8,21 +8,17 @@ from collections.abc import Mapping
 import numpy as np
 from memory_counts import (
     BLOCK,
-    CLOCK_EDGE_FJ,
-    MUX_PIN_FF,
-    NODE_V,
     WORD,
-    Fetch,
-    Memory,
+    Pace,
     Tile,
-    Way,
     feature_bytes,
     fetch_cycles,
     fetches,
-    list_schedule,
     pooled_at_lanes,
     tiles,
+    word_time,
 )
+from memory_prices import NODE_V, Memory, Way
 
 from systopack.hardware.array import Array
 from systopack.hardware.energy.tiled_events import tiled_events, weight_bits
@@ -30,6 +26,7 @@ from systopack.hardware.plan import plan_tiles
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import ConcatLayer, MatrixLayer, PoolLayer
 
+MUX_PIN_FF, CLOCK_EDGE_FJ = 0.95, 6.9  # of MUX2_X1; of a flip-flop, docs/silicon.md
 BANKS = {"bit-serial": 4, "bit-parallel": 32}  # of 64 bits, of the feature memory
 WINDOW_BLOCK = 256  # positions of a block with windows, which are filled again for each block
 BUSES = {"bit-serial": 1, "bit-parallel": 2}  # words into an array column in a cycle
@@ -239,70 +236,63 @@ def rows_way(
     *,
     banks: int,
     word: int = WORD,
-    tail: bool = False,
     splits: Mapping[str, tuple[int, int]] | None = None,
 ) -> Way:
-    """Row words: every stream keeps words of its channel's plane and reads them byte by byte.
+    """Row words: every stream keeps two words of its channel's plane and reads them by bytes.
 
     A word is fetched once for all streams of a tile that read this row, whatever their dx.
 
     Args:
         banks: of the feature memory, `word` bytes wide.
         word: bytes of a word.
-        tail: a stream holds one word and the last bytes of the one before it, as many as dx
-            differs, not two words. Planes start at different bytes, so that not all streams want
-            a word at the same position.
         splits: by layer the parts into which its rows are split: each reads the same buffers
             through a multiplexer of its own, at positions side by side.
     """
     parallel = array.word_cycles == 1
     buses = BUSES["bit-parallel" if parallel else "bit-serial"]
-    words, sent, stall, read = 0.0, 0.0, 0.0, 0.0
-    late, reach, programmed, longest = 0, 0, 0, 0
+    words, sent, stall, read, slow, used_words, longest = 0.0, 0.0, 0.0, 0.0, 0, 0, 0
     for tile in tiles(network, array):
         layer = tile.layer
         rows = fetches(tile, network.shapes[layer.source][1:], word=word)
-        words += sum(row[2] for row in rows) * tile.repeats
-        sent += sum(row[2] * row[3].bit_count() for row in rows) * tile.repeats * 8 * word
-        other = _results(tile, network) / tile.repeats / word / banks
-        # How much longer a greedy list takes than the fullest bank or array column must.
-        alone: list[Fetch] = [(channel, dy, 1.0, mask) for channel, dy, _, mask in rows]
-        slower = list_schedule(rows, banks) / max(1.0, fetch_cycles(alone, banks, 1))
-        time = fetch_cycles(rows, banks, buses) * slower + other
-        parts = splits[layer.name][0] if splits else 1
-        passing = math.ceil(layer.positions / parts) * array.word_cycles
-        stall += math.ceil(tile.repeats / parts) * max(0.0, time - passing)
+        words += sum(row.words for row in rows) * tile.repeats
+        sent += sum(row.words * len(row.columns) for row in rows) * tile.repeats * 8 * word
         read += len(tile.streams) * layer.positions * tile.repeats * 8
-        if layer.positions > 1:  # a bit for each row of the layer; else all streams in turn
-            known = len(np.unique(layer.columns[:, :2], axis=0))
-            programmed, longest = programmed + math.ceil(known / 64), max(longest, known)
+        parts = splits[layer.name][0] if splits else 1
+        positions = math.ceil(layer.positions / parts)
+        others = _results(tile, network) / tile.repeats / word / positions / array.word_cycles
+        pace = Pace(
+            banks=banks,
+            buses=buses,
+            word=word,
+            step=layer.stride[1] * parts,
+            cycles=array.word_cycles,
+            others=others,
+        )
         if layer.positions > 1:
-            reach = max(reach, int(np.ptp(layer.columns[:, 2])))
-        # With one word and a tail the rows of each phase have a position's time, else all a word's.
-        phases = [[r for r in rows if r[0] % word == p] for p in range(word)] if tail else [rows]
-        slots = array.word_cycles * (1 if tail else word) * buses // (layer.stride[1] * parts)
-        late += any(list_schedule(phase, banks) > slots for phase in phases)
+            waits = (word_time(rows, pace) - array.word_cycles) * positions
+            slow += waits > 0
+            known = len(np.unique(layer.columns[:, :2], axis=0))
+            used_words, longest = used_words + math.ceil(known / 64), max(longest, known)
+        else:  # all streams in turn
+            waits = max(0, fetch_cycles(rows, banks, buses) - array.word_cycles)
+        stall += math.ceil(tile.repeats / parts) * waits
     streams = array.columns * array.alpha
-    held = word + reach if tail else 2 * word  # bytes of a stream
     feature = _feature(network, banks=banks, reads=words, word=word)
-    used = Memory(name="rows in use", width=64, words=programmed, count=1, reads=programmed)
+    used = Memory(name="rows in use", width=64, words=used_words, count=1, reads=used_words)
     readers = max(high for high, _ in splits.values()) if splits else 1
     return Way(
-        name=f"row words of {8 * word}{', tail' if tail else ''}, {banks} banks"
-        + (", rows split" if splits else ""),
+        name=f"row words of {8 * word}, {banks} banks" + (", rows split" if splits else ""),
         memories=[feature, used, *_pooling(network, array)],
-        ports=f"{banks} x {8 * word} bit read or write; {streams} x {held} bytes of latches",
+        ports=f"{banks} x {8 * word} bit read or write; {streams} x {2 * word} bytes of latches",
         stall_cycles=round(stall),
-        late_tiles=late,
-        latches=streams * 8 * held
+        slow_tiles=slow,
+        latches=streams * 16 * word
         + 2 * array.rows * 8 * word
         + _descriptor_latches(network, array)
         + longest,
-        muxes=readers * streams * (8 * held - 1) + array.columns * buses * (banks - 1) * 8 * word,
+        muxes=readers * streams * (16 * word - 1) + array.columns * buses * (banks - 1) * 8 * word,
         gates=streams * 3 * _descriptor_bits(network, array) + 4 * longest,
-        luts=streams * 6 * math.ceil(held / 16) * 2
-        + array.columns * buses * 8 * word * banks // 2
-        + array.rows * 12,
+        luts=streams * 12 + array.columns * buses * 8 * word * banks // 2 + array.rows * 12,
         bus_words=words * word / 8,
         latch_reads=read,
         latch_writes=sent + feature.writes * 8 * word,

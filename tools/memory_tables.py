@@ -72,18 +72,14 @@ def schedules(figures: Figures, cells: str) -> list[str]:
     for name, entry in each(figures):
         if cells not in entry:
             continue
-        plans = {name: entry[cells]["schedules"]}
-        if cells == "bit-serial" and "uncombined" in entry:
-            plans[f"{name.removesuffix(' packed')} sparse, uncombined"] = entry["uncombined"]
-        for label, found in plans.items():
-            today = found["today"]
-            waits = [today["stall_cycles"], today["write_cycles"]]
-            rows.append(
-                [label]
-                + [f"{found[plan]['cycles']:,}" for plan in _PLANS]
-                + [f"{value:,}" for value in waits]
-                + [f"{found['lanes']['waiting_cycles']:,}"]
-            )
+        found = entry[cells]["schedules"]
+        today = found["today"]
+        waits = (today["stall_cycles"], today["write_cycles"], found["lanes"]["waiting_cycles"])
+        rows.append(
+            [name]
+            + [f"{found[plan]['cycles']:,}" for plan in _PLANS]
+            + [f"{value:,}" for value in waits]
+        )
     header = ["network", *_PLANS.values(), "waits today", "writes today", "waits, lanes"]
     return markdown_table(header, rows)
 

@@ -25,6 +25,15 @@ def counts(monkeypatch):
 
 
 @pytest.fixture
+def prices(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    import memory_prices
+
+    yield memory_prices
+    sys.modules.pop("memory_prices")
+
+
+@pytest.fixture
 def ways(counts, monkeypatch):
     monkeypatch.syspath_prepend(str(FOLDER))
     import memory_ways
@@ -102,9 +111,16 @@ def test_a_tile_reads_these_streams_and_rows(counts):
     assert [tile.last for tile in tiles] == [False, True, True, True]
     # Channel 0 at dy 0 is read with dx 0 and 1 by array column 0: one row, eight words of 8 bytes.
     # dy 1 and -1 leave one of the eight rows of the image.
-    rows = counts.fetches(tiles[0], (8, 8))
-    assert sorted(rows) == [(0, 0, 8, 0b01), (0, 1, 7, 0b10), (1, -1, 7, 0b10)]
-    assert sorted(counts.fetches(tiles[0], (8, 8), word=4))[0] == (0, 0, 16, 0b01)
+    rows = [
+        (row.channel, row.dy, row.words, row.columns, row.reach)
+        for row in counts.fetches(tiles[0], (8, 8))
+    ]
+    assert sorted(rows) == [
+        (0, 0, 8, (0,), (0, 1)),
+        (0, 1, 7, (1,), (0, 0)),
+        (1, -1, 7, (1,), (0, 0)),
+    ]
+    assert {row.words for row in counts.fetches(tiles[0], (8, 8), word=4)} == {16, 14}
 
 
 def test_words_that_end_a_row_and_start_the_next_are_read_once(counts):
@@ -114,13 +130,44 @@ def test_words_that_end_a_row_and_start_the_next_are_read_once(counts):
     assert counts.row_words(small, (4, 4), 1, np.array([0])) == 2  # bytes 4 to 15
 
 
+def rows_of(counts, *rows):
+    """Rows from channel, dy, words, array columns, lowest and highest dx."""
+    return [
+        counts.Fetch(channel=c, dy=dy, words=words, columns=columns, reach=reach)
+        for c, dy, words, columns, reach in rows
+    ]
+
+
 def test_a_fetch_is_bound_by_banks_and_by_array_columns(counts):
-    rows = [(0, 0, 4.0, 0b11), (2, 0, 4.0, 0b01), (1, 0, 2.0, 0b10)]
+    rows = rows_of(
+        counts,
+        (0, 0, 4.0, (0, 1), (0, 0)),
+        (2, 0, 4.0, (0,), (0, 0)),
+        (1, 0, 2.0, (1,), (0, 0)),
+    )
     assert counts.fetch_cycles(rows, 2, 1) == 8  # bank 0 has two of them, column 0 too
     assert counts.fetch_cycles(rows, 4, 2) == 4
-    # One word of each: the two of column 0 cannot come in one cycle, the third joins one of them.
-    assert counts.list_schedule(rows, 4) == 2
-    assert counts.list_schedule(rows, 1) == 3
+
+
+def test_words_arrive_in_their_time_or_the_word_time_grows(counts):
+    # A word of two bytes lasts two positions of four cycles: eight words in eight cycles.
+    pace = counts.Pace(banks=1, buses=1, word=2, step=1, cycles=4)
+    assert [pace.needed(number, 0) for number in (0, 1, 2)] == [0, 8, 16]
+    assert [pace.needed(number, 1) for number in (0, 1, 2)] == [-4, 4, 12]  # dx 1: a byte sooner
+    eight = rows_of(counts, *((channel, 0, 1.0, (channel,), (0, 0)) for channel in range(8)))
+    assert counts.arrives(eight, pace)
+    nine = [*eight, *rows_of(counts, (8, 0, 1.0, (8,), (0, 0)))]
+    assert not counts.arrives(nine, pace)
+    assert counts.word_time(nine, pace) == 5  # ten cycles for nine words
+    # All into one array column: as many as in one bank.
+    one = rows_of(counts, *((channel, 0, 1.0, (0,), (0, 0)) for channel in range(9)))
+    wide = counts.Pace(banks=9, buses=1, word=2, step=1, cycles=4)
+    assert not counts.arrives(one, wide)
+    # Streams whose dx differ by a whole word's bytes have never place for it at one time.
+    assert not counts.arrives(rows_of(counts, (0, 0, 1.0, (0,), (0, 2))), pace)
+    # Results take a word every other cycle.
+    assert not counts.arrives(eight, counts.replace(pace, others=0.5))
+    assert counts.arrives(eight[:4], counts.replace(pace, others=0.5))
 
 
 def test_a_feature_memory_holds_these_bytes(counts):
@@ -175,12 +222,12 @@ def test_weights_and_sums_are_counted_by_tiles(ways):
     assert memories["partial sums"].reads == memories["partial sums"].writes == 64
 
 
-def test_prices_follow_width_words_and_ports(counts):
-    one, two = counts.macro(64, 1024, 1), counts.macro(64, 1024, 2)
+def test_prices_follow_width_words_and_ports(prices):
+    one, two = prices.macro(64, 1024, 1), prices.macro(64, 1024, 2)
     assert one["um2"] == pytest.approx(26291.2, rel=1e-3)  # 8 KiB in records/memory_table.json
     assert two["um2"] > 1.9 * one["um2"]
-    byte = counts.macro(8, 8192, 1)
+    byte = prices.macro(8, 8192, 1)
     assert byte["read_pj"] > 0.7 * one["read_pj"]  # not an eighth
-    assert counts.macro(128, 1024, 1)["um2"] == pytest.approx(2 * one["um2"])
-    assert counts.ecp5(counts.Memory(name="", width=36, words=512, count=2)) == (2, 0)
-    assert counts.ecp5(counts.Memory(name="", width=8, words=16, count=1)) == (0, 12)
+    assert prices.macro(128, 1024, 1)["um2"] == pytest.approx(2 * one["um2"])
+    assert prices.ecp5(prices.Memory(name="", width=36, words=512, count=2)) == (2, 0)
+    assert prices.ecp5(prices.Memory(name="", width=8, words=16, count=1)) == (0, 12)
