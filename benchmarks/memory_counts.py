@@ -281,7 +281,8 @@ def schedule(
     for layer in network.layers:
         for band in layer.matrix.bands:
             best: tuple[int, int, int, tuple[int, int]] | None = None
-            for high in down:
+            # A word of four bytes has to last two word times, or its place is never free in time.
+            for high in (parts for parts in down if parts == 1 or parts * layer.stride[1] <= 2):
                 for wide in across:
                     rows = math.ceil(band.rows / (array.rows // high))
                     columns = max(1, math.ceil(len(band.groups) / (array.columns // wide)))

@@ -168,7 +168,10 @@ def study(network: PackedNetwork, array: Array, activity: Activity) -> dict[str,
     plans = schedules(network, array)
     found: dict[str, Any] = {
         "array": asdict(array),
-        "schedules": plans,
+        "schedules": {
+            name: {key: value for key, value in plan.items() if key != "splits" or name == "split"}
+            for name, plan in plans.items()
+        },
         "ways": {},
         "array_alone": {
             plan: array_cost(network, array, plans[plan], activity)

@@ -272,7 +272,9 @@ def rows_way(
             waits = (word_time(rows, pace) - array.word_cycles) * positions
             slow += waits > 0
             known = len(np.unique(layer.columns[:, :2], axis=0))
-            used_words, longest = used_words + math.ceil(known / 64), max(longest, known)
+            # Where streams are few, control reads their descriptors in the place of these bits.
+            bits = known if known < _descriptor_latches(network, array) else 0
+            used_words, longest = used_words + math.ceil(bits / 64), max(longest, bits)
         else:  # all streams in turn
             waits = max(0, fetch_cycles(rows, banks, buses) - array.word_cycles)
         stall += math.ceil(tile.repeats / parts) * waits
