@@ -19,6 +19,7 @@ import accuracy_tables
 import commands_page
 import fpga_table
 import imports_drawing
+import memory_tables
 import packing_tables
 import pages
 import results_table
@@ -36,6 +37,7 @@ PAGES: Mapping[str, Callable[[], Blocks]] = {
     "docs/command-line.md": commands_page.blocks,
     "docs/energy.md": silicon_tables.energy_blocks,
     "docs/fpga.md": fpga_table.blocks,
+    "docs/hardware/memory.md": memory_tables.blocks,
     "docs/packing.md": packing_tables.blocks,
     "docs/silicon.md": silicon_tables.silicon_blocks,
 }
