@@ -45,7 +45,7 @@ COMPACT_MUTANTS = [
     ("the last bit added, not subtracted", "compact_cell.v", "minus[c] = word & last;", "minus[c] = 1'b0;"),
     ("the high half's sign not inverted", "compact_cell.v", "high <= {~carry[SIZE]", "high <= {carry[SIZE]"),
     ("a carry kept from word to word", "compact_cell.v", "sum_carry & ~first", "sum_carry"),
-    ("the next weight taken a cycle too early", "compact_array.v", ".take(taken[STAGE+GROUP])", ".take(taken[STAGE+GROUP-(c==2)])"),
+    ("the next weight taken a cycle too early", "compact_array.v", ".take(taken[STAGE+GROUP])", ".take(taken[STAGE+GROUP-(c==3)])"),
     ("the next weight taken a cycle too late", "compact_array.v", ".take(taken[STAGE+GROUP])", ".take(taken[STAGE+GROUP+(c==0)])"),
     ("a register between columns that share one", "compact_array.v", ".REGISTERED(ENDS ? 1 : 0)", ".REGISTERED(1)"),
 ]  # fmt: skip
@@ -70,9 +70,7 @@ PIPELINED_MUTANTS = [
     ("the maximum's window never restarted", "pipe_pool.v", "first || member > largest", "member > largest"),
 ]  # fmt: skip
 SEED = 281
-COMPACT_SEED = (
-    1  # with it, and 4 images, a take that is a cycle early does harm; with 281 it does none
-)
+COMPACT_SEED = 9  # with it, and 4 images, a take that is a cycle early does harm
 DENSE_SEED = 2  # five layers of several rows, none without weights
 PIPELINED_SEED = 1  # shift and convolution, residuals, both kinds of pooling, blocks of columns
 
@@ -88,7 +86,7 @@ def compact_outcome(verilog):
     rng = np.random.default_rng(COMPACT_SEED)
     network = random_network(rng, layers=5)
     images = random_images(rng, network, 4)
-    array = Array(rows=3, columns=3, cell="bit-serial-compact", cells_per_stage=2)
+    array = Array(rows=3, columns=5, cell="bit-serial-compact", cells_per_stage=3)
     return verify(network, images, array=array, verilog=verilog)
 
 
