@@ -15,11 +15,11 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-import memory_shapes
+import _memory_shapes
 import numpy as np
-from memory_counts import BLOCK, feature_bytes, schedule
-from memory_prices import Assumed, Way, cost, macro
-from memory_ways import (
+from _memory_counts import BLOCK, feature_bytes, schedule
+from _memory_prices import Assumed, Way, cost, macro
+from _memory_ways import (
     BANKS,
     banks_way,
     rows_way,
@@ -343,7 +343,7 @@ def main() -> None:
                 array = replace(NAMED_ARRAYS[FPGA].array, alpha=alpha, **changes)
                 figures["fpga"][f"{name} {kind}, {cells}"] = fpga(network, array)
             print(name, kind, flush=True)
-    for name, shapes in memory_shapes.NETWORKS.items():
+    for name, shapes in _memory_shapes.NETWORKS.items():
         for kind, alpha in (("dense", 1), ("packed", 8)):
             network = shapes(alpha)
             array = replace(NAMED_ARRAYS[ASIC["bit-serial"]].array, alpha=alpha)
@@ -371,7 +371,7 @@ def main() -> None:
             "banks": BANKS,
             "images": IMAGES,
             "block_positions": BLOCK,
-            "shapes_density": memory_shapes.DENSITY,
+            "shapes_density": _memory_shapes.DENSITY,
         },
         seed=0,
         inputs=inputs,

@@ -12,8 +12,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "benchmarks"
 # What others import is no benchmark of its own.
-SHARED = ("_bench", "_training", "packing_matrices")
-BENCHMARKS = sorted(path for path in FOLDER.glob("*.py") if path.stem not in SHARED)
+BENCHMARKS = sorted(
+    path
+    for path in FOLDER.glob("*.py")
+    if not path.stem.startswith("_") and path.stem != "packing_matrices"
+)
 
 
 @pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.stem)

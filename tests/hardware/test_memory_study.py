@@ -18,28 +18,28 @@ ARRAY = Array(rows=2, columns=2, alpha=2, cell="bit-serial-compact", weight_buff
 @pytest.fixture
 def counts(monkeypatch):
     monkeypatch.syspath_prepend(str(FOLDER))
-    import memory_counts
+    import _memory_counts
 
-    yield memory_counts
-    sys.modules.pop("memory_counts")
+    yield _memory_counts
+    sys.modules.pop("_memory_counts")
 
 
 @pytest.fixture
 def prices(monkeypatch):
     monkeypatch.syspath_prepend(str(FOLDER))
-    import memory_prices
+    import _memory_prices
 
-    yield memory_prices
-    sys.modules.pop("memory_prices")
+    yield _memory_prices
+    sys.modules.pop("_memory_prices")
 
 
 @pytest.fixture
 def ways(counts, monkeypatch):
     monkeypatch.syspath_prepend(str(FOLDER))
-    import memory_ways
+    import _memory_ways
 
-    yield memory_ways
-    sys.modules.pop("memory_ways")
+    yield _memory_ways
+    sys.modules.pop("_memory_ways")
 
 
 def layer(name, source, groups, columns, *, rows=2, residual=None, size=(8, 8)):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
-from memory_counts import (
+from _memory_counts import (
     BLOCK,
     WORD,
     Pace,
@@ -18,7 +18,7 @@ from memory_counts import (
     tiles,
     word_time,
 )
-from memory_prices import NODE_V, Memory, Way
+from _memory_prices import NODE_V, Memory, Way
 
 from systopack.hardware.array import Array
 from systopack.hardware.energy.tiled_events import tiled_events, weight_bits
