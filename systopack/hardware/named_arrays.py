@@ -77,7 +77,7 @@ def array_from(
         text: a name of `NAMED_ARRAYS`, a TOML file with fields of `Array`, or ROWSxCOLUMNS for the
             default array of another size.
         changes: `key=value` for each field that is to differ.
-        accumulator_bits: of the network that is to run, unless `changes` say it.
+        accumulator_bits: of the network that is to run, unless the file or `changes` say it.
 
     Raises:
         InvalidOptionError: there is no such array or field, or a value is outside its range.
@@ -86,9 +86,9 @@ def array_from(
     >>> array_from("16x8", ["alpha=4"]).label
     'bit-serial 16x8 alpha 4'
     """
-    array = _base(text)
+    array, said = _base(text)
     values: dict[str, int | str] = {}
-    if accumulator_bits is not None:
+    if accumulator_bits is not None and "accumulator_bits" not in said:
         values["accumulator_bits"] = accumulator_bits
     for change in changes:
         key, equals, value = change.partition("=")
@@ -111,13 +111,14 @@ def array_toml(array: Array) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _base(text: str) -> Array:
+def _base(text: str) -> tuple[Array, set[str]]:
+    """The array without changes, and the fields that a file says."""
     if text in NAMED_ARRAYS:
-        return NAMED_ARRAYS[text].array
+        return NAMED_ARRAYS[text].array, set()
     size = _SIZE.fullmatch(text)
     if size:
         default = NAMED_ARRAYS[DEFAULT_ARRAY].array
-        return replace(default, rows=int(size[1]), columns=int(size[2]))
+        return replace(default, rows=int(size[1]), columns=int(size[2])), set()
     if text.endswith(".toml"):
         return _read(Path(text))
     raise InvalidOptionError(
@@ -126,7 +127,7 @@ def _base(text: str) -> Array:
     )
 
 
-def _read(path: Path) -> Array:
+def _read(path: Path) -> tuple[Array, set[str]]:
     try:
         with path.open("rb") as file:
             content = file.read(_FILE_LIMIT_BYTES + 1)
@@ -142,6 +143,10 @@ def _read(path: Path) -> Array:
             f"'{path}' is longer than {_FILE_LIMIT_BYTES} bytes, but an array is a few lines; give "
             "another file."
         )
+    if not values:
+        raise InvalidFileError(
+            f"'{path}' says nothing of an array; give at least one of {', '.join(_TYPES)}."
+        )
     for key, value in values.items():
         if key not in _TYPES:
             raise InvalidFileError(
@@ -151,7 +156,7 @@ def _read(path: Path) -> Array:
             kind = "a whole number" if _TYPES[key] is int else "a text"
             raise InvalidFileError(f"'{path}': {key} is {value!r}, but it is {kind}; mend it.")
     try:
-        return Array(**values)
+        return Array(**values), set(values)
     except InvalidOptionError as error:
         raise InvalidFileError(f"'{path}' describes no array: {error}") from error
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from systopack.errors import InvalidOptionError
 from systopack.folders.output import write_folder
 from systopack.hardware.array import Array
+from systopack.hardware.named_arrays import array_toml
 from systopack.hardware.tiled import TiledCycles, count_tiled
 from systopack.network.network import PackedNetwork
 from systopack.rtl.host import CONTROL, START, TILED_IDENTITY, configuration_writes
@@ -121,6 +122,7 @@ def rtl_contents(
     images, results, warning = telling_images(network, images)
     build = pipelined_contents if organisation == "pipelined" else _tiled_contents
     contents, cycles, bits = build(network, array, images, results)
+    contents["array.toml"] = array_toml(array)  # what every command takes as --array
     if warning is not None:
         contents["README.md"] += f"\n{warning}\n"
     return RtlContents(files=contents, cycles=cycles, memory_bits=bits, warning=warning)

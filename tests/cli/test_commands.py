@@ -269,6 +269,8 @@ def test_rtl_is_written_or_refused_whole(run, tmp_path, network):
     code, _, err = run("rtl", network, "--out", "rtl", "--array", "8x8")
     assert (code, err) == (0, "")
     assert (tmp_path / "rtl" / "README.md").exists()
+    code, out, _ = run("simulate", network, "--array", "rtl/array.toml")
+    assert code == 0 and "on bit-serial 8x8 alpha 8" in out
 
 
 def test_a_tensor_file_that_is_no_model(run):

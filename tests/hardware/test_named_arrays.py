@@ -24,6 +24,13 @@ def test_accumulators_are_the_networks_unless_they_are_said():
     assert array_from(changes=["accumulator_bits=32"], accumulator_bits=16).accumulator_bits == 32
 
 
+def test_accumulators_that_a_file_says_are_kept(tmp_path):
+    (tmp_path / "a.toml").write_text("accumulator_bits = 32\n")
+    (tmp_path / "b.toml").write_text("rows = 8\n")
+    assert array_from(str(tmp_path / "a.toml"), accumulator_bits=16).accumulator_bits == 32
+    assert array_from(str(tmp_path / "b.toml"), accumulator_bits=16).accumulator_bits == 16
+
+
 @pytest.mark.parametrize("name", NAMED_ARRAYS)
 def test_a_file_that_was_written_is_read(tmp_path, name):
     array = NAMED_ARRAYS[name].array
@@ -59,6 +66,7 @@ def test_what_is_no_array_is_refused(text, changes, words):
         ("cell = 3\n", "cell is 3, but it is a text"),
         ("rows = 2000\n", "describes no array: rows is 2000"),
         ("rows = [", "is no TOML file"),
+        ("", "says nothing of an array"),
         ("# " + "x" * 70_000, "longer than 65536 bytes"),
     ],
 )
