@@ -65,6 +65,7 @@ OUTPUT_INSTRUCTION: Layout = (
     Field("bypass", 1),
     Field("split", 1),
     Field("write", 1),
+    Field("gather", 1),
     Field("row_tile", 16),
     Field("final", 24),
     Field("pool", 2),
@@ -83,7 +84,7 @@ OUTPUT_INSTRUCTION: Layout = (
     Field("width", 12),
 )
 
-DISPLACEMENT: Layout = (Field("dx", 13, signed=True),)
+DISPLACEMENT: Layout = (Field("dx", 13, signed=True),)  # the lowest bits are those of entry 0
 
 
 def stream_layout(slot_bits: int, bank_bits: int, phase_bits: int, dx_bits: int) -> Layout:

@@ -15,7 +15,7 @@ from systopack.hardware.rows.places import TensorPlace
 from systopack.hardware.rows.plan import RowOp, RowPlan, plan_rows
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import MatrixLayer, PoolLayer
-from systopack.rtl.fields import Layout, bits_of, pack_fields
+from systopack.rtl.fields import bits_of, pack_fields
 from systopack.rtl.images import MemoryImage, clip_limits, image_of_bits, image_of_words
 from systopack.rtl.limits import check_tiled_network
 from systopack.rtl.parameters import array_parameters, bits_for, index_bits
@@ -121,13 +121,16 @@ class _Compiler:
             self._add_tiles(op)
 
     def _add_image(self, op: RowOp) -> None:
-        first, rows = self.row_tile, self.array.rows
-        for top in range(0, op.entries, rows):
-            tile = RowTile(
-                band=0, row_start=top, row_stop=min(top + rows, op.entries), column_tiles=1
-            )
-            self._add_rows(op, tile, None)
-        values = {"entries": op.entries, "positions": op.positions, "row_tile": first}
+        """Planes of one phase, a pitch from each other where they lie in the same bank."""
+        assert op.target is not None
+        planes, banks = op.target.planes, self.timing.banks
+        values = {
+            "entries": op.entries,
+            "positions": op.positions,
+            "streams": int(planes[0]),
+            "jobs": int(planes[banks] - planes[0]) if op.entries > banks else 0,
+            "lag": int(op.target.phases[0]),
+        }
         self._instruct(op.node, IMAGE, values)
 
     def _add_tiles(self, op: RowOp) -> None:
@@ -196,7 +199,6 @@ class _Compiler:
             pack_fields(INSTRUCTION, word, where=f"Layer '{node}'")
             for word, node in zip(self.program, self.nodes, strict=True)
         ]
-        dx = [pack_fields(DISPLACEMENT, [value], where="A layer") for value in self.layouts.words]
         together = self.timing.stream_word
         images = (
             image_of_words(PROGRAM, bits_of(INSTRUCTION), [program]),
@@ -204,7 +206,7 @@ class _Compiler:
             image_of_bits(WEIGHTS, np.concatenate(self.weights)[None]),
             image_of_words(STREAMS, together * bits_of(self.stream), [self.streams]),
             image_of_words(JOBS, bits_of(self.job), self.jobs),
-            image_of_words(DISPLACEMENTS, bits_of(DISPLACEMENT), [dx]),
+            image_of_words(DISPLACEMENTS, self.layouts.word_bits, [self.layouts.words()]),
             image_of_words(ROWS, bits_of(self.row), self.rows),
         )
         return RowProgram(plan=self.plan, parameters=self._parameters(images), images=images)
@@ -264,6 +266,7 @@ class _Compiler:
             "bypass": int(layer is None),
             "split": int(schedule.walk.parts > 1),
             "write": int(op.target is not None),
+            "gather": int(schedule.walk.gather),
             "row_tile": self.row_tile,
             "final": op.target.height * op.target.width - 1 if op.target is not None else 0,
             "window_height": 1,
@@ -311,8 +314,8 @@ class _Compiler:
         for table in schedule.tables:
             for bank in range(self.timing.banks):
                 deepest = max(deepest, sum(job.bank == bank for job in table))
-        for table in schedule.tables:
-            self._add_jobs(table, deepest + 1, where)
+        for jobs in schedule.tables:
+            self._add_jobs(jobs, deepest + 1, where)
         values["jobs_stride"] = deepest + 1 if len(schedule.tables) > 1 else 0
         self.known[schedule] = values
         return values
@@ -348,7 +351,7 @@ class _Compiler:
                 for job in table
                 if job.bank == bank
             ]
-            entries += mine + [idle] * (depth - len(mine))
+            entries.extend(mine + [idle] * (depth - len(mine)))
 
     def _add_rows(self, op: RowOp, tile: RowTile, layer: MatrixLayer | None) -> None:
         """Parameters of the rows of a tile."""
@@ -375,7 +378,7 @@ class _Compiler:
                 where_to = _place_of(op.target, channel)
                 values = [*where_to, int(row in tags), added, shift, bias, *limits]
                 table.append(pack_fields(self.row, values, where=f"Layer '{op.node}'"))
-            table += [0] * padding
+            table.extend([0] * padding)
         self.row_tile += 1
 
     def _add_weights(self, layer: MatrixLayer, tile: RowTile, column_tile: int) -> None:
@@ -421,9 +424,20 @@ class _Displacements:
                 dx: kept.index(inside[0] if dx in inside else dx) for dx in found
             }
             self.numbers[schedule] = tables.setdefault(tuple(kept) or (0,), len(tables))
+        self.tables = tuple(tables)
         self.bits = bits_for(max(len(table) for table in tables))
-        size = 1 << self.bits
-        self.words = [dx for table in tables for dx in (*table, *[0] * (size - len(table)))]
+        self.word_bits = bits_of(DISPLACEMENT) << self.bits
+
+    def words(self) -> list[int]:
+        """A word for each table, the first entry in the lowest bits."""
+        bits = bits_of(DISPLACEMENT)
+        return [
+            sum(
+                pack_fields(DISPLACEMENT, [dx], where="A layer") << (bits * place)
+                for place, dx in enumerate(table)
+            )
+            for table in self.tables
+        ]
 
 
 def _place_of(target: TensorPlace | None, channel: int) -> tuple[int, int, int]:

@@ -199,8 +199,8 @@ def find_schedule(
     own = [tuple(_fetches(_merged(part), walk)) for part in needs]
     extra = tuple(_fetches(_merged(residuals), walk))
     shared = tuple(_fetches(_merged([need for part in needs for need in part]), walk))
-    step = max(cycles, -(-least // cycles) * cycles)
-    step = max(step, _least(own, extra, walk, timing) // cycles * cycles)
+    step = max(1, least, _least(own, extra, walk, timing))
+    step = -(-step // cycles) * cycles
     while walk.steps * step <= _SLOT_LIMIT:
         for lag, start in _sides(extra, walk, step, timing):
             schedule = _try(own, extra, shared, (walk, step, lag, start), timing)
@@ -429,6 +429,13 @@ def _mask(fetch: Fetch, timing: RowTiming) -> int:
     return mask
 
 
+def _bits(mask: int) -> Iterator[int]:
+    """Its ones, each as a number of its own."""
+    while mask:
+        yield mask & -mask
+        mask &= mask - 1
+
+
 def _taken(table: Slots) -> dict[int, int]:
     """Banks that fixed words occupy, by slot."""
     taken: dict[int, int] = {}
@@ -441,14 +448,11 @@ def _least(
     own: Sequence[Sequence[Fetch]], extra: Sequence[Fetch], walk: Walk, timing: RowTiming
 ) -> int:
     """Cycles of a step that the fullest bank, array column or lane takes at least."""
-    most = 0
+    most = 1
     for fetches in (*own[:-1], [*own[-1], *extra]) if own else (extra,):
         load: Counter[int] = Counter()
         for fetch in fetches:
-            mask = _mask(fetch, timing)
-            while mask:
-                load[mask & -mask] += 1
-                mask &= mask - 1
+            load.update(_bits(_mask(fetch, timing)))
         most = max([most, *load.values()])
     return -(-(most + timing.write_slots) // walk.steps)
 
@@ -513,9 +517,8 @@ def _overfull(
     """Whether some bank, array column or lane cannot take its words even alone."""
     wanted: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for mask, bound in zip(masks, bounds, strict=True):
-        while mask:
-            wanted[mask & -mask].append(bound)
-            mask &= mask - 1
+        for bit in _bits(mask):
+            wanted[bit].append(bound)
     for bit, mine in wanted.items():
         mine.sort(key=lambda bound: (bound[1], bound[0]))
         used = {slot for slot, mask in taken.items() if mask & bit}

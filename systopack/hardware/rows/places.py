@@ -32,7 +32,7 @@ _PHASES = {  # by bytes of a word and the width's remainder: those with which fe
     4: {0: (1, 0, 2), 2: (0, 2)},
     8: {0: (1, 0, 2, 3), 4: (1, 0, 2), 2: (0, 2, 4), 6: (0, 2, 4)},
 }
-_ODD = {4: (0, 1, 2), 8: (1, 3, 5)}
+_ODD = {4: (1, 0, 2), 8: (1, 3, 5)}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -136,11 +136,11 @@ class _Placer:
             self._add_layer(index, node)
         elif not any(node is pool for pool in self.fused.values()):
             channels = self.network.shapes[node.name][0]
-            if isinstance(node, InputNode):
-                banks = np.arange(channels) % self.timing.banks
-            else:
-                banks = np.arange(channels) % self.timing.array.rows % self.timing.banks
-            self.tensors[node.name] = self._new(node.name, banks, self.last[node.name])
+            image = isinstance(node, InputNode)
+            banks = np.arange(channels) % (self.timing.banks if image else self.timing.array.rows)
+            self.tensors[node.name] = self._new(
+                node.name, banks % self.timing.banks, self.last[node.name], equal=image
+            )
 
     def _add_layer(self, index: int, layer: MatrixLayer) -> None:
         array = self.timing.array
@@ -226,11 +226,12 @@ class _Placer:
             width=node.output_size[1],
         )
 
-    def _new(self, name: str, banks: Numbers, last: int) -> TensorPlace:
+    def _new(self, name: str, banks: Numbers, last: int, *, equal: bool = False) -> TensorPlace:
+        """A place of its own; all planes of an image have an equal phase."""
         _, height, width = self.network.shapes[name]
         size = self.timing.word_bytes
         phases = _PHASES[size].get(width % size, _ODD[size]) if name in self.read_in_runs else (0,)
-        return self._allot(banks, (height, width), phases, last)
+        return self._allot(banks, (height, width), phases[:1] if equal else phases, last)
 
     def _allot(
         self, banks: Numbers, size: tuple[int, int], pattern: tuple[int, ...], last: int

@@ -6,7 +6,7 @@ nothing else walks the nodes of a network to find its tiles.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
