@@ -240,20 +240,18 @@ def _try(
         return _schedule([tight], len(own), pace)
     if len(own) < 2:
         return None
-    fixed: Slots = []
-    if extra:
-        # The operands keep their slots in all tables: those of the last column tile.
-        last = _pack((*own[-1], *extra), {}, pace, timing)
-        if last is None:
-            return None
-        fixed = [(fetch, slot) for fetch, slot in last if fetch.needs[0].residual]
+    # The operands keep their slots in all tables: those of the last column tile.
+    last = _pack((*own[-1], *extra), {}, pace, timing)
+    if last is None:
+        return None
+    fixed = [(fetch, slot) for fetch, slot in last if fetch.needs[0].residual]
     tables = []
-    for fetches in own[: -1 if extra else None]:
+    for fetches in own[:-1]:
         table = _pack(fetches, _taken(fixed), pace, timing)
         if table is None:
             return None
         tables.append(table + fixed)
-    return _schedule([*tables, last] if extra else tables, len(own), pace)
+    return _schedule([*tables, last], len(own), pace)
 
 
 def _schedule(tables: Sequence[Slots], tiles: int, pace: Pace) -> Schedule:

@@ -161,12 +161,11 @@ class _Placer:
         residual = layer.residual
         assert residual is not None
         source = self.tensors[residual.source]
+        channels = np.asarray(residual.channels, dtype=np.int64)
         if residual.stride == (1, 1) and (source.height, source.width) == layer.output_size:
-            channels = np.asarray(residual.channels, dtype=np.int64)
             return _chosen(source, channels)
-        needed, order = np.unique(residual.channels, return_inverse=True)
-        order = order - int(needed[0] < 0)
-        needed = needed[needed >= 0].astype(np.int64)
+        needed = np.unique(channels[channels >= 0])
+        order = np.where(channels < 0, 0, np.searchsorted(needed, channels))
         self.scratch[layer.name] = needed
         banks = np.arange(len(needed)) % self.timing.array.rows % self.timing.banks
         place = self._allot(banks, layer.output_size, (0,), index)
