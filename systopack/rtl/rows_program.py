@@ -180,7 +180,7 @@ class _Compiler:
             values["weights"] = self.weight_words
             assert isinstance(node, MatrixLayer)
             for column_tile in range(tile.column_tiles):
-                self._add_weights(node, tile, column_tile)
+                self._add_weights(node, tile, column_tile, walk.parts)
         self._instruct(op.node, TILES, {**values, "barrier": int(op.barrier)})
         self._follow(op)
         self._add_rows(op, tile, self._layer(op))
@@ -360,11 +360,12 @@ class _Compiler:
         bits = self.array.accumulator_bits
         clip = clip_limits(layer, bits) if layer is not None else None
         ends = [(1 << (bits - 1)) - 1, -(1 << (bits - 1))]
-        tags = op.schedule.residual_tags if op.schedule is not None else {}
+        assert op.schedule is not None
+        tags, parts = op.schedule.residual_tags, op.schedule.walk.parts
         for lane, table in enumerate(self.rows):
             for place in range(lane_rows):
                 row = lane * lane_rows + place
-                channel = tile.row_start + row
+                channel = tile.row_start + row % (self.array.rows // parts)
                 if channel >= tile.row_stop:
                     table.append(0)
                     continue
@@ -381,8 +382,8 @@ class _Compiler:
             table.extend([0] * padding)
         self.row_tile += 1
 
-    def _add_weights(self, layer: MatrixLayer, tile: RowTile, column_tile: int) -> None:
-        """One tile's weights and indices, `load_columns` after another."""
+    def _add_weights(self, layer: MatrixLayer, tile: RowTile, column_tile: int, parts: int) -> None:
+        """One tile's weights and indices, `load_columns` after another, in all parts of rows."""
         array = self.array
         band = layer.matrix.bands[tile.band]
         start = layer.matrix.row_starts[tile.band]
@@ -393,9 +394,11 @@ class _Compiler:
         width = bits + index_bits(array)
         together = array.load_columns
         cells = np.zeros((array.rows, array.load_cycles * together, width), dtype=np.uint8)
-        part = cells[: values.shape[0], : values.shape[1]]
-        part[:, :, :bits] = (values.astype(np.int64)[..., None] >> np.arange(bits)) & 1
-        part[:, :, bits:] = (channels.astype(np.int64)[..., None] >> np.arange(width - bits)) & 1
+        for part in range(parts):
+            first = part * (array.rows // parts)
+            own = cells[first : first + values.shape[0], : values.shape[1]]
+            own[:, :, :bits] = (values.astype(np.int64)[..., None] >> np.arange(bits)) & 1
+            own[:, :, bits:] = (channels.astype(np.int64)[..., None] >> np.arange(width - bits)) & 1
         ordered = cells.transpose(1, 2, 0).reshape(array.load_cycles, together * array.rows * width)
         self.weights.append(np.ascontiguousarray(ordered))
         self.weight_words += array.load_cycles

@@ -45,7 +45,6 @@ class Visit:
     column_tile: int
     words: np.ndarray
     used: np.ndarray
-    halves: tuple[np.ndarray, ...] = ()
 
 
 @dataclass(kw_only=True, eq=False)
@@ -230,7 +229,8 @@ class Machine:
         prefix = "last_" if block == ins["blocks"] - 1 else ""
         runs, run_steps = ins[f"{prefix}runs"], ins[f"{prefix}run_steps"]
         seen: set[tuple[int, int, int]] = set()
-        words = self.noise(len(tags), runs * run_steps).astype(np.int64)
+        parts = 1 + ins["split"]
+        words = self.noise(len(tags), parts, runs * run_steps).astype(np.int64)
         for stream, tag in enumerate(tags):
             if not tag["used"]:
                 assert tag["slot"] == self.idle
@@ -242,18 +242,21 @@ class Machine:
             for run in range(runs):
                 part = slice(run * run_steps, (run + 1) * run_steps)
                 if not ins["gather"]:
-                    words[stream, part] = self.sent(
-                        ins, tag, job, base + run * ins["run_pitch"], run_steps
-                    )
+                    start = base + run * ins["run_pitch"]
+                    for half in range(parts):
+                        words[stream, half, part] = self.sent(ins, tag, job, start, run_steps, half)
             if ins["gather"]:
-                words[stream] = self.gathered(ins, tag, job, base, runs, run_steps)
+                words[stream, 0] = self.gathered(ins, tag, job, base, runs, run_steps)
         pairs = {(column, slot) for column, slot, _ in seen}
         assert len(pairs) == len(seen)  # a word a slot for each array column
         used = np.array([bool(tag["used"]) for tag in tags])
+        together = words.swapaxes(1, 2).reshape(len(tags), -1)  # in the order of positions
         self.visits.append(
-            Visit(op=number, block=block, column_tile=column_tile, words=words, used=used)
+            Visit(op=number, block=block, column_tile=column_tile, words=together, used=used)
         )
-        return self.weights(ins, column_tile) @ words
+        weights, half = self.weights(ins, column_tile), self.array.rows // parts
+        own = [weights[part * half : (part + 1) * half] @ words[:, part] for part in range(parts)]
+        return np.concatenate(own)
 
     def masked(self, ins, tag, x: np.ndarray, data: np.ndarray) -> np.ndarray:
         """Zero where the byte is left or right of the image."""
@@ -261,22 +264,24 @@ class Machine:
         place = x + word - (word >> 12 << 13)
         return np.where((place >= 0) & (place < ins["width"]), data, 0)
 
-    def sent(self, ins, tag, job, base: int, steps: int) -> np.ndarray:
-        """The bytes of a stream in one run of whole words."""
+    def sent(self, ins, tag, job, base: int, steps: int, half: int) -> np.ndarray:
+        """The bytes of a stream in one run of whole words, for one half of the rows."""
         per, slots, stride = ins["steps_per_period"], ins["slots"], ins["stride_x"]
+        parts = 1 + ins["split"]
+        late = half * (self.array.rows // 2 // self.array.input_fanout)
         step = np.arange(steps)
         periods = -(-steps // per)
         fetched = self.fetch(
             job, tag["bank"], base + self.size * np.arange(periods + 1), ins["limit"]
         )
-        byte = tag["o"] + step % per * stride
+        byte = tag["o"] + step % per * stride * parts + half * stride
         number = step // per + byte // self.size
-        time = step // per * slots + step % per * ins["step_cycles"]
+        time = step // per * slots + step % per * ins["step_cycles"] + late
         found = self.held(number, time, tag["slot"], slots, periods, 0)
         data = np.where(
             found >= 0, fetched[np.maximum(found, 0), byte % self.size], self.noise(steps)
         )
-        x = step % ins["out_width"] * stride
+        x = (step * parts + half) % ins["out_width"] * stride
         return self.masked(ins, tag, x, data)
 
     def gathered(self, ins, tag, job, base: int, runs: int, run_steps: int) -> np.ndarray:
@@ -342,6 +347,8 @@ class Machine:
         """Operands, activation and requantization; words to the memory, the pooling or the host."""
         self.sums = np.zeros_like(sums)
         first = block * ins["residual_block_pitch"]
+        if ins["split"]:
+            assert out["split"] and out["write"] and not out["pool"]
         for row, values in rows.items():
             operand = np.zeros(sums.shape[1], dtype=np.int64)
             if values["residual_used"]:
@@ -362,13 +369,18 @@ class Machine:
             elif out["pool"]:
                 pooled[row].append(total)
             else:
-                self.store_row(row, values, total, first, out["final"])
+                half = int(ins["split"] and row >= self.array.rows // 2)
+                self.store_row(row, values, total, first, out["final"], half, 1 + ins["split"])
 
-    def store_row(self, row, values, data, first, final) -> None:
-        """A row's words go into its bank."""
-        self.store(
-            row % self.banks, values["plane"], values["phase"], data.astype(np.int8), first, final
-        )
+    def store_row(self, row, values, data, first, final, half=0, parts=1) -> None:
+        """A row's words go into its bank, those of half of the rows into every second byte."""
+        bank, data = row % self.banks, data.astype(np.int8)
+        if parts == 1:
+            self.store(bank, values["plane"], values["phase"], data, first, final)
+            return
+        for place, byte in enumerate(data):
+            position = first + place * parts + half
+            self.store(bank, values["plane"], values["phase"], byte[None], position, final)
 
     def operand(self, ins, out, block, tag, job, values, sums) -> np.ndarray:
         """The bytes that a lane reads; its own writes may lie in the same place."""
@@ -386,6 +398,7 @@ class Machine:
             bases = base + number
         else:
             bases = base + self.size * np.arange(-(-steps // per) + 1)
+        parts = 1 + ins["split"]
         fetched = self.fetch(job, tag["bank"], bases, ins["limit"])
         last = "last_" if block == ins["blocks"] - 1 else ""
         periods = ins[f"{last}run_periods"] * ins[f"{last}runs"] + ins["tail"]
@@ -393,7 +406,7 @@ class Machine:
             byte = (bases + tag["o"]) % self.size
             word, time = number, number * slots
         else:
-            byte = tag["o"] + number % per
+            byte = tag["o"] + number % per * parts
             word = number // per + byte // self.size
             time = number // per * slots + number % per * ins["step_cycles"]
         delay = self.timing.residual_cycles

@@ -22,9 +22,9 @@ arrays = st.builds(
 )
 
 
-def check(network, array, image, block=64):
+def check(network, array, image, block=64, *, split=False):
     """Every stream's bytes, every stored tensor and the results are the reference's."""
-    program = pack_plan(plan_rows(network, array=array, block=block))
+    program = pack_plan(plan_rows(network, array=array, block=block, split=split))
     tensors = run(network, image[None], keep=list(network.shapes))
     plan = program.plan
     machine = Machine(program=program)
@@ -78,3 +78,13 @@ def test_zoo_networks_run_as_the_reference(name, array):
         array_from(array, accumulator_bits=network.accumulator_bits),
         random_images(np.random.default_rng(1), network, 1)[0],
     )
+
+
+def test_rows_split_in_two_run_as_the_reference():
+    network = load("systopack/zoo_data/resnet20-cifar10.spk")
+    array = array_from(
+        "compact-32x32", ["input_fanout=16"], accumulator_bits=network.accumulator_bits
+    )
+    image = random_images(np.random.default_rng(1), network, 1)[0]
+    program = check(network, array, image, split=True)
+    assert any(op.schedule and op.schedule.walk.parts == 2 for op in program.plan.ops)

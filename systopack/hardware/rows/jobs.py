@@ -21,6 +21,10 @@ _SLOT_LIMIT = 1023
 _LAG_LIMIT = 62  # periods: the tail after a visit is one more
 
 
+class _NotHeldError(Exception):
+    """A step needs two words of a stream before the second one can come."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Walk:
     """How the steps of a layer move over its source.
@@ -32,6 +36,7 @@ class Walk:
         out_width: positions of a row.
         width: bytes of a row of the source.
         word_bytes: of a word of the feature memory.
+        late: cycles that the last part reads after the first.
         aligned: every step starts with a word.
     """
 
@@ -41,6 +46,7 @@ class Walk:
     out_width: int
     width: int
     word_bytes: int
+    late: int = 0
     aligned: bool = False
 
     @property
@@ -52,6 +58,11 @@ class Walk:
     def steps(self) -> int:
         """Steps of a period."""
         return 1 if self.gather else self.word_bytes // self.step_bytes
+
+    @property
+    def operands(self) -> Walk:
+        """How the lanes move over their operands: each reads a position of every step."""
+        return self if self.gather else replace(self, stride=self.parts, parts=1, late=0)
 
     def window(self, o: int) -> tuple[int, int]:
         """Steps of a period in which the next word may come, for a stream that begins at byte o."""
@@ -183,7 +194,7 @@ def find_schedule(
     *,
     where: str,
     least: int = 0,
-) -> Schedule:
+) -> Schedule | None:
     """The schedule with the least cycles a step.
 
     Args:
@@ -192,13 +203,19 @@ def find_schedule(
         where: for messages: "Layer 'conv3'".
         least: cycles of a step below which not to look.
 
+    Returns:
+        None where a step of several parts needs words that cannot be held at once.
+
     Raises:
         InvalidOptionError: there are more words than slots, however long a step is.
     """
     cycles = timing.array.word_cycles
-    own = [tuple(_fetches(_merged(part), walk)) for part in needs]
-    extra = tuple(_fetches(_merged(residuals), walk))
-    shared = tuple(_fetches(_merged([need for part in needs for need in part]), walk))
+    try:
+        own = [_fetches(part, walk) for part in needs]
+        extra = _fetches(residuals, walk.operands)
+        shared = _fetches([need for part in needs for need in part], walk)
+    except _NotHeldError:
+        return None
     step = max(1, least, _least(own, extra, walk, timing))
     step = -(-step // cycles) * cycles
     while walk.steps * step <= _SLOT_LIMIT:
@@ -216,9 +233,9 @@ def find_schedule(
 def lower_bound(
     needs: Sequence[Sequence[Need]], residuals: Sequence[Need], walk: Walk, timing: RowTiming
 ) -> int:
-    """Cycles of a step that no schedule is below."""
-    own = [tuple(_fetches(_merged(part), walk)) for part in needs]
-    extra = tuple(_fetches(_merged(residuals), walk))
+    """Cycles of a step that no schedule of single positions is below."""
+    own = [_fetches(part, walk) for part in needs]
+    extra = _fetches(residuals, walk)
     cycles = timing.array.word_cycles
     return max(cycles, -(-_least(own, extra, walk, timing) // cycles) * cycles)
 
@@ -306,14 +323,16 @@ def _merged(needs: Iterable[Need]) -> list[Need]:
     return [replace(need, users=tuple(found)) for need, found in users.items()]
 
 
-def _fetches(needs: Sequence[Need], walk: Walk) -> Iterator[Fetch]:
+def _fetches(needs: Sequence[Need], walk: Walk) -> tuple[Fetch, ...]:
     """As few words as serve all needs."""
     channels: dict[tuple[int, int], list[Need]] = defaultdict(list)
-    for need in needs:
+    for need in _merged(needs):
         channels[need.bank, need.plane].append(need)
+    found: list[Fetch] = []
     for mine in channels.values():
         mine.sort(key=lambda need: (need.place, need.dx))
-        yield from (_gathered if walk.gather else _words)(mine, walk)
+        found += (_gathered if walk.gather else _words)(mine, walk)
+    return tuple(found)
 
 
 def _gathered(needs: Sequence[Need], walk: Walk) -> Iterator[Fetch]:
@@ -336,7 +355,8 @@ def _words(needs: Sequence[Need], walk: Walk) -> Iterator[Fetch]:
             fetch = _longest(needs[start:], word, walk)
             if fetch is not None and (best is None or _worth(fetch) > _worth(best)):
                 best = fetch
-        assert best is not None  # the word of the lowest place serves that
+        if best is None:  # only where steps have several parts
+            raise _NotHeldError
         yield best
         start += len(best.needs)
 
@@ -410,7 +430,7 @@ def _window(fetch: Fetch, pace: Pace, timing: RowTiming) -> tuple[int, int]:
     usable = walk.steps * step - timing.write_slots
     if fetch.needs[0].residual:
         return max(0, start), min(usable, start + fetch.high * step)
-    return fetch.low * step, min(usable, fetch.high * step)
+    return fetch.low * step + walk.late, min(usable, fetch.high * step)
 
 
 def _mask(fetch: Fetch, timing: RowTiming) -> int:

@@ -32,6 +32,7 @@ _PHASES = {  # by bytes of a word and the width's remainder: those with which fe
     4: {0: (1, 0, 2), 2: (0, 2)},
     8: {0: (1, 0, 2, 3), 4: (1, 0, 2), 2: (0, 2, 4), 6: (0, 2, 4)},
 }
+_HALVES = (1, 0)  # where two positions are read at once
 _ODD = {4: (1, 0, 2), 8: (1, 3, 5)}
 
 
@@ -71,16 +72,20 @@ class Places:
 
 
 def place_rows(
-    network: PackedNetwork, timing: RowTiming, *, runs: frozenset[str], pools: bool = True
+    network: PackedNetwork,
+    timing: RowTiming,
+    *,
+    runs: frozenset[str],
+    halves: frozenset[str] = frozenset(),
 ) -> Places:
     """Find a place for every channel.
 
     Args:
         runs: layers that may read whole words at once; what no such layer reads starts with a word.
-        pools: whether poolings may happen on the way out.
+        halves: those of them that may compute two positions at once.
     """
-    fused = _fused(network) if pools else {}
-    placer = _Placer(network, timing, runs, fused)
+    fused = fused_pools(network)
+    placer = _Placer(network, timing, fused, (_readers(network, runs), _readers(network, halves)))
     for index, node in enumerate(network.nodes):
         placer.add(index, node)
     return Places(
@@ -113,14 +118,14 @@ class _Placer:
         self,
         network: PackedNetwork,
         timing: RowTiming,
-        runs: frozenset[str],
         fused: Mapping[str, PoolLayer],
+        read: tuple[set[str], set[str]],
     ) -> None:
         self.network = network
         self.timing = timing
         self.fused = fused
         self.last = _last_readers(network)
-        self.read_in_runs = _read_in_runs(network, runs)
+        self.read_in_runs, self.read_in_halves = read
         self.tensors: dict[str, TensorPlace] = {}
         self.operands: dict[str, TensorPlace] = {}
         self.scratch: dict[str, Numbers] = {}
@@ -168,7 +173,7 @@ class _Placer:
         order = np.where(channels < 0, 0, np.searchsorted(needed, channels))
         self.scratch[layer.name] = needed
         banks = np.arange(len(needed)) % self.timing.array.rows % self.timing.banks
-        place = self._allot(banks, layer.output_size, (0,), index)
+        place = self._allot(banks, layer.output_size, np.zeros_like(needed), index)
         self.tensors[scratch_name(layer)] = place
         return _chosen(place, order)
 
@@ -228,15 +233,21 @@ class _Placer:
     def _new(self, name: str, banks: Numbers, last: int, *, equal: bool = False) -> TensorPlace:
         """A place of its own; all planes of an image have an equal phase."""
         _, height, width = self.network.shapes[name]
-        size = self.timing.word_bytes
-        phases = _PHASES[size].get(width % size, _ODD[size]) if name in self.read_in_runs else (0,)
-        return self._allot(banks, (height, width), phases[:1] if equal else phases, last)
+        size, ranks = self.timing.word_bytes, _ranks(banks)
+        phases: tuple[int, ...] = (0,)
+        if name in self.read_in_halves:
+            phases, ranks = _HALVES, ranks + banks
+        elif name in self.read_in_runs:
+            phases = _PHASES[size].get(width % size, _ODD[size])
+        if equal:
+            phases = phases[:1]
+        chosen = np.array(phases, dtype=np.int64)[ranks % len(phases)]
+        return self._allot(banks, (height, width), chosen, last)
 
     def _allot(
-        self, banks: Numbers, size: tuple[int, int], pattern: tuple[int, ...], last: int
+        self, banks: Numbers, size: tuple[int, int], phases: Numbers, last: int
     ) -> TensorPlace:
         ranks = _ranks(banks)
-        phases = np.array(pattern, dtype=np.int64)[ranks % len(pattern)]
         pitch = _pitch(size, phases, self.timing.word_bytes)
         words = (int(ranks.max()) + 1) * pitch
         start = _first_fit(self.living, words)
@@ -280,7 +291,7 @@ def _pitch(size: tuple[int, int], phases: Numbers, word_bytes: int) -> int:
     return -(-(size[0] * size[1] + int(phases.max())) // word_bytes)
 
 
-def _fused(network: PackedNetwork) -> dict[str, PoolLayer]:
+def fused_pools(network: PackedNetwork) -> dict[str, PoolLayer]:
     """By layer, the pooling without overlap that alone reads it."""
     readers: dict[str, list[Node]] = {}
     for node in network.nodes:
@@ -297,11 +308,11 @@ def _fused(network: PackedNetwork) -> dict[str, PoolLayer]:
     }
 
 
-def _read_in_runs(network: PackedNetwork, runs: frozenset[str]) -> set[str]:
-    """Tensors that a layer of `runs` reads, through concatenations too."""
+def _readers(network: PackedNetwork, layers: frozenset[str]) -> set[str]:
+    """Tensors that one of the layers reads, through concatenations too."""
     found: set[str] = set()
     for node in reversed(network.nodes):
-        if (isinstance(node, MatrixLayer) and node.name in runs) or (
+        if (isinstance(node, MatrixLayer) and node.name in layers) or (
             isinstance(node, ConcatLayer) and node.name in found
         ):
             found.update(sources_of(node))

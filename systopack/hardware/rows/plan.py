@@ -7,7 +7,7 @@ nothing else walks the nodes of a network to find its tiles.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -18,6 +18,7 @@ from systopack.hardware.rows.jobs import Need, Schedule, Walk, find_schedule, lo
 from systopack.hardware.rows.places import (
     Places,
     TensorPlace,
+    fused_pools,
     place_rows,
     pool_tiles,
     scratch_name,
@@ -69,8 +70,8 @@ class Visits:
 
     @property
     def block_positions(self) -> int:
-        """Positions of the largest block."""
-        return min(self.rows, self.block_rows) * self.width
+        """Positions of a block."""
+        return self.block_rows * self.width
 
     def _rows(self, last: bool) -> int:
         return self.rows - (self.blocks - 1) * self.block_rows if last else self.block_rows
@@ -148,7 +149,7 @@ class RowPlan:
         """Positions that the memories of partial sums hold, at least 1."""
         return max(
             (
-                op.visits.block_positions
+                -(-op.visits.block_positions // op.visits.parts)
                 for op in self.ops
                 if op.visits and (op.visits.column_tiles > 1 or op.node == self.network.output.name)
             ),
@@ -156,17 +157,21 @@ class RowPlan:
         )
 
 
-def plan_rows(network: PackedNetwork, *, array: Array, block: int = BLOCK) -> RowPlan:
+def plan_rows(
+    network: PackedNetwork, *, array: Array, block: int = BLOCK, split: bool = False
+) -> RowPlan:
     """Plan one image on the tiled accelerator around an array.
 
     Args:
         block: positions that the memories of partial sums hold; more where a row is longer.
+        split: whether layers of few rows may compute two positions at once, in both halves of the
+            array's rows.
 
     Raises:
         InvalidOptionError: the network does not fit the array.
     """
     check_fits(network, array)
-    planner = _Planner(network, RowTiming(array=array), block)
+    planner = _Planner(network, RowTiming(array=array), block, split=split)
     return planner.plan()
 
 
@@ -189,20 +194,34 @@ def tile_streams(layer: MatrixLayer, band: int, array: Array) -> tuple[dict[int,
 class _Planner:
     """Collects instructions node by node."""
 
-    def __init__(self, network: PackedNetwork, timing: RowTiming, block: int) -> None:
+    def __init__(
+        self, network: PackedNetwork, timing: RowTiming, block: int, *, split: bool
+    ) -> None:
         self.network = network
         self.timing = timing
         self.block = block
         output = network.output
         if isinstance(output, MatrixLayer):
             self.block = max(block, output.positions)
-        self.run_layers = {
+        self.run_layers: dict[str, Walk] = {
             layer.name: walk
             for layer in network.layers
             for walk in [self._run_walk(layer)]
             if walk is not None
         }
-        self.places = place_rows(network, timing, runs=frozenset(self.run_layers))
+        self.fused = fused_pools(network)
+        late = timing.array.rows // 2 // timing.array.input_fanout
+        self.half_layers = {
+            layer.name: replace(self.run_layers[layer.name], parts=2, late=late)
+            for layer in network.layers
+            if split and layer.name in self.run_layers and self._in_halves(layer)
+        }
+        self.places = place_rows(
+            network,
+            timing,
+            runs=frozenset(self.run_layers),
+            halves=frozenset(self.half_layers),
+        )
         self.ops: list[RowOp] = []
 
     def plan(self) -> RowPlan:
@@ -297,6 +316,7 @@ class _Planner:
                 self.timing,
                 where=f"Layer '{name}'",
             )
+            assert schedule is not None
             self.ops.append(
                 RowOp(
                     node=name,
@@ -359,30 +379,61 @@ class _Planner:
     def _best(self, layer: MatrixLayer, tile: RowTile) -> tuple[Schedule, Visits]:
         """Whole words where that takes fewer cycles, else a word for every step."""
         needs = self._needs(layer, tile)
-        operands: Sequence[Need] = ()
-        if layer.name in self.places.operands:
-            assert layer.residual is not None
-            rows = [
-                r for r in range(tile.row_start, tile.row_stop) if layer.residual.channels[r] >= 0
-            ]
-            operands = _operand_needs(self.places.operands[layer.name], rows, 0, tile.row_start)
         where = f"Layer '{layer.name}'"
-        walks = [self.run_layers.get(layer.name), self._gather_walk(layer)]
+        walks = [
+            self.half_layers.get(layer.name),
+            self.run_layers.get(layer.name),
+            self._gather_walk(layer),
+        ]
         best: tuple[int, Schedule, Visits] | None = None
         for walk in walks:
             if walk is None:
                 continue
+            operands = self._operands(layer, tile, walk)
             visits = self._visits(layer, tile, walk)
-            least = lower_bound(needs, operands, walk, self.timing)
-            if best is not None and best[0] <= self._cost(visits, walk, least, 0):
-                continue
+            if best is not None:
+                least = lower_bound(needs, operands, walk, self.timing)
+                if best[0] <= self._cost(visits, walk, least, 0):
+                    continue
             schedule = find_schedule(needs, operands, walk, self.timing, where=where)
+            if schedule is None:
+                continue
             prologue = schedule.slot_stop - schedule.slot_first
             cost = self._cost(visits, walk, schedule.step_cycles, prologue)
             if best is None or cost < best[0]:
                 best = cost, schedule, visits
         assert best is not None
         return best[1:]
+
+    def _operands(self, layer: MatrixLayer, tile: RowTile, walk: Walk) -> list[Need]:
+        """What the lanes of a row tile read besides; of split rows both halves."""
+        if layer.name not in self.places.operands:
+            return []
+        assert layer.residual is not None
+        rows = [r for r in range(tile.row_start, tile.row_stop) if layer.residual.channels[r] >= 0]
+        half = self.timing.array.rows // 2
+        place = self.places.operands[layer.name]
+        return [
+            need
+            for part in range(walk.parts)
+            for need in _operand_needs(place, rows, part, tile.row_start - part * half)
+        ]
+
+    def _in_halves(self, layer: MatrixLayer) -> bool:
+        """Whether the rows of a layer may stand twice on the array, on positions side by side."""
+        array = self.timing.array
+        half = array.rows // 2
+        tiles = row_tiles(layer, rows=array.rows, columns=array.columns)
+        return (
+            array.rows % 2 == 0
+            and half % array.input_fanout == 0
+            and half % self.timing.banks == 0
+            and all(tile.rows <= half for tile in tiles)
+            and layer.output_size[1] % 2 == 0
+            and self.timing.word_bytes % (2 * layer.stride[1]) == 0
+            and layer is not self.network.output
+            and layer.name not in self.fused
+        )
 
     def _cost(self, visits: Visits, walk: Walk, step: int, prologue: int) -> int:
         """Cycles of all steps, and of the first words of all runs."""
@@ -450,6 +501,7 @@ class _Planner:
             rows=rows,
             width=width,
             single=not walk.gather and self._single(layer),
+            parts=walk.parts,
         )
 
     def _block_rows(self, layer: MatrixLayer, walk: Walk) -> int:
@@ -460,7 +512,8 @@ class _Planner:
         if not walk.gather:
             while unit * layer.stride[0] * source_width % walk.word_bytes:
                 unit += pool.kernel[0] if pool is not None else 1
-        return max(unit, self.block // layer.output_size[1] // unit * unit)
+        held = self.block * walk.parts
+        return max(unit, held // layer.output_size[1] // unit * unit)
 
     def _needs(self, layer: MatrixLayer, tile: RowTile) -> list[list[Need]]:
         """What the streams of each column tile read."""
