@@ -268,7 +268,6 @@ class Machine:
         """The bytes of a stream in one run of whole words, for one half of the rows."""
         per, slots, stride = ins["steps_per_period"], ins["slots"], ins["stride_x"]
         parts = 1 + ins["split"]
-        late = half * (self.array.rows // 2 // self.array.input_fanout)
         step = np.arange(steps)
         periods = -(-steps // per)
         fetched = self.fetch(
@@ -276,7 +275,7 @@ class Machine:
         )
         byte = tag["o"] + step % per * stride * parts + half * stride
         number = step // per + byte // self.size
-        time = step // per * slots + step % per * ins["step_cycles"] + late
+        time = step // per * slots + step % per * ins["step_cycles"]
         found = self.held(number, time, tag["slot"], slots, periods, 0)
         data = np.where(
             found >= 0, fetched[np.maximum(found, 0), byte % self.size], self.noise(steps)

@@ -8,15 +8,15 @@ slot each bank reads one word, and each array column and each lane takes one.
 
 from __future__ import annotations
 
-import random
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from systopack.errors import InvalidOptionError
 from systopack.hardware.rows.timing import RowTiming
 
-_TRIES = 24
+_ROUNDS = 12  # of splitting words
+_EJECTIONS = 150  # in a round
 _SLOT_LIMIT = 1023
 _LAG_LIMIT = 62  # periods: the tail after a visit is one more
 
@@ -36,7 +36,6 @@ class Walk:
         out_width: positions of a row.
         width: bytes of a row of the source.
         word_bytes: of a word of the feature memory.
-        late: cycles that the last part reads after the first.
         aligned: every step starts with a word.
     """
 
@@ -46,7 +45,6 @@ class Walk:
     out_width: int
     width: int
     word_bytes: int
-    late: int = 0
     aligned: bool = False
 
     @property
@@ -62,7 +60,7 @@ class Walk:
     @property
     def operands(self) -> Walk:
         """How the lanes move over their operands: each reads a position of every step."""
-        return self if self.gather else replace(self, stride=self.parts, parts=1, late=0)
+        return self if self.gather else replace(self, stride=self.parts, parts=1)
 
     def window(self, o: int) -> tuple[int, int]:
         """Steps of a period in which the next word may come, for a stream that begins at byte o."""
@@ -382,23 +380,32 @@ def _longest(needs: Sequence[Need], word: int, walk: Walk) -> Fetch | None:
 
 
 def _split(fetch: Fetch, walk: Walk) -> list[Fetch]:
-    """The same word fetched apart for the needs with the narrowest window and the others."""
-    if walk.gather or fetch.needs[0].residual:
+    """The same word fetched apart: for the narrowest window, or for half of the users."""
+    if fetch.needs[0].residual:
         return [fetch]
     bounds = {need: walk.window(need.place - fetch.word * walk.word_bytes) for need in fetch.needs}
     narrow = min(bounds.values(), key=lambda bound: bound[1] - bound[0])
     parts = [
-        tuple(n for n in fetch.needs if bounds[n] == narrow),
-        tuple(n for n in fetch.needs if bounds[n] != narrow),
+        tuple(need for need in fetch.needs if bounds[need] == narrow),
+        tuple(need for need in fetch.needs if bounds[need] != narrow),
     ]
-    if not all(parts):
-        return [fetch]
+    if not parts[1] and len(fetch.needs) > 1:
+        half = len(fetch.needs) // 2
+        parts = [fetch.needs[:half], fetch.needs[half:]]
+    elif not parts[1]:
+        need, half = fetch.needs[0], len(fetch.needs[0].users) // 2
+        if not half:
+            return [fetch]
+        parts = [
+            (replace(need, users=need.users[:half]),),
+            (replace(need, users=need.users[half:]),),
+        ]
     return [
-        Fetch(
+        replace(
+            fetch,
             needs=part,
-            word=fetch.word,
-            low=max(bounds[need][0] for need in part),
-            high=min(bounds[need][1] for need in part),
+            low=max(walk.window(need.place - fetch.word * walk.word_bytes)[0] for need in part),
+            high=min(walk.window(need.place - fetch.word * walk.word_bytes)[1] for need in part),
         )
         for part in parts
     ]
@@ -430,7 +437,7 @@ def _window(fetch: Fetch, pace: Pace, timing: RowTiming) -> tuple[int, int]:
     usable = walk.steps * step - timing.write_slots
     if fetch.needs[0].residual:
         return max(0, start), min(usable, start + fetch.high * step)
-    return fetch.low * step + walk.late, min(usable, fetch.high * step)
+    return fetch.low * step, min(usable, fetch.high * step)
 
 
 def _mask(fetch: Fetch, timing: RowTiming) -> int:
@@ -478,47 +485,69 @@ def _least(
 def _pack(
     fetches: Sequence[Fetch], taken: dict[int, int], pace: Pace, timing: RowTiming
 ) -> Slots | None:
-    """A slot for every word: tightest windows first, then those that failed before."""
-    walk = pace[0]
+    """A slot for every word; words that are in the way of many are fetched apart."""
     found = list(fetches)
-    failures: Counter[int] = Counter()
-    shuffle = random.Random(0)
-    masks, bounds = _wanted(found, pace, timing)
-    if _overfull(masks, bounds, taken):
-        return None
-    for attempt in range(_TRIES):
-        noise = [shuffle.random() if attempt else 0.0 for _ in found]
-        order = sorted(
-            range(len(found)),
-            key=lambda i: (
-                -failures[i],
-                bounds[i][1] - bounds[i][0],
-                -masks[i].bit_count(),
-                noise[i],
-            ),
-        )
-        occupied, slots, failed = dict(taken), [0] * len(found), None
-        for index in order:
-            low, high = bounds[index]
-            mask = masks[index]
-            for slot in range(low, high):
-                if not occupied.get(slot, 0) & mask:
-                    occupied[slot] = occupied.get(slot, 0) | mask
-                    slots[index] = slot
-                    break
-            else:
-                failed = index
-                failures[index] += 1
-                break
-        if failed is None:
+    for _ in range(_ROUNDS):
+        masks, bounds = _wanted(found, pace, timing)
+        if _overfull(masks, bounds, taken):
+            return None
+        slots, weights = _place(masks, bounds, taken)
+        if slots is not None:
             return list(zip(found, slots, strict=True))
-        if attempt % 8 == 7:
-            parts = _split(found[failed], walk)
+        for index in sorted(range(len(found)), key=lambda i: -weights[i]):
+            parts = _split(found[index], pace[0])
             if len(parts) > 1:
-                found[failed : failed + 1] = parts
-                masks, bounds = _wanted(found, pace, timing)
-                failures = Counter()
+                found[index : index + 1] = parts
+                break
+        else:
+            return None
     return None
+
+
+def _place(
+    masks: Sequence[int], bounds: Sequence[tuple[int, int]], taken: dict[int, int]
+) -> tuple[list[int] | None, list[int]]:
+    """Slots by ejection: a word takes the slot where those in its way were so least often.
+
+    Returns:
+        A slot for each word, None where they were not found, and how often each was in the way.
+    """
+    weights, slots = [0] * len(masks), [-1] * len(masks)
+    there: dict[int, list[int]] = defaultdict(list)  # by slot, the words
+    occupied = defaultdict(int, taken)
+    waiting = deque(
+        sorted(
+            range(len(masks)),
+            key=lambda i: (bounds[i][1] - bounds[i][0], -masks[i].bit_count()),
+        )
+    )
+    left = _EJECTIONS
+    while waiting:
+        index = waiting.popleft()
+        mask = masks[index]
+        best, least = -1, -1
+        for slot in range(*bounds[index]):
+            if not occupied[slot] & mask:
+                best, least = slot, 0
+                break
+            if taken.get(slot, 0) & mask:
+                continue
+            cost = sum(1 + weights[other] for other in there[slot] if masks[other] & mask)
+            if best < 0 or cost < least:
+                best, least = slot, cost
+        if best < 0 or (least and not left):
+            return None, weights
+        if least:
+            left -= 1
+            for other in [other for other in there[best] if masks[other] & mask]:
+                weights[other] += 1
+                there[best].remove(other)
+                occupied[best] ^= masks[other]
+                waiting.append(other)
+        slots[index] = best
+        there[best].append(index)
+        occupied[best] |= mask
+    return slots, weights
 
 
 def _wanted(

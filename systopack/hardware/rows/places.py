@@ -32,7 +32,6 @@ _PHASES = {  # by bytes of a word and the width's remainder: those with which fe
     4: {0: (1, 0, 2), 2: (0, 2)},
     8: {0: (1, 0, 2, 3), 4: (1, 0, 2), 2: (0, 2, 4), 6: (0, 2, 4)},
 }
-_HALVES = (1, 0)  # where two positions are read at once
 _ODD = {4: (1, 0, 2), 8: (1, 3, 5)}
 
 
@@ -82,7 +81,8 @@ def place_rows(
 
     Args:
         runs: layers that may read whole words at once; what no such layer reads starts with a word.
-        halves: those of them that may compute two positions at once.
+        halves: those of them that may compute two positions at once; they read best what starts
+            with a word.
     """
     fused = fused_pools(network)
     placer = _Placer(network, timing, fused, (_readers(network, runs), _readers(network, halves)))
@@ -173,7 +173,7 @@ class _Placer:
         order = np.where(channels < 0, 0, np.searchsorted(needed, channels))
         self.scratch[layer.name] = needed
         banks = np.arange(len(needed)) % self.timing.array.rows % self.timing.banks
-        place = self._allot(banks, layer.output_size, np.zeros_like(needed), index)
+        place = self._allot(banks, layer.output_size, (0,), index)
         self.tensors[scratch_name(layer)] = place
         return _chosen(place, order)
 
@@ -233,21 +233,17 @@ class _Placer:
     def _new(self, name: str, banks: Numbers, last: int, *, equal: bool = False) -> TensorPlace:
         """A place of its own; all planes of an image have an equal phase."""
         _, height, width = self.network.shapes[name]
-        size, ranks = self.timing.word_bytes, _ranks(banks)
+        size = self.timing.word_bytes
         phases: tuple[int, ...] = (0,)
-        if name in self.read_in_halves:
-            phases, ranks = _HALVES, ranks + banks
-        elif name in self.read_in_runs:
+        if name in self.read_in_runs and name not in self.read_in_halves:
             phases = _PHASES[size].get(width % size, _ODD[size])
-        if equal:
-            phases = phases[:1]
-        chosen = np.array(phases, dtype=np.int64)[ranks % len(phases)]
-        return self._allot(banks, (height, width), chosen, last)
+        return self._allot(banks, (height, width), phases[:1] if equal else phases, last)
 
     def _allot(
-        self, banks: Numbers, size: tuple[int, int], phases: Numbers, last: int
+        self, banks: Numbers, size: tuple[int, int], pattern: tuple[int, ...], last: int
     ) -> TensorPlace:
         ranks = _ranks(banks)
+        phases = np.array(pattern, dtype=np.int64)[ranks % len(pattern)]
         pitch = _pitch(size, phases, self.timing.word_bytes)
         words = (int(ranks.max()) + 1) * pitch
         start = _first_fit(self.living, words)

@@ -210,9 +210,8 @@ class _Planner:
             if walk is not None
         }
         self.fused = fused_pools(network)
-        late = timing.array.rows // 2 // timing.array.input_fanout
         self.half_layers = {
-            layer.name: replace(self.run_layers[layer.name], parts=2, late=late)
+            layer.name: replace(self.run_layers[layer.name], parts=2)
             for layer in network.layers
             if split and layer.name in self.run_layers and self._in_halves(layer)
         }
