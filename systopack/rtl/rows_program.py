@@ -20,9 +20,9 @@ from systopack.rtl.images import MemoryImage, clip_limits, image_of_bits, image_
 from systopack.rtl.limits import check_tiled_network
 from systopack.rtl.parameters import array_parameters, bits_for, index_bits
 from systopack.rtl.rows_fields import (
-    DISPLACEMENT,
     INSTRUCTION,
     OUTPUT_INSTRUCTION,
+    displacement_layout,
     job_layout,
     row_layout,
     stream_layout,
@@ -48,6 +48,11 @@ class RowProgram:
     plan: RowPlan
     parameters: dict[str, int]
     images: tuple[MemoryImage, ...]
+
+    @property
+    def instructions(self) -> int:
+        """Of the program, the end included."""
+        return int(self.images[PROGRAM].words.shape[1])
 
     @property
     def network(self) -> PackedNetwork:
@@ -121,13 +126,17 @@ class _Compiler:
             self._add_tiles(op)
 
     def _add_image(self, op: RowOp) -> None:
-        first, rows = self.row_tile, self.array.rows
-        for top in range(0, op.entries, rows):
-            tile = RowTile(
-                band=0, row_start=top, row_stop=min(top + rows, op.entries), column_tiles=1
-            )
-            self._add_rows(op, tile, None)
-        values = {"entries": op.entries, "positions": op.positions, "row_tile": first}
+        """All its planes begin at the same byte of a word, at equal distances."""
+        target = op.target
+        assert target is not None
+        second = target.planes[self.timing.banks :]
+        values = {
+            "entries": op.entries,
+            "positions": op.positions,
+            "streams": int(target.planes[0]),
+            "jobs": int(second[0] - target.planes[0]) if len(second) else 0,
+            "lag": int(target.phases[0]),
+        }
         self._instruct(op.node, IMAGE, values)
 
     def _add_tiles(self, op: RowOp) -> None:
@@ -196,7 +205,8 @@ class _Compiler:
             pack_fields(INSTRUCTION, word, where=f"Layer '{node}'")
             for word, node in zip(self.program, self.nodes, strict=True)
         ]
-        dx = [pack_fields(DISPLACEMENT, [value], where="A layer") for value in self.layouts.words]
+        layout = displacement_layout(self.layouts.bits)
+        dx = [pack_fields(layout, table[::-1], where="A layer") for table in self.layouts.words]
         together = self.timing.stream_word
         images = (
             image_of_words(PROGRAM, bits_of(INSTRUCTION), [program]),
@@ -204,7 +214,7 @@ class _Compiler:
             image_of_bits(WEIGHTS, np.concatenate(self.weights)[None]),
             image_of_words(STREAMS, together * bits_of(self.stream), [self.streams]),
             image_of_words(JOBS, bits_of(self.job), self.jobs),
-            image_of_words(DISPLACEMENTS, bits_of(DISPLACEMENT), [dx]),
+            image_of_words(DISPLACEMENTS, bits_of(layout), [dx]),
             image_of_words(ROWS, bits_of(self.row), self.rows),
         )
         return RowProgram(plan=self.plan, parameters=self._parameters(images), images=images)
@@ -264,6 +274,7 @@ class _Compiler:
             "bypass": int(layer is None),
             "split": int(schedule.walk.parts > 1),
             "write": int(op.target is not None),
+            "gather": int(schedule.walk.gather),
             "row_tile": self.row_tile,
             "final": op.target.height * op.target.width - 1 if op.target is not None else 0,
             "window_height": 1,
@@ -423,7 +434,7 @@ class _Displacements:
             self.numbers[schedule] = tables.setdefault(tuple(kept) or (0,), len(tables))
         self.bits = bits_for(max(len(table) for table in tables))
         size = 1 << self.bits
-        self.words = [dx for table in tables for dx in (*table, *[0] * (size - len(table)))]
+        self.words = [(*table, *[0] * (size - len(table))) for table in tables]
 
 
 def _place_of(target: TensorPlace | None, channel: int) -> tuple[int, int, int]:

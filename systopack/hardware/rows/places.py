@@ -19,6 +19,7 @@ from systopack.hardware.placement import RowTile, row_tiles
 from systopack.hardware.rows.timing import RowTiming
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import (
+    InputNode,
     ConcatLayer,
     InputNode,
     MatrixLayer,
@@ -230,6 +231,8 @@ class _Placer:
         _, height, width = self.network.shapes[name]
         size = self.timing.word_bytes
         phases = _PHASES[size].get(width % size, _ODD[size]) if name in self.read_in_runs else (0,)
+        if isinstance(self.network.by_name[name], InputNode):
+            phases = phases[:1]  # its channels are written one after another
         return self._allot(banks, (height, width), phases, last)
 
     def _allot(

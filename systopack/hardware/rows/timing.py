@@ -42,8 +42,8 @@ class RowTiming:
 
     @property
     def write_slots(self) -> int:
-        """Slots at a period's end in which rows write, a word into each bank at once."""
-        return -(-self.array.rows // self.banks)
+        """Slots at a period's end in which rows write, a word into each bank at once; banks need two."""
+        return max(2, -(-self.array.rows // self.banks))
 
     @property
     def lane_rows(self) -> int:

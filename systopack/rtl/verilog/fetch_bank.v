@@ -5,7 +5,8 @@
 // ends them. The bank walks this list in every period anew: a job is issued in its slot, and after
 // the last one the list starts again, which takes two cycles. `rewind` starts another list.
 // A job says where the plane of its channel starts, and how far from the present place of the
-// tile (`base`, or `residual_base`) its word lies, in bytes. Words outside the plane are zeros.
+// tile (`base`, or `residual_base`) its word lies, in bytes. Words of the array outside the plane are
+// zeros.
 //
 // Timing, from the slot's cycle: `read`, `zero` and `address` 2 cycles later.
 // Reset: of `read`, synchronous, active high.
@@ -55,7 +56,7 @@ module fetch_bank #(
         .clk(clk), .write(write_job), .write_address(table_address), .write_data(table_data),
         .read_address(next_place), .read_data(coming)
     );
-    reg                  read_1;
+    reg                  read_1, residual_1;
     reg  [WIDE-1:0]      bytes_1;
     reg  [BYTES-1:0]     limit_1;
     reg  [FEATURE_BITS-1:0] plane_1;
@@ -67,12 +68,13 @@ module fetch_bank #(
         started <= restart;
         if (started || issue) head <= coming;
         read_1 <= issue && !reset;
+        residual_1 <= residual;
         bytes_1 <= {{(WIDE - BYTES + 1) {base_now[BYTES-2]}}, base_now}
                  + {{(WIDE - OFFSET_BITS) {offset[OFFSET_BITS-1]}}, offset};
         limit_1 <= {1'b0, limit} + {{(BYTES - PHASE_BITS) {1'b0}}, phase};
         plane_1 <= plane;
         read <= read_1 && !reset;
-        zero <= word_1[WIDE-1] || word_1 >= limit_word_1;
+        zero <= !residual_1 && (word_1[WIDE-1] || word_1 >= limit_word_1);
         address <= plane_1 + word_1[FEATURE_BITS-1:0];
     end
 endmodule

@@ -165,7 +165,7 @@ module output_walk #(
             bypass <= pool_step;
             position <= place[SUM_POSITION_BITS-1:0];
             row_tile <= tile_rows;
-            pool <= last_tile ? pool_kind : 2'd0;
+            pool <= pool_kind;
             pool_first <= pool_step ? walk_first : inner_x == 12'd0 && inner_y == 12'd0;
             pool_last <= pool_step ? walk_last : inner_x_ends && inner_y_ends && !beyond;
             pool_index <= pool_step || beyond ? {POOL_BITS{1'b0}} : outer_x[POOL_BITS-1:0];

@@ -95,6 +95,7 @@ module rows_accelerator #(
     localparam TOGETHER = ((COLUMNS - 1) / 4 + 1) * ALPHA;  // stream descriptors in a word
     localparam JOB_BITS = 1 + SLOT_BITS + PHASE_BITS + FEATURE_BITS + OFFSET_BITS;
     localparam DX = 1 << DX_BITS;
+    localparam INDEX = FEATURE_BITS + PHASE_BITS < 24 ? FEATURE_BITS + PHASE_BITS : 24;
     localparam ROW_WORD = 12 + FEATURE_BITS + PHASE_BITS + 3 * ACC;
 
     // Delays in cycles, waits in word times (docs/hardware/tiled.md).
@@ -105,7 +106,7 @@ module rows_accelerator #(
     localparam OUT = FETCH + 1 + LATENCY + (CELL == 2 ? 0 : ACC);
     localparam SWAP = WEIGHT_BUFFERS == 1 ? 0 : 1 + MULTIPLEXER + TOP_DELAY;
     localparam MIN_LOAD = (SWAP + LOADS - 1) / WORD_CYCLES + 1;
-    localparam LANE_CYCLES = 16;  // from a row's turn until its word is pending, at most
+    localparam LANE_CYCLES = POOLS == 0 ? 10 : POOLS == 1 ? 12 : 18;  // from a row's turn to its word
     localparam MIN_DRAIN = (OUT + LANE_CYCLES + LANE_ROWS + WRITES + 4) / WORD_CYCLES + 1;
 
     // Control.
@@ -428,12 +429,15 @@ module rows_accelerator #(
             wire [LANE_ROWS*WORD_BYTES-1:0]   own_enables;
             wire [LANE_ROWS-1:0]              own_taken;
             wire upper = halves && UPPER != 0;
+            wire                made_valid;  // for observation
+            wire [ROW_BITS-1:0] made_row;
+            wire [7:0]          made_byte;
             sum_lane #(
                 .LANE_ROWS(LANE_ROWS), .ROW_BITS(ROW_BITS), .ACCUMULATOR_BITS(ACC),
                 .RESIDUALS(RESIDUALS), .POOLS(POOLS), .SUM_POSITION_BITS(SUM_POSITION_BITS),
                 .PARAMETER_BITS(PARAMETER_BITS), .POOL_BITS(POOL_BITS),
                 .FEATURE_BITS(FEATURE_BITS), .WORD_BYTES(WORD_BYTES), .PHASE_BITS(PHASE_BITS),
-                .INDEX_BITS(24)
+                .INDEX_BITS(INDEX)
             ) lane (
                 .clk(clk), .reset(reset),
                 .write_parameter(config_write && config_memory == 3'd6
@@ -445,14 +449,15 @@ module rows_accelerator #(
                 .parameter_address({row_tile[PARAMETER_BITS-ROW_BITS-1:0], turn_row}),
                 .pool(pool), .pool_first(pool_first), .pool_last(pool_last),
                 .pool_index(pool_index), .masked(masked), .multiplier(multiplier),
-                .pool_shift(pool_shift), .index(upper ? index + 24'd1 : index),
-                .final_byte(upper ? final_upper : final_index), .flush(flush),
+                .pool_shift(pool_shift), .index(upper ? index[INDEX-1:0] + 1'b1 : index[INDEX-1:0]),
+                .ends(upper ? final_upper : final_index), .flush(flush),
                 .step_bytes(halves ? 2'd2 : 2'd1), .store(store), .residual(residual),
                 .pending(own_pending), .pending_address(own_address),
                 .pending_data(own_data), .pending_enables(own_enables), .taken(own_taken),
                 .send_read(is_send && send_step == 2'd0),
                 .send_position(position[SUM_POSITION_BITS-1:0]),
-                .send_row(send_row[ROW_BITS-1:0]), .kept(kept[u*ACC+:ACC])
+                .send_row(send_row[ROW_BITS-1:0]), .kept(kept[u*ACC+:ACC]),
+                .made_valid(made_valid), .made_row(made_row), .made_byte(made_byte)
             );
             for (r = 0; r < LANE_ROWS; r = r + 1) begin : g_row
                 localparam ROW = u * LANE_ROWS + r;

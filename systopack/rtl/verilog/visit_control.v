@@ -88,8 +88,6 @@ module visit_control #(
 );
     localparam [2:0] END = 0, TILES = 1, IMAGE = 2, SEND = 3;
     localparam [2:0] NONE = 0, LOAD = 1, PROLOGUE = 2, WRITE = 3, ALIGN = 4, PERIOD = 5;
-    localparam [11:0] WRITE_SLOTS = WRITES;
-    localparam [19:0] TILE_WORDS = LOADS;
     localparam PHASE_COUNT = WORD_CYCLES > 2 ? $clog2(WORD_CYCLES) : 1;
 
     // With some cycles in a word time the program memory's word waits in a register.
@@ -135,7 +133,7 @@ module visit_control #(
     reg  [15:0] steps_left, periods_left;
     reg  [5:0]  loads_left, loaded, tail_left, lag_left;
     reg  [9:0]  in_step;      // cycles since the step began
-    reg  [3:0]  writes_left;
+    reg  [3:0]  written;
     reg  [15:0] load_place;
     reg         tailing, first_run, new_run;
     wire last_tile = tile == column_tiles - 12'd1;
@@ -151,7 +149,7 @@ module visit_control #(
     reg  [WAIT_BITS-1:0] since, idle;
     wire [31:0] since_words = {{(32 - WAIT_BITS) {1'b0}}, since} + 32'd1;
     wire [31:0] idle_words = {{(32 - WAIT_BITS) {1'b0}}, idle} + 32'd1;
-    wire fed = !first_run || since_words >= MIN_LOAD;
+    wire fed = !first_run || pool_step || since_words >= MIN_LOAD;
 
     // Ends of everything.
     wire period_ends = state == PERIOD && {2'd0, slot} == slots - 12'd1;
@@ -170,7 +168,7 @@ module visit_control #(
                          ? load_words + (with_residual ? {2'd0, residual_words} : 6'd0) : loads_left;
     wire load_ends = state == LOAD && loads_now == 6'd0;
     wire empty = slot_first == slot_stop;
-    wire leaving = (state == WRITE && writes_left == 4'd1) || state == ALIGN;
+    wire leaving = (state == WRITE && {28'd0, written} == WRITES - 1) || state == ALIGN;
     wire periods_start = leaving && slot_end && fed;
     wire run_again = run_ends && !last_run_ends && !gather;
 
@@ -187,12 +185,12 @@ module visit_control #(
 
     // Slots and steps.
     assign slot_valid = state == PROLOGUE
-                     || (state == PERIOD && {2'd0, slot} < slots - WRITE_SLOTS);
+                     || (state == PERIOD && {22'd0, slot} + WRITES < {20'd0, slots});
     wire last_gathered = gather && periods_left == 16'd1 && runs_left == 12'd1;
     assign array_slot = slot_valid && !tailing && !(state == PERIOD && last_gathered) && !pool_step;
     assign lane_slot = slot_valid && with_residual;
     assign issue = state == PERIOD && !tailing && in_step == 10'd0 && steps_left != 16'd0;
-    assign first_issue = issue && first_run && new_run;
+    assign first_issue = issue && first_run && !pool_step;
     assign issue_run_start = gather || new_run;
 
     // Where words come from. RUN: a word further at every period; GATHER: the place of the next step.
@@ -226,7 +224,8 @@ module visit_control #(
     assign load_address = load_place;
     assign load_number = load_residual ? loaded - load_words : loaded;
     assign rewind = state == LOAD && loaded == 6'd0;
-    assign weights_next = !last_tile ? weights_now + TILE_WORDS : !last_block ? weights : following_weights;
+    wire [31:0] following = {12'd0, weights_now} + LOADS;
+    assign weights_next = !last_tile ? following[19:0] : !last_block ? weights : following_weights;
 
     // Streams of the host.
     assign last_position = position == positions - 24'd1;
@@ -254,7 +253,7 @@ module visit_control #(
             entered <= 32'd0;
             stalled <= 32'd0;
             since <= {WAIT_BITS{1'b0}};
-        end else if (periods_start && first_run) begin
+        end else if (periods_start && first_run && !pool_step) begin
             since <= {WAIT_BITS{1'b0}};
         end else if (slot_end && since != LONGEST) begin
             since <= since + 1'b1;
@@ -278,7 +277,7 @@ module visit_control #(
                 if (prologue_ends) state <= WRITE;
             end
             WRITE, ALIGN: begin
-                writes_left <= writes_left - 4'd1;
+                written <= written + 4'd1;
                 if (leaving) state <= ALIGN;
             end
             PERIOD: begin
@@ -287,7 +286,7 @@ module visit_control #(
             end
             default: ;
         endcase
-        if (state != WRITE && state != ALIGN) writes_left <= WRITE_SLOTS[3:0];
+        if (state != WRITE && state != ALIGN) written <= 4'd0;
         if (periods_start) begin
             state <= PERIOD;
             slot <= 10'd0;
@@ -365,7 +364,7 @@ module visit_control #(
             residual_place <= residual_block;
             tail_left <= tail;
             lag_left <= lag;
-            step_bytes <= gather ? WORD_BYTES : split ? {stride_x[PHASE_BITS-1:0], 1'b0}
+            step_bytes <= gather ? {1'b1, {PHASE_BITS{1'b0}}} : split ? {stride_x[PHASE_BITS-1:0], 1'b0}
                         : stride_x[PHASE_BITS:0];
         end
         if (tiles_end) state <= NONE;
