@@ -132,10 +132,12 @@ module sum_lane #(
         .clk(clk), .starts(starting[8:6]), .in(finished_6), .out(finished_9)
     );
 
-    // Parameters, each when it is wanted; an address is its token's and its row's.
+    // Parameters, each when it is wanted; an address is its row tile's and its row's.
+    wire [PARAMETER_BITS-1:0] token_0 =
+        parameter_address ^ {{(PARAMETER_BITS - ROW_BITS) {1'b0}}, turn_row};
     wire [PARAMETER_BITS-1:0] token_2, token_places, address_2, address_places;
     token_line #(.WIDTH(PARAMETER_BITS), .CYCLES(2), .LANE_ROWS(LANE_ROWS)) address_to_2 (
-        .clk(clk), .starts(starting[1:0]), .in(parameter_address), .out(token_2)
+        .clk(clk), .starts(starting[1:0]), .in(token_0), .out(token_2)
     );
     token_line #(.WIDTH(PARAMETER_BITS), .CYCLES(END - 5), .LANE_ROWS(LANE_ROWS)) address_to_places (
         .clk(clk), .starts(starting[END-4:2]), .in(token_2), .out(token_places)
