@@ -169,7 +169,7 @@ module output_walk #(
             pool_first <= pool_step ? walk_first : inner_x == 12'd0 && inner_y == 12'd0;
             pool_last <= pool_step ? walk_last : inner_x_ends && inner_y_ends && !beyond;
             pool_index <= pool_step || beyond ? {POOL_BITS{1'b0}} : outer_x[POOL_BITS-1:0];
-            masked <= pool_step ? outside : beyond;
+            masked <= pool_step ? outside : fused && beyond;
             multiplier <= factor;
             pool_shift <= shift;
             split <= halves;

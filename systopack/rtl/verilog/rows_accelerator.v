@@ -106,7 +106,7 @@ module rows_accelerator #(
     localparam OUT = FETCH + 1 + LATENCY + (CELL == 2 ? 0 : ACC);
     localparam SWAP = WEIGHT_BUFFERS == 1 ? 0 : 1 + MULTIPLEXER + TOP_DELAY;
     localparam MIN_LOAD = (SWAP + LOADS - 1) / WORD_CYCLES + 1;
-    localparam LANE_CYCLES = POOLS == 0 ? 10 : POOLS == 1 ? 12 : 18;  // from a row's turn to its word
+    localparam LANE_CYCLES = POOLS == 0 ? 10 : POOLS == 1 ? 12 : 19;  // from a row's turn to its word
     localparam MIN_DRAIN = (OUT + LANE_CYCLES + LANE_ROWS + WRITES + 4) / WORD_CYCLES + 1;
 
     // Control.

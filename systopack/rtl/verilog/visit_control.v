@@ -326,6 +326,7 @@ module visit_control #(
             state <= empty ? WRITE : PROLOGUE;
         end
         if (last_run_ends && !visit_ends) tailing <= 1'b1;
+        if (tiles_end) state <= NONE;
         if (start_tiles || next_visit) begin
             state <= LOAD;
             loaded <= 6'd0;
@@ -367,7 +368,6 @@ module visit_control #(
             step_bytes <= gather ? {1'b1, {PHASE_BITS{1'b0}}} : split ? {stride_x[PHASE_BITS-1:0], 1'b0}
                         : stride_x[PHASE_BITS:0];
         end
-        if (tiles_end) state <= NONE;
 
         // Image and results.
         if ((image_took && !overrun) || sent) begin
