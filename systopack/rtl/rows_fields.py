@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from systopack.rtl.fields import Field, Layout
 
-# rows_controller.v
+# visit_control.v
 INSTRUCTION: Layout = (
     Field("op", 3),
     Field("barrier", 1),
@@ -53,7 +53,7 @@ INSTRUCTION: Layout = (
     Field("row_tile", 16),
 )
 
-# rows_sequencer.v
+# output_walk.v
 OUTPUT_INSTRUCTION: Layout = (
     Field("column_tiles", 12),
     Field("blocks", 12),
@@ -84,7 +84,10 @@ OUTPUT_INSTRUCTION: Layout = (
     Field("width", 12),
 )
 
-DISPLACEMENT: Layout = (Field("dx", 13, signed=True),)  # the lowest bits are those of entry 0
+
+def displacement_layout(dx_bits: int) -> Layout:
+    """The displacements of an instruction, the first in the lowest bits."""
+    return tuple(Field(f"dx_{i}", 13, signed=True) for i in reversed(range(1 << dx_bits)))
 
 
 def stream_layout(slot_bits: int, bank_bits: int, phase_bits: int, dx_bits: int) -> Layout:

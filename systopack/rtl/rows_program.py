@@ -20,9 +20,9 @@ from systopack.rtl.images import MemoryImage, clip_limits, image_of_bits, image_
 from systopack.rtl.limits import check_tiled_network
 from systopack.rtl.parameters import array_parameters, bits_for, index_bits
 from systopack.rtl.rows_fields import (
-    DISPLACEMENT,
     INSTRUCTION,
     OUTPUT_INSTRUCTION,
+    displacement_layout,
     job_layout,
     row_layout,
     stream_layout,
@@ -48,6 +48,11 @@ class RowProgram:
     plan: RowPlan
     parameters: dict[str, int]
     images: tuple[MemoryImage, ...]
+
+    @property
+    def instructions(self) -> int:
+        """Of the program, the end included."""
+        return int(self.images[PROGRAM].words.shape[1])
 
     @property
     def network(self) -> PackedNetwork:
@@ -199,6 +204,10 @@ class _Compiler:
             pack_fields(INSTRUCTION, word, where=f"Layer '{node}'")
             for word, node in zip(self.program, self.nodes, strict=True)
         ]
+        dx = [
+            pack_fields(self.layouts.layout, table[::-1], where="A layer")
+            for table in self.layouts.tables
+        ]
         together = self.timing.stream_word
         images = (
             image_of_words(PROGRAM, bits_of(INSTRUCTION), [program]),
@@ -206,7 +215,7 @@ class _Compiler:
             image_of_bits(WEIGHTS, np.concatenate(self.weights)[None]),
             image_of_words(STREAMS, together * bits_of(self.stream), [self.streams]),
             image_of_words(JOBS, bits_of(self.job), self.jobs),
-            image_of_words(DISPLACEMENTS, self.layouts.word_bits, [self.layouts.words()]),
+            image_of_words(DISPLACEMENTS, bits_of(self.layouts.layout), [dx]),
             image_of_words(ROWS, bits_of(self.row), self.rows),
         )
         return RowProgram(plan=self.plan, parameters=self._parameters(images), images=images)
@@ -427,20 +436,10 @@ class _Displacements:
                 dx: kept.index(inside[0] if dx in inside else dx) for dx in found
             }
             self.numbers[schedule] = tables.setdefault(tuple(kept) or (0,), len(tables))
-        self.tables = tuple(tables)
         self.bits = bits_for(max(len(table) for table in tables))
-        self.word_bits = bits_of(DISPLACEMENT) << self.bits
-
-    def words(self) -> list[int]:
-        """A word for each table, the first entry in the lowest bits."""
-        bits = bits_of(DISPLACEMENT)
-        return [
-            sum(
-                pack_fields(DISPLACEMENT, [dx], where="A layer") << (bits * place)
-                for place, dx in enumerate(table)
-            )
-            for table in self.tables
-        ]
+        self.layout = displacement_layout(self.bits)
+        size = 1 << self.bits
+        self.tables = [(*table, *[0] * (size - len(table))) for table in tables]
 
 
 def _place_of(target: TensorPlace | None, channel: int) -> tuple[int, int, int]:

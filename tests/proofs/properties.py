@@ -41,6 +41,21 @@ def requantizer_property(bits: int) -> Property:
     )
 
 
+def stages_property(bits: int) -> Property:
+    """The requantizer in stages gives what `requantize` gives, three cycles later."""
+    return Property(
+        name=f"requantizer of {bits} bits in stages",
+        top="stages_proof",
+        files=(
+            VERILOG / "requantize.v",
+            VERILOG / "requantize_stages.v",
+            _PROOFS / "stages_proof.v",
+        ),
+        parameters=(("WIDTH", bits),),
+        cycles=4,
+    )
+
+
 def multiplexer_property(alpha: int, *, word_bits: int) -> Property:
     """A row's input side gives the word of the channel whose index was taken last."""
     columns, index_bits = 2, bits_for(alpha)

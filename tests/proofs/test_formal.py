@@ -26,6 +26,7 @@ from tests.proofs.properties import (
     results_property,
     rows_property,
     source_property,
+    stages_property,
     streams_property,
 )
 from tests.proofs.reset_properties import reset_property
@@ -40,6 +41,11 @@ PAIR = replace(COMPACT, columns=2, cells_per_stage=2)
 @pytest.mark.parametrize("bits", [16, 24, 32, 40])
 def test_the_requantizer_is_the_method_for_every_value_and_shift(bits):
     assert prove(requantizer_property(bits))
+
+
+@pytest.mark.parametrize("bits", [16, 24, 32, 40])
+def test_the_requantizer_in_stages_is_the_one_without(bits):
+    assert prove(stages_property(bits))
 
 
 @pytest.mark.parametrize(
@@ -98,6 +104,9 @@ def test_a_whole_cell_from_its_ports_only(array):
 # (property, file, text, text of the mutant): a fault in each part of a cell, and in the rounding
 MUTANTS = [
     (requantizer_property(32), "requantize.v", "below == half && quotient[0]", "below == half"),
+    (stages_property(32), "requantize_stages.v", "(rest_1 || shifted_1[1])", "rest_1"),
+    (stages_property(32), "requantize_stages.v", "(shift[1] && |by_4[1:0])", "1'b0"),
+    (stages_property(32), "requantize_stages.v", " && !(up_2 && quotient_2 == 8'h7f)", ""),
     (multiplexer_property(5, word_bits=1), "multiplexer_row.v", ".taken(taken)", ".taken({CELLS{|taken}})"),
     (multiplexer_property(5, word_bits=8), "multiplexer_row.v", "(from[HALF-1:0] & ~select)", "(from[HALF-1:0] & select)"),
     (product_property(IL), "mx_row.v", "(j == TOP ? ~last : last)", "last"),

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+/* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
+// Pooling of a lane's bytes, one a cycle: 2**POOL_BITS windows of each row are under way at once.
+//
+// A member comes as `value`; its window's word is read a cycle before, and is written 2 cycles
+// after it. `pooled` is there 2 cycles after the window's last member (POOLS 1) or 8 (POOLS 2: an
+// average is round(sum * multiplier / 2**shift), ties to even, saturated). Without pooling a byte
+// goes through in the same time. pool, multiplier and shift stand still as long as bytes are under
+// way. No reset.
+module lane_pool #(
+    parameter LANE_ROWS = 8,
+    parameter POOLS = 1,        // 1: maximum only, 2: averages too
+    parameter ADDRESS_BITS = 6  // {window, row}
+) (
+    input  wire                    clk,
+    input  wire [1:0]              pool,           // 0 none, 1 maximum, 2 average
+    input  wire [14:0]             multiplier,
+    input  wire [4:0]              shift,
+    input  wire [ADDRESS_BITS-1:0] read_address,   // a cycle before `value`
+    input  wire [7:0]              value,
+    input  wire                    masked,         // with `value`: it lies outside the image
+    input  wire                    first,          // of its window; a cycle after `value`
+    input  wire                    write,          // 2 cycles after `value`
+    input  wire [ADDRESS_BITS-1:0] write_address,  // 2 cycles after `value`
+    input  wire                    scale,          // a window's last; 2 cycles after `value`
+    output wire [7:0]              pooled
+);
+    localparam WIDTH = POOLS == 2 ? 24 : 8;
+    wire maximum = POOLS == 1 || !pool[1];
+    reg  [WIDTH-1:0] reduced, operand;
+    wire [WIDTH-1:0] stored, read_now, operand_now;
+    generate
+        if (ADDRESS_BITS <= 3) begin : g_few
+            wire [WIDTH-1:0] now;
+            reg  [WIDTH-1:0] read;
+            register_memory #(.WIDTH(WIDTH), .ADDRESS_BITS(ADDRESS_BITS)) windows (
+                .clk(clk), .write(write), .write_address(write_address), .write_data(reduced),
+                .read_address(read_address), .read_data(now)
+            );
+            always @(posedge clk) read <= now;
+            assign stored = read;
+        end else begin : g_many
+            memory #(.WIDTH(WIDTH), .ADDRESS_BITS(ADDRESS_BITS)) windows (
+                .clk(clk), .write(write), .write_address(write_address), .write_data(reduced),
+                .read_address(read_address), .read_data(stored)
+            );
+        end
+    endgenerate
+
+    // A word that was not yet written when it was read comes from where it waits.
+    generate
+        if (LANE_ROWS < 4) begin : g_forward
+            reg  [ADDRESS_BITS-1:0] read_1, read_2, write_1;
+            reg  [WIDTH-1:0]        reduced_1;
+            reg                     wrote;
+            always @(posedge clk) begin
+                {read_2, read_1} <= {read_1, read_address};
+                {wrote, write_1, reduced_1} <= {write, write_address, reduced};
+            end
+            assign read_now = write && write_address == read_1 ? reduced
+                            : wrote && write_1 == read_1 ? reduced_1 : stored;
+            assign operand_now = write && write_address == read_2 ? reduced : operand;
+        end else begin : g_direct
+            assign read_now = stored;
+            assign operand_now = operand;
+        end
+    endgenerate
+
+    reg signed [7:0] member;
+    wire             larger = member > $signed(operand_now[7:0]);
+    wire [WIDTH-1:0] extended;
+    wire [WIDTH-1:0] total;
+    always @(posedge clk) begin
+        operand <= read_now;
+        member  <= !masked ? value : maximum ? 8'h80 : 8'h00;
+        reduced <= pool == 2'd0 || first || (maximum && larger) ? extended
+                 : maximum ? operand_now : total;
+    end
+    generate
+        if (POOLS != 2) begin : g_maximum
+            assign extended = member;
+            assign total = operand_now;
+            assign pooled = reduced;
+        end else begin : g_average
+            assign extended = {{16{member[7]}}, member};
+            assign total = operand_now + extended;
+            reg  signed [23:0] factor;
+            reg  signed [32:0] low;
+            reg  signed [31:0] high;
+            reg  signed [39:0] scaled;
+            wire        [7:0]  rounded, passing;
+            // The multiplier stands still while there is nothing to scale.
+            always @(posedge clk) begin
+                if (scale) factor <= reduced;
+                low    <= factor * $signed({1'b0, multiplier[7:0]});
+                high   <= factor * $signed({1'b0, multiplier[14:8]});
+                scaled <= {{7{low[32]}}, low} + {high, 8'd0};
+            end
+            requantize_stages #(.WIDTH(40)) round (
+                .clk(clk), .value(scaled), .shift(shift), .result(rounded)
+            );
+            delay_line #(.WIDTH(8), .CYCLES(6)) pass (.clk(clk), .in(reduced[7:0]), .out(passing));
+            assign pooled = maximum ? passing : rounded;
+        end
+    endgenerate
+endmodule

@@ -1,0 +1,537 @@
+// SPDX-License-Identifier: Apache-2.0
+/* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
+// The tiled accelerator: one array that runs all tiles of all layers of a packed network, and a
+// feature memory that holds every live tensor once.
+//
+// Images enter as bytes, channel by channel, through `image_*`; results leave as 32-bit words
+// through `result_*` (ready/valid, AXI4-Stream rules). `config_*` fills the memories before a run.
+// Every other signal is for observation. Delays are fixed, in cycles after the slot of a step:
+//   FETCH a word that was read in this slot has come, FETCH + 1 words enter the array, OUT sums are
+//   complete, OUT + 1 first row's turn.
+module rows_accelerator #(
+    parameter ROWS = 32,
+    parameter COLUMNS = 32,
+    parameter ALPHA = 8,
+    parameter ACCUMULATOR_BITS = 32,
+    parameter CELL = 0,
+    parameter INPUT_FANOUT = 1,
+    parameter CELL_WEIGHT_BITS = 8,
+    parameter CELLS_PER_STAGE = 1,
+    parameter WEIGHT_BUFFERS = 2,
+    parameter BANKS = 16,
+    parameter WORD_BYTES = 4,
+    parameter PHASE_BITS = 2,         // log2 of WORD_BYTES
+    parameter BANK_DEPTH = 1024,      // words of a bank
+    parameter FEATURE_BITS = 10,
+    parameter SLOT_BITS = 6,
+    parameter OFFSET_BITS = 12,
+    parameter DX_BITS = 2,
+    parameter STREAM_ADDRESS_BITS = 8,
+    parameter JOB_ADDRESS_BITS = 8,
+    parameter DISPLACEMENT_ADDRESS_BITS = 5,
+    parameter PARAMETER_BITS = 8,     // row tiles times rows of a lane
+    parameter SUM_POSITION_BITS = 6,
+    parameter POOL_BITS = 4,
+    parameter PROGRAM_BITS = 8,
+    parameter WEIGHT_BITS = 10,
+    parameter WEIGHT_WORDS = 1 << WEIGHT_BITS,
+    parameter RESIDUALS = 1,          // 1: some steps read operands in the lanes
+    parameter POOLS = 2,              // 0: no pooling, 1: maximum, 2: averages too
+    parameter SPLIT = 0,              // 1: both halves of the rows may work side by side
+    parameter CONFIG_BITS = 1024,     // the widest memory word
+    // These follow from the ones above; leave them alone.
+    parameter WORD_CYCLES = CELL == 2 ? 1 : CELL == 1 ? ACCUMULATOR_BITS : 8,
+    parameter LANE_ROWS = ROWS < WORD_CYCLES ? ROWS : WORD_CYCLES,
+    parameter LANES = (ROWS - 1) / LANE_ROWS + 1
+) (
+    input  wire                    clk,
+    input  wire                    reset,
+    input  wire                    go,
+    output wire                    started,
+    output wire                    busy,
+    output wire [31:0]             cycles,
+    output wire [31:0]             entered,
+    output wire [31:0]             stalled,
+    // 0 program, 1 output program, 2 weights, 3 streams, 4 jobs, 5 displacements, 6 rows.
+    input  wire                    config_write,
+    input  wire [2:0]              config_memory,
+    input  wire [7:0]              config_bank,
+    input  wire [19:0]             config_address,
+    input  wire [CONFIG_BITS-1:0]  config_data,
+    input  wire                    image_valid,
+    input  wire                    image_last,
+    output wire                    image_ready,
+    input  wire [7:0]              image_byte,
+    output wire                    image_dropped,
+    output wire                    result_valid,
+    input  wire                    result_ready,
+    output reg  [31:0]             result_word,
+    output wire                    op_start,
+    output wire [PROGRAM_BITS-1:0] op_number,
+    // Words that are written, by bank.
+    output wire [BANKS-1:0]                written,
+    output wire [BANKS*FEATURE_BITS-1:0]   written_address,
+    output wire [BANKS*WORD_BYTES-1:0]     written_enables,
+    output wire [BANKS*8*WORD_BYTES-1:0]   written_data
+);
+    localparam ACC = ACCUMULATOR_BITS;
+    localparam BITS = 8 * WORD_BYTES;
+    localparam SOURCES = LANES * LANE_ROWS;
+    localparam BANK_BITS = BANKS > 2 ? $clog2(BANKS) : 1;
+    localparam PARTS = SPLIT != 0 ? 2 : 1;
+    localparam GROUPS = (ROWS - 1) / BANKS + 1;
+    localparam WRITES = GROUPS < 2 ? 2 : GROUPS;
+    localparam GROUP_BITS = GROUPS > 2 ? $clog2(GROUPS) : 1;
+    localparam INDEX_BITS = ALPHA > 2 ? $clog2(ALPHA) : 1;
+    localparam PHASE_COUNT = WORD_CYCLES > 2 ? $clog2(WORD_CYCLES) : 1;
+    localparam ROW_BITS = LANE_ROWS > 2 ? $clog2(LANE_ROWS) : 1;
+    localparam WORD_BITS = CELL == 2 ? 8 : 1;
+    localparam SUM_BITS = CELL == 2 ? ACC : CELL == 1 ? 1 : ACC / 8;
+    localparam LOAD_COLUMNS = WEIGHT_BUFFERS == 1 ? CELLS_PER_STAGE : 1;
+    localparam LOAD_BITS = LOAD_COLUMNS * ROWS * (CELL_WEIGHT_BITS + INDEX_BITS);
+    localparam LOADS = (COLUMNS - 1) / LOAD_COLUMNS + 1;
+    localparam COLUMN_BITS = COLUMNS > 2 ? $clog2(COLUMNS) : 1;
+    localparam STREAM_BITS = 2 + SLOT_BITS + BANK_BITS + PHASE_BITS + DX_BITS;
+    localparam TOGETHER = ((COLUMNS - 1) / 4 + 1) * ALPHA;  // stream descriptors in a word
+    localparam JOB_BITS = 1 + SLOT_BITS + PHASE_BITS + FEATURE_BITS + OFFSET_BITS;
+    localparam DX = 1 << DX_BITS;
+    localparam INDEX = FEATURE_BITS + PHASE_BITS < 24 ? FEATURE_BITS + PHASE_BITS : 24;
+    localparam ROW_WORD = 12 + FEATURE_BITS + PHASE_BITS + 3 * ACC;
+
+    // Delays in cycles, waits in word times (docs/hardware/tiled.md).
+    localparam FETCH = 3;
+    localparam MULTIPLEXER = ALPHA > 1 && CELL != 3 ? 1 : 0;
+    localparam TOP_DELAY = (ROWS - 1) / INPUT_FANOUT;
+    localparam LATENCY = (COLUMNS - 1) / CELLS_PER_STAGE + 1 + TOP_DELAY + MULTIPLEXER;
+    localparam OUT = FETCH + 1 + LATENCY + (CELL == 2 ? 0 : ACC);
+    localparam SWAP = WEIGHT_BUFFERS == 1 ? 0 : 1 + MULTIPLEXER + TOP_DELAY;
+    localparam MIN_LOAD = (SWAP + LOADS - 1) / WORD_CYCLES + 1;
+    localparam LANE_CYCLES = POOLS == 0 ? 10 : POOLS == 1 ? 12 : 19;  // from a row's turn to its word
+    localparam MIN_DRAIN = (OUT + LANE_CYCLES + LANE_ROWS + WRITES + 4) / WORD_CYCLES + 1;
+
+    // Control.
+    wire [PHASE_COUNT-1:0]  phase;
+    wire                    run_start, is_tiles, is_image, is_send;
+    wire                    load, load_residual, rewind, slot_valid, array_slot, lane_slot;
+    wire                    issue, first_issue, issue_run_start, split;
+    wire [15:0]             load_address, list, entry, image_plane, image_pitch, send_lane, send_row;
+    wire [5:0]              load_number, image_phase;
+    wire [19:0]             weights_now, weights_next;
+    wire [9:0]              slot;
+    wire [31:0]             base, residual_base;
+    wire [23:0]             limit, position;
+    wire [PHASE_BITS-1:0]   issue_low, upper_bytes;
+    wire [PHASE_BITS:0]     step_bytes;
+    wire [11:0]             place_x, width, window;
+    wire [7:0]              stride_x;
+    wire                    image_took, last_position;
+    wire [1:0]              send_step;
+    wire [PROGRAM_BITS-1:0] program_address, output_address;
+    wire [503:0]            program_word;
+    wire [256:0]            output_word;
+    memory #(.WIDTH(504), .ADDRESS_BITS(PROGRAM_BITS)) instructions (
+        .clk(clk), .write(config_write && config_memory == 3'd0),
+        .write_address(config_address[PROGRAM_BITS-1:0]), .write_data(config_data[503:0]),
+        .read_address(program_address), .read_data(program_word)
+    );
+    visit_control #(
+        .WORD_CYCLES(WORD_CYCLES), .WORD_BYTES(WORD_BYTES), .PHASE_BITS(PHASE_BITS),
+        .WRITES(WRITES), .LANE_ROWS(LANE_ROWS), .LOADS(LOADS), .WEIGHT_BUFFERS(WEIGHT_BUFFERS),
+        .PROGRAM_BITS(PROGRAM_BITS), .MIN_LOAD(MIN_LOAD), .MIN_DRAIN(MIN_DRAIN)
+    ) control (
+        .clk(clk), .reset(reset), .go(go), .busy(busy), .cycles(cycles), .entered(entered),
+        .stalled(stalled), .program_address(program_address), .program_word(program_word),
+        .run_start(run_start), .op_start(op_start), .op_number(op_number), .is_tiles(is_tiles),
+        .is_image(is_image), .is_send(is_send), .phase(phase), .load(load),
+        .load_residual(load_residual), .load_address(load_address), .load_number(load_number),
+        .rewind(rewind), .list(list), .weights_now(weights_now), .weights_next(weights_next),
+        .slot(slot), .slot_valid(slot_valid), .array_slot(array_slot), .lane_slot(lane_slot),
+        .base(base), .residual_base(residual_base), .limit(limit), .issue(issue),
+        .first_issue(first_issue), .issue_run_start(issue_run_start), .issue_low(issue_low),
+        .step_bytes(step_bytes), .upper_bytes(upper_bytes), .split(split), .place_x(place_x),
+        .width(width), .stride_x(stride_x), .window(window), .image_valid(image_valid),
+        .image_last(image_last), .image_ready(image_ready), .image_dropped(image_dropped),
+        .image_took(image_took), .position(position), .entry(entry),
+        .last_position(last_position), .image_plane(image_plane), .image_pitch(image_pitch),
+        .image_phase(image_phase), .send_step(send_step), .result_valid(result_valid),
+        .send_lane(send_lane), .send_row(send_row), .result_ready(result_ready)
+    );
+    assign started = run_start;
+
+    // A step, as late as its words are read: `step_2` is the cycle before.
+    wire                  step_2, step_run_start_2, take, word_soon;
+    wire [PHASE_BITS-1:0] step_low_2, upper_bytes_2;
+    wire [PHASE_BITS:0]   step_bytes_2;
+    reg  [PHASE_BITS-1:0] upper_bytes_3;
+    valid_line #(.CYCLES(2)) to_streams (.clk(clk), .reset(reset), .in(issue), .out(step_2));
+    delay_line #(.WIDTH(2 + 3 * PHASE_BITS), .CYCLES(2)) low_delay (
+        .clk(clk), .in({issue_run_start, issue_low, step_bytes, upper_bytes}),
+        .out({step_run_start_2, step_low_2, step_bytes_2, upper_bytes_2})
+    );
+    always @(posedge clk) if (step_2) upper_bytes_3 <= upper_bytes_2;
+    valid_line #(.CYCLES(FETCH)) to_array (.clk(clk), .reset(reset), .in(first_issue), .out(take));
+    valid_line #(.CYCLES(OUT - 1)) to_output (.clk(clk), .reset(reset), .in(issue), .out(word_soon));
+    reg  [5:0] bit_count;
+    reg        reading;
+    always @(posedge clk) begin
+        bit_count <= step_2 ? 6'd0 : bit_count + 6'd1;
+        if (step_2) reading <= 1'b1;
+        else if ({26'd0, bit_count} == WORD_CYCLES - 1) reading <= 1'b0;
+        if (reset) reading <= 1'b0;
+    end
+    wire [2:0] bit_index = bit_count > 6'd7 ? 3'd7 : bit_count[2:0];
+
+    // Which displacements stay in_row the image's row.
+    wire [13*DX-1:0] displacements;
+    memory #(.WIDTH(13 * DX), .ADDRESS_BITS(DISPLACEMENT_ADDRESS_BITS)) windows (
+        .clk(clk), .write(config_write && config_memory == 3'd5),
+        .write_address(config_address[DISPLACEMENT_ADDRESS_BITS-1:0]),
+        .write_data(config_data[13*DX-1:0]),
+        .read_address(window[DISPLACEMENT_ADDRESS_BITS-1:0]), .read_data(displacements)
+    );
+    reg  [12:0]   place_1, upper_place_1, width_1;
+    reg  [DX-1:0] in_row_2, in_row, upper_in_row_2, upper_in_row;
+    always @(posedge clk) begin
+        place_1 <= {1'b0, place_x};
+        upper_place_1 <= {1'b0, place_x} + {5'd0, stride_x};
+        width_1 <= {1'b0, width};
+        if (step_2) {in_row, upper_in_row} <= {in_row_2, upper_in_row_2};
+    end
+    genvar d;
+    generate
+        for (d = 0; d < DX; d = d + 1) begin : g_displacement
+            wire [12:0] moved = place_1 + displacements[13*d+:13];
+            wire [12:0] upper_moved = upper_place_1 + displacements[13*d+:13];
+            always @(posedge clk) begin
+                in_row_2[d] <= moved < width_1;
+                upper_in_row_2[d] <= upper_moved < width_1;
+            end
+        end
+    endgenerate
+
+    // Stream descriptors.
+    wire [TOGETHER*STREAM_BITS-1:0] descriptors;
+    reg                             load_1, load_residual_1;
+    reg  [5:0]                      load_number_1;
+    memory #(.WIDTH(TOGETHER * STREAM_BITS), .ADDRESS_BITS(STREAM_ADDRESS_BITS)) streams (
+        .clk(clk), .write(config_write && config_memory == 3'd3),
+        .write_address(config_address[STREAM_ADDRESS_BITS-1:0]),
+        .write_data(config_data[TOGETHER*STREAM_BITS-1:0]),
+        .read_address(load_address[STREAM_ADDRESS_BITS-1:0]), .read_data(descriptors)
+    );
+    always @(posedge clk) begin
+        load_1 <= load && !reset;
+        load_residual_1 <= load_residual;
+        load_number_1 <= load_number;
+    end
+
+    // Weights.
+    wire [WEIGHT_BITS-1:0] weight_address;
+    wire                   load_weights;
+    wire [COLUMN_BITS-1:0] load_column;
+    wire [LOAD_BITS-1:0]   load_data;
+    wire [19:0] load_base = WEIGHT_BUFFERS == 1 ? weights_now : run_start ? 20'd0 : weights_next;
+    tile_loader #(
+        .LOADS(LOADS), .COLUMN_BITS(COLUMN_BITS), .WAIT(FETCH + SWAP - 1),
+        .ADDRESS_BITS(WEIGHT_BITS)
+    ) loader (
+        .clk(clk), .reset(reset), .start(first_issue || (WEIGHT_BUFFERS == 2 && run_start)),
+        .base(load_base[WEIGHT_BITS-1:0]), .address(weight_address), .load(load_weights),
+        .load_column(load_column)
+    );
+    memory #(
+        .WIDTH(LOAD_BITS), .ADDRESS_BITS(WEIGHT_BITS), .WORDS(WEIGHT_WORDS)
+    ) weights (
+        .clk(clk), .write(config_write && config_memory == 3'd2),
+        .write_address(config_address[WEIGHT_BITS-1:0]), .write_data(config_data[LOAD_BITS-1:0]),
+        .read_address(weight_address), .read_data(load_data)
+    );
+
+    // What follows the array.
+    wire                  lane_step, lane_run_start, turn, first, last, keep, requantized, bypass;
+    wire [PHASE_BITS-1:0] lane_low;
+    wire [PHASE_BITS:0]   lane_step_bytes;
+    wire [ROW_BITS-1:0]   turn_row;
+    wire [SUM_POSITION_BITS-1:0] sum_position;
+    wire [15:0]           row_tile;
+    wire [1:0]            pool;
+    wire                  pool_first, pool_last, masked, halves, final_index, final_upper, flush, store;
+    wire [POOL_BITS-1:0]  pool_index;
+    wire [14:0]           multiplier;
+    wire [4:0]            pool_shift;
+    wire [23:0]           index;
+    memory #(.WIDTH(257), .ADDRESS_BITS(PROGRAM_BITS)) output_instructions (
+        .clk(clk), .write(config_write && config_memory == 3'd1),
+        .write_address(config_address[PROGRAM_BITS-1:0]), .write_data(config_data[256:0]),
+        .read_address(output_address), .read_data(output_word)
+    );
+    output_walk #(
+        .LANE_ROWS(LANE_ROWS), .ROW_BITS(ROW_BITS), .PROGRAM_BITS(PROGRAM_BITS),
+        .PHASE_BITS(PHASE_BITS), .POOL_BITS(POOL_BITS), .SUM_POSITION_BITS(SUM_POSITION_BITS)
+    ) walk (
+        .clk(clk), .reset(reset), .run_start(run_start), .word(word_soon),
+        .program_address(output_address), .program_word(output_word), .step(lane_step),
+        .step_run_start(lane_run_start), .step_low(lane_low), .step_bytes(lane_step_bytes),
+        .turn(turn), .turn_row(turn_row), .first(first), .last(last), .keep(keep),
+        .requantized(requantized), .bypass(bypass), .position(sum_position),
+        .row_tile(row_tile), .pool(pool), .pool_first(pool_first), .pool_last(pool_last),
+        .pool_index(pool_index), .masked(masked), .multiplier(multiplier),
+        .pool_shift(pool_shift), .split(halves), .index(index), .final_index(final_index),
+        .final_upper(final_upper), .flush(flush), .store(store)
+    );
+
+    // Banks: jobs and results take turns.
+    wire                   busy_slot_2;
+    reg  [GROUP_BITS-1:0]  group;
+    valid_line #(.CYCLES(2)) slot_delay (
+        .clk(clk), .reset(reset), .in(slot_valid), .out(busy_slot_2)
+    );
+    wire results_own = !busy_slot_2;
+    always @(posedge clk)
+        group <= !results_own || {{(32 - GROUP_BITS) {1'b0}}, group} == GROUPS - 1
+               ? {GROUP_BITS{1'b0}} : group + 1'b1;
+    wire [GROUPS*BANKS-1:0]              pending, taken;
+    wire [GROUPS*BANKS*FEATURE_BITS-1:0] pending_address;
+    wire [GROUPS*BANKS*BITS-1:0]         pending_data;
+    wire [GROUPS*BANKS*WORD_BYTES-1:0]   pending_enables;
+
+    // Bytes of the image, gathered to words.
+    reg  [BITS-1:0]         image_word, image_data;
+    reg                     image_write;
+    reg  [BANK_BITS-1:0]    image_bank;
+    reg  [FEATURE_BITS-1:0] image_address;
+    wire [23:0]             image_place = position + {18'd0, image_phase};
+    wire [PHASE_BITS-1:0]   image_in_word = image_place[PHASE_BITS-1:0];
+    wire                    image_word_ends = &image_in_word || last_position;
+    wire [BITS-1:0]         image_now = (position == 24'd0 ? {BITS{1'b0}} : image_word)
+                                      | ({{(BITS - 8) {1'b0}}, image_byte} << {image_in_word, 3'd0});
+    wire [31:0]             image_rank = {16'd0, entry} / BANKS;
+    always @(posedge clk) begin
+        image_write <= image_took && image_word_ends && !reset;
+        image_bank <= entry[BANK_BITS-1:0];
+        image_data <= image_now;
+        image_address <= image_plane[FEATURE_BITS-1:0] + image_place[PHASE_BITS+:FEATURE_BITS]
+                       + image_rank[FEATURE_BITS-1:0] * image_pitch[FEATURE_BITS-1:0];
+        if (image_took) image_word <= image_word_ends ? {BITS{1'b0}} : image_now;
+    end
+
+    wire [BANKS*BITS-1:0] bank_words;
+    reg  [BANKS-1:0]      wanted;
+    wire [COLUMNS+LANES-1:0]             wants;
+    wire [(COLUMNS+LANES)*BANK_BITS-1:0] want_banks;
+    integer q, k;
+    reg  [BANKS-1:0]      wanted_now;
+    always @* begin
+        wanted_now = {BANKS{1'b0}};
+        for (q = 0; q < COLUMNS + LANES; q = q + 1)
+            for (k = 0; k < BANKS; k = k + 1)
+                if (wants[q] && {{(32 - BANK_BITS) {1'b0}}, want_banks[q*BANK_BITS+:BANK_BITS]} == k)
+                    wanted_now[k] = 1'b1;
+    end
+    always @(posedge clk) wanted <= wanted_now;
+    genvar b, c, u, r, i;
+    generate
+        for (b = 0; b < BANKS; b = b + 1) begin : g_bank
+            wire                    read, zero;
+            wire [FEATURE_BITS-1:0] address;
+            fetch_bank #(
+                .SLOT_BITS(SLOT_BITS), .PHASE_BITS(PHASE_BITS), .FEATURE_BITS(FEATURE_BITS),
+                .OFFSET_BITS(OFFSET_BITS), .JOB_ADDRESS_BITS(JOB_ADDRESS_BITS)
+            ) jobs (
+                .clk(clk), .reset(reset),
+                .write_job(config_write && config_memory == 3'd4 && {24'd0, config_bank} == b),
+                .table_address(config_address[JOB_ADDRESS_BITS-1:0]),
+                .table_data(config_data[JOB_BITS-1:0]), .rewind(rewind),
+                .list(list[JOB_ADDRESS_BITS-1:0]), .slot(slot[SLOT_BITS-1:0]),
+                .slot_valid(slot_valid), .base(base[FEATURE_BITS+PHASE_BITS:0]),
+                .residual_base(residual_base[FEATURE_BITS+PHASE_BITS:0]),
+                .limit(limit[FEATURE_BITS+PHASE_BITS:0]), .read(read), .zero(zero),
+                .address(address)
+            );
+            wire [31:0] source = group * BANKS + b;
+            wire from_image = image_write && {{(32 - BANK_BITS) {1'b0}}, image_bank} == b;
+            wire from_rows = results_own && pending[source[$clog2(GROUPS*BANKS)-1:0]];
+            wire [FEATURE_BITS-1:0] row_address = pending_address[source*FEATURE_BITS+:FEATURE_BITS];
+            wire [BITS-1:0]         row_data = pending_data[source*BITS+:BITS];
+            wire [WORD_BYTES-1:0]   row_enables = pending_enables[source*WORD_BYTES+:WORD_BYTES];
+            assign written[b] = from_image || from_rows;
+            assign written_address[b*FEATURE_BITS+:FEATURE_BITS] =
+                from_image ? image_address : row_address;
+            assign written_enables[b*WORD_BYTES+:WORD_BYTES] =
+                from_image ? {WORD_BYTES{1'b1}} : row_enables;
+            assign written_data[b*BITS+:BITS] = from_image ? image_data : row_data;
+            for (i = 0; i < GROUPS; i = i + 1) begin : g_group
+                assign taken[i*BANKS+b] = results_own && {{(32 - GROUP_BITS) {1'b0}}, group} == i;
+            end
+            reg  zero_3;
+            always @(posedge clk) zero_3 <= zero;
+            wire [BITS-1:0] word;
+            feature_bank #(
+                .WORD_BYTES(WORD_BYTES), .ADDRESS_BITS(FEATURE_BITS), .WORDS(BANK_DEPTH)
+            ) features (
+                .clk(clk), .access(written[b] || (read && wanted[b] && !zero)),
+                .enables(written[b] ? written_enables[b*WORD_BYTES+:WORD_BYTES]
+                                    : {WORD_BYTES{1'b0}}),
+                .address(written[b] ? written_address[b*FEATURE_BITS+:FEATURE_BITS] : address),
+                .write_data(written_data[b*BITS+:BITS]), .read_data(word)
+            );
+            assign bank_words[b*BITS+:BITS] = zero_3 ? {BITS{1'b0}} : word;
+        end
+    endgenerate
+
+    // Streams and the array.
+    wire [ALPHA*COLUMNS*WORD_BITS-1:0] x, upper_x;
+    generate
+        for (c = 0; c < COLUMNS; c = c + 1) begin : g_column
+            localparam NUMBER = c * ALPHA / TOGETHER;
+            wire mine = load_1 && !load_residual_1 && {26'd0, load_number_1} == NUMBER;
+            word_streams #(
+                .STREAMS(ALPHA), .BANKS(BANKS), .BANK_BITS(BANK_BITS), .WORD_BYTES(WORD_BYTES),
+                .PHASE_BITS(PHASE_BITS), .SLOT_BITS(SLOT_BITS), .DX_BITS(DX_BITS),
+                .WORD_BITS(WORD_BITS), .PARTS(PARTS)
+            ) column (
+                .clk(clk), .reset(reset), .load({ALPHA{mine}}),
+                .load_data(descriptors[c*ALPHA%TOGETHER*STREAM_BITS+:ALPHA*STREAM_BITS]),
+                .slot(slot[SLOT_BITS-1:0]), .slot_valid(array_slot), .want(wants[c]),
+                .bank(want_banks[c*BANK_BITS+:BANK_BITS]), .bank_words(bank_words),
+                .step(step_2), .run_start(step_run_start_2), .low(step_low_2),
+                .step_bytes(step_bytes_2), .upper_bytes(upper_bytes_3), .in_row(in_row),
+                .upper_in_row(upper_in_row), .reading(reading), .bit_index(bit_index),
+                .x(x[c*ALPHA*WORD_BITS+:ALPHA*WORD_BITS]),
+                .upper_x(upper_x[c*ALPHA*WORD_BITS+:ALPHA*WORD_BITS])
+            );
+        end
+    endgenerate
+    wire word_start = {{(32 - PHASE_COUNT) {1'b0}}, phase} == (FETCH + 1) % WORD_CYCLES;
+    wire complete = {{(32 - PHASE_COUNT) {1'b0}}, phase} == OUT % WORD_CYCLES;
+    localparam LANE_BITS = CELL == 2 ? ACC : 1;
+    localparam SUM_LANES = SUM_BITS / LANE_BITS;
+    wire [ROWS*SUM_BITS-1:0] sum_out;
+    systolic_array #(
+        .ROWS(ROWS), .COLUMNS(COLUMNS), .ALPHA(ALPHA), .ACCUMULATOR_BITS(ACC), .CELL(CELL),
+        .INPUT_FANOUT(INPUT_FANOUT), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS),
+        .CELLS_PER_STAGE(CELLS_PER_STAGE), .WEIGHT_BUFFERS(WEIGHT_BUFFERS)
+    ) array (
+        .clk(clk), .word_start(word_start), .take(take), .x(x), .sum_in({ROWS*SUM_BITS{1'b0}}),
+        .sum_out(sum_out), .load(load_weights), .load_column(load_column), .load_data(load_data)
+    );
+
+    // Lanes.
+    wire [ACC*LANES-1:0] kept;
+    generate
+        for (u = 0; u < LANES; u = u + 1) begin : g_lane
+            localparam UPPER = u * LANE_ROWS >= ROWS / 2 ? 1 : 0;
+            wire [LANE_ROWS*ACC-1:0]          sums;
+            wire [7:0]                        residual;
+            wire [LANE_ROWS-1:0]              own_pending;
+            wire [LANE_ROWS*FEATURE_BITS-1:0] own_address;
+            wire [LANE_ROWS*BITS-1:0]         own_data;
+            wire [LANE_ROWS*WORD_BYTES-1:0]   own_enables;
+            wire [LANE_ROWS-1:0]              own_taken;
+            wire upper = halves && UPPER != 0;
+            wire                made_valid;  // for observation
+            wire [ROW_BITS-1:0] made_row;
+            wire [7:0]          made_byte;
+            sum_lane #(
+                .LANE_ROWS(LANE_ROWS), .ROW_BITS(ROW_BITS), .ACCUMULATOR_BITS(ACC),
+                .RESIDUALS(RESIDUALS), .POOLS(POOLS), .SUM_POSITION_BITS(SUM_POSITION_BITS),
+                .PARAMETER_BITS(PARAMETER_BITS), .POOL_BITS(POOL_BITS),
+                .FEATURE_BITS(FEATURE_BITS), .WORD_BYTES(WORD_BYTES), .PHASE_BITS(PHASE_BITS),
+                .INDEX_BITS(INDEX)
+            ) lane (
+                .clk(clk), .reset(reset),
+                .write_parameter(config_write && config_memory == 3'd6
+                                 && {24'd0, config_bank} == u),
+                .table_address(config_address[PARAMETER_BITS-1:0]),
+                .table_data(config_data[ROW_WORD-1:0]), .sums(sums), .turn(turn),
+                .turn_row(turn_row), .first(first), .last(last), .keep(keep),
+                .requantized(requantized), .bypass(bypass), .position(sum_position),
+                .parameter_address({row_tile[PARAMETER_BITS-ROW_BITS-1:0], turn_row}),
+                .pool(pool), .pool_first(pool_first), .pool_last(pool_last),
+                .pool_index(pool_index), .masked(masked), .multiplier(multiplier),
+                .pool_shift(pool_shift), .index(upper ? index[INDEX-1:0] + 1'b1 : index[INDEX-1:0]),
+                .ends(upper ? final_upper : final_index), .flush(flush),
+                .step_bytes(halves ? 2'd2 : 2'd1), .store(store), .residual(residual),
+                .pending(own_pending), .pending_address(own_address),
+                .pending_data(own_data), .pending_enables(own_enables), .taken(own_taken),
+                .send_read(is_send && send_step == 2'd0),
+                .send_position(position[SUM_POSITION_BITS-1:0]),
+                .send_row(send_row[ROW_BITS-1:0]), .kept(kept[u*ACC+:ACC]),
+                .made_valid(made_valid), .made_row(made_row), .made_byte(made_byte)
+            );
+            for (r = 0; r < LANE_ROWS; r = r + 1) begin : g_row
+                localparam ROW = u * LANE_ROWS + r;
+                if (ROW < ROWS) begin : g_used
+                    wire [ACC-1:0] word;
+                    reg  [ACC-1:0] finished;
+                    wire [SUM_BITS-1:0] leaving;
+                    for (i = 0; i < SUM_LANES; i = i + 1) begin : g_sum
+                        assign leaving[i*LANE_BITS+:LANE_BITS] =
+                            sum_out[(i*ROWS+ROW)*LANE_BITS+:LANE_BITS];
+                    end
+                    sum_deserializer #(
+                        .CELL(CELL), .ACCUMULATOR_BITS(ACC), .SUM_BITS(SUM_BITS)
+                    ) deserializer (
+                        .clk(clk), .complete(complete), .sum(leaving), .word(word)
+                    );
+                    always @(posedge clk) if (complete) finished <= word;
+                    assign sums[r*ACC+:ACC] = finished;
+                    assign pending[ROW] = own_pending[r];
+                    assign pending_address[ROW*FEATURE_BITS+:FEATURE_BITS] =
+                        own_address[r*FEATURE_BITS+:FEATURE_BITS];
+                    assign pending_data[ROW*BITS+:BITS] = own_data[r*BITS+:BITS];
+                    assign pending_enables[ROW*WORD_BYTES+:WORD_BYTES] =
+                        own_enables[r*WORD_BYTES+:WORD_BYTES];
+                    assign own_taken[r] = taken[ROW];
+                end else begin : g_none
+                    assign sums[r*ACC+:ACC] = {ACC{1'b0}};
+                    assign own_taken[r] = 1'b0;
+                end
+            end
+            if (RESIDUALS != 0) begin : g_residual
+                wire [LANE_ROWS-1:0]             mine;
+                wire [LANE_ROWS*STREAM_BITS-1:0] entries;
+                wire [8*LANE_ROWS-1:0]           operands, unused;
+                reg  [ROW_BITS-1:0]              turn_row_1;
+                for (r = 0; r < LANE_ROWS; r = r + 1) begin : g_entry
+                    localparam ROW = u * LANE_ROWS + r;
+                    assign mine[r] = load_1 && load_residual_1
+                                   && {26'd0, load_number_1} == ROW / TOGETHER;
+                    assign entries[r*STREAM_BITS+:STREAM_BITS] =
+                        descriptors[ROW%TOGETHER*STREAM_BITS+:STREAM_BITS];
+                end
+                word_streams #(
+                    .STREAMS(LANE_ROWS), .BANKS(BANKS), .BANK_BITS(BANK_BITS),
+                    .WORD_BYTES(WORD_BYTES), .PHASE_BITS(PHASE_BITS), .SLOT_BITS(SLOT_BITS),
+                    .DX_BITS(DX_BITS), .WORD_BITS(8)
+                ) streams (
+                    .clk(clk), .reset(reset), .load(mine), .load_data(entries),
+                    .slot(slot[SLOT_BITS-1:0]), .slot_valid(lane_slot), .want(wants[COLUMNS+u]),
+                    .bank(want_banks[(COLUMNS+u)*BANK_BITS+:BANK_BITS]),
+                    .bank_words(bank_words), .step(lane_step), .run_start(lane_run_start),
+                    .low(lane_low), .step_bytes(lane_step_bytes),
+                    .upper_bytes({PHASE_BITS{1'b0}}), .in_row({DX{1'b1}}),
+                    .upper_in_row({DX{1'b1}}), .reading(1'b1), .bit_index(3'd0), .x(operands),
+                    .upper_x(unused)
+                );
+                always @(posedge clk) turn_row_1 <= turn_row;
+                assign residual = operands[8*turn_row_1+:8];
+            end else begin : g_no_residual
+                assign wants[COLUMNS+u] = 1'b0;
+                assign want_banks[(COLUMNS+u)*BANK_BITS+:BANK_BITS] = {BANK_BITS{1'b0}};
+                assign residual = 8'd0;
+            end
+        end
+        for (r = ROWS; r < GROUPS * BANKS; r = r + 1) begin : g_missing
+            assign pending[r] = 1'b0;
+            assign pending_address[r*FEATURE_BITS+:FEATURE_BITS] = {FEATURE_BITS{1'b0}};
+            assign pending_data[r*BITS+:BITS] = {BITS{1'b0}};
+            assign pending_enables[r*WORD_BYTES+:WORD_BYTES] = {WORD_BYTES{1'b0}};
+        end
+    endgenerate
+
+    // Results.
+    wire signed [ACC-1:0] sent = kept[send_lane*ACC+:ACC];
+    always @(posedge clk)
+        if (send_step == 2'd1) result_word <= {{(32 - ACC) {sent[ACC-1]}}, sent};
+endmodule

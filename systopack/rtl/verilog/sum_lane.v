@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: Apache-2.0
+/* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
+// What LANE_ROWS rows of the array share behind it: from their sums to words of their planes.
+//
+// A token is what the array gives at one step: a sum for each row. Its rows take turns in LANE_ROWS
+// successive cycles; tokens come every LANE_ROWS cycles or less often. What belongs to a token is
+// constant over its turns:
+//   first, last      the sum starts from the bias; it is finished
+//   position         where unfinished (or kept) sums stand
+//   pool_first, pool_last, pool_index, masked   its place in a window, and which of the windows under
+//                    way that is; a masked member lies outside the image
+//   store            its bytes go to the feature memory (in pooling only those of pool_last)
+//   index, ends      place of the byte in its plane; it is the plane's last
+//   flush            no byte of the row follows in this visit
+// What belongs to a layer stands still from its first turn until its last word is pending:
+//   keep             finished results stay in the memory of sums, for sending
+//   requantized      results are int8
+//   bypass           a pooling of its own: the residual byte is the result, whatever the sums
+//   pool, multiplier, pool_shift    0 none, 1 maximum, 2 average
+//   step_bytes       bytes from one stored byte of a row to its next one, 1 or 2
+//
+// Rows' parameters, msb first: {used, plane, phase, residual used, residual shift, shift, bias,
+// highest, lowest}. Cycles from a row's turn: parameter_address and sums 0, residual 1, its byte 9
+// (`made_*`), in a pending word BYTE_STAGE + 1: so BYTE_STAGE + LANE_ROWS from a token's first turn
+// to the last row's word, where BYTE_STAGE is 9, with pooling 11, with averages 17. A position's sums are read again 6 cycles after their last turn or later; kept
+// results are there 11 cycles after. With an even LANE_ROWS all first turns are an even number of
+// cycles apart. `kept` comes a cycle after send_read, which takes the place of turns.
+// Reset: of turns and words, synchronous, active high.
+module sum_lane #(
+    parameter LANE_ROWS = 8,
+    parameter ROW_BITS = LANE_ROWS > 2 ? $clog2(LANE_ROWS) : 1,
+    parameter ACCUMULATOR_BITS = 32,
+    parameter RESIDUALS = 1,  // 0: no residual is ever added, no pooling is a step of its own
+    parameter POOLS = 2,      // 0: none, 1: maximum only, 2: averages too
+    parameter SUM_POSITION_BITS = 6,
+    parameter PARAMETER_BITS = 8,
+    parameter POOL_BITS = 4,
+    parameter FEATURE_BITS = 10,
+    parameter WORD_BYTES = 4,
+    parameter PHASE_BITS = 2,
+    parameter INDEX_BITS = 12
+) (
+    input  wire                              clk,
+    input  wire                              reset,
+    input  wire                              write_parameter,
+    input  wire [PARAMETER_BITS-1:0]         table_address,
+    input  wire [11+FEATURE_BITS+PHASE_BITS+3*ACCUMULATOR_BITS:0] table_data,
+    // The array's side.
+    input  wire [LANE_ROWS*ACCUMULATOR_BITS-1:0] sums,
+    input  wire                              turn,
+    input  wire [ROW_BITS-1:0]               turn_row,
+    input  wire [PARAMETER_BITS-1:0]         parameter_address,
+    input  wire [7:0]                        residual,
+    input  wire                              first,
+    input  wire                              last,
+    input  wire                              keep,
+    input  wire                              requantized,
+    input  wire                              bypass,
+    input  wire [SUM_POSITION_BITS-1:0]      position,
+    input  wire [1:0]                        pool,
+    input  wire                              pool_first,
+    input  wire                              pool_last,
+    input  wire [POOL_BITS-1:0]              pool_index,
+    input  wire                              masked,
+    input  wire [14:0]                       multiplier,
+    input  wire [4:0]                        pool_shift,
+    input  wire [INDEX_BITS-1:0]             index,
+    input  wire                              ends,
+    input  wire                              flush,
+    input  wire [1:0]                        step_bytes,
+    input  wire                              store,
+    // The memory's side.
+    output wire [LANE_ROWS-1:0]              pending,
+    output wire [LANE_ROWS*FEATURE_BITS-1:0] pending_address,
+    output wire [LANE_ROWS*8*WORD_BYTES-1:0] pending_data,
+    output wire [LANE_ROWS*WORD_BYTES-1:0]   pending_enables,
+    input  wire [LANE_ROWS-1:0]              taken,
+    // Sending.
+    input  wire                              send_read,
+    input  wire [SUM_POSITION_BITS-1:0]      send_position,
+    input  wire [ROW_BITS-1:0]               send_row,
+    output wire [ACCUMULATOR_BITS-1:0]       kept,
+    // Observation.
+    output wire                              made_valid,
+    output wire [ROW_BITS-1:0]               made_row,
+    output wire [7:0]                        made_byte
+);
+    localparam ACC = ACCUMULATOR_BITS;
+    localparam BYTE_STAGE = POOLS == 0 ? 9 : POOLS == 1 ? 11 : 17;
+    localparam END = BYTE_STAGE;
+
+    // Parameters that contradict each other stop elaboration with the module's name as the message.
+    generate
+        if (LANE_ROWS < 1 || (1 << ROW_BITS) < LANE_ROWS || PARAMETER_BITS < ROW_BITS) begin : g_wrong_0
+            wrong_parameters_ROW_BITS_or_PARAMETER_BITS_does_not_fit_LANE_ROWS stop ();
+        end
+        if (POOLS < 0 || POOLS > 2 || POOL_BITS < 1 || RESIDUALS < 0 || RESIDUALS > 1) begin : g_wrong_1
+            wrong_parameters_POOLS_0_to_2_POOL_BITS_1_or_more_RESIDUALS_0_or_1_do_not_hold stop ();
+        end
+        if (WORD_BYTES < 2 || WORD_BYTES != 1 << PHASE_BITS
+            || INDEX_BITS > FEATURE_BITS + PHASE_BITS) begin : g_wrong_2
+            wrong_parameters_WORD_BYTES_PHASE_BITS_INDEX_BITS_and_FEATURE_BITS_do_not_fit stop ();
+        end
+    endgenerate
+
+    // Turns on their way; the number in a name is the stage.
+    reg  [END:1]                  turning_later, starting_later;
+    reg  [ROW_BITS*END-1:0]       rows_later;
+    wire [END:0]                  turning = {turning_later, turn};
+    wire [END:0]                  starting = {starting_later, turn && turn_row == {ROW_BITS{1'b0}}};
+    wire [ROW_BITS*(END+1)-1:0]   rows = {rows_later, turn_row};
+    always @(posedge clk) begin
+        turning_later  <= reset ? {END{1'b0}} : turning[END-1:0];
+        starting_later <= starting[END-1:0];
+        rows_later     <= rows[ROW_BITS*END-1:0];
+    end
+    wire pass = RESIDUALS != 0 && bypass;
+    wire finished = last || pass;
+    wire first_1, finished_1, finished_4, finished_6, finished_9;
+    wire [SUM_POSITION_BITS-1:0] position_4, position_6, position_10;
+    token_line #(.WIDTH(2), .CYCLES(1), .LANE_ROWS(LANE_ROWS)) to_1 (
+        .clk(clk), .starts(starting[0]), .in({first, finished}), .out({first_1, finished_1})
+    );
+    token_line #(.WIDTH(1 + SUM_POSITION_BITS), .CYCLES(4), .LANE_ROWS(LANE_ROWS)) to_4 (
+        .clk(clk), .starts(starting[3:0]), .in({finished, position}), .out({finished_4, position_4})
+    );
+    token_line #(.WIDTH(1 + SUM_POSITION_BITS), .CYCLES(2), .LANE_ROWS(LANE_ROWS)) to_6 (
+        .clk(clk), .starts(starting[5:4]), .in({finished_4, position_4}),
+        .out({finished_6, position_6})
+    );
+    token_line #(.WIDTH(1), .CYCLES(3), .LANE_ROWS(LANE_ROWS)) to_9 (
+        .clk(clk), .starts(starting[8:6]), .in(finished_6), .out(finished_9)
+    );
+
+    // Parameters, each when it is wanted; an address is its row tile's and its row's.
+    wire [PARAMETER_BITS-1:0] token_0 =
+        parameter_address ^ {{(PARAMETER_BITS - ROW_BITS) {1'b0}}, turn_row};
+    wire [PARAMETER_BITS-1:0] token_2, token_places, address_2, address_places;
+    token_line #(.WIDTH(PARAMETER_BITS), .CYCLES(2), .LANE_ROWS(LANE_ROWS)) address_to_2 (
+        .clk(clk), .starts(starting[1:0]), .in(token_0), .out(token_2)
+    );
+    token_line #(.WIDTH(PARAMETER_BITS), .CYCLES(END - 5), .LANE_ROWS(LANE_ROWS)) address_to_places (
+        .clk(clk), .starts(starting[END-4:2]), .in(token_2), .out(token_places)
+    );
+    assign address_2 = token_2 | {{(PARAMETER_BITS - ROW_BITS) {1'b0}}, rows[2*ROW_BITS+:ROW_BITS]};
+    assign address_places =
+        token_places | {{(PARAMETER_BITS - ROW_BITS) {1'b0}}, rows[(END-3)*ROW_BITS+:ROW_BITS]};
+    localparam LIMITS = 2 * ACC;
+    localparam PLACE_BITS = FEATURE_BITS + PHASE_BITS;
+    wire                  used, residual_used;
+    wire [PLACE_BITS-1:0] plane;  // {plane, phase}: the address of its first byte
+    wire [4:0]            residual_shift, shift;
+    wire [ACC-1:0]        bias, highest, lowest;
+    memory #(.WIDTH(6 + ACC), .ADDRESS_BITS(PARAMETER_BITS)) starts (
+        .clk(clk), .write(write_parameter), .write_address(table_address),
+        .write_data({table_data[10+3*ACC:5+3*ACC], table_data[LIMITS+:ACC]}),
+        .read_address(parameter_address), .read_data({residual_used, residual_shift, bias})
+    );
+    memory #(.WIDTH(5 + 2 * ACC), .ADDRESS_BITS(PARAMETER_BITS)) limits (
+        .clk(clk), .write(write_parameter), .write_address(table_address),
+        .write_data({table_data[3*ACC+:5], table_data[LIMITS-1:0]}),
+        .read_address(address_2), .read_data({shift, highest, lowest})
+    );
+    memory #(.WIDTH(1 + PLACE_BITS), .ADDRESS_BITS(PARAMETER_BITS)) places (
+        .clk(clk), .write(write_parameter), .write_address(table_address),
+        .write_data(table_data[11+PLACE_BITS+3*ACC:11+3*ACC]),
+        .read_address(address_places), .read_data({used, plane})
+    );
+
+    // From a sum to a result.
+    wire [ACC-1:0]        partial_1;
+    reg  signed [ACC-1:0] word_1, word_2, base_2, sum_3, operand_3, acc_4, acc_5, clipped_6;
+    reg  signed [ACC-1:0] highest_4, lowest_4, highest_5, lowest_5;
+    reg  signed [7:0]     residual_2;
+    reg         [4:0]     residual_shift_2, shift_4, shift_5, shift_6;
+    reg                   add_2, above_5, below_5;
+    wire signed [ACC-1:0] extended_2 = {{(ACC - 8) {residual_2[7]}}, residual_2};
+    always @(posedge clk) begin
+        word_1    <= sums[turn_row*ACC+:ACC];
+        word_2    <= pass ? {ACC{1'b0}} : word_1;
+        base_2    <= pass ? {ACC{1'b0}} : first_1 ? bias : partial_1;
+        sum_3     <= base_2 + word_2;
+        if (RESIDUALS != 0) begin
+            residual_2       <= residual;
+            residual_shift_2 <= pass ? 5'd0 : residual_shift;
+            add_2            <= pass || (residual_used && finished_1);
+            operand_3        <= add_2 ? extended_2 << residual_shift_2 : {ACC{1'b0}};
+            acc_4            <= sum_3 + operand_3;
+        end else begin
+            acc_4 <= sum_3;
+        end
+        {shift_4, highest_4, lowest_4} <= {shift, highest, lowest};
+        {shift_5, highest_5, lowest_5} <= {shift_4, highest_4, lowest_4};
+        acc_5     <= acc_4;
+        above_5   <= !pass && acc_4 > highest_4;
+        below_5   <= !pass && acc_4 < lowest_4;
+        clipped_6 <= above_5 ? highest_5 : below_5 ? lowest_5 : acc_5;
+        shift_6   <= pass ? 5'd0 : shift_5;
+    end
+    wire [7:0] byte_9;
+    requantize_stages #(.WIDTH(ACC)) round (
+        .clk(clk), .value(clipped_6), .shift(shift_6), .result(byte_9)
+    );
+    assign made_valid = turning[9] && finished_9;
+    assign made_row = rows[9*ROW_BITS+:ROW_BITS];
+    assign made_byte = byte_9;
+
+    // Into the memory of sums: what is unfinished, and what is kept.
+    reg  [7:0] byte_10;
+    reg        made_10;
+    token_line #(.WIDTH(SUM_POSITION_BITS), .CYCLES(4), .LANE_ROWS(LANE_ROWS)) to_10 (
+        .clk(clk), .starts(starting[9:6]), .in(position_6), .out(position_10)
+    );
+    always @(posedge clk) {made_10, byte_10} <= {made_valid && !reset, byte_9};
+    reg  [ROW_BITS-1:0] row_10;
+    always @(posedge clk) row_10 <= made_row;
+    wire kept_6 = turning[6] && finished_6 && keep && !requantized;
+    wire kept_10 = made_10 && keep && requantized;
+    lane_sums #(
+        .LANE_ROWS(LANE_ROWS), .ROW_BITS(ROW_BITS), .ACCUMULATOR_BITS(ACC),
+        .SUM_POSITION_BITS(SUM_POSITION_BITS)
+    ) partial_sums (
+        .clk(clk), .read(turn && !first && !pass), .read_position(position), .read_row(turn_row),
+        .stored(partial_1), .write((turning[4] && !finished_4) || kept_6 || kept_10),
+        .write_position(kept_6 ? position_6 : kept_10 ? position_10 : position_4),
+        .write_row(kept_6 ? rows[6*ROW_BITS+:ROW_BITS] : kept_10 ? row_10
+                   : rows[4*ROW_BITS+:ROW_BITS]),
+        .write_value(kept_6 ? clipped_6 : kept_10 ? {{(ACC - 8) {byte_10[7]}}, byte_10} : acc_4),
+        .send_read(send_read), .send_position(send_position), .send_row(send_row), .kept(kept)
+    );
+
+    // Pooling.
+    wire       pools = POOLS != 0 && pool != 2'd0;
+    wire       stores = finished && store && (!pools || pool_last);
+    wire       stores_end;
+    wire [7:0] byte_end;
+    generate
+        if (POOLS == 0) begin : g_bytes
+            assign byte_end = byte_9;
+            token_line #(.WIDTH(1), .CYCLES(END), .LANE_ROWS(LANE_ROWS)) store_line (
+                .clk(clk), .starts(starting[END-1:0]), .in(stores), .out(stores_end)
+            );
+        end else begin : g_pool
+            localparam WINDOW_BITS = LANE_ROWS == 1 ? POOL_BITS : POOL_BITS + ROW_BITS;
+            wire [POOL_BITS-1:0] index_8, index_11;
+            wire                 masked_8, first_8, stores_8, masked_9, first_10, finished_11;
+            wire                 stores_11;
+            token_line #(.WIDTH(POOL_BITS + 3), .CYCLES(8), .LANE_ROWS(LANE_ROWS)) to_8 (
+                .clk(clk), .starts(starting[7:0]), .in({pool_index, masked, pool_first, stores}),
+                .out({index_8, masked_8, first_8, stores_8})
+            );
+            token_line #(.WIDTH(1), .CYCLES(1), .LANE_ROWS(LANE_ROWS)) masked_to_9 (
+                .clk(clk), .starts(starting[8]), .in(masked_8), .out(masked_9)
+            );
+            token_line #(.WIDTH(1), .CYCLES(2), .LANE_ROWS(LANE_ROWS)) first_to_10 (
+                .clk(clk), .starts(starting[9:8]), .in(first_8), .out(first_10)
+            );
+            token_line #(.WIDTH(POOL_BITS + 1), .CYCLES(3), .LANE_ROWS(LANE_ROWS)) to_11 (
+                .clk(clk), .starts(starting[10:8]), .in({index_8, stores_8}),
+                .out({index_11, stores_11})
+            );
+            token_line #(.WIDTH(1), .CYCLES(2), .LANE_ROWS(LANE_ROWS)) finished_to_11 (
+                .clk(clk), .starts(starting[10:9]), .in(finished_9), .out(finished_11)
+            );
+            if (POOLS == 1) begin : g_maximum
+                assign stores_end = stores_11;
+            end else begin : g_average
+                token_line #(.WIDTH(1), .CYCLES(6), .LANE_ROWS(LANE_ROWS)) store_line (
+                    .clk(clk), .starts(starting[16:11]), .in(stores_11), .out(stores_end)
+                );
+            end
+            wire [POOL_BITS+ROW_BITS-1:0] read_8 = {index_8, rows[8*ROW_BITS+:ROW_BITS]};
+            wire [POOL_BITS+ROW_BITS-1:0] write_11 = {index_11, rows[11*ROW_BITS+:ROW_BITS]};
+            lane_pool #(
+                .LANE_ROWS(LANE_ROWS), .POOLS(POOLS), .ADDRESS_BITS(WINDOW_BITS)
+            ) windows (
+                .clk(clk), .pool(pool), .multiplier(multiplier), .shift(pool_shift),
+                .read_address(read_8[POOL_BITS+ROW_BITS-1-:WINDOW_BITS]), .value(byte_9),
+                .masked(masked_9), .first(first_10), .write(turning[11] && finished_11 && pools),
+                .write_address(write_11[POOL_BITS+ROW_BITS-1-:WINDOW_BITS]),
+                .scale(turning[11] && stores_11 && pool[1]), .pooled(byte_end)
+            );
+        end
+    endgenerate
+
+    // Words of the planes.
+    wire [INDEX_BITS-1:0] index_places;
+    wire                  ends_end, flush_end;
+    reg                   used_places, used_end, leads_end;
+    reg  [PLACE_BITS-1:0] plane_places, place_end;
+    token_line #(.WIDTH(INDEX_BITS), .CYCLES(END - 1), .LANE_ROWS(LANE_ROWS)) index_line (
+        .clk(clk), .starts(starting[END-2:0]), .in(index), .out(index_places)
+    );
+    token_line #(.WIDTH(2), .CYCLES(END), .LANE_ROWS(LANE_ROWS)) end_line (
+        .clk(clk), .starts(starting[END-1:0]), .in({ends, flush}), .out({ends_end, flush_end})
+    );
+    always @(posedge clk) begin
+        {used_places, plane_places} <= {used, plane};
+        place_end <= plane_places + {{(PLACE_BITS - INDEX_BITS) {1'b0}}, index_places};
+        leads_end <= index_places == {INDEX_BITS{1'b0}};
+        used_end  <= used_places;
+    end
+    lane_words #(
+        .LANE_ROWS(LANE_ROWS), .ROW_BITS(ROW_BITS), .FEATURE_BITS(FEATURE_BITS),
+        .WORD_BYTES(WORD_BYTES), .PHASE_BITS(PHASE_BITS)
+    ) words (
+        .clk(clk), .reset(reset), .store(turning[END] && stores_end && used_end),
+        .row(rows[END*ROW_BITS+:ROW_BITS]), .value(byte_end),
+        .address(place_end[PHASE_BITS+:FEATURE_BITS]), .place(place_end[PHASE_BITS-1:0]),
+        .first(leads_end), .last(ends_end), .flush(flush_end), .step_bytes(step_bytes),
+        .taken(taken), .pending(pending), .pending_address(pending_address),
+        .pending_data(pending_data), .pending_enables(pending_enables)
+    );
+endmodule

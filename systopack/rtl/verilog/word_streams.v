@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+/* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
+// The streams of one array column, or of one output lane: each keeps two words of a channel's plane.
+//
+// A stream takes the word that its bank reads in its slot; in a slot all streams that take one name
+// the same bank. It sends byte `low + o` of its words at every step and goes on to its other word when
+// that wraps, at a run's first step where o is not negative. Bytes left or right of the image are
+// zeros: `in_row` says it for every displacement of the tile.
+// With PARTS 2 a second set of wires sends the byte `upper_bytes` further on.
+//
+// Timing: `want`, `bank` 1 cycle after the slot; words of the banks are taken 3 cycles after it. `step`
+// is the cycle before a step's first; the first bit or byte is on `x` two cycles after `step`.
+// Reset: of `used`, synchronous, active high.
+module word_streams #(
+    parameter STREAMS = 8,
+    parameter BANKS = 16,
+    parameter BANK_BITS = 4,
+    parameter WORD_BYTES = 4,
+    parameter PHASE_BITS = 2,
+    parameter SLOT_BITS = 6,
+    parameter DX_BITS = 2,
+    parameter WORD_BITS = 1,  // wires of a stream: 1 serial, 8 whole bytes
+    parameter PARTS = 1
+) (
+    input  wire                          clk,
+    input  wire                          reset,
+    input  wire [STREAMS-1:0]            load,
+    input  wire [STREAMS*(2+SLOT_BITS+BANK_BITS+PHASE_BITS+DX_BITS)-1:0] load_data,
+    input  wire [SLOT_BITS-1:0]          slot,
+    input  wire                          slot_valid,
+    output reg                           want,
+    output reg  [BANK_BITS-1:0]          bank,
+    input  wire [8*WORD_BYTES*BANKS-1:0] bank_words,
+    input  wire                          step,
+    input  wire                          run_start,    // with step
+    input  wire [PHASE_BITS-1:0]         low,          // with step
+    input  wire [PHASE_BITS:0]           step_bytes,   // of successive steps
+    input  wire [PHASE_BITS-1:0]         upper_bytes,
+    input  wire [(1<<DX_BITS)-1:0]       in_row,       // from the cycle after step on
+    input  wire [(1<<DX_BITS)-1:0]       upper_in_row,
+    input  wire                          reading,
+    input  wire [2:0]                    bit_index,
+    output wire [STREAMS*WORD_BITS-1:0]  x,
+    output wire [STREAMS*WORD_BITS-1:0]  upper_x
+);
+    localparam ENTRY = 2 + SLOT_BITS + BANK_BITS + PHASE_BITS + DX_BITS;
+    localparam BITS = 8 * WORD_BYTES;
+    wire [STREAMS-1:0] match;
+    reg  [STREAMS-1:0] match_1, match_2, match_3;
+    wire [STREAMS*BANK_BITS-1:0] banks;
+    reg  [BANK_BITS-1:0] bank_0, bank_2, bank_3;
+    integer i;
+    always @* begin
+        bank_0 = {BANK_BITS{1'b0}};
+        for (i = 0; i < STREAMS; i = i + 1)
+            bank_0 = bank_0 | (banks[i*BANK_BITS+:BANK_BITS] & {BANK_BITS{match[i]}});
+    end
+    always @(posedge clk) begin
+        match_1 <= reset ? {STREAMS{1'b0}} : match;
+        match_2 <= match_1;
+        match_3 <= match_2;
+        want <= |match && !reset;
+        bank <= bank_0;
+        bank_2 <= bank;
+        bank_3 <= bank_2;
+    end
+    wire [BITS-1:0] word = bank_words[bank_3*BITS+:BITS];
+
+    genvar s;
+    generate
+        for (s = 0; s < STREAMS; s = s + 1) begin : g_stream
+            reg  [ENTRY-1:0]      entry;
+            wire                  used, negative;
+            wire [SLOT_BITS-1:0]  my_slot;
+            wire [PHASE_BITS-1:0] o;
+            wire [DX_BITS-1:0]    dx;
+            assign {used, my_slot, banks[s*BANK_BITS+:BANK_BITS], negative, o, dx} = entry;
+            assign match[s] = slot_valid && used && my_slot == slot;
+            reg  [BITS-1:0]       even, odd;
+            reg                   second;  // the present word is `odd`
+            reg  [PHASE_BITS-1:0] place;
+            wire [PHASE_BITS-1:0] new_place = low + o;
+            wire flip = run_start ? !negative : {1'b0, new_place} < step_bytes;
+            always @(posedge clk) begin
+                if (load[s]) entry <= load_data[s*ENTRY+:ENTRY];
+                if (reset) entry[ENTRY-1] <= 1'b0;
+                if (match_3[s] && second) even <= word;
+                if (match_3[s] && !second) odd <= word;
+                if (step) begin
+                    second <= second ^ flip;
+                    place <= new_place;
+                end
+                if (reset) second <= 1'b0;
+            end
+            wire [BITS-1:0] present = second ? odd : even;
+            wire [7:0]      byte_now = present[8*place+:8];
+            wire            on = reading && used && in_row[dx];
+            reg  [WORD_BITS-1:0] sent;
+            assign x[s*WORD_BITS+:WORD_BITS] = sent;
+            if (WORD_BITS == 8) begin : g_bytes
+                always @(posedge clk) sent <= byte_now & {8{on}};
+            end else begin : g_bits
+                always @(posedge clk) sent <= byte_now[bit_index] & on;
+            end
+            if (PARTS == 2) begin : g_upper
+                wire [PHASE_BITS:0] far = {1'b0, place} + {1'b0, upper_bytes};
+                wire [BITS-1:0]     there = second ^ far[PHASE_BITS] ? odd : even;
+                wire [7:0] upper_byte = there[8*far[PHASE_BITS-1:0]+:8];
+                wire       upper_on = reading && used && upper_in_row[dx];
+                reg  [WORD_BITS-1:0] upper_sent;
+                assign upper_x[s*WORD_BITS+:WORD_BITS] = upper_sent;
+                if (WORD_BITS == 8) begin : g_bytes
+                    always @(posedge clk) upper_sent <= upper_byte & {8{upper_on}};
+                end else begin : g_bits
+                    always @(posedge clk) upper_sent <= upper_byte[bit_index] & upper_on;
+                end
+            end else begin : g_one
+                assign upper_x[s*WORD_BITS+:WORD_BITS] = {WORD_BITS{1'b0}};
+            end
+        end
+    endgenerate
+endmodule

@@ -1,0 +1,277 @@
+"""Run a compiled network on the RTL of the tiled accelerator with row words and record what it does."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from systopack.errors import InvalidNetworkError
+from systopack.rtl.parameters import ARRAY_SOURCES, VERILOG
+from systopack.rtl.rows_program import RowProgram
+from systopack.verification.bench import Port, copy_port
+from systopack.verification.memories import memory_rows
+from systopack.verification.tracing import trace_code
+from systopack.verification.verilator import also_failed, build, take_assertion
+
+ROWS_SOURCES = (
+    *ARRAY_SOURCES,
+    "valid_line.v",
+    "memory.v",
+    "sum_deserializer.v",
+    "position_walker.v",
+    "requantize_stages.v",
+    "feature_bank.v",
+    "fetch_bank.v",
+    "word_streams.v",
+    "visit_control.v",
+    "output_walk.v",
+    "tile_loader.v",
+    "token_line.v",
+    "single_memory.v",
+    "lane_sums.v",
+    "lane_pool.v",
+    "lane_words.v",
+    "sum_lane.v",
+    "rows_accelerator.v",
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RowsRun:
+    """What the accelerator did with each image.
+
+    Args:
+        cycles: shape (images,), int64: from the start of a run to its end.
+        entered: shape (images,), int64: word times in which words entered the array.
+        stalled: shape (images,), int64: word times lost to weights.
+        results: shape (images, results), int32: the words it sent.
+        op_starts: shape (images, operations), int64: the cycle in which each instruction started.
+        writes: for each image, shape (writes, 4 + word bytes), int64: instruction, bank, address,
+            byte enables, bytes of every word written, in order.
+        assertion: see `take_assertion`.
+    """
+
+    cycles: NDArray[np.int64]
+    entered: NDArray[np.int64]
+    stalled: NDArray[np.int64]
+    results: NDArray[np.int32]
+    op_starts: NDArray[np.int64]
+    writes: tuple[NDArray[np.int64], ...]
+    assertion: str | None
+
+
+def run_rows(
+    program: RowProgram,
+    images: NDArray[np.int8],
+    *,
+    back_pressure: int = 0,
+    cycle_limit: int = 1 << 32,
+    verilog: Path = VERILOG,
+    trace: Path | None = None,
+) -> RowsRun:
+    """Build the accelerator (or find it built), fill its memories and run images through it.
+
+    Args:
+        images: shape (B, C, H, W), int8.
+        back_pressure: 0: the host never waits; else the seed of random back-pressure on both
+            streams.
+        cycle_limit: cycles after which a run is given up.
+        verilog: folder of the Verilog files.
+        trace: a VCD file for all signals of the run; large and slow, None: no trace.
+
+    Raises:
+        InvalidFileError: a tool is missing.
+        InvalidNetworkError: a run did not end within the limit.
+    """
+    library = build(
+        top="rows_accelerator",
+        sources=[verilog / name for name in ROWS_SOURCES],
+        parameters=program.parameters,
+        harness=_harness(program, trace),
+        trace=trace is not None,
+    )
+    take_assertion(library)
+    count = len(images)
+    layer = program.network.output
+    results = np.zeros((count, int(np.prod(program.network.shapes[layer.name]))), np.int32)
+    op_starts = np.zeros((count, program.instructions - 1), np.uint32)
+    counters = np.zeros((count, 3), np.uint32)
+    config = memory_rows(program.images, program.parameters["CONFIG_BITS"])
+    pixels = np.ascontiguousarray(images.reshape(count, -1)).view(np.uint8)
+    library.run.restype = ctypes.c_long
+    library.write_log.restype = ctypes.POINTER(ctypes.c_uint32)
+    handle = _pointer(config)
+    writes = []
+    entry = 4 + program.parameters["WORD_BYTES"] // 4
+    for image in range(count):
+        sizes = np.zeros(1, np.int64)
+        ended = library.run(
+            handle,
+            ctypes.c_long(len(config)),
+            _pointer(pixels[image]),
+            ctypes.c_long(pixels.shape[1]),
+            _pointer(results[image]),
+            ctypes.c_long(results.shape[1]),
+            _pointer(op_starts[image]),
+            _pointer(counters[image]),
+            _pointer(sizes),
+            ctypes.c_long(cycle_limit),
+            ctypes.c_uint32(back_pressure + image if back_pressure else 0),
+            ctypes.c_int(int(image == 0)),
+        )
+        if not ended:
+            raise InvalidNetworkError(
+                f"The accelerator did not finish image {image} of network "
+                f"'{program.network.name}' within {cycle_limit} cycles."
+                f"{also_failed(library)}"
+            )
+        writes.append(_split(_take(library.write_log(), (int(sizes[0]), entry), np.uint32)))
+    return RowsRun(
+        cycles=counters[:, 0].astype(np.int64),
+        entered=counters[:, 1].astype(np.int64),
+        stalled=counters[:, 2].astype(np.int64),
+        results=results,
+        op_starts=op_starts.astype(np.int64),
+        writes=tuple(writes),
+        assertion=take_assertion(library),
+    )
+
+
+def _split(log: NDArray[np.uint32]) -> NDArray[np.int64]:
+    data = np.ascontiguousarray(log[:, 4:]).view(np.int8).astype(np.int64)
+    return np.concatenate([log[:, :4].astype(np.int64), data], axis=1)
+
+
+def _take(pointer: Any, shape: tuple[int, int], dtype: type) -> NDArray[Any]:
+    if shape[0] == 0:
+        return np.zeros(shape, dtype=dtype)
+    found: NDArray[Any] = np.ctypeslib.as_array(pointer, shape=shape).copy()
+    return found
+
+
+def _pointer(array: NDArray[np.generic]) -> ctypes.c_void_p:
+    return array.ctypes.data_as(ctypes.c_void_p)
+
+
+def _harness(program: RowProgram, trace: Path | None) -> str:
+    """The C++ host: it fills memories, streams an image in and results out, and keeps a log."""
+    code = trace_code(trace)
+    parameters = program.parameters
+    banks, address = parameters["BANKS"], parameters["FEATURE_BITS"]
+    size = parameters["WORD_BYTES"]
+    config = Port(name="config_data", bits=parameters["CONFIG_BITS"])
+    seen = [
+        Port(name="written", bits=banks),
+        Port(name="written_address", bits=banks * address),
+        Port(name="written_enables", bits=banks * size),
+        Port(name="written_data", bits=banks * size * 8),
+    ]
+    copies = {
+        port.name: f"{{ uint32_t* p = {port.name}; {copy_port(port, 'p', to_model=False)} }}"
+        for port in seen
+    }
+    return _TEMPLATE % {
+        "trace_header": code.header,
+        "trace_start": code.start,
+        "trace_dump": code.dump,
+        "trace_settled": code.settled,
+        "trace_flush": code.flush,
+        "declare": "\n".join(f"static uint32_t {port.name}[{port.words}];" for port in seen),
+        "config": copy_port(config, "p", to_model=True),
+        "config_words": config.words,
+        **copies,
+        "written_words": seen[0].words,
+        "address_bits": address,
+        "bytes": size,
+        "entry": 4 + size // 4,
+    }
+
+
+_TEMPLATE = """
+#include "Vmodel.h"
+#include "verilated.h"
+%(trace_header)s
+#include <vector>
+double sc_time_stamp() { return 0; }
+%(declare)s
+static std::vector<uint32_t> writes;
+static VerilatedContext* context = nullptr;
+static Vmodel* top = nullptr;
+extern "C" uint32_t* write_log() { return writes.data(); }
+static void edge() { top->clk = 1; top->eval(); %(trace_dump)s top->clk = 0; }
+static uint64_t field(const uint32_t* words, long low, int bits) {
+  uint64_t value = (uint64_t)words[low / 32] >> (low %% 32);
+  if (low %% 32 + bits > 32) value |= (uint64_t)words[low / 32 + 1] << (32 - low %% 32);
+  return value & ((1ull << bits) - 1);
+}
+static void fill(const uint32_t* config, long count) {
+  delete top; delete context;
+  context = new VerilatedContext; top = new Vmodel(context); %(trace_start)s
+  auto& model = *top;
+  model.clk = 0; model.reset = 1; model.go = 0; model.config_write = 0;
+  model.image_valid = 0; model.image_last = 0; model.result_ready = 0; model.eval();
+  for (int i = 0; i < 4; ++i) { top->eval(); edge(); }
+  model.reset = 0; model.config_write = 1;
+  for (long i = 0; i < count; ++i) {
+    const uint32_t* p = config + i * (3 + %(config_words)d);
+    model.config_memory = p[0]; model.config_bank = p[1]; model.config_address = p[2]; p += 3;
+    %(config)s
+    top->eval(); edge();
+  }
+  model.config_write = 0;
+}
+extern "C" long run(const uint32_t* config, long config_count, const uint8_t* image,
+                    long image_bytes, int32_t* results, long result_count, uint32_t* op_starts,
+                    uint32_t* counters, int64_t* sizes, long limit, uint32_t pressure, int fresh) {
+  if (fresh) fill(config, config_count);
+  auto& model = *top;
+  writes.clear();
+  long sent = 0, got = 0; bool started = false; uint32_t noise = pressure * 2654435761u + 1;
+  model.go = 1;
+  for (long cycle = 0; cycle < limit; ++cycle) {
+    noise ^= noise << 13; noise ^= noise >> 17; noise ^= noise << 5;
+    if (!model.image_valid) model.image_valid = sent < image_bytes && (!pressure || (noise & 3));
+    model.image_byte = sent < image_bytes ? image[sent] : 0;
+    model.image_last = sent == image_bytes - 1;
+    model.result_ready = !pressure || (noise & 4);
+    model.eval(); %(trace_settled)s
+    if (model.busy) { started = true; model.go = 0; }
+    if (started && !model.busy) {
+      counters[0] = model.cycles; counters[1] = model.entered; counters[2] = model.stalled;
+      sizes[0] = writes.size() / %(entry)d;
+      %(trace_flush)s
+      return got == result_count && sent == image_bytes;
+    }
+    if (model.op_start) op_starts[model.op_number] = model.cycles;
+    %(written)s
+    bool any = false;
+    for (int i = 0; i < %(written_words)d; ++i) any |= written[i] != 0;
+    if (any) {
+      %(written_address)s
+      %(written_enables)s
+      %(written_data)s
+      for (int i = 0; i < %(written_words)d; ++i)
+        for (uint32_t left = written[i]; left; left &= left - 1) {
+          long bank = 32 * i + __builtin_ctz(left);
+          writes.push_back(model.op_number);
+          writes.push_back(bank);
+          writes.push_back(field(written_address, bank * %(address_bits)d, %(address_bits)d));
+          writes.push_back(field(written_enables, bank * %(bytes)d, %(bytes)d));
+          for (int k = 0; k < %(bytes)d / 4; ++k)
+            writes.push_back(field(written_data, bank * %(bytes)d * 8 + 32 * k, 32));
+        }
+    }
+    if (model.result_valid && model.result_ready && got < result_count)
+      results[got++] = model.result_word;
+    bool took = model.image_valid && model.image_ready;
+    edge();
+    if (took) { ++sent; model.image_valid = 0; }
+  }
+  return 0;
+}
+"""

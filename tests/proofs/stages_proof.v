@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// The requantizer in stages against the one without, three cycles later.
+module stages_proof #(
+    parameter WIDTH = 32
+) (
+    input  wire             clk,
+    input  wire [WIDTH-1:0] value,
+    input  wire [4:0]       shift,
+    output wire             holds
+);
+    wire [7:0] result, now;
+    reg  [7:0] expected_1, expected_2, expected_3;
+    requantize_stages #(.WIDTH(WIDTH)) subject (
+        .clk(clk), .value(value), .shift(shift), .result(result)
+    );
+    requantize #(.WIDTH(WIDTH)) plain (.value(value), .shift(shift), .result(now));
+    always @(posedge clk) {expected_3, expected_2, expected_1} <= {expected_2, expected_1, now};
+    assign holds = result == expected_3;
+endmodule
