@@ -227,7 +227,6 @@ class _Compiler:
         widest = max(
             [op.pool.output_size[1] for op in pools if op.kind == "tiles" and op.pool], default=1
         )
-        averages = any(op.pool is not None and op.pool.kind == "average" for op in pools)
         return {
             **array_parameters(self.array),
             "BANKS": self.timing.banks,
@@ -248,7 +247,7 @@ class _Compiler:
             "WEIGHT_WORDS": depths[WEIGHTS],
             "BANK_DEPTH": plan.places.depth,
             "RESIDUALS": int(any(op.residual for op in ops)),
-            "POOLS": (2 if averages else 1) if pools else 0,
+            "POOLS": plan.pools,
             "SPLIT": int(any(op.schedule and op.schedule.walk.parts > 1 for op in ops)),
             "CONFIG_BITS": max(image.bits for image in images),
         }

@@ -166,7 +166,7 @@ def op_cycles(plan: RowPlan) -> Iterator[OpCycles]:
             continue
         ran = _visits(op, timing, begin=begin, taken=taken)
         now = ran.end
-        drained = now + timing.drain_words * cycles
+        drained = now + timing.drain_words(plan.pools) * cycles
         if op.kind == "tiles":
             taken = int(ran.takes[-1])
         yield ran

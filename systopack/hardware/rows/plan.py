@@ -145,6 +145,12 @@ class RowPlan:
         return sum(op.visits.column_tiles for op in self.ops if op.kind == "tiles" and op.visits)
 
     @property
+    def pools(self) -> int:
+        """0 where nothing is pooled, 1 maximum only, 2 averages too."""
+        kinds = {op.pool.kind for op in self.ops if op.pool is not None}
+        return 2 if "average" in kinds else len(kinds)
+
+    @property
     def sum_positions(self) -> int:
         """Positions that the memories of partial sums hold, at least 1."""
         return max(

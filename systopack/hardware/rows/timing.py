@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from systopack.hardware.array import Array
 
 _LANE_STAGE = 1  # cycles from whole words behind the array to the lane that adds a residual
-_WRITE_STAGES = 9  # from a whole sum to the cycle in which its word may be written
+_LANE_CYCLES = (10, 12, 19)  # from a row's turn to its word: no pooling, maximum, averages too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,14 +76,16 @@ class RowTiming:
     @property
     def load_words(self) -> int:
         """Word times between the first steps of two visits, so that weights arrive in time."""
-        return self._words(self.array.swap_cycles + self.array.load_cycles)
+        return -(-(self.array.swap_cycles + self.array.load_cycles) // self.array.word_cycles)
 
-    @property
-    def drain_words(self) -> int:
-        """Word times from a visit's last period until its words can be read."""
-        return self._words(
-            self.out_cycles + self.lane_rows + self.word_bytes * self.write_slots + _WRITE_STAGES
-        )
+    def drain_words(self, pools: int) -> int:
+        """Word times from a visit's last period until its words can be read.
+
+        Args:
+            pools: 0 where nothing is pooled, 1 maximum only, 2 averages too.
+        """
+        lane = _LANE_CYCLES[pools] + self.lane_rows
+        return (self.out_cycles + lane + self.write_slots + 4) // self.array.word_cycles + 1
 
     @property
     def stream_word(self) -> int:
@@ -99,6 +101,3 @@ class RowTiming:
     def residual_words(self) -> int:
         """Words of the descriptors of all rows' operands."""
         return -(-self.lanes * self.lane_rows // self.stream_word)
-
-    def _words(self, cycles: int) -> int:
-        return -(-cycles // self.array.word_cycles)
