@@ -15,7 +15,7 @@ FILES = (
     *("sum_lane.v", "lane_sums.v", "lane_pool.v", "lane_words.v", "token_line.v"),
     *("requantize_stages.v", "single_memory.v", "memory.v", "register_memory.v", "delay_line.v"),
 )
-BYTE_STAGE = {0: 9, 1: 11, 2: 17}
+BYTE_STAGE = {0: 9, 1: 11, 2: 18}
 DRAIN = 30  # cycles from a layer's last turn to the next layer
 
 

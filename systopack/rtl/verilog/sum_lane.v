@@ -22,7 +22,7 @@
 // Rows' parameters, msb first: {used, plane, phase, residual used, residual shift, shift, bias,
 // highest, lowest}. Cycles from a row's turn: parameter_address and sums 0, residual 1, its byte 9
 // (`made_*`), in a pending word BYTE_STAGE + 1: so BYTE_STAGE + LANE_ROWS from a token's first turn
-// to the last row's word, where BYTE_STAGE is 9, with pooling 11, with averages 17. A position's sums are read again 6 cycles after their last turn or later; kept
+// to the last row's word, where BYTE_STAGE is 9, with pooling 11, with averages 18. A position's sums are read again 6 cycles after their last turn or later; kept
 // results are there 11 cycles after. With an even LANE_ROWS all first turns are an even number of
 // cycles apart. `kept` comes a cycle after send_read, which takes the place of turns.
 // Reset: of turns and words, synchronous, active high.
@@ -86,7 +86,7 @@ module sum_lane #(
     output wire [7:0]                        made_byte
 );
     localparam ACC = ACCUMULATOR_BITS;
-    localparam BYTE_STAGE = POOLS == 0 ? 9 : POOLS == 1 ? 11 : 17;
+    localparam BYTE_STAGE = POOLS == 0 ? 9 : POOLS == 1 ? 11 : 18;
     localparam END = BYTE_STAGE;
 
     // Parameters that contradict each other stop elaboration with the module's name as the message.
@@ -243,8 +243,7 @@ module sum_lane #(
         end else begin : g_pool
             localparam WINDOW_BITS = LANE_ROWS == 1 ? POOL_BITS : POOL_BITS + ROW_BITS;
             wire [POOL_BITS-1:0] index_8, index_11;
-            wire                 masked_8, first_8, stores_8, masked_9, first_10, finished_11;
-            wire                 stores_11;
+            wire                 masked_8, first_8, stores_8, masked_9, first_10, stores_11;
             token_line #(.WIDTH(POOL_BITS + 3), .CYCLES(8), .LANE_ROWS(LANE_ROWS)) to_8 (
                 .clk(clk), .starts(starting[7:0]), .in({pool_index, masked, pool_first, stores}),
                 .out({index_8, masked_8, first_8, stores_8})
@@ -259,14 +258,11 @@ module sum_lane #(
                 .clk(clk), .starts(starting[10:8]), .in({index_8, stores_8}),
                 .out({index_11, stores_11})
             );
-            token_line #(.WIDTH(1), .CYCLES(2), .LANE_ROWS(LANE_ROWS)) finished_to_11 (
-                .clk(clk), .starts(starting[10:9]), .in(finished_9), .out(finished_11)
-            );
             if (POOLS == 1) begin : g_maximum
                 assign stores_end = stores_11;
             end else begin : g_average
-                token_line #(.WIDTH(1), .CYCLES(6), .LANE_ROWS(LANE_ROWS)) store_line (
-                    .clk(clk), .starts(starting[16:11]), .in(stores_11), .out(stores_end)
+                token_line #(.WIDTH(1), .CYCLES(7), .LANE_ROWS(LANE_ROWS)) store_line (
+                    .clk(clk), .starts(starting[17:11]), .in(stores_11), .out(stores_end)
                 );
             end
             wire [POOL_BITS+ROW_BITS-1:0] read_8 = {index_8, rows[8*ROW_BITS+:ROW_BITS]};
@@ -276,7 +272,7 @@ module sum_lane #(
             ) windows (
                 .clk(clk), .pool(pool), .multiplier(multiplier), .shift(pool_shift),
                 .read_address(read_8[POOL_BITS+ROW_BITS-1-:WINDOW_BITS]), .value(byte_9),
-                .masked(masked_9), .first(first_10), .write(turning[11] && finished_11 && pools),
+                .masked(masked_9), .first(first_10), .counts(made_10 && pools),
                 .write_address(write_11[POOL_BITS+ROW_BITS-1-:WINDOW_BITS]),
                 .scale(turning[11] && stores_11 && pool[1]), .pooled(byte_end)
             );
