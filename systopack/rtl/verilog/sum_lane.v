@@ -85,6 +85,7 @@ module sum_lane #(
     output wire [ROW_BITS-1:0]               made_row,
     output wire [7:0]                        made_byte
 );
+    /* verilator no_inline_module */  // one copy of its code for all instances
     localparam ACC = ACCUMULATOR_BITS;
     localparam BYTE_STAGE = POOLS == 0 ? 9 : POOLS == 1 ? 11 : 18;
     localparam END = BYTE_STAGE;

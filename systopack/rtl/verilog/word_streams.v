@@ -43,6 +43,7 @@ module word_streams #(
     output wire [STREAMS*WORD_BITS-1:0]  x,
     output wire [STREAMS*WORD_BITS-1:0]  upper_x
 );
+    /* verilator no_inline_module */  // one copy of its code for all instances
     localparam ENTRY = 2 + SLOT_BITS + BANK_BITS + PHASE_BITS + DX_BITS;
     localparam BITS = 8 * WORD_BYTES;
     wire [STREAMS-1:0] match;
