@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from systopack.hardware.array import Array
 from systopack.hardware.placement import RowTile
-from systopack.hardware.rows.jobs import Job, Schedule, Tag
+from systopack.hardware.rows.ops import RowOp, RowPlan
 from systopack.hardware.rows.places import TensorPlace
-from systopack.hardware.rows.plan import RowOp, RowPlan, plan_rows
+from systopack.hardware.rows.plan import plan_rows
+from systopack.hardware.rows.slots import Job, Schedule, Tag
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import MatrixLayer, PoolLayer
 from systopack.rtl.fields import bits_of, pack_fields

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from systopack.hardware.array import Array
 from systopack.hardware.named_arrays import array_from
-from systopack.hardware.rows.plan import plan_rows, tile_streams
+from systopack.hardware.rows.plan import plan_rows
+from systopack.hardware.rows.walks import tile_streams
 from systopack.network.file import load
 from systopack.network.reference import column_words, run
 from systopack.rtl.rows_program import pack_plan
