@@ -96,7 +96,7 @@ class _Compiler:
         self.network, self.timing, self.array = plan.network, plan.timing, plan.array
         schedules = [op.schedule for op in plan.ops if op.schedule is not None]
         jobs = [job for schedule in schedules for table in schedule.tables for job in table]
-        self.slot_bits = max(s.slots for s in schedules).bit_length()
+        self.slot_bits = max(max(s.slots, s.slot_stop) for s in schedules).bit_length()
         self.phase_bits = (self.timing.word_bytes - 1).bit_length()
         self.offset_bits = max(_signed_bits(job.offset) for job in jobs) if jobs else 1
         self.feature_bits = bits_for(plan.places.depth)

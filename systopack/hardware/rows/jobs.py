@@ -162,10 +162,13 @@ def split_fetch(fetch: Fetch, walk: Walk) -> list[Fetch]:
 
 def _merged(needs: Iterable[Need]) -> list[Need]:
     """Each displacement once, with all its users."""
-    users: dict[Need, list[tuple[int, int]]] = defaultdict(list)
+    same: dict[tuple[int, ...], list[Need]] = defaultdict(list)
     for need in needs:
-        users[replace(need, users=((min(0, need.users[0][0]), 0),))] += need.users
-    return [replace(need, users=tuple(found)) for need, found in users.items()]
+        same[need.bank, need.plane, need.phase, need.place, need.dx, need.residual].append(need)
+    return [
+        replace(mine[0], users=tuple(user for need in mine for user in need.users))
+        for mine in same.values()
+    ]
 
 
 def _gathered(needs: Sequence[Need], walk: Walk) -> Iterator[Fetch]:

@@ -28,6 +28,7 @@ from systopack.network.network import PackedNetwork
 from systopack.network.nodes import InputNode, MatrixLayer, PoolLayer
 
 BLOCK = 64  # positions of a block: what the memories of partial sums hold
+_WORTH = 1.05  # words that are fetched for every step take more energy
 
 
 def plan_rows(
@@ -255,11 +256,15 @@ class _Planner:
                 continue
             operands = self._operands(layer, tile, walk)
             visits = self._visits(layer, tile, walk)
+            least = self.timing.array.word_cycles
+            if best is not None and best[0] <= self._cost(visits, walk, least, 0) * _WORTH:
+                continue
             if best is not None:
                 least = lower_bound(needs, operands, walk, self.timing)
                 if best[0] <= self._cost(visits, walk, least, 0):
                     continue
-            schedule = find_schedule(needs, operands, walk, self.timing, where=where)
+            once = layer.positions == 1 and not operands
+            schedule = find_schedule(needs, operands, walk, self.timing, where=where, once=once)
             if schedule is None:
                 continue
             prologue = schedule.slot_stop - schedule.slot_first

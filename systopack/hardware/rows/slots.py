@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from systopack.errors import InvalidOptionError
 from systopack.hardware.rows.jobs import Fetch, Need, NotHeldError, Walk, fetches, split_fetch
@@ -61,7 +61,8 @@ class Schedule:
     Args:
         walk: how its steps move.
         step_cycles: from step to step.
-        slot_first, slot_stop: slots that any word uses, half open.
+        slot_first, slot_stop: slots that any word uses, half open; where there is a single step
+            they may go beyond its period.
         tables: jobs of all column tiles together, or of each.
         tags: by column tile, by stream.
         residual_tags: by row.
@@ -90,7 +91,7 @@ def find_schedule(
     timing: RowTiming,
     *,
     where: str,
-    least: int = 0,
+    once: bool = False,
 ) -> Schedule | None:
     """The schedule with the least cycles a step.
 
@@ -98,7 +99,7 @@ def find_schedule(
         needs: of each column tile; users name the tile.
         residuals: operands of the rows; they lie in the table of every column tile.
         where: for messages: "Layer 'conv3'".
-        least: cycles of a step below which not to look.
+        once: there is a single step, for which words come before its period.
 
     Returns:
         None where a step of several parts needs words that cannot be held at once.
@@ -113,15 +114,15 @@ def find_schedule(
         shared = fetches([need for part in needs for need in part], walk)
     except NotHeldError:
         return None
-    step = max(1, least, _least(own, extra, walk, timing))
-    step = -(-step // cycles) * cycles
+    apart = 1 if once else cycles  # of the steps that are tried
+    step = -(-_least(own, extra, walk, timing) // apart) * apart
     while walk.steps * step <= _SLOT_LIMIT:
         for lag, start in _sides(extra, walk, step, timing):
             pace = Pace(walk=walk, step=step, lag=lag, start=start)
             schedule = _try(own, extra, shared, pace, timing)
             if schedule is not None:
-                return schedule
-        step += cycles
+                return replace(schedule, step_cycles=cycles) if once else schedule
+        step += apart
     raise InvalidOptionError(
         f"{where} reads more words at a step than {_SLOT_LIMIT} cycles bring; choose an array with "
         "fewer columns or a smaller alpha."
