@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from systopack.hardware.array import Array
 from systopack.hardware.placement import RowTile
 from systopack.hardware.rows.ops import RowPlan
 from systopack.hardware.rows.slots import Schedule
