@@ -85,9 +85,13 @@ def place_rows(
             with a word.
     """
     fused = fused_pools(network)
-    placer = _Placer(network, timing, fused, (_readers(network, runs), _readers(network, halves)))
-    for index, node in enumerate(network.nodes):
-        placer.add(index, node)
+    read = _readers(network, runs), _readers(network, halves)
+    placer = _Placer(network, timing, fused, read)
+    # Later tensors find larger gaps where the image does not lie at the bottom.
+    for start in sorted(placer.sizes):
+        other = _Placer(network, timing, fused, read, start=start)
+        if other.depth < placer.depth:
+            placer = other
     return Places(
         tensors=placer.tensors,
         operands=placer.operands,
@@ -120,6 +124,8 @@ class _Placer:
         timing: RowTiming,
         fused: Mapping[str, PoolLayer],
         read: tuple[set[str], set[str]],
+        *,
+        start: int = 0,
     ) -> None:
         self.network = network
         self.timing = timing
@@ -131,6 +137,10 @@ class _Placer:
         self.scratch: dict[str, Numbers] = {}
         self.living: list[tuple[int, int, int]] = []  # (start, stop, index of the last reader)
         self.depth = 0
+        self.start = start  # of the image
+        self.sizes: set[int] = set()
+        for index, node in enumerate(network.nodes):
+            self.add(index, node)
 
     def add(self, index: int, node: Node) -> None:
         """Place what a node makes."""
@@ -246,7 +256,8 @@ class _Placer:
         phases = np.array(pattern, dtype=np.int64)[ranks % len(pattern)]
         pitch = _pitch(size, phases, self.timing.word_bytes)
         words = (int(ranks.max()) + 1) * pitch
-        start = _first_fit(self.living, words)
+        start = _first_fit(self.living, words) if self.tensors else self.start
+        self.sizes.add(words)
         self.living = sorted([*self.living, (start, start + words, last)])
         self.depth = max(self.depth, start + words)
         return TensorPlace(
