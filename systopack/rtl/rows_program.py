@@ -388,14 +388,15 @@ class _Compiler:
         clip = clip_limits(layer, bits) if layer is not None else None
         ends = [(1 << (bits - 1)) - 1, -(1 << (bits - 1))]
         assert op.schedule is not None
-        tags, parts = op.schedule.residual_tags, op.schedule.walk.parts
+        tags, half = op.schedule.residual_tags, self.array.rows // op.schedule.walk.parts
+        rows = op.rows or range(tile.rows)
         for lane, table in enumerate(self.rows):
             for place in range(lane_rows):
                 row = lane * lane_rows + place
-                channel = tile.row_start + row % (self.array.rows // parts)
-                if channel >= tile.row_stop:
+                if row % half not in rows:
                     table.append(0)
                     continue
+                channel = tile.row_start + rows.index(row % half)
                 added, shift, bias, limits = 0, 0, 0, ends
                 if layer is not None and clip is not None:
                     bias = int(layer.bias[channel])

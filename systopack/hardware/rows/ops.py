@@ -78,6 +78,7 @@ class RowOp:
         tile: of "tiles", "pool" and "send" the rows, else None.
         number: of the row tile within its layer, -1 where there is none.
         entries: channels of an image, rows to send.
+        rows: of "pool", rows of the array for the channels of the tile, ascending.
         schedule, visits: of "tiles" and "pool".
         operands: by row of the tile, what its lanes read besides, or None.
         pool: that happens on the way out, or is this step.
@@ -90,6 +91,7 @@ class RowOp:
     tile: RowTile | None = None
     number: int = -1
     entries: int = 1
+    rows: tuple[int, ...] = ()
     schedule: Schedule | None = None
     visits: Visits | None = None
     operands: TensorPlace | None = None

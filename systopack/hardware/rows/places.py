@@ -109,6 +109,21 @@ def pool_tiles(channels: int, rows: int) -> tuple[RowTile, ...]:
     )
 
 
+def pool_rows(channels: int, timing: RowTiming) -> tuple[int, ...]:
+    """Rows for the channels of a row tile of a pooling: evenly over banks and lanes."""
+    banks, lanes = [0] * timing.banks, [0] * timing.lanes
+    rows: list[int] = []
+    for _ in range(channels):
+        row = min(
+            set(range(timing.array.rows)).difference(rows),
+            key=lambda r: (banks[r % timing.banks], lanes[r // timing.lane_rows], r),
+        )
+        banks[row % timing.banks] += 1
+        lanes[row // timing.lane_rows] += 1
+        rows.append(row)
+    return tuple(sorted(rows))
+
+
 def taken_rows(layer: MatrixLayer) -> Numbers:
     """Rows that add a channel of the layer's residual."""
     channels = () if layer.residual is None else layer.residual.channels
@@ -152,7 +167,7 @@ class _Placer:
         elif not any(node is pool for pool in self.fused.values()):
             channels = self.network.shapes[node.name][0]
             image = isinstance(node, InputNode)
-            banks = np.arange(channels) % (self.timing.banks if image else self.timing.array.rows)
+            banks = np.arange(channels) if image else _pool_banks(channels, self.timing)
             self.tensors[node.name] = self._new(
                 node.name, banks % self.timing.banks, self.last[node.name], equal=image
             )
@@ -182,7 +197,7 @@ class _Placer:
         needed = np.unique(channels[channels >= 0])
         order = np.where(channels < 0, 0, np.searchsorted(needed, channels))
         self.scratch[layer.name] = needed
-        banks = np.arange(len(needed)) % self.timing.array.rows % self.timing.banks
+        banks = _pool_banks(len(needed), self.timing)
         place = self._allot(banks, layer.output_size, (0,), index)
         self.tensors[scratch_name(layer)] = place
         return _chosen(place, order)
@@ -267,6 +282,15 @@ class _Placer:
             height=size[0],
             width=size[1],
         )
+
+
+def _pool_banks(channels: int, timing: RowTiming) -> Numbers:
+    rows = [
+        row
+        for tile in pool_tiles(channels, timing.array.rows)
+        for row in pool_rows(tile.rows, timing)
+    ]
+    return np.array(rows, dtype=np.int64) % timing.banks
 
 
 def scratch_name(layer: MatrixLayer) -> str:

@@ -12,6 +12,7 @@ from systopack.hardware.rows.places import (
     TensorPlace,
     fused_pools,
     place_rows,
+    pool_rows,
     pool_tiles,
     scratch_name,
 )
@@ -165,14 +166,11 @@ class _Planner:
         )
         corner = pool.padding[0] * source.width + pool.padding[2]
         for number, tile in enumerate(pool_tiles(len(source.banks), self.timing.array.rows)):
-            rows = range(tile.row_start, tile.row_stop)
-            schedule = find_schedule(
-                [[]],
-                operand_needs(source, rows, -corner),
-                walk,
-                self.timing,
-                where=f"Layer '{name}'",
-            )
+            rows = pool_rows(tile.rows, self.timing)
+            channels = range(tile.row_start, tile.row_stop)
+            needs = operand_needs(source, channels, rows, moved=-corner)
+            where = f"Layer '{name}'"
+            schedule = find_schedule([[]], needs, walk, self.timing, where=where)
             assert schedule is not None
             self.ops.append(
                 RowOp(
@@ -182,6 +180,7 @@ class _Planner:
                     barrier=number == 0 or self._differs(schedule),
                     tile=tile,
                     number=number,
+                    rows=rows,
                     schedule=schedule,
                     visits=visits,
                     operands=source,
@@ -285,7 +284,9 @@ class _Planner:
         return [
             need
             for part in range(walk.parts)
-            for need in operand_needs(place, rows, part, tile.row_start - part * half)
+            for need in operand_needs(
+                place, rows, [r - tile.row_start + part * half for r in rows], moved=part
+            )
         ]
 
     def _in_halves(self, layer: MatrixLayer) -> bool:
@@ -297,6 +298,7 @@ class _Planner:
             array.rows % 2 == 0
             and half % array.input_fanout == 0
             and half % self.timing.banks == 0
+            and half % self.timing.lane_rows == 0
             and all(tile.rows <= half for tile in tiles)
             and layer.output_size[1] % 2 == 0
             and self.timing.word_bytes % (2 * layer.stride[1]) == 0

@@ -103,18 +103,17 @@ def stream_needs(
 
 
 def operand_needs(
-    place: TensorPlace, rows: Sequence[int] | range, moved: int, first: int | None = None
+    place: TensorPlace, channels: Sequence[int], rows: Sequence[int], *, moved: int
 ) -> list[Need]:
-    """What the lanes of a row tile read, `moved` bytes from the position."""
-    first = rows[0] if first is None else first
+    """What the lanes of some rows read, each of its channel, `moved` bytes from the position."""
     return [
         Need(
-            bank=int(place.banks[row]),
-            plane=int(place.planes[row]),
-            phase=int(place.phases[row]),
-            place=int(place.phases[row]) + moved,
+            bank=int(place.banks[channel]),
+            plane=int(place.planes[channel]),
+            phase=int(place.phases[channel]),
+            place=int(place.phases[channel]) + moved,
             dx=0,
-            users=((-1, row - first),),
+            users=((-1, row),),
         )
-        for row in rows
+        for channel, row in zip(channels, rows, strict=True)
     ]
