@@ -239,7 +239,6 @@ def add_layer(run: Run, layer: Layer) -> None:
     pooled = layer.size
     if layer.pool and not layer.alone:
         pooled = (height // layer.window[0], width // layer.window[1])
-    states = run.random.bit_generator.state
     for half in range(layer.parts):
         start = run.cycle
         if layer.parts == 2 and half == 0:
@@ -259,17 +258,15 @@ def add_layer(run: Run, layer: Layer) -> None:
         run.cycle += DRAIN + lane.rows
         for port, value in _constants(run, layer, *scale).items():
             run.put(port, value, at=start, cycles=run.cycle - start)
-    del states
 
 
 def _tile(run, layer, rows, half, scale, pooled) -> None:
     """All visits of a row tile, and what they give."""
     lane = run.lane
     random = run.random
-    height, width = layer.size
     tokens = _tokens(layer, half, pooled)
     limit = 1 << (lane.accumulator_bits - 1)
-    step = int(lane.rows + 2 * random.integers(0, 3) if lane.rows > 1 else random.integers(1, 3))
+    step = int(lane.rows + 2 * random.integers(0, 3) if lane.rows > 1 else random.integers(1, 4))
     sends = {}
     for block in tokens:
         count = len(block)
@@ -393,7 +390,8 @@ def _token(run, layer, rows, token, k, tile, last, sums, residual, masked) -> No
     values = {"sums": word, "position": k % (1 << lane.position_bits)}
     values |= {"index": token.index, "masked": masked, "pool_index": token.window}
     values |= {"pool_first": token.pool_first, "pool_last": token.pool_last, "ends": token.ends}
-    values |= {"flush": token.flush, "store": token.store}
+    flush = token.flush and not (token.ends and run.chance())  # a plane's end is an end as well
+    values |= {"flush": flush, "store": token.store}
     if not layer.alone:
         values |= {"first": tile == 0, "last": last}
         if layer.pool == 0:
@@ -439,7 +437,7 @@ def _store(run, layer, rows, block, bytes_, masked, scale) -> None:
             run.expected[places] = value[rows.used].astype(np.int8).view(np.uint8)
 
 
-def finish(run: Run) -> dict[str, np.ndarray]:
+def inputs_of(run: Run) -> dict[str, np.ndarray]:
     """The inputs as bits: what is not given is any value, but for the ports that begin something."""
     lane = run.lane
     cycles = run.cycle + 40
@@ -464,7 +462,7 @@ def finish(run: Run) -> dict[str, np.ndarray]:
 def difference(run: Run, bench: Bench) -> str | None:
     """Where the lane's outputs are not what is expected; None where all are."""
     lane = run.lane
-    bits = finish(run)
+    bits = inputs_of(run)
     got = bench.run(bits)
     asserted = take_assertion(bench._library)
     if asserted is not None:
