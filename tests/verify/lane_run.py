@@ -15,7 +15,7 @@ FILES = (
     *("sum_lane.v", "lane_sums.v", "lane_pool.v", "lane_words.v", "token_line.v"),
     *("requantize_stages.v", "single_memory.v", "memory.v", "register_memory.v", "delay_line.v"),
 )
-BYTE_STAGE = {0: 9, 1: 11, 2: 18}
+BYTE_STAGE = {0: 10, 1: 12, 2: 19}
 DRAIN = 30  # cycles from a layer's last turn to the next layer
 
 
@@ -26,6 +26,7 @@ class Lane:
     rows: int = 8
     accumulator_bits: int = 32
     residuals: int = 1
+    residual_stage: int = 1
     pools: int = 2
     word_bytes: int = 4
     position_bits: int = 6
@@ -86,6 +87,7 @@ class Lane:
                 "LANE_ROWS": self.rows,
                 "ACCUMULATOR_BITS": self.accumulator_bits,
                 "RESIDUALS": self.residuals,
+                "RESIDUAL_STAGE": self.residual_stage,
                 "POOLS": self.pools,
                 "SUM_POSITION_BITS": self.position_bits,
                 "PARAMETER_BITS": self.parameter_bits,
@@ -375,7 +377,8 @@ def _results(lane, layer, rows, sums, residual):
     used = rows.residual_used & bool(lane.residuals)
     total = total + np.where(used, residual << rows.residual_shift, 0)
     total = np.clip(reference.wrap(total, lane.accumulator_bits), rows.lowest, rows.highest)
-    bytes_ = reference._to_int8(total * 2.0**-rows.shift).astype(np.int64)
+    shift = rows.shift if layer.requantized or not layer.keep else 0 * rows.shift
+    bytes_ = reference._to_int8(total * 2.0**-shift).astype(np.int64)
     return bytes_, bytes_ if layer.requantized else total
 
 
@@ -402,14 +405,14 @@ def _token(run, layer, rows, token, k, tile, last, sums, residual, masked) -> No
         run.put("turn", 1, at=at + row)
         run.put("turn_row", row, at=at + row)
         run.put("parameter_address", run.row_tile << _tile_bits(lane) | row, at=at + row)
-        run.put("residual", residual[row] & 255, at=at + row + 1)
+        run.put("residual", residual[row] & 255, at=at + row + lane.residual_stage)
 
 
 def _finish(run, layer, rows, token, bytes_) -> None:
     """What the outputs give of a finished token."""
     lane = run.lane
     for row in range(lane.rows):
-        run.made[run.cycle + row + 9] = (row, int(bytes_[row]) & 255)
+        run.made[run.cycle + row + 10] = (row, int(bytes_[row]) & 255)
         place = (token.index + rows.place[row]) % lane.word_bytes
         whole = place + layer.parts >= lane.word_bytes or token.flush or token.ends
         if token.stored and rows.used[row] and whole:

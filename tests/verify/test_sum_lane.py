@@ -14,11 +14,13 @@ PARALLEL = Lane(rows=1, word_bytes=8)
 LANES = {
     "bit-serial": SERIAL,
     "bit-parallel": PARALLEL,
-    "balanced": Lane(rows=32, pools=1, feature_bits=13, parameter_bits=10),
+    "balanced": Lane(rows=32, residual_stage=2, pools=1, feature_bits=13, parameter_bits=10),
     "two rows, 16 bits": Lane(rows=2, accumulator_bits=16),
     "three rows": Lane(rows=3, pools=1, residuals=0, word_bytes=8),
     "six rows, 24 bits, no pooling": Lane(rows=6, pools=0, accumulator_bits=24),
-    "one row, few windows": Lane(rows=1, pools=1, pool_bits=2, accumulator_bits=16),
+    "one row, few windows": Lane(
+        rows=1, residual_stage=2, pools=1, pool_bits=2, accumulator_bits=16
+    ),
 }
 
 
@@ -82,20 +84,21 @@ def test_turns_that_meet_the_writing_of_sums_are_named():
 MUTANTS = [
     ("the bias added for every column tile", SERIAL, "sum_lane.v", "first_1 ? bias : partial_1", "bias"),
     ("a row's bias missing", SERIAL, "sum_lane.v", "pass ? {ACC{1'b0}} : first_1 ? bias", "pass ? {ACC{1'b0}} : first_1 ? 0"),
-    ("a sum counted in a pooling of its own", SERIAL, "sum_lane.v", "word_2    <= pass ? {ACC{1'b0}} : word_1", "word_2    <= word_1"),
-    ("a partial sum counted there", SERIAL, "sum_lane.v", "base_2    <= pass ? {ACC{1'b0}} :", "base_2    <="),
-    ("a residual added in every visit", SERIAL, "sum_lane.v", "residual_used && finished_1", "residual_used"),
-    ("a residual never added", PARALLEL, "sum_lane.v", "pass || (residual_used && finished_1)", "pass"),
-    ("a residual shifted in a pooling of its own", SERIAL, "sum_lane.v", "pass ? 5'd0 : residual_shift;", "residual_shift;"),
-    ("pooled bytes clipped", SERIAL, "sum_lane.v", "above_5   <= !pass && ", "above_5   <= "),
-    ("the lower limit ignored", SERIAL, "sum_lane.v", "below_5 ? lowest_5 : acc_5", "acc_5"),
-    ("limits of the row before", SERIAL, "sum_lane.v", ".read_address(address_2), .read_data({shift", ".read_address(token_2 | 8'd1), .read_data({shift"),
-    ("pooled bytes requantized", SERIAL, "sum_lane.v", "pass ? 5'd0 : shift_5", "shift_5"),
+    ("a sum counted in a pooling of its own", SERIAL, "sum_lane.v", "word_2 <= pass ? {ACC{1'b0}} : word_1", "word_2 <= word_1"),
+    ("a partial sum counted there", SERIAL, "sum_lane.v", "base_2 <= pass ? {ACC{1'b0}} :", "base_2 <="),
+    ("a residual added in every visit", SERIAL, "sum_lane.v", "used_2 && finished_2", "used_2"),
+    ("a residual never added", PARALLEL, "sum_lane.v", "pass || (used_2 && finished_2)", "pass"),
+    ("a residual shifted in a pooling of its own", SERIAL, "sum_lane.v", "pass ? 5'd0 : residual_shift_2;", "residual_shift_2;"),
+    ("pooled bytes clipped", SERIAL, "sum_lane.v", "above_6   <= !pass && ", "above_6   <= "),
+    ("the lower limit ignored", SERIAL, "sum_lane.v", "below_6 ? lowest_6 : acc_6", "acc_6"),
+    ("limits of the row before", SERIAL, "sum_lane.v", ".read_address(address_3), .read_data({shift", ".read_address(token_3 | 8'd1), .read_data({shift"),
+    ("pooled bytes requantized", SERIAL, "sum_lane.v", "raw = pass || (keep", "raw = (keep"),
     ("unfinished bytes stored", SERIAL, "sum_lane.v", "finished && store &&", "store &&"),
     ("every member of a window stored", SERIAL, "sum_lane.v", "(!pools || pool_last)", "1'b1"),
     ("rows without a plane stored", SERIAL, "sum_lane.v", "stores_end && used_end", "stores_end"),
-    ("results kept at another position", SERIAL, "sum_lane.v", "kept_6 ? position_6 : kept_10 ? position_10", "kept_6 ? position_6 : kept_10 ? position_4"),
-    ("raw results kept too late", SERIAL, "sum_lane.v", "kept_6 ? clipped_6", "kept_6 ? acc_4"),
+    ("results kept at another position", SERIAL, "sum_lane.v", "kept_10 ? position_10", "kept_10 ? position_4"),
+    ("raw results kept before they are clipped", SERIAL, "sum_lane.v", "kept_8 ? result_8", "kept_8 ? sum_4"),
+    ("raw results shifted", SERIAL, "sum_lane.v", "pass || (keep && !requantized)", "pass"),
     ("the first place told by another token", PARALLEL, "sum_lane.v", "leads_end <= index_places == {INDEX_BITS{1'b0}}", "leads_end <= index == {INDEX_BITS{1'b0}}"),
     ("an even row's sum of another word", SERIAL, "lane_sums.v", "odd_next ?", "!odd_next ?"),
     ("the other sum of a pair sent", SERIAL, "lane_sums.v", "odd_sent ?", "!odd_sent ?"),
