@@ -8,25 +8,32 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from systopack.errors import InvalidOptionError
 from systopack.hardware.array import Array
 from systopack.hardware.placement import RowTile
-from systopack.hardware.rows.jobs import Job, Schedule, Tag
+from systopack.hardware.rows.ops import RowOp, RowPlan
 from systopack.hardware.rows.places import TensorPlace
-from systopack.hardware.rows.plan import RowOp, RowPlan, plan_rows
+from systopack.hardware.rows.plan import plan_rows
+from systopack.hardware.rows.slots import Job, Schedule, Tag
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import MatrixLayer, PoolLayer
 from systopack.rtl.fields import bits_of, pack_fields
 from systopack.rtl.images import MemoryImage, clip_limits, image_of_bits, image_of_words
-from systopack.rtl.limits import check_tiled_network
-from systopack.rtl.parameters import array_parameters, bits_for, index_bits
+from systopack.rtl.limits import (
+    ADDRESS_LIMIT,
+    TABLE_LIMIT,
+    check_tables,
+    check_tiled_network,
+)
+from systopack.rtl.parameters import array_parameters, bits_for
 from systopack.rtl.rows_fields import (
     INSTRUCTION,
     OUTPUT_INSTRUCTION,
-    displacement_layout,
     job_layout,
     row_layout,
     stream_layout,
 )
+from systopack.rtl.rows_tables import Displacements, signed_bits, weight_words
 
 PROGRAM, OUTPUT_PROGRAM, WEIGHTS, STREAMS, JOBS, DISPLACEMENTS, ROWS = range(7)
 END, TILES, IMAGE, SEND = range(4)
@@ -79,8 +86,13 @@ def pack_plan(plan: RowPlan) -> RowProgram:
     """Encode a plan.
 
     Raises:
-        InvalidOptionError: a value does not fit its field.
+        InvalidOptionError: a value does not fit its field, a table the addresses.
     """
+    if plan.places.depth > TABLE_LIMIT:
+        raise InvalidOptionError(
+            f"Network '{plan.network.name}' needs {plan.places.depth} words in a bank of the "
+            f"feature memory, but the accelerator addresses {TABLE_LIMIT}; use smaller images."
+        )
     compiler = _Compiler(plan)
     for op in plan.ops:
         compiler.add(op)
@@ -95,11 +107,11 @@ class _Compiler:
         self.network, self.timing, self.array = plan.network, plan.timing, plan.array
         schedules = [op.schedule for op in plan.ops if op.schedule is not None]
         jobs = [job for schedule in schedules for table in schedule.tables for job in table]
-        self.slot_bits = max(s.slots for s in schedules).bit_length()
+        self.slot_bits = max(max(s.slots, s.slot_stop) for s in schedules).bit_length()
         self.phase_bits = (self.timing.word_bytes - 1).bit_length()
-        self.offset_bits = max(_signed_bits(job.offset) for job in jobs) if jobs else 1
+        self.offset_bits = max(signed_bits(job.offset) for job in jobs) if jobs else 1
         self.feature_bits = bits_for(plan.places.depth)
-        self.layouts = _Displacements(plan)
+        self.layouts = Displacements(plan)
         self.stream = stream_layout(
             self.slot_bits, self.timing.bank_bits, self.phase_bits, self.layouts.bits
         )
@@ -185,7 +197,8 @@ class _Compiler:
             values["weights"] = self.weight_words
             assert isinstance(node, MatrixLayer)
             for column_tile in range(tile.column_tiles):
-                self._add_weights(node, tile, column_tile, walk.parts)
+                self.weights.append(weight_words(node, tile, column_tile, walk.parts, self.array))
+                self.weight_words += self.array.load_cycles
         self._instruct(op.node, TILES, {**values, "barrier": int(op.barrier)})
         self._follow(op)
         self._add_rows(op, tile, self._layer(op))
@@ -204,10 +217,6 @@ class _Compiler:
             pack_fields(INSTRUCTION, word, where=f"Layer '{node}'")
             for word, node in zip(self.program, self.nodes, strict=True)
         ]
-        dx = [
-            pack_fields(self.layouts.layout, table[::-1], where="A layer")
-            for table in self.layouts.tables
-        ]
         together = self.timing.stream_word
         images = (
             image_of_words(PROGRAM, bits_of(INSTRUCTION), [program]),
@@ -215,8 +224,18 @@ class _Compiler:
             image_of_bits(WEIGHTS, np.concatenate(self.weights)[None]),
             image_of_words(STREAMS, together * bits_of(self.stream), [self.streams]),
             image_of_words(JOBS, bits_of(self.job), self.jobs),
-            image_of_words(DISPLACEMENTS, bits_of(self.layouts.layout), [dx]),
+            image_of_words(DISPLACEMENTS, bits_of(self.layouts.layout), [self.layouts.words]),
             image_of_words(ROWS, bits_of(self.row), self.rows),
+        )
+        check_tables(
+            self.network,
+            {
+                "instructions": (images[PROGRAM], ADDRESS_LIMIT),
+                "words of weights": (images[WEIGHTS], ADDRESS_LIMIT),
+                "words of stream descriptors": (images[STREAMS], TABLE_LIMIT),
+                "jobs a bank": (images[JOBS], TABLE_LIMIT),
+                "rows of output parameters a lane": (images[ROWS], ADDRESS_LIMIT),
+            },
         )
         return RowProgram(plan=self.plan, parameters=self._parameters(images), images=images)
 
@@ -369,14 +388,15 @@ class _Compiler:
         clip = clip_limits(layer, bits) if layer is not None else None
         ends = [(1 << (bits - 1)) - 1, -(1 << (bits - 1))]
         assert op.schedule is not None
-        tags, parts = op.schedule.residual_tags, op.schedule.walk.parts
+        tags, half = op.schedule.residual_tags, self.array.rows // op.schedule.walk.parts
+        rows = op.rows or range(tile.rows)
         for lane, table in enumerate(self.rows):
             for place in range(lane_rows):
                 row = lane * lane_rows + place
-                channel = tile.row_start + row % (self.array.rows // parts)
-                if channel >= tile.row_stop:
+                if row % half not in rows:
                     table.append(0)
                     continue
+                channel = tile.row_start + rows.index(row % half)
                 added, shift, bias, limits = 0, 0, 0, ends
                 if layer is not None and clip is not None:
                     bias = int(layer.bias[channel])
@@ -390,64 +410,9 @@ class _Compiler:
             table.extend([0] * padding)
         self.row_tile += 1
 
-    def _add_weights(self, layer: MatrixLayer, tile: RowTile, column_tile: int, parts: int) -> None:
-        """One tile's weights and indices, `load_columns` after another, in all parts of rows."""
-        array = self.array
-        band = layer.matrix.bands[tile.band]
-        start = layer.matrix.row_starts[tile.band]
-        rows = slice(tile.row_start - start, tile.row_stop - start)
-        groups = slice(column_tile * array.columns, (column_tile + 1) * array.columns)
-        values, channels = band.values[rows, groups], band.channels[rows, groups]
-        bits = array.weight_bits
-        width = bits + index_bits(array)
-        together = array.load_columns
-        cells = np.zeros((array.rows, array.load_cycles * together, width), dtype=np.uint8)
-        for part in range(parts):
-            first = part * (array.rows // parts)
-            own = cells[first : first + values.shape[0], : values.shape[1]]
-            own[:, :, :bits] = (values.astype(np.int64)[..., None] >> np.arange(bits)) & 1
-            own[:, :, bits:] = (channels.astype(np.int64)[..., None] >> np.arange(width - bits)) & 1
-        ordered = cells.transpose(1, 2, 0).reshape(array.load_cycles, together * array.rows * width)
-        self.weights.append(np.ascontiguousarray(ordered))
-        self.weight_words += array.load_cycles
-
-
-class _Displacements:
-    """The layers' tables of columns to the right, each once.
-
-    A stream that never leaves the image shares the entry of any other that never does.
-    """
-
-    def __init__(self, plan: RowPlan) -> None:
-        self.numbers: dict[Schedule, int] = {}
-        self.places: dict[Schedule, dict[int, int]] = {}
-        tables: dict[tuple[int, ...], int] = {(0,): 0}
-        for op in plan.ops:
-            schedule = op.schedule
-            if schedule is None or schedule in self.numbers:
-                continue
-            walk = schedule.walk
-            found = sorted({tag.dx for tags in schedule.tags for tag in tags.values()})
-            last = (walk.out_width - 1) * walk.stride
-            inside = [dx for dx in found if dx >= 0 and last + dx < walk.width]
-            kept = [dx for dx in found if dx not in inside[1:]]
-            self.places[schedule] = {
-                dx: kept.index(inside[0] if dx in inside else dx) for dx in found
-            }
-            self.numbers[schedule] = tables.setdefault(tuple(kept) or (0,), len(tables))
-        self.bits = bits_for(max(len(table) for table in tables))
-        self.layout = displacement_layout(self.bits)
-        size = 1 << self.bits
-        self.tables = [(*table, *[0] * (size - len(table))) for table in tables]
-
 
 def _place_of(target: TensorPlace | None, channel: int) -> tuple[int, int, int]:
     """Whether, where and from which byte on a row writes."""
     if target is None:
         return 0, 0, 0
     return 1, int(target.planes[channel]), int(target.phases[channel])
-
-
-def _signed_bits(value: int) -> int:
-    """Bits of a number in two's complement."""
-    return (value if value >= 0 else -value - 1).bit_length() + 1

@@ -138,7 +138,8 @@ class Machine:
         assert ins["blocks"] == out["blocks"] and ins["column_tiles"] == out["column_tiles"]
         assert ins["slots"] == ins["steps_per_period"] * ins["step_cycles"]
         assert ins["step_cycles"] % self.array.word_cycles == 0
-        assert ins["slot_stop"] <= ins["slots"] - self.timing.write_slots
+        steps = ins["blocks"] * ins["last_runs"] * ins["last_run_steps"]
+        assert steps == 1 or ins["slot_stop"] <= ins["slots"] - self.timing.write_slots
         rows = self.row_parameters(out["row_tile"])
         pooled: dict[int, list[np.ndarray]] = {row: [] for row in rows}
         for block in range(ins["blocks"]):
@@ -221,6 +222,8 @@ class Machine:
         newest = []
         for moment in (time, time + self.array.word_cycles - 1):
             latest = np.minimum((moment - 1 - slot) // slots + 1 - lag, most)
+            if not lag:
+                latest = np.maximum(latest, 0)  # the first word comes before the first period
             newest.append(latest - (latest - number) % 2)
         return np.where(newest[0] == newest[1], newest[0], -1)
 

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from systopack.hardware.array import Array
-from systopack.hardware.rows.plan import RowOp, RowPlan, plan_rows
+from systopack.hardware.rows.ops import RowOp, RowPlan
+from systopack.hardware.rows.plan import plan_rows
 from systopack.hardware.rows.timing import RowTiming
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import MatrixLayer

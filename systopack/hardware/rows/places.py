@@ -85,9 +85,13 @@ def place_rows(
             with a word.
     """
     fused = fused_pools(network)
-    placer = _Placer(network, timing, fused, (_readers(network, runs), _readers(network, halves)))
-    for index, node in enumerate(network.nodes):
-        placer.add(index, node)
+    read = _readers(network, runs), _readers(network, halves)
+    placer = _Placer(network, timing, fused, read)
+    # Later tensors find larger gaps where the image does not lie at the bottom.
+    for start in sorted(placer.sizes):
+        other = _Placer(network, timing, fused, read, start=start)
+        if other.depth < placer.depth:
+            placer = other
     return Places(
         tensors=placer.tensors,
         operands=placer.operands,
@@ -105,6 +109,21 @@ def pool_tiles(channels: int, rows: int) -> tuple[RowTile, ...]:
     )
 
 
+def pool_rows(channels: int, timing: RowTiming) -> tuple[int, ...]:
+    """Rows for the channels of a row tile of a pooling: evenly over banks and lanes."""
+    banks, lanes = [0] * timing.banks, [0] * timing.lanes
+    rows: list[int] = []
+    for _ in range(channels):
+        row = min(
+            set(range(timing.array.rows)).difference(rows),
+            key=lambda r: (banks[r % timing.banks], lanes[r // timing.lane_rows], r),
+        )
+        banks[row % timing.banks] += 1
+        lanes[row // timing.lane_rows] += 1
+        rows.append(row)
+    return tuple(sorted(rows))
+
+
 def taken_rows(layer: MatrixLayer) -> Numbers:
     """Rows that add a channel of the layer's residual."""
     channels = () if layer.residual is None else layer.residual.channels
@@ -120,6 +139,8 @@ class _Placer:
         timing: RowTiming,
         fused: Mapping[str, PoolLayer],
         read: tuple[set[str], set[str]],
+        *,
+        start: int = 0,
     ) -> None:
         self.network = network
         self.timing = timing
@@ -131,6 +152,10 @@ class _Placer:
         self.scratch: dict[str, Numbers] = {}
         self.living: list[tuple[int, int, int]] = []  # (start, stop, index of the last reader)
         self.depth = 0
+        self.start = start  # of the image
+        self.sizes: set[int] = set()
+        for index, node in enumerate(network.nodes):
+            self.add(index, node)
 
     def add(self, index: int, node: Node) -> None:
         """Place what a node makes."""
@@ -142,7 +167,7 @@ class _Placer:
         elif not any(node is pool for pool in self.fused.values()):
             channels = self.network.shapes[node.name][0]
             image = isinstance(node, InputNode)
-            banks = np.arange(channels) % (self.timing.banks if image else self.timing.array.rows)
+            banks = np.arange(channels) if image else _pool_banks(channels, self.timing)
             self.tensors[node.name] = self._new(
                 node.name, banks % self.timing.banks, self.last[node.name], equal=image
             )
@@ -172,7 +197,7 @@ class _Placer:
         needed = np.unique(channels[channels >= 0])
         order = np.where(channels < 0, 0, np.searchsorted(needed, channels))
         self.scratch[layer.name] = needed
-        banks = np.arange(len(needed)) % self.timing.array.rows % self.timing.banks
+        banks = _pool_banks(len(needed), self.timing)
         place = self._allot(banks, layer.output_size, (0,), index)
         self.tensors[scratch_name(layer)] = place
         return _chosen(place, order)
@@ -246,7 +271,8 @@ class _Placer:
         phases = np.array(pattern, dtype=np.int64)[ranks % len(pattern)]
         pitch = _pitch(size, phases, self.timing.word_bytes)
         words = (int(ranks.max()) + 1) * pitch
-        start = _first_fit(self.living, words)
+        start = _first_fit(self.living, words) if self.tensors else self.start
+        self.sizes.add(words)
         self.living = sorted([*self.living, (start, start + words, last)])
         self.depth = max(self.depth, start + words)
         return TensorPlace(
@@ -256,6 +282,15 @@ class _Placer:
             height=size[0],
             width=size[1],
         )
+
+
+def _pool_banks(channels: int, timing: RowTiming) -> Numbers:
+    rows = [
+        row
+        for tile in pool_tiles(channels, timing.array.rows)
+        for row in pool_rows(tile.rows, timing)
+    ]
+    return np.array(rows, dtype=np.int64) % timing.banks
 
 
 def scratch_name(layer: MatrixLayer) -> str:

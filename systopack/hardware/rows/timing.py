@@ -7,6 +7,7 @@ waits as parameters; that they are long enough is what verification shows, word 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from systopack.hardware.array import Array
 
@@ -29,7 +30,7 @@ class RowTiming:
         """Bytes of a word of the feature memory."""
         return 8 if self.array.word_cycles == 1 else 4
 
-    @property
+    @cached_property
     def banks(self) -> int:
         """Banks of the feature memory, a power of two: at most four rows write into each."""
         least = 32 if self.array.word_cycles == 1 else 16
@@ -48,12 +49,12 @@ class RowTiming:
         """
         return max(2, -(-self.array.rows // self.banks))
 
-    @property
+    @cached_property
     def lane_rows(self) -> int:
         """Rows that share an output lane."""
         return min(self.array.rows, self.array.word_cycles)
 
-    @property
+    @cached_property
     def lanes(self) -> int:
         """Output lanes."""
         return -(-self.array.rows // self.lane_rows)

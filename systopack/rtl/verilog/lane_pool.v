@@ -112,8 +112,9 @@ module lane_pool #(
                 scaled <= {{8{low[31]}}, low} + {high, 8'd0};
             end
             wire        [7:0]  rounded, passing;
+            wire        [39:0] quotient;
             requantize_stages #(.WIDTH(40)) round (
-                .clk(clk), .value(scaled), .shift(shift), .result(rounded)
+                .clk(clk), .value(scaled), .shift(shift), .shifted(quotient), .result(rounded)
             );
             delay_line #(.WIDTH(8), .CYCLES(7)) pass (.clk(clk), .in(reduced[7:0]), .out(passing));
             assign pooled = maximum ? passing : rounded;
