@@ -161,8 +161,7 @@ module visit_control #(
     wire tiles_end = visit_ends && last_tile && last_block;
     wire next_visit = visit_ends && !(last_tile && last_block);
     reg  stepped;
-    reg  tail_cycle;
-    wire other_ends = slot_end && stepped && tail_cycle;
+    wire other_ends = slot_end && stepped;
     wire op_ends = tiles_end || other_ends;
     wire prologue_ends = state == PROLOGUE && slot == slot_stop - 10'd1;
     wire [5:0] loads_now = loaded == 6'd0
@@ -392,7 +391,6 @@ module visit_control #(
             send_step <= send_step == 2'd2 ? 2'd0 : send_step + 2'd1;
         result_valid <= !reset && is_send
                      && (send_step == 2'd1 || (send_step == 2'd2 && !result_ready));
-        tail_cycle <= stepped;
 
         if (op_ends) active <= 1'b0;
         if (start) begin
@@ -407,7 +405,6 @@ module visit_control #(
             send_step <= 2'd0;
             stepped <= 1'b0;
             overrun <= 1'b0;
-            tail_cycle <= 1'b0;
             drained <= next_op != TILES;
             if (finish) busy <= 1'b0;
         end
