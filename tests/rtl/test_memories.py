@@ -98,4 +98,4 @@ def test_no_other_block_holds_an_array():
         for path in VERILOG.glob("*.v")
         if re.search(r"^\s*reg\s[^;]*\w\s*\[0:", path.read_text(), re.MULTILINE)
     }
-    assert arrays == {"memory.v", "register_memory.v", "pipe_pool.v", "testbench.v"}
+    assert arrays == {"memory.v", "register_memory.v", "pipe_pool.v", "single_memory.v", "testbench.v"}

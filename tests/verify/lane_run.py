@@ -15,7 +15,7 @@ FILES = (
     *("sum_lane.v", "lane_sums.v", "lane_pool.v", "lane_words.v", "token_line.v"),
     *("requantize_stages.v", "single_memory.v", "memory.v", "register_memory.v", "delay_line.v"),
 )
-BYTE_STAGE = {0: 9, 1: 11, 2: 17}
+BYTE_STAGE = {0: 10, 1: 12, 2: 19}
 DRAIN = 30  # cycles from a layer's last turn to the next layer
 
 
@@ -26,6 +26,7 @@ class Lane:
     rows: int = 8
     accumulator_bits: int = 32
     residuals: int = 1
+    residual_stage: int = 1
     pools: int = 2
     word_bytes: int = 4
     position_bits: int = 6
@@ -86,6 +87,7 @@ class Lane:
                 "LANE_ROWS": self.rows,
                 "ACCUMULATOR_BITS": self.accumulator_bits,
                 "RESIDUALS": self.residuals,
+                "RESIDUAL_STAGE": self.residual_stage,
                 "POOLS": self.pools,
                 "SUM_POSITION_BITS": self.position_bits,
                 "PARAMETER_BITS": self.parameter_bits,
@@ -239,7 +241,6 @@ def add_layer(run: Run, layer: Layer) -> None:
     pooled = layer.size
     if layer.pool and not layer.alone:
         pooled = (height // layer.window[0], width // layer.window[1])
-    states = run.random.bit_generator.state
     for half in range(layer.parts):
         start = run.cycle
         if layer.parts == 2 and half == 0:
@@ -259,17 +260,15 @@ def add_layer(run: Run, layer: Layer) -> None:
         run.cycle += DRAIN + lane.rows
         for port, value in _constants(run, layer, *scale).items():
             run.put(port, value, at=start, cycles=run.cycle - start)
-    del states
 
 
 def _tile(run, layer, rows, half, scale, pooled) -> None:
     """All visits of a row tile, and what they give."""
     lane = run.lane
     random = run.random
-    height, width = layer.size
     tokens = _tokens(layer, half, pooled)
     limit = 1 << (lane.accumulator_bits - 1)
-    step = int(lane.rows + 2 * random.integers(0, 3) if lane.rows > 1 else random.integers(1, 3))
+    step = int(lane.rows + 2 * random.integers(0, 3) if lane.rows > 1 else random.integers(1, 4))
     sends = {}
     for block in tokens:
         count = len(block)
@@ -378,7 +377,8 @@ def _results(lane, layer, rows, sums, residual):
     used = rows.residual_used & bool(lane.residuals)
     total = total + np.where(used, residual << rows.residual_shift, 0)
     total = np.clip(reference.wrap(total, lane.accumulator_bits), rows.lowest, rows.highest)
-    bytes_ = reference._to_int8(total * 2.0**-rows.shift).astype(np.int64)
+    shift = rows.shift if layer.requantized or not layer.keep else 0 * rows.shift
+    bytes_ = reference._to_int8(total * 2.0**-shift).astype(np.int64)
     return bytes_, bytes_ if layer.requantized else total
 
 
@@ -393,7 +393,8 @@ def _token(run, layer, rows, token, k, tile, last, sums, residual, masked) -> No
     values = {"sums": word, "position": k % (1 << lane.position_bits)}
     values |= {"index": token.index, "masked": masked, "pool_index": token.window}
     values |= {"pool_first": token.pool_first, "pool_last": token.pool_last, "ends": token.ends}
-    values |= {"flush": token.flush, "store": token.store}
+    flush = token.flush and not (token.ends and run.chance())  # a plane's end is an end as well
+    values |= {"flush": flush, "store": token.store}
     if not layer.alone:
         values |= {"first": tile == 0, "last": last}
         if layer.pool == 0:
@@ -404,14 +405,14 @@ def _token(run, layer, rows, token, k, tile, last, sums, residual, masked) -> No
         run.put("turn", 1, at=at + row)
         run.put("turn_row", row, at=at + row)
         run.put("parameter_address", run.row_tile << _tile_bits(lane) | row, at=at + row)
-        run.put("residual", residual[row] & 255, at=at + row + 1)
+        run.put("residual", residual[row] & 255, at=at + row + lane.residual_stage)
 
 
 def _finish(run, layer, rows, token, bytes_) -> None:
     """What the outputs give of a finished token."""
     lane = run.lane
     for row in range(lane.rows):
-        run.made[run.cycle + row + 9] = (row, int(bytes_[row]) & 255)
+        run.made[run.cycle + row + 10] = (row, int(bytes_[row]) & 255)
         place = (token.index + rows.place[row]) % lane.word_bytes
         whole = place + layer.parts >= lane.word_bytes or token.flush or token.ends
         if token.stored and rows.used[row] and whole:
@@ -439,7 +440,7 @@ def _store(run, layer, rows, block, bytes_, masked, scale) -> None:
             run.expected[places] = value[rows.used].astype(np.int8).view(np.uint8)
 
 
-def finish(run: Run) -> dict[str, np.ndarray]:
+def inputs_of(run: Run) -> dict[str, np.ndarray]:
     """The inputs as bits: what is not given is any value, but for the ports that begin something."""
     lane = run.lane
     cycles = run.cycle + 40
@@ -464,7 +465,7 @@ def finish(run: Run) -> dict[str, np.ndarray]:
 def difference(run: Run, bench: Bench) -> str | None:
     """Where the lane's outputs are not what is expected; None where all are."""
     lane = run.lane
-    bits = finish(run)
+    bits = inputs_of(run)
     got = bench.run(bits)
     asserted = take_assertion(bench._library)
     if asserted is not None:

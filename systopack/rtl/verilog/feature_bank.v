@@ -15,6 +15,7 @@ module feature_bank #(
     input  wire [8*WORD_BYTES-1:0] write_data,
     output reg  [8*WORD_BYTES-1:0] read_data
 );
+    /* verilator no_inline_module */  // one copy of its code for all instances
     reg [8*WORD_BYTES-1:0] words[0:WORDS-1];
     integer b;
     always @(posedge clk)

@@ -33,6 +33,7 @@ module fetch_bank #(
     output reg                                zero,
     output reg  [FEATURE_BITS-1:0]            address
 );
+    /* verilator no_inline_module */  // one copy of its code for all instances
     localparam ENTRY = 1 + SLOT_BITS + PHASE_BITS + FEATURE_BITS + OFFSET_BITS;
     localparam BYTES = FEATURE_BITS + PHASE_BITS + 2;  // of a place, with its sign
     localparam WIDE = BYTES > OFFSET_BITS ? BYTES : OFFSET_BITS;

@@ -3,7 +3,7 @@
 // Pooling of a lane's bytes, one a cycle: 2**POOL_BITS windows of each row are under way at once.
 //
 // A member comes as `value`; its window's word is read a cycle before, and is written 2 cycles
-// after it. `pooled` is there 2 cycles after the window's last member (POOLS 1) or 8 (POOLS 2: an
+// after it. `pooled` is there 2 cycles after the window's last member (POOLS 1) or 9 (POOLS 2: an
 // average is round(sum * multiplier / 2**shift), ties to even, saturated). Without pooling a byte
 // goes through in the same time. pool, multiplier and shift stand still as long as bytes are under
 // way. No reset.
@@ -20,13 +20,14 @@ module lane_pool #(
     input  wire [7:0]              value,
     input  wire                    masked,         // with `value`: it lies outside the image
     input  wire                    first,          // of its window; a cycle after `value`
-    input  wire                    write,          // 2 cycles after `value`
+    input  wire                    counts,         // `value` is one; a cycle after it
     input  wire [ADDRESS_BITS-1:0] write_address,  // 2 cycles after `value`
     input  wire                    scale,          // a window's last; 2 cycles after `value`
     output wire [7:0]              pooled
 );
     localparam WIDTH = POOLS == 2 ? 24 : 8;
     wire maximum = POOLS == 1 || !pool[1];
+    reg              write;  // 2 cycles after `value`
     reg  [WIDTH-1:0] reduced, operand;
     wire [WIDTH-1:0] stored, read_now, operand_now;
     generate
@@ -52,14 +53,15 @@ module lane_pool #(
         if (LANE_ROWS < 4) begin : g_forward
             reg  [ADDRESS_BITS-1:0] read_1, read_2, write_1;
             reg  [WIDTH-1:0]        reduced_1;
-            reg                     wrote;
+            reg                     wrote, again;
             always @(posedge clk) begin
                 {read_2, read_1} <= {read_1, read_address};
                 {wrote, write_1, reduced_1} <= {write, write_address, reduced};
+                again <= counts && read_1 == read_2;
             end
             assign read_now = write && write_address == read_1 ? reduced
                             : wrote && write_1 == read_1 ? reduced_1 : stored;
-            assign operand_now = write && write_address == read_2 ? reduced : operand;
+            assign operand_now = again ? reduced : operand;
         end else begin : g_direct
             assign read_now = stored;
             assign operand_now = operand;
@@ -70,7 +72,9 @@ module lane_pool #(
     wire             larger = member > $signed(operand_now[7:0]);
     wire [WIDTH-1:0] extended;
     wire [WIDTH-1:0] total;
+    genvar           d;
     always @(posedge clk) begin
+        write   <= counts;
         operand <= read_now;
         member  <= !masked ? value : maximum ? 8'h80 : 8'h00;
         reduced <= pool == 2'd0 || first || (maximum && larger) ? extended
@@ -84,22 +88,35 @@ module lane_pool #(
         end else begin : g_average
             assign extended = {{16{member[7]}}, member};
             assign total = operand_now + extended;
-            reg  signed [23:0] factor;
-            reg  signed [32:0] low;
-            reg  signed [31:0] high;
+            // The multiplier's digits of two bits choose among 0, the sum and its multiples; digits
+            // are added two by two. All stand still while there is nothing to scale.
+            reg  signed [23:0] once;
+            reg  signed [25:0] thrice;
+            reg  signed [31:0] low, high;
             reg  signed [39:0] scaled;
-            wire        [7:0]  rounded, passing;
-            // The multiplier stands still while there is nothing to scale.
-            always @(posedge clk) begin
-                if (scale) factor <= reduced;
-                low    <= factor * $signed({1'b0, multiplier[7:0]});
-                high   <= factor * $signed({1'b0, multiplier[14:8]});
-                scaled <= {{7{low[32]}}, low} + {high, 8'd0};
+            wire signed [25:0] wide = {{2{reduced[23]}}, reduced};
+            wire        [15:0] digits = {1'b0, multiplier};
+            for (d = 0; d < 4; d = d + 1) begin : g_digits
+                wire signed [25:0] lower, upper;
+                reg  signed [27:0] part;
+                assign lower = digits[4*d+1] ? (digits[4*d] ? thrice : {once[23], once, 1'b0})
+                                             : digits[4*d] ? {{2{once[23]}}, once} : 26'd0;
+                assign upper = digits[4*d+3] ? (digits[4*d+2] ? thrice : {once[23], once, 1'b0})
+                                             : digits[4*d+2] ? {{2{once[23]}}, once} : 26'd0;
+                always @(posedge clk) part <= {{2{lower[25]}}, lower} + {upper, 2'd0};
             end
+            always @(posedge clk) begin
+                if (scale) {once, thrice} <= {reduced, wide + (wide <<< 1)};
+                low    <= {{4{g_digits[0].part[27]}}, g_digits[0].part} + {g_digits[1].part, 4'd0};
+                high   <= {{4{g_digits[2].part[27]}}, g_digits[2].part} + {g_digits[3].part, 4'd0};
+                scaled <= {{8{low[31]}}, low} + {high, 8'd0};
+            end
+            wire        [7:0]  rounded, passing;
+            wire        [39:0] quotient;
             requantize_stages #(.WIDTH(40)) round (
-                .clk(clk), .value(scaled), .shift(shift), .result(rounded)
+                .clk(clk), .value(scaled), .shift(shift), .shifted(quotient), .result(rounded)
             );
-            delay_line #(.WIDTH(8), .CYCLES(6)) pass (.clk(clk), .in(reduced[7:0]), .out(passing));
+            delay_line #(.WIDTH(8), .CYCLES(7)) pass (.clk(clk), .in(reduced[7:0]), .out(passing));
             assign pooled = maximum ? passing : rounded;
         end
     endgenerate

@@ -38,7 +38,7 @@ module lane_sums #(
             wire             reads = send_read || (read && !read_row[0]);
             wire             writes = write && write_row[0];
             wire [2*ACC-1:0] pair;
-            reg  [ACC-1:0]   even, odd;  // the one's value waits, the other's sum
+            reg  [ACC-1:0]   even;  // the even row's value waits for the odd one's
             reg              odd_next, odd_sent;
             single_memory #(.WIDTH(2 * ACC), .ADDRESS_BITS(ADDRESS_BITS)) pairs (
                 .clk(clk), .read(reads), .write(writes),
@@ -47,11 +47,11 @@ module lane_sums #(
             );
             always @(posedge clk) begin
                 if (write && !write_row[0]) even <= write_value;
-                odd      <= pair[ACC+:ACC];
                 odd_next <= read_row[0];
                 odd_sent <= send_row[0];
             end
-            assign stored = odd_next ? odd : pair[ACC-1:0];
+            // What was read for an even row stays there for the odd one.
+            assign stored = odd_next ? pair[ACC+:ACC] : pair[ACC-1:0];
             assign kept = odd_sent ? pair[ACC+:ACC] : pair[ACC-1:0];
 `ifdef SYSTOPACK_ASSERTIONS
             always @(posedge clk)

@@ -49,6 +49,7 @@ module output_walk #(
     output reg                     flush,
     output reg                     store
 );
+    /* verilator no_inline_module */  // one copy of its code for all instances
     reg  [256:0] present;
     wire [11:0]  column_tiles, blocks, window_height, window_width, out_width, pooled_width;
     wire [11:0]  pooled_height, height, width;

@@ -8,15 +8,16 @@ module requantize_stages #(
     input  wire                    clk,
     input  wire signed [WIDTH-1:0] value,
     input  wire        [4:0]       shift,
+    output wire signed [WIDTH-1:0] shifted,  // value >>> shift, a cycle after them
     output reg         [7:0]       result
 );
-    // Stage 1: the lowest bit of `shifted` is the half; `rest` says whether something is below it.
+    // Stage 1: the lowest bit of `by_1` is the half; `rest` says whether something is below it.
     wire signed [WIDTH:0] whole = {value, 1'b0};
     wire signed [WIDTH:0] by_16 = shift[4] ? whole >>> 16 : whole;
     wire signed [WIDTH:0] by_8 = shift[3] ? by_16 >>> 8 : by_16;
     wire signed [WIDTH:0] by_4 = shift[2] ? by_8 >>> 4 : by_8;
     wire signed [WIDTH:0] by_2 = shift[1] ? by_4 >>> 2 : by_4;
-    wire signed [WIDTH:0] shifted = shift[0] ? by_2 >>> 1 : by_2;
+    wire signed [WIDTH:0] by_1 = shift[0] ? by_2 >>> 1 : by_2;
     wire rest = (shift[4] && |whole[15:0]) || (shift[3] && |by_16[7:0])
                 || (shift[2] && |by_8[3:0]) || (shift[1] && |by_4[1:0]) || (shift[0] && by_2[0]);
     reg  [WIDTH:0] shifted_1;
@@ -25,8 +26,9 @@ module requantize_stages #(
     // Stage 3: -129 does not fit, and what it is rounded to is what it is saturated to. Only the
     // largest byte can leave the range by being rounded.
     wire           stays = fits_2 && !(up_2 && quotient_2 == 8'h7f);
+    assign shifted = shifted_1[WIDTH:1];
     always @(posedge clk) begin
-        shifted_1  <= shifted;
+        shifted_1  <= by_1;
         rest_1     <= rest;
         quotient_2 <= shifted_1[8:1];
         up_2       <= shifted_1[0] && (rest_1 || shifted_1[1]);

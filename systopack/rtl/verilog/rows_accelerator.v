@@ -190,12 +190,11 @@ module rows_accelerator #(
         .read_address(window[DISPLACEMENT_ADDRESS_BITS-1:0]), .read_data(displacements)
     );
     reg  [12:0]   place_1, upper_place_1, width_1;
-    reg  [DX-1:0] in_row_2, in_row, upper_in_row_2, upper_in_row;
+    reg  [DX-1:0] in_row_2, upper_in_row_2;
     always @(posedge clk) begin
         place_1 <= {1'b0, place_x};
         upper_place_1 <= {1'b0, place_x} + {5'd0, stride_x};
         width_1 <= {1'b0, width};
-        if (step_2) {in_row, upper_in_row} <= {in_row_2, upper_in_row_2};
     end
     genvar d;
     generate
@@ -395,8 +394,8 @@ module rows_accelerator #(
                 .slot(slot[SLOT_BITS-1:0]), .slot_valid(array_slot), .want(wants[c]),
                 .bank(want_banks[c*BANK_BITS+:BANK_BITS]), .bank_words(bank_words),
                 .step(step_2), .run_start(step_run_start_2), .low(step_low_2),
-                .step_bytes(step_bytes_2), .upper_bytes(upper_bytes_3), .in_row(in_row),
-                .upper_in_row(upper_in_row), .reading(reading), .bit_index(bit_index),
+                .step_bytes(step_bytes_2), .upper_bytes(upper_bytes_3), .in_row(in_row_2),
+                .upper_in_row(upper_in_row_2), .reading(reading), .bit_index(bit_index),
                 .x(x[c*ALPHA*WORD_BITS+:ALPHA*WORD_BITS]),
                 .upper_x(upper_x[c*ALPHA*WORD_BITS+:ALPHA*WORD_BITS])
             );

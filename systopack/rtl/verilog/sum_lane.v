@@ -20,16 +20,18 @@
 //   step_bytes       bytes from one stored byte of a row to its next one, 1 or 2
 //
 // Rows' parameters, msb first: {used, plane, phase, residual used, residual shift, shift, bias,
-// highest, lowest}. Cycles from a row's turn: parameter_address and sums 0, residual 1, its byte 9
-// (`made_*`), in a pending word BYTE_STAGE + 1: so BYTE_STAGE + LANE_ROWS from a token's first turn
-// to the last row's word, where BYTE_STAGE is 9, with pooling 11, with averages 17. A position's sums are read again 6 cycles after their last turn or later; kept
-// results are there 11 cycles after. With an even LANE_ROWS all first turns are an even number of
-// cycles apart. `kept` comes a cycle after send_read, which takes the place of turns.
+// highest, lowest}. Cycles from a row's turn: parameter_address and sums 0, residual RESIDUAL_STAGE,
+// its byte 10 (`made_*`), in a pending word BYTE_STAGE + 1: so BYTE_STAGE + LANE_ROWS from a token's
+// first turn to the last row's word, where BYTE_STAGE is 10, with pooling 12, with averages 19. A
+// position's sums are read again 6 cycles after their last turn or later; kept results are there 12
+// cycles after. With an even LANE_ROWS all first turns are an even number of cycles apart. `kept`
+// comes a cycle after send_read, which takes the place of turns.
 // Reset: of turns and words, synchronous, active high.
 module sum_lane #(
     parameter LANE_ROWS = 8,
     parameter ROW_BITS = LANE_ROWS > 2 ? $clog2(LANE_ROWS) : 1,
     parameter ACCUMULATOR_BITS = 32,
+    parameter RESIDUAL_STAGE = 1,  // 1 or 2
     parameter RESIDUALS = 1,  // 0: no residual is ever added, no pooling is a step of its own
     parameter POOLS = 2,      // 0: none, 1: maximum only, 2: averages too
     parameter SUM_POSITION_BITS = 6,
@@ -85,8 +87,10 @@ module sum_lane #(
     output wire [ROW_BITS-1:0]               made_row,
     output wire [7:0]                        made_byte
 );
+    /* verilator no_inline_module */  // one copy of its code for all instances
     localparam ACC = ACCUMULATOR_BITS;
-    localparam BYTE_STAGE = POOLS == 0 ? 9 : POOLS == 1 ? 11 : 17;
+    /* verilator no_inline_module */  // one copy of its code for all instances
+    localparam BYTE_STAGE = POOLS == 0 ? 10 : POOLS == 1 ? 12 : 19;
     localparam END = BYTE_STAGE;
 
     // Parameters that contradict each other stop elaboration with the module's name as the message.
@@ -94,8 +98,9 @@ module sum_lane #(
         if (LANE_ROWS < 1 || (1 << ROW_BITS) < LANE_ROWS || PARAMETER_BITS < ROW_BITS) begin : g_wrong_0
             wrong_parameters_ROW_BITS_or_PARAMETER_BITS_does_not_fit_LANE_ROWS stop ();
         end
-        if (POOLS < 0 || POOLS > 2 || POOL_BITS < 1 || RESIDUALS < 0 || RESIDUALS > 1) begin : g_wrong_1
-            wrong_parameters_POOLS_0_to_2_POOL_BITS_1_or_more_RESIDUALS_0_or_1_do_not_hold stop ();
+        if (POOLS < 0 || POOLS > 2 || POOL_BITS < 1 || RESIDUALS < 0 || RESIDUALS > 1
+            || RESIDUAL_STAGE < 1 || RESIDUAL_STAGE > 2) begin : g_wrong_1
+            wrong_parameters_POOLS_POOL_BITS_RESIDUALS_or_RESIDUAL_STAGE_is_out_of_its_range stop ();
         end
         if (WORD_BYTES < 2 || WORD_BYTES != 1 << PHASE_BITS
             || INDEX_BITS > FEATURE_BITS + PHASE_BITS) begin : g_wrong_2
@@ -116,33 +121,37 @@ module sum_lane #(
     end
     wire pass = RESIDUALS != 0 && bypass;
     wire finished = last || pass;
-    wire first_1, finished_1, finished_4, finished_6, finished_9;
-    wire [SUM_POSITION_BITS-1:0] position_4, position_6, position_10;
-    token_line #(.WIDTH(2), .CYCLES(1), .LANE_ROWS(LANE_ROWS)) to_1 (
-        .clk(clk), .starts(starting[0]), .in({first, finished}), .out({first_1, finished_1})
+    wire first_1, finished_2, finished_4, finished_8, finished_10;
+    wire [SUM_POSITION_BITS-1:0] position_4, position_8, position_10;
+    token_line #(.WIDTH(1), .CYCLES(1), .LANE_ROWS(LANE_ROWS)) to_1 (
+        .clk(clk), .starts(starting[0]), .in(first), .out(first_1)
+    );
+    token_line #(.WIDTH(1), .CYCLES(2), .LANE_ROWS(LANE_ROWS)) to_2 (
+        .clk(clk), .starts(starting[1:0]), .in(finished), .out(finished_2)
     );
     token_line #(.WIDTH(1 + SUM_POSITION_BITS), .CYCLES(4), .LANE_ROWS(LANE_ROWS)) to_4 (
         .clk(clk), .starts(starting[3:0]), .in({finished, position}), .out({finished_4, position_4})
     );
-    token_line #(.WIDTH(1 + SUM_POSITION_BITS), .CYCLES(2), .LANE_ROWS(LANE_ROWS)) to_6 (
-        .clk(clk), .starts(starting[5:4]), .in({finished_4, position_4}),
-        .out({finished_6, position_6})
+    token_line #(.WIDTH(1 + SUM_POSITION_BITS), .CYCLES(4), .LANE_ROWS(LANE_ROWS)) to_8 (
+        .clk(clk), .starts(starting[7:4]), .in({finished_4, position_4}),
+        .out({finished_8, position_8})
     );
-    token_line #(.WIDTH(1), .CYCLES(3), .LANE_ROWS(LANE_ROWS)) to_9 (
-        .clk(clk), .starts(starting[8:6]), .in(finished_6), .out(finished_9)
+    token_line #(.WIDTH(1 + SUM_POSITION_BITS), .CYCLES(2), .LANE_ROWS(LANE_ROWS)) to_10 (
+        .clk(clk), .starts(starting[9:8]), .in({finished_8, position_8}),
+        .out({finished_10, position_10})
     );
 
     // Parameters, each when it is wanted; an address is its row tile's and its row's.
     wire [PARAMETER_BITS-1:0] token_0 =
         parameter_address ^ {{(PARAMETER_BITS - ROW_BITS) {1'b0}}, turn_row};
-    wire [PARAMETER_BITS-1:0] token_2, token_places, address_2, address_places;
-    token_line #(.WIDTH(PARAMETER_BITS), .CYCLES(2), .LANE_ROWS(LANE_ROWS)) address_to_2 (
-        .clk(clk), .starts(starting[1:0]), .in(token_0), .out(token_2)
+    wire [PARAMETER_BITS-1:0] token_3, token_places, address_3, address_places;
+    token_line #(.WIDTH(PARAMETER_BITS), .CYCLES(3), .LANE_ROWS(LANE_ROWS)) address_to_3 (
+        .clk(clk), .starts(starting[2:0]), .in(token_0), .out(token_3)
     );
-    token_line #(.WIDTH(PARAMETER_BITS), .CYCLES(END - 5), .LANE_ROWS(LANE_ROWS)) address_to_places (
-        .clk(clk), .starts(starting[END-4:2]), .in(token_2), .out(token_places)
+    token_line #(.WIDTH(PARAMETER_BITS), .CYCLES(END - 6), .LANE_ROWS(LANE_ROWS)) address_to_places (
+        .clk(clk), .starts(starting[END-4:3]), .in(token_3), .out(token_places)
     );
-    assign address_2 = token_2 | {{(PARAMETER_BITS - ROW_BITS) {1'b0}}, rows[2*ROW_BITS+:ROW_BITS]};
+    assign address_3 = token_3 | {{(PARAMETER_BITS - ROW_BITS) {1'b0}}, rows[3*ROW_BITS+:ROW_BITS]};
     assign address_places =
         token_places | {{(PARAMETER_BITS - ROW_BITS) {1'b0}}, rows[(END-3)*ROW_BITS+:ROW_BITS]};
     localparam LIMITS = 2 * ACC;
@@ -159,7 +168,7 @@ module sum_lane #(
     memory #(.WIDTH(5 + 2 * ACC), .ADDRESS_BITS(PARAMETER_BITS)) limits (
         .clk(clk), .write(write_parameter), .write_address(table_address),
         .write_data({table_data[3*ACC+:5], table_data[LIMITS-1:0]}),
-        .read_address(address_2), .read_data({shift, highest, lowest})
+        .read_address(address_3), .read_data({shift, highest, lowest})
     );
     memory #(.WIDTH(1 + PLACE_BITS), .ADDRESS_BITS(PARAMETER_BITS)) places (
         .clk(clk), .write(write_parameter), .write_address(table_address),
@@ -169,63 +178,64 @@ module sum_lane #(
 
     // From a sum to a result.
     wire [ACC-1:0]        partial_1;
-    reg  signed [ACC-1:0] word_1, word_2, base_2, sum_3, operand_3, acc_4, acc_5, clipped_6;
-    reg  signed [ACC-1:0] highest_4, lowest_4, highest_5, lowest_5;
-    reg  signed [7:0]     residual_2;
-    reg         [4:0]     residual_shift_2, shift_4, shift_5, shift_6;
-    reg                   add_2, above_5, below_5;
-    wire signed [ACC-1:0] extended_2 = {{(ACC - 8) {residual_2[7]}}, residual_2};
+    wire [7:0]            residual_2;
+    reg  signed [ACC-1:0] word_1, word_2, base_2, sum_3, sum_4, operand_4, acc_5, acc_6, clipped_7;
+    reg  signed [ACC-1:0] highest_5, lowest_5, highest_6, lowest_6;
+    reg  signed [7:0]     residual_3;
+    reg         [4:0]     residual_shift_2, residual_shift_3, shift_5, shift_6, shift_7;
+    reg                   used_2, add_3, above_6, below_6;
+    wire signed [ACC-1:0] extended_3 = {{(ACC - 8) {residual_3[7]}}, residual_3};
+    wire                  raw = pass || (keep && !requantized);
+    delay_line #(.WIDTH(8), .CYCLES(2 - RESIDUAL_STAGE)) residual_line (
+        .clk(clk), .in(residual), .out(residual_2)
+    );
     always @(posedge clk) begin
-        word_1    <= sums[turn_row*ACC+:ACC];
-        word_2    <= pass ? {ACC{1'b0}} : word_1;
-        base_2    <= pass ? {ACC{1'b0}} : first_1 ? bias : partial_1;
-        sum_3     <= base_2 + word_2;
+        word_1 <= sums[turn_row*ACC+:ACC];
+        word_2 <= pass ? {ACC{1'b0}} : word_1;
+        base_2 <= pass ? {ACC{1'b0}} : first_1 ? bias : partial_1;
+        sum_3  <= base_2 + word_2;
+        sum_4  <= sum_3;
         if (RESIDUALS != 0) begin
-            residual_2       <= residual;
-            residual_shift_2 <= pass ? 5'd0 : residual_shift;
-            add_2            <= pass || (residual_used && finished_1);
-            operand_3        <= add_2 ? extended_2 << residual_shift_2 : {ACC{1'b0}};
-            acc_4            <= sum_3 + operand_3;
+            {used_2, residual_shift_2} <= {residual_used, residual_shift};
+            residual_3       <= residual_2;
+            residual_shift_3 <= pass ? 5'd0 : residual_shift_2;
+            add_3            <= pass || (used_2 && finished_2);
+            operand_4        <= add_3 ? extended_3 << residual_shift_3 : {ACC{1'b0}};
+            acc_5            <= sum_4 + operand_4;
         end else begin
-            acc_4 <= sum_3;
+            acc_5 <= sum_4;
         end
-        {shift_4, highest_4, lowest_4} <= {shift, highest, lowest};
-        {shift_5, highest_5, lowest_5} <= {shift_4, highest_4, lowest_4};
-        acc_5     <= acc_4;
-        above_5   <= !pass && acc_4 > highest_4;
-        below_5   <= !pass && acc_4 < lowest_4;
-        clipped_6 <= above_5 ? highest_5 : below_5 ? lowest_5 : acc_5;
-        shift_6   <= pass ? 5'd0 : shift_5;
+        {shift_5, highest_5, lowest_5} <= {shift, highest, lowest};
+        {shift_6, highest_6, lowest_6} <= {shift_5, highest_5, lowest_5};
+        acc_6     <= acc_5;
+        above_6   <= !pass && acc_5 > highest_5;
+        below_6   <= !pass && acc_5 < lowest_5;
+        clipped_7 <= above_6 ? highest_6 : below_6 ? lowest_6 : acc_6;
+        shift_7   <= raw ? 5'd0 : shift_6;
     end
-    wire [7:0] byte_9;
+    wire signed [ACC-1:0] result_8;  // without a shift: what was clipped
+    wire        [7:0]     byte_10;
     requantize_stages #(.WIDTH(ACC)) round (
-        .clk(clk), .value(clipped_6), .shift(shift_6), .result(byte_9)
+        .clk(clk), .value(clipped_7), .shift(shift_7), .shifted(result_8), .result(byte_10)
     );
-    assign made_valid = turning[9] && finished_9;
-    assign made_row = rows[9*ROW_BITS+:ROW_BITS];
-    assign made_byte = byte_9;
+    assign made_valid = turning[10] && finished_10;
+    assign made_row = rows[10*ROW_BITS+:ROW_BITS];
+    assign made_byte = byte_10;
 
-    // Into the memory of sums: what is unfinished, and what is kept.
-    reg  [7:0] byte_10;
-    reg        made_10;
-    token_line #(.WIDTH(SUM_POSITION_BITS), .CYCLES(4), .LANE_ROWS(LANE_ROWS)) to_10 (
-        .clk(clk), .starts(starting[9:6]), .in(position_6), .out(position_10)
-    );
-    always @(posedge clk) {made_10, byte_10} <= {made_valid && !reset, byte_9};
-    reg  [ROW_BITS-1:0] row_10;
-    always @(posedge clk) row_10 <= made_row;
-    wire kept_6 = turning[6] && finished_6 && keep && !requantized;
-    wire kept_10 = made_10 && keep && requantized;
+    // Into the memory of sums: what is unfinished, and what is kept; all after an even number of
+    // stages.
+    wire kept_8 = turning[8] && finished_8 && keep && !requantized;
+    wire kept_10 = made_valid && keep && requantized;
     lane_sums #(
         .LANE_ROWS(LANE_ROWS), .ROW_BITS(ROW_BITS), .ACCUMULATOR_BITS(ACC),
         .SUM_POSITION_BITS(SUM_POSITION_BITS)
     ) partial_sums (
         .clk(clk), .read(turn && !first && !pass), .read_position(position), .read_row(turn_row),
-        .stored(partial_1), .write((turning[4] && !finished_4) || kept_6 || kept_10),
-        .write_position(kept_6 ? position_6 : kept_10 ? position_10 : position_4),
-        .write_row(kept_6 ? rows[6*ROW_BITS+:ROW_BITS] : kept_10 ? row_10
+        .stored(partial_1), .write((turning[4] && !finished_4) || kept_8 || kept_10),
+        .write_position(kept_8 ? position_8 : kept_10 ? position_10 : position_4),
+        .write_row(kept_8 ? rows[8*ROW_BITS+:ROW_BITS] : kept_10 ? made_row
                    : rows[4*ROW_BITS+:ROW_BITS]),
-        .write_value(kept_6 ? clipped_6 : kept_10 ? {{(ACC - 8) {byte_10[7]}}, byte_10} : acc_4),
+        .write_value(kept_8 ? result_8 : kept_10 ? {{(ACC - 8) {byte_10[7]}}, byte_10} : sum_4),
         .send_read(send_read), .send_position(send_position), .send_row(send_row), .kept(kept)
     );
 
@@ -236,49 +246,47 @@ module sum_lane #(
     wire [7:0] byte_end;
     generate
         if (POOLS == 0) begin : g_bytes
-            assign byte_end = byte_9;
+            assign byte_end = byte_10;
             token_line #(.WIDTH(1), .CYCLES(END), .LANE_ROWS(LANE_ROWS)) store_line (
                 .clk(clk), .starts(starting[END-1:0]), .in(stores), .out(stores_end)
             );
         end else begin : g_pool
             localparam WINDOW_BITS = LANE_ROWS == 1 ? POOL_BITS : POOL_BITS + ROW_BITS;
-            wire [POOL_BITS-1:0] index_8, index_11;
-            wire                 masked_8, first_8, stores_8, masked_9, first_10, finished_11;
-            wire                 stores_11;
-            token_line #(.WIDTH(POOL_BITS + 3), .CYCLES(8), .LANE_ROWS(LANE_ROWS)) to_8 (
-                .clk(clk), .starts(starting[7:0]), .in({pool_index, masked, pool_first, stores}),
-                .out({index_8, masked_8, first_8, stores_8})
+            wire [POOL_BITS-1:0] index_9, index_12;
+            reg                  made_11;
+            always @(posedge clk) made_11 <= made_valid && !reset;
+            wire                 masked_9, first_9, stores_9, masked_10, first_11, stores_12;
+            token_line #(.WIDTH(POOL_BITS + 3), .CYCLES(9), .LANE_ROWS(LANE_ROWS)) to_9 (
+                .clk(clk), .starts(starting[8:0]), .in({pool_index, masked, pool_first, stores}),
+                .out({index_9, masked_9, first_9, stores_9})
             );
-            token_line #(.WIDTH(1), .CYCLES(1), .LANE_ROWS(LANE_ROWS)) masked_to_9 (
-                .clk(clk), .starts(starting[8]), .in(masked_8), .out(masked_9)
+            token_line #(.WIDTH(1), .CYCLES(1), .LANE_ROWS(LANE_ROWS)) masked_to_10 (
+                .clk(clk), .starts(starting[9]), .in(masked_9), .out(masked_10)
             );
-            token_line #(.WIDTH(1), .CYCLES(2), .LANE_ROWS(LANE_ROWS)) first_to_10 (
-                .clk(clk), .starts(starting[9:8]), .in(first_8), .out(first_10)
+            token_line #(.WIDTH(1), .CYCLES(2), .LANE_ROWS(LANE_ROWS)) first_to_11 (
+                .clk(clk), .starts(starting[10:9]), .in(first_9), .out(first_11)
             );
-            token_line #(.WIDTH(POOL_BITS + 1), .CYCLES(3), .LANE_ROWS(LANE_ROWS)) to_11 (
-                .clk(clk), .starts(starting[10:8]), .in({index_8, stores_8}),
-                .out({index_11, stores_11})
-            );
-            token_line #(.WIDTH(1), .CYCLES(2), .LANE_ROWS(LANE_ROWS)) finished_to_11 (
-                .clk(clk), .starts(starting[10:9]), .in(finished_9), .out(finished_11)
+            token_line #(.WIDTH(POOL_BITS + 1), .CYCLES(3), .LANE_ROWS(LANE_ROWS)) to_12 (
+                .clk(clk), .starts(starting[11:9]), .in({index_9, stores_9}),
+                .out({index_12, stores_12})
             );
             if (POOLS == 1) begin : g_maximum
-                assign stores_end = stores_11;
+                assign stores_end = stores_12;
             end else begin : g_average
-                token_line #(.WIDTH(1), .CYCLES(6), .LANE_ROWS(LANE_ROWS)) store_line (
-                    .clk(clk), .starts(starting[16:11]), .in(stores_11), .out(stores_end)
+                token_line #(.WIDTH(1), .CYCLES(7), .LANE_ROWS(LANE_ROWS)) store_line (
+                    .clk(clk), .starts(starting[18:12]), .in(stores_12), .out(stores_end)
                 );
             end
-            wire [POOL_BITS+ROW_BITS-1:0] read_8 = {index_8, rows[8*ROW_BITS+:ROW_BITS]};
-            wire [POOL_BITS+ROW_BITS-1:0] write_11 = {index_11, rows[11*ROW_BITS+:ROW_BITS]};
+            wire [POOL_BITS+ROW_BITS-1:0] read_9 = {index_9, rows[9*ROW_BITS+:ROW_BITS]};
+            wire [POOL_BITS+ROW_BITS-1:0] write_12 = {index_12, rows[12*ROW_BITS+:ROW_BITS]};
             lane_pool #(
                 .LANE_ROWS(LANE_ROWS), .POOLS(POOLS), .ADDRESS_BITS(WINDOW_BITS)
             ) windows (
                 .clk(clk), .pool(pool), .multiplier(multiplier), .shift(pool_shift),
-                .read_address(read_8[POOL_BITS+ROW_BITS-1-:WINDOW_BITS]), .value(byte_9),
-                .masked(masked_9), .first(first_10), .write(turning[11] && finished_11 && pools),
-                .write_address(write_11[POOL_BITS+ROW_BITS-1-:WINDOW_BITS]),
-                .scale(turning[11] && stores_11 && pool[1]), .pooled(byte_end)
+                .read_address(read_9[POOL_BITS+ROW_BITS-1-:WINDOW_BITS]), .value(byte_10),
+                .masked(masked_10), .first(first_11), .counts(made_11 && pools),
+                .write_address(write_12[POOL_BITS+ROW_BITS-1-:WINDOW_BITS]),
+                .scale(turning[12] && stores_12 && pool[1]), .pooled(byte_end)
             );
         end
     endgenerate

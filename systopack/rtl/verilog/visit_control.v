@@ -86,6 +86,7 @@ module visit_control #(
     output reg  [15:0]             send_row,
     input  wire                    result_ready
 );
+    /* verilator no_inline_module */  // one copy of its code for all instances
     localparam [2:0] END = 0, TILES = 1, IMAGE = 2, SEND = 3;
     localparam [2:0] NONE = 0, LOAD = 1, PROLOGUE = 2, WRITE = 3, ALIGN = 4, PERIOD = 5;
     localparam PHASE_COUNT = WORD_CYCLES > 2 ? $clog2(WORD_CYCLES) : 1;

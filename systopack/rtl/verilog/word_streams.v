@@ -36,13 +36,14 @@ module word_streams #(
     input  wire [PHASE_BITS-1:0]         low,          // with step
     input  wire [PHASE_BITS:0]           step_bytes,   // of successive steps
     input  wire [PHASE_BITS-1:0]         upper_bytes,
-    input  wire [(1<<DX_BITS)-1:0]       in_row,       // from the cycle after step on
+    input  wire [(1<<DX_BITS)-1:0]       in_row,       // with step
     input  wire [(1<<DX_BITS)-1:0]       upper_in_row,
     input  wire                          reading,
     input  wire [2:0]                    bit_index,
     output wire [STREAMS*WORD_BITS-1:0]  x,
     output wire [STREAMS*WORD_BITS-1:0]  upper_x
 );
+    /* verilator no_inline_module */  // one copy of its code for all instances
     localparam ENTRY = 2 + SLOT_BITS + BANK_BITS + PHASE_BITS + DX_BITS;
     localparam BITS = 8 * WORD_BYTES;
     wire [STREAMS-1:0] match;
@@ -89,12 +90,14 @@ module word_streams #(
                 if (step) begin
                     second <= second ^ flip;
                     place <= new_place;
+                    mine <= used && in_row[dx];
                 end
                 if (reset) second <= 1'b0;
             end
             wire [BITS-1:0] present = second ? odd : even;
             wire [7:0]      byte_now = present[8*place+:8];
-            wire            on = reading && used && in_row[dx];
+            reg             mine;  // the step's byte is in the image
+            wire            on = reading && mine;
             reg  [WORD_BITS-1:0] sent;
             assign x[s*WORD_BITS+:WORD_BITS] = sent;
             if (WORD_BITS == 8) begin : g_bytes
@@ -106,7 +109,9 @@ module word_streams #(
                 wire [PHASE_BITS:0] far = {1'b0, place} + {1'b0, upper_bytes};
                 wire [BITS-1:0]     there = second ^ far[PHASE_BITS] ? odd : even;
                 wire [7:0] upper_byte = there[8*far[PHASE_BITS-1:0]+:8];
-                wire       upper_on = reading && used && upper_in_row[dx];
+                reg        upper_mine;
+                wire       upper_on = reading && upper_mine;
+                always @(posedge clk) if (step) upper_mine <= used && upper_in_row[dx];
                 reg  [WORD_BITS-1:0] upper_sent;
                 assign upper_x[s*WORD_BITS+:WORD_BITS] = upper_sent;
                 if (WORD_BITS == 8) begin : g_bytes
