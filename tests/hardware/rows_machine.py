@@ -136,7 +136,8 @@ class Machine:
     def tiles(self, number: int, ins: dict[str, int], out: dict[str, int]) -> None:
         """A row tile or a pool step."""
         assert ins["blocks"] == out["blocks"] and ins["column_tiles"] == out["column_tiles"]
-        assert ins["slots"] == ins["steps_per_period"] * ins["step_cycles"]
+        assert ins["slots"] >= ins["steps_per_period"] * ins["step_cycles"]
+        assert ins["slots"] % self.array.word_cycles == 0
         assert ins["step_cycles"] % self.array.word_cycles == 0
         steps = ins["blocks"] * ins["last_runs"] * ins["last_run_steps"]
         assert steps == 1 or ins["slot_stop"] <= ins["slots"] - self.timing.write_slots

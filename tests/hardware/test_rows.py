@@ -32,9 +32,9 @@ arrays = st.builds(
 )
 
 
-def check(network, array, image, block=64, *, split=False):
+def check(network, array, image, block=64, *, split=False, rests=False):
     """Every stream's bytes, every stored tensor and the results are the reference's."""
-    program = pack_plan(plan_rows(network, array=array, block=block, split=split))
+    program = pack_plan(plan_rows(network, array=array, block=block, split=split, rests=rests))
     tensors = run(network, image[None], keep=list(network.shapes))
     plan = program.plan
     machine = Machine(program=program)

@@ -104,12 +104,14 @@ class Fetch:
         needs: of one channel.
         word: of the plane, at the first position; of a gathering walk the byte.
         low, high: steps of a period between which it has to come.
+        last: it is not read before the next period.
     """
 
     needs: tuple[Need, ...]
     word: int
     low: int
     high: int
+    last: bool
 
 
 def fetches(needs: Sequence[Need], walk: Walk) -> tuple[Fetch, ...]:
@@ -149,15 +151,20 @@ def split_fetch(fetch: Fetch, walk: Walk) -> list[Fetch]:
             (replace(need, users=need.users[:half]),),
             (replace(need, users=need.users[half:]),),
         ]
-    return [
-        replace(
-            fetch,
-            needs=part,
-            low=max(walk.window(need.place - fetch.word * walk.word_bytes)[0] for need in part),
-            high=min(walk.window(need.place - fetch.word * walk.word_bytes)[1] for need in part),
-        )
-        for part in parts
-    ]
+    return [_narrowed(fetch, part, walk) for part in parts]
+
+
+def _narrowed(fetch: Fetch, needs: tuple[Need, ...], walk: Walk) -> Fetch:
+    """The same word for some of the needs."""
+    bounds = [walk.window(need.place - fetch.word * walk.word_bytes) for need in needs]
+    high = min(bound[1] for bound in bounds)
+    return replace(
+        fetch,
+        needs=needs,
+        low=max(bound[0] for bound in bounds),
+        high=high,
+        last=high == walk.steps,
+    )
 
 
 def _merged(needs: Iterable[Need]) -> list[Need]:
@@ -178,7 +185,7 @@ def _gathered(needs: Sequence[Need], walk: Walk) -> Iterator[Fetch]:
         size = walk.word_bytes
         places[need.place // size * size if walk.aligned else need.place].append(need)
     for place, mine in places.items():
-        yield Fetch(needs=tuple(mine), word=place, low=0, high=1)
+        yield Fetch(needs=tuple(mine), word=place, low=0, high=1, last=True)
 
 
 def _words(needs: Sequence[Need], walk: Walk) -> Iterator[Fetch]:
@@ -214,4 +221,4 @@ def _longest(needs: Sequence[Need], word: int, walk: Walk) -> Fetch | None:
         low, high, count = max(low, first), min(high, last), count + 1
     if not count:
         return None
-    return Fetch(needs=tuple(needs[:count]), word=word, low=low, high=high)
+    return Fetch(needs=tuple(needs[:count]), word=word, low=low, high=high, last=high == walk.steps)

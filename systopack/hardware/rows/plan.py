@@ -33,7 +33,12 @@ _WORTH = 1.05  # words that are fetched for every step take more energy
 
 
 def plan_rows(
-    network: PackedNetwork, *, array: Array, block: int = BLOCK, split: bool = False
+    network: PackedNetwork,
+    *,
+    array: Array,
+    block: int = BLOCK,
+    split: bool = False,
+    rests: bool = False,
 ) -> RowPlan:
     """Plan one image on the tiled accelerator around an array.
 
@@ -41,12 +46,13 @@ def plan_rows(
         block: positions that the memories of partial sums hold; more where a row is longer.
         split: whether layers of few rows may compute two positions at once, in both halves of the
             array's rows.
+        rests: whether periods may be longer than their steps.
 
     Raises:
         InvalidOptionError: the network does not fit the array.
     """
     check_fits(network, array)
-    planner = _Planner(network, RowTiming(array=array), block, split=split)
+    planner = _Planner(network, RowTiming(array=array), block, split=split, rests=rests)
     return planner.plan()
 
 
@@ -54,10 +60,17 @@ class _Planner:
     """Collects instructions node by node."""
 
     def __init__(
-        self, network: PackedNetwork, timing: RowTiming, block: int, *, split: bool
+        self,
+        network: PackedNetwork,
+        timing: RowTiming,
+        block: int,
+        *,
+        split: bool,
+        rests: bool,
     ) -> None:
         self.network = network
         self.timing = timing
+        self.rests = rests
         self.block = block
         output = network.output
         if isinstance(output, MatrixLayer):
@@ -255,7 +268,7 @@ class _Planner:
                 continue
             operands = self._operands(layer, tile, walk)
             visits = self._visits(layer, tile, walk)
-            least = self.timing.array.word_cycles
+            least = walk.steps * self.timing.array.word_cycles
             if best is not None and best[0] <= self._cost(visits, walk, least, 0) * _WORTH:
                 continue
             if best is not None:
@@ -263,11 +276,13 @@ class _Planner:
                 if best[0] <= self._cost(visits, walk, least, 0):
                     continue
             once = layer.positions == 1 and not operands
-            schedule = find_schedule(needs, operands, walk, self.timing, where=where, once=once)
+            schedule = find_schedule(
+                needs, operands, walk, self.timing, where=where, once=once, rests=self.rests
+            )
             if schedule is None:
                 continue
             prologue = schedule.slot_stop - schedule.slot_first
-            cost = self._cost(visits, walk, schedule.step_cycles, prologue)
+            cost = self._cost(visits, walk, schedule.slots, prologue)
             if best is None or cost < best[0]:
                 best = cost, schedule, visits
         assert best is not None
@@ -306,14 +321,14 @@ class _Planner:
             and layer.name not in self.fused
         )
 
-    def _cost(self, visits: Visits, walk: Walk, step: int, prologue: int) -> int:
+    def _cost(self, visits: Visits, walk: Walk, slots: int, prologue: int) -> int:
         """Cycles of all steps, and of the first words of all runs."""
         cycles = 0
         for last, blocks in ((False, visits.blocks - 1), (True, 1)):
             runs = visits.runs(last=last)
             periods = -(-visits.run_steps(last=last) // walk.steps) * runs
             starts = 1 if walk.gather else runs
-            cycles += blocks * (periods * walk.steps * step + starts * prologue)
+            cycles += blocks * (periods * slots + starts * prologue)
         return cycles * visits.column_tiles
 
     def _visits(self, layer: MatrixLayer, tile: RowTile, walk: Walk) -> Visits:

@@ -61,6 +61,7 @@ class Schedule:
     Args:
         walk: how its steps move.
         step_cycles: from step to step.
+        slots: of a period; after its last step it may rest for words that have no slot else.
         slot_first, slot_stop: slots that any word uses, half open; where there is a single step
             they may go beyond its period.
         tables: jobs of all column tiles together, or of each.
@@ -71,17 +72,13 @@ class Schedule:
 
     walk: Walk
     step_cycles: int
+    slots: int
     slot_first: int
     slot_stop: int
     tables: tuple[tuple[Job, ...], ...]
     tags: tuple[dict[int, Tag], ...]
     residual_tags: dict[int, Tag]
     lag: int
-
-    @property
-    def slots(self) -> int:
-        """Slots of a period."""
-        return self.walk.steps * self.step_cycles
 
 
 def find_schedule(
@@ -92,14 +89,16 @@ def find_schedule(
     *,
     where: str,
     once: bool = False,
+    rests: bool = False,
 ) -> Schedule | None:
-    """The schedule with the least cycles a step.
+    """The schedule with the shortest periods.
 
     Args:
         needs: of each column tile; users name the tile.
         residuals: operands of the rows; they lie in the table of every column tile.
         where: for messages: "Layer 'conv3'".
         once: there is a single step, for which words come before its period.
+        rests: whether periods may be longer than their steps.
 
     Returns:
         None where a step of several parts needs words that cannot be held at once.
@@ -114,15 +113,16 @@ def find_schedule(
         shared = fetches([need for part in needs for need in part], walk)
     except NotHeldError:
         return None
-    apart = 1 if once else cycles  # of the steps that are tried
-    step = -(-_least(own, extra, walk, timing) // apart) * apart
-    while walk.steps * step <= _SLOT_LIMIT:
-        for lag, start in _sides(extra, walk, step, timing):
-            pace = Pace(walk=walk, step=step, lag=lag, start=start)
+    apart = 1 if once else cycles if rests else walk.steps * cycles
+    slots = max(walk.steps * cycles, -(-_least(own, extra, timing) // apart) * apart)
+    while slots <= _SLOT_LIMIT:
+        step = slots // walk.steps // cycles * cycles
+        for lag, start in _sides(extra, step, slots, timing):
+            pace = Pace(walk=walk, step=step, slots=slots, lag=lag, start=start)
             schedule = _try(own, extra, shared, pace, timing)
             if schedule is not None:
-                return replace(schedule, step_cycles=cycles) if once else schedule
-        step += apart
+                return replace(schedule, step_cycles=cycles, slots=cycles) if once else schedule
+        slots += apart
     raise InvalidOptionError(
         f"{where} reads more words at a step than {_SLOT_LIMIT} cycles bring; choose an array with "
         "fewer columns or a smaller alpha."
@@ -132,19 +132,20 @@ def find_schedule(
 def lower_bound(
     needs: Sequence[Sequence[Need]], residuals: Sequence[Need], walk: Walk, timing: RowTiming
 ) -> int:
-    """Cycles of a step that no schedule of single positions is below."""
+    """Slots of a period of single positions that no schedule is below."""
     own = [fetches(part, walk) for part in needs]
     extra = fetches(residuals, walk)
     cycles = timing.array.word_cycles
-    return max(cycles, -(-_least(own, extra, walk, timing) // cycles) * cycles)
+    return max(walk.steps * cycles, -(-_least(own, extra, timing) // cycles) * cycles)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
-    """What a schedule keeps to: cycles of a step, lag and first slot of operands."""
+    """What a schedule keeps to: cycles of a step and a period, lag and first slot of operands."""
 
     walk: Walk
     step: int
+    slots: int
     lag: int
     start: int
 
@@ -211,6 +212,7 @@ def _schedule(tables: Sequence[Slots], tiles: int, pace: Pace) -> Schedule:
     return Schedule(
         walk=walk,
         step_cycles=pace.step,
+        slots=pace.slots,
         slot_first=first,
         slot_stop=max(slots, default=first) + 1,
         tables=tuple(jobs),
@@ -221,29 +223,32 @@ def _schedule(tables: Sequence[Slots], tiles: int, pace: Pace) -> Schedule:
 
 
 def _sides(
-    extra: Sequence[Fetch], walk: Walk, step: int, timing: RowTiming
+    extra: Sequence[Fetch], step: int, slots: int, timing: RowTiming
 ) -> Iterator[tuple[int, int]]:
     """Lag of the operands, and the slot from which their words may come, wherever they fit."""
     if not extra:
         yield 0, 0
         return
-    slots = walk.steps * step
     usable = slots - timing.write_slots
     whole, delta = divmod(timing.residual_cycles, slots)
-    high = min(fetch.high for fetch in extra) * step
+    high = min(_end(fetch, step, slots) for fetch in extra)
     if delta < min(usable, delta + high) and whole < _LAG_LIMIT:
         yield whole, delta
     if delta + high > slots and whole + 1 < _LAG_LIMIT:
         yield whole + 1, delta - slots  # counted from the period before
 
 
+def _end(fetch: Fetch, step: int, slots: int) -> int:
+    """The slot in which the word is read, counted from the period's first."""
+    return slots if fetch.last else fetch.high * step
+
+
 def _window(fetch: Fetch, pace: Pace, timing: RowTiming) -> tuple[int, int]:
     """Slots in which a word may come, half open."""
-    step, start = pace.step, pace.start
-    usable = pace.walk.steps * step - timing.write_slots
+    usable, end = pace.slots - timing.write_slots, _end(fetch, pace.step, pace.slots)
     if fetch.needs[0].residual:
-        return max(0, start), min(usable, start + fetch.high * step)
-    return fetch.low * step, min(usable, fetch.high * step)
+        return max(0, pace.start), min(usable, pace.start + end)
+    return fetch.low * pace.step, min(usable, end)
 
 
 def _mask(fetch: Fetch, timing: RowTiming) -> int:
@@ -275,17 +280,15 @@ def _taken(table: Slots) -> dict[int, int]:
     return taken
 
 
-def _least(
-    own: Sequence[Sequence[Fetch]], extra: Sequence[Fetch], walk: Walk, timing: RowTiming
-) -> int:
-    """Cycles of a step that the fullest bank, array column or lane takes at least."""
+def _least(own: Sequence[Sequence[Fetch]], extra: Sequence[Fetch], timing: RowTiming) -> int:
+    """Slots of a period that the fullest bank, array column or lane takes at least."""
     most = 1
     for part in (*own[:-1], [*own[-1], *extra]):
         load: Counter[int] = Counter()
         for fetch in part:
             load.update(_bits(_mask(fetch, timing)))
         most = max([most, *load.values()])
-    return -(-(most + timing.write_slots) // walk.steps)
+    return most + timing.write_slots
 
 
 def _pack(
