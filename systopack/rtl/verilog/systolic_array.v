@@ -9,7 +9,7 @@
 //
 // Latency from the first bit of a word to the first bit of its sums:
 //   BLOCK_COLUMNS + (min(ROWS, TILE_ROWS) - 1) / INPUT_FANOUT + (ALPHA > 1) cycles;
-//   compact: (COLUMNS - 1) / CELLS_PER_STAGE + 1 + (ROWS - 1) / INPUT_FANOUT.
+//   compact: (COLUMNS - 1) / CELLS_PER_STAGE + 1 + (ROWS - 1) / INPUT_FANOUT, bit-parallel one more.
 // Throughput: one word per stream every 8 cycles (bit-serial), ACCUMULATOR_BITS (balanced), 1
 // (bit-parallel). With WEIGHT_BUFFERS 2, column load_column is written while the present tile runs; `take` makes the loaded tile the present one, cell by cell, just ahead of the first
 // word after it. With 1, cells take the next weights as they come: `load` and the first columns' in
@@ -26,7 +26,7 @@ module systolic_array #(
     parameter TILE_ROWS = ROWS,
     parameter ALPHA = 8,
     parameter ACCUMULATOR_BITS = 32,
-    parameter CELL = 0,              // 0: bit-serial, 1: balanced, 2: bit-parallel, 3: compact
+    parameter CELL = 0,              // number of a row of hardware/cells.py
     parameter INPUT_FANOUT = 1,
     parameter CELL_WEIGHT_BITS = 8,  // of a cell's weight, 2..8
     parameter CELLS_PER_STAGE = 1,   // compact cells that add to a sum in one cycle
@@ -34,8 +34,9 @@ module systolic_array #(
     // These follow from the ones above; leave them alone.
     parameter INDEX_BITS = ALPHA > 2 ? $clog2(ALPHA) : 1,
     parameter COLUMN_BITS = COLUMNS > 2 ? $clog2(COLUMNS) : 1,
-    parameter WORD_BITS = CELL == 2 ? 8 : 1,         // wires of a stream
-    parameter SUM_BITS = CELL == 2 ? ACCUMULATOR_BITS : CELL == 1 ? 1 : ACCUMULATOR_BITS / 8,
+    parameter PARALLEL = CELL == 2 || CELL == 4,  // all bits of a word in a cycle
+    parameter WORD_BITS = PARALLEL ? 8 : 1,       // wires of a stream
+    parameter SUM_BITS = PARALLEL ? ACCUMULATOR_BITS : CELL == 1 ? 1 : ACCUMULATOR_BITS / 8,
     parameter LOAD_COLUMNS = WEIGHT_BUFFERS == 1 ? CELLS_PER_STAGE : 1
 ) (
     input  wire                                clk,
@@ -55,7 +56,8 @@ module systolic_array #(
 );
     localparam HIGHEST = ROWS < TILE_ROWS ? ROWS : TILE_ROWS;
     localparam TOP_DELAY = (HIGHEST - 1) / INPUT_FANOUT;
-    localparam MULTIPLEXER = ALPHA > 1 && CELL != 3 ? 1 : 0;
+    localparam MULTIPLEXER = ALPHA > 1 && CELL < 3 ? 1 : 0;  // its register
+    localparam PRODUCTS = CELL == 4 ? 1 : 0;                 // a register behind them
     localparam STREAM = COLUMNS * WORD_BITS;
     localparam LOAD_BITS = CELL_WEIGHT_BITS + INDEX_BITS;
 
@@ -97,9 +99,9 @@ module systolic_array #(
 
     // Sums: row r enters and leaves with the delay that keeps all rows together outside.
     localparam SUMS = BLOCKS * ROWS * SUM_BITS;
-    localparam LANE_BITS = CELL == 2 ? ACCUMULATOR_BITS : 1;
+    localparam LANE_BITS = PARALLEL ? ACCUMULATOR_BITS : 1;
     wire [SUMS-1:0] present, entering, leaving;
-    delay_line #(.WIDTH(SUMS), .CYCLES(MULTIPLEXER)) wait_line (
+    delay_line #(.WIDTH(SUMS), .CYCLES(MULTIPLEXER + PRODUCTS)) wait_line (
         .clk(clk), .in(sum_in), .out(present)
     );
     row_skew #(
@@ -125,6 +127,16 @@ module systolic_array #(
             ) cells (
                 .clk(clk), .x(x), .word_start(word_start), .take(take), .sum_in(entering),
                 .sum_out(leaving), .load(load_columns), .load_data(coming)
+            );
+        end else if (CELL == 4) begin : g_compact_parallel
+            parallel_array #(
+                .ROWS(ROWS), .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
+                .ACCUMULATOR_BITS(ACCUMULATOR_BITS), .WEIGHT_BITS(CELL_WEIGHT_BITS),
+                .INPUT_FANOUT(INPUT_FANOUT), .CELLS_PER_STAGE(CELLS_PER_STAGE),
+                .WEIGHT_BUFFERS(WEIGHT_BUFFERS), .LOAD_COLUMNS(LOAD_COLUMNS)
+            ) cells (
+                .clk(clk), .x(x), .take(take), .sum_in(entering), .sum_out(leaving),
+                .load(load_columns), .load_data(coming)
             );
         end else if (CELL == 0) begin : g_mx
             // All rows as one set of vectors, cell (r, c) at c * ROWS + r. Inputs move up from
