@@ -134,7 +134,7 @@ module visit_control #(
     reg  [15:0] steps_left, periods_left;
     reg  [5:0]  loads_left, loaded, tail_left, lag_left;
     reg  [9:0]  in_step;      // cycles since the step began
-    reg  [3:0]  written;
+    reg  [3:0]  written, period_steps;
     reg  [15:0] load_place;
     reg         tailing, first_run, new_run;
     wire last_tile = tile == column_tiles - 12'd1;
@@ -189,7 +189,8 @@ module visit_control #(
     wire last_gathered = gather && periods_left == 16'd1 && runs_left == 12'd1;
     assign array_slot = slot_valid && !tailing && !(state == PERIOD && last_gathered) && !pool_step;
     assign lane_slot = slot_valid && with_residual;
-    assign issue = state == PERIOD && !tailing && in_step == 10'd0 && steps_left != 16'd0;
+    assign issue = state == PERIOD && !tailing && in_step == 10'd0 && steps_left != 16'd0
+                && period_steps != steps_per_period;
     assign first_issue = issue && first_run && !pool_step;
     assign issue_run_start = gather || new_run;
 
@@ -295,6 +296,8 @@ module visit_control #(
             new_run <= 1'b1;
             run_low <= {PHASE_BITS{1'b0}};
         end
+        if (period_ends || periods_start) period_steps <= 4'd0;
+        else if (issue) period_steps <= period_steps + 4'd1;
         if (issue) begin
             steps_left <= steps_left - 16'd1;
             new_run <= 1'b0;
