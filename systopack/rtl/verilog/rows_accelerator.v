@@ -195,7 +195,7 @@ module rows_accelerator #(
     reg  [DX-1:0] in_row_2, upper_in_row_2;
     always @(posedge clk) begin
         place_1 <= {1'b0, place_x};
-        upper_place_1 <= {1'b0, place_x} + {5'd0, stride_x};
+        upper_place_1 <= {1'b0, place_x} + (split ? {5'd0, stride_x} : 13'd0);
         width_1 <= {1'b0, width};
     end
     genvar d;
@@ -403,6 +403,14 @@ module rows_accelerator #(
             );
         end
     endgenerate
+    wire [PARTS*ALPHA*COLUMNS*WORD_BITS-1:0] words;
+    generate
+        if (PARTS == 2) begin : g_parts
+            assign words = {upper_x, x};
+        end else begin : g_part
+            assign words = x;
+        end
+    endgenerate
     wire word_start = {{(32 - PHASE_COUNT) {1'b0}}, phase} == (FETCH + 1) % WORD_CYCLES;
     wire complete = {{(32 - PHASE_COUNT) {1'b0}}, phase} == OUT % WORD_CYCLES;
     localparam LANE_BITS = PARALLEL ? ACC : 1;
@@ -411,9 +419,9 @@ module rows_accelerator #(
     systolic_array #(
         .ROWS(ROWS), .COLUMNS(COLUMNS), .ALPHA(ALPHA), .ACCUMULATOR_BITS(ACC), .CELL(CELL),
         .INPUT_FANOUT(INPUT_FANOUT), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS),
-        .CELLS_PER_STAGE(CELLS_PER_STAGE), .WEIGHT_BUFFERS(WEIGHT_BUFFERS)
+        .CELLS_PER_STAGE(CELLS_PER_STAGE), .WEIGHT_BUFFERS(WEIGHT_BUFFERS), .PARTS(PARTS)
     ) array (
-        .clk(clk), .word_start(word_start), .take(take), .x(x), .sum_in({ROWS*SUM_BITS{1'b0}}),
+        .clk(clk), .word_start(word_start), .take(take), .x(words), .sum_in({ROWS*SUM_BITS{1'b0}}),
         .sum_out(sum_out), .load(load_weights), .load_column(load_column), .load_data(load_data)
     );
 

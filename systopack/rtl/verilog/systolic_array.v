@@ -31,6 +31,7 @@ module systolic_array #(
     parameter CELL_WEIGHT_BITS = 8,  // of a cell's weight, 2..8
     parameter CELLS_PER_STAGE = 1,   // compact cells that add to a sum in one cycle
     parameter WEIGHT_BUFFERS = 2,
+    parameter PARTS = 1,             // 2: the upper half of the rows has words of its own (CELL 3)
     // These follow from the ones above; leave them alone.
     parameter INDEX_BITS = ALPHA > 2 ? $clog2(ALPHA) : 1,
     parameter COLUMN_BITS = COLUMNS > 2 ? $clog2(COLUMNS) : 1,
@@ -44,7 +45,7 @@ module systolic_array #(
     input  wire                                take,        // the cycle before a tile's first one
     // Channel a of the column at place p of block k: ((p * BLOCKS + k) * ALPHA + a) * WORD_BITS on;
     // with one block that is (column * ALPHA + a) * WORD_BITS.
-    input  wire [BLOCK_COLUMNS*BLOCKS*ALPHA*WORD_BITS-1:0] x,
+    input  wire [PARTS*BLOCK_COLUMNS*BLOCKS*ALPHA*WORD_BITS-1:0] x,
     // A sum has byte lanes of one wire (bit-serial) or one lane (balanced: a wire, bit-parallel: all).
     // Lane p of row r of block k: ((k * lanes + p) * ROWS + r) * wires of a lane on.
     input  wire [BLOCKS*ROWS*SUM_BITS-1:0]     sum_in,
@@ -64,7 +65,7 @@ module systolic_array #(
     // Column skew: the words of all blocks' columns at the same place wait together.
     wire [BLOCK_COLUMNS*BLOCKS*ALPHA*WORD_BITS-1:0] late;
     skew #(.PLACES(BLOCK_COLUMNS), .WIDTH(BLOCKS * ALPHA * WORD_BITS)) columns (
-        .clk(clk), .in(x), .out(late)
+        .clk(clk), .in(x[BLOCK_COLUMNS*BLOCKS*ALPHA*WORD_BITS-1:0]), .out(late)
     );
     // By channels: channel a of column c at (a * COLUMNS + c) * WORD_BITS.
     wire [ALPHA*STREAM-1:0] skewed;
@@ -123,7 +124,7 @@ module systolic_array #(
                 .ROWS(ROWS), .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
                 .LANES(SUM_BITS), .WEIGHT_BITS(CELL_WEIGHT_BITS), .INPUT_FANOUT(INPUT_FANOUT),
                 .CELLS_PER_STAGE(CELLS_PER_STAGE), .WEIGHT_BUFFERS(WEIGHT_BUFFERS),
-                .LOAD_COLUMNS(LOAD_COLUMNS)
+                .LOAD_COLUMNS(LOAD_COLUMNS), .PARTS(PARTS)
             ) cells (
                 .clk(clk), .x(x), .word_start(word_start), .take(take), .sum_in(entering),
                 .sum_out(leaving), .load(load_columns), .load_data(coming)

@@ -216,7 +216,7 @@ module visit_control #(
     // The low bits of a step's place: of the step that has been fetched.
     reg  [PHASE_BITS-1:0] gathered_low, run_low;
     assign issue_low = gather ? gathered_low : run_low;
-    assign upper_bytes = stride_x[PHASE_BITS-1:0];
+    assign upper_bytes = split ? stride_x[PHASE_BITS-1:0] : {PHASE_BITS{1'b0}};
     reg  [11:0] column;  // position in its row
     wire [12:0] beyond = {1'b0, column} + (split ? 13'd2 : 13'd1);
 
