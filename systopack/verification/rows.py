@@ -22,6 +22,7 @@ ROWS_SOURCES = (
     *ARRAY_SOURCES,
     "valid_line.v",
     "memory.v",
+    "register_memory.v",
     "sum_deserializer.v",
     "position_walker.v",
     "requantize_stages.v",
