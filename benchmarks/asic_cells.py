@@ -37,6 +37,9 @@ FORMS = (
     ("bit-serial-compact", 8, 2, ENDS),
     ("balanced", 1, 2, ALL),
     ("bit-parallel", 1, 2, ALL),
+    ("bit-parallel-compact", 8, 1, ALL),
+    ("bit-parallel-compact", 4, 1, ENDS),
+    ("bit-parallel-compact", 8, 2, ENDS),
 )
 
 

@@ -53,6 +53,53 @@ def cells(name: str) -> list[str]:
     return markdown_table(header, rows)
 
 
+# Cell, cells per stage, weights per cell: the best of each word time, and what it came from.
+_WORD_TIMES = (
+    ("balanced", 1, 2),
+    ("bit-serial-compact", 8, 1),
+    ("bit-parallel", 1, 2),
+    ("bit-parallel-compact", 4, 1),
+    ("bit-parallel-compact", 8, 1),
+)
+
+
+def word_times() -> list[str]:
+    """Bit-serial or bit-parallel: area x time, energy and bandwidth of a word."""
+    lines = []
+    for figures in pages.figures("asic_cells").values():
+        array = Array(**figures["array"])
+        form = (array.cell, array.cells_per_stage, array.weight_buffers)
+        if form not in _WORD_TIMES or array.alpha not in (1, 8):
+            continue
+        word_ns = figures["critical_ns"] * array.word_cycles
+        lines.append(
+            {
+                **figures,
+                "cell": array.cell,
+                "stage": array.cells_per_stage,
+                "alpha": array.alpha,
+                "word_ns": word_ns,
+                "area_time": figures["cell_area_um2"] * word_ns,
+                "clock_mhz": 1000 / figures["critical_ns"],
+                "words": 1000 / word_ns,
+                "order": (array.alpha, _WORD_TIMES.index(form)),
+            }
+        )
+    lines.sort(key=lambda line: line["order"])
+    columns = {
+        "alpha": "{alpha}",
+        "cell": "{cell}",
+        "cells per stage": "{stage}",
+        "area, um2": "{cell_area_um2:.0f}",
+        "path, ns": "{critical_ns:.2f}",
+        "a word, ns": "{word_ns:.2f}",
+        "area x time, um2 ns": "{area_time:,.0f}",
+        "energy, fJ a word": "{word_fj:,.0f}",
+        "words a stream takes, millions a second": "{words:,.0f}",
+    }
+    return table_of(columns, lines)
+
+
 def _with_allowances(figures: Figures) -> float:
     return sum(figures["energy_fj_per_cell_cycle"].values())
 
@@ -149,6 +196,7 @@ def silicon_blocks() -> dict[str, list[str]]:
     """Of docs/silicon.md."""
     return {
         "nangate45": cells("asic_cells"),
+        "word-times": word_times(),
         "sky130": cells("asic_cells_sky130"),
         "accelerator": accelerator(),
         "periphery": periphery(),

@@ -31,7 +31,7 @@ class Array:
         cell: one of `cells.CELLS`.
         input_fanout: rows that share one input register, 1 (fully systolic) .. rows.
         cells_per_stage: cells that add to a partial sum in one cycle, 1 .. columns; more than 1
-            with `bit-serial-compact` cells only, which work in pairs where it is even.
+            with compact cells only; `bit-serial-compact` works in pairs where it is even.
         weight_buffers: weights that a cell holds. 2: the next tile's are loaded while the present
             one runs. 1: the next tile's come with its first words, cells_per_stage columns
             and all rows in a cycle; fewer flip-flops, wider weight memory.
@@ -78,7 +78,8 @@ class Array:
         if self.cells_per_stage > 1 and not kind.staged:
             raise InvalidOptionError(
                 f"cells_per_stage is {self.cells_per_stage}, but '{self.cell}' cells have a "
-                "register each; choose cell 'bit-serial-compact', or cells_per_stage 1."
+                "register each; choose cell 'bit-serial-compact' or 'bit-parallel-compact', or "
+                "cells_per_stage 1."
             )
 
     @property
@@ -107,8 +108,18 @@ class Array:
         return int(self.alpha > 1 and self.cell_kind.registered_multiplexer)
 
     @property
+    def product_cycles(self) -> int:
+        """Cycles of the register between products and partial sum, where the cell has one."""
+        return int(self.cell_kind.registered_products)
+
+    @property
     def cells_per_adder(self) -> int:
-        """Cells whose products are added up before the partial sum: pairs where stages are even."""
+        """Cells whose products are added up before the partial sum.
+
+        All of a stage where words are parallel; where they are serial pairs, if stages are even.
+        """
+        if self.cell_kind.sums == "parallel":
+            return self.cells_per_stage
         return 2 if self.cell_kind.staged and self.cells_per_stage % 2 == 0 else 1
 
     @property
@@ -124,7 +135,8 @@ class Array:
     @property
     def latency_cycles(self) -> int:
         """Cycles from a word's first input bit to the first bit of its sums at the right edge."""
-        return self.row_cycles + self.top_row_delay + self.multiplexer_cycles
+        waits = self.multiplexer_cycles + self.product_cycles
+        return self.row_cycles + self.top_row_delay + waits
 
     @property
     def load_columns(self) -> int:

@@ -31,6 +31,7 @@ class Cell:
             that words follow each other without a gap; "serial", on one wire; "parallel", all bits
             in one cycle.
         registered_multiplexer: whether a register stands behind the multiplexer.
+        registered_products: whether a register stands between the products and the partial sum.
         staged: several cells may add to a partial sum in one cycle, `cells_per_stage`.
         layer_pipelined: whether the layer-pipelined accelerator is built of them.
     """
@@ -41,6 +42,7 @@ class Cell:
     verilog: tuple[str, ...]
     sums: SumForm
     registered_multiplexer: bool = True
+    registered_products: bool = False
     staged: bool = False
     layer_pipelined: bool = True
 
@@ -99,6 +101,22 @@ CELLS: Mapping[str, Cell] = {
             registered_multiplexer=False,
             staged=True,
             layer_pipelined=False,
+        ),
+        Cell(
+            name="bit-parallel-compact",
+            summary="a word per cycle; cells add up their products in a tree and share a sum",
+            number=4,
+            verilog=(
+                "full_adder.v",
+                "carry_save.v",
+                "signed_adder.v",
+                "parallel_stage.v",
+                "parallel_array.v",
+            ),
+            sums="parallel",
+            registered_multiplexer=False,
+            registered_products=True,
+            staged=True,
         ),
     )
 }

@@ -53,6 +53,16 @@ NAMED_ARRAYS: Mapping[str, NamedArray] = {
         array=Array(cell="bit-parallel"),
         purpose="8-bit multipliers, a word per cycle",
     ),
+    "parallel-compact-32x32": NamedArray(
+        array=Array(
+            cell="bit-parallel-compact",
+            input_fanout=32,
+            cells_per_stage=8,
+            weight_buffers=1,
+            sub_banks=2,
+        ),
+        purpose="most words for area x time and energy: a word per cycle, products of 8 cells as one",
+    ),
     "balanced-32x32": NamedArray(
         array=Array(cell="balanced"),
         purpose="the paper's balanced bit-serial cells, a word in 32 cycles",

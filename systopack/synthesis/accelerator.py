@@ -18,7 +18,7 @@ from systopack.folders.working import WorkingFolder
 from systopack.hardware.energy.technology import load_technology
 from systopack.rtl.parameters import TILED_SOURCES, sources
 from systopack.rtl.program import TiledProgram
-from systopack.synthesis.asic import TOP, MappingFiles, MappingOptions
+from systopack.synthesis.asic import DEFINES, TOP, MappingFiles, MappingOptions
 from systopack.synthesis.library import Library
 from systopack.synthesis.parts import Content, base_name, contents_of_parts
 from systopack.synthesis.yosys import YosysRun, run_yosys
@@ -154,8 +154,10 @@ def run_mapping(
             top="tiled_accelerator",
             sources=[stub, *(path for path in sources(TILED_SOURCES) if path.name != stub.name)],
             parameters=program.parameters,
+            defines=DEFINES,
             commands=[
                 f"rename -top {TOP}",
+                *made.before(),
                 *before,
                 *_REGISTERS_IN_PLACE,
                 f"synth -noabc -top {TOP}",

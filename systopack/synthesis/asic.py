@@ -17,6 +17,7 @@ from systopack.synthesis.netlist import Netlist, parse_netlist
 from systopack.synthesis.yosys import run_yosys
 
 TOP = "design"
+DEFINES = ("SYSTOPACK_CARRY_SAVE",)  # compact bit-parallel cells of full adders, not of `*`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +58,10 @@ def map_array(
             top="systolic_array",
             sources=sources(),
             parameters=array_parameters(array),
+            defines=DEFINES,
             commands=[
                 f"rename -top {TOP}",
+                *made.before(),
                 f"synth -flatten -noabc -top {TOP}",
                 *made.commands(),
                 "opt_clean -purge",
@@ -89,7 +92,8 @@ class MappingFiles:
             )
         self._adder = _full_adder(self._library) if self._options.full_adders else None
         if self._adder is not None:
-            self._write("full_adder.v", self._adder)
+            self._write("adder_map.v", self._adder[0])
+            self._write("adder_box.v", self._adder[1])
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -98,6 +102,12 @@ class MappingFiles:
     def _write(self, name: str, text: str) -> None:
         self.paths.append(self._folder.path / name)
         self.paths[-1].write_text(text)
+
+    def before(self) -> list[str]:
+        """In front of synthesis: full adders of the Verilog become the library's."""
+        if self._adder is None:
+            return []
+        return ["read_verilog -lib adder_box.v", "techmap -map adder_map.v"]
 
     def commands(self, *, plain_flip_flops: bool = False) -> list[str]:
         """From generic gates to cells.
@@ -115,7 +125,7 @@ class MappingFiles:
         unused = " ".join(f"-dont_use {name}" for name in [*sorted(self._library.excluded), *there])
         steps = []
         if self._adder is not None:
-            steps += ["extract_fa -fa", "techmap -map full_adder.v", "opt_clean"]
+            steps += ["extract_fa -fa", "techmap -map adder_map.v", "opt_clean"]
         if self._options.clock_gates:
             least = facts.clock_gate_flip_flops
             steps.append(f"clockgate -liberty {liberty} -min_net_size {least}")
@@ -129,8 +139,11 @@ class MappingFiles:
         ]
 
 
-def _full_adder(library: Library) -> str | None:
-    """Verilog that maps yosys' $fa to the library's smallest full adder, None without one."""
+def _full_adder(library: Library) -> tuple[str, str] | None:
+    """What maps full adders, yosys' $fa and ours, to the library's smallest; and its black box.
+
+    None where the library has no such cell.
+    """
     a, b, c = (variable_table(k, 3) for k in range(3))
     total, carry = a ^ b ^ c, (a & b) | (c & (a ^ b))
     found: list[tuple[float, LibraryCell, str, str]] = []
@@ -141,19 +154,23 @@ def _full_adder(library: Library) -> str | None:
                 found.append((cell.area_um2, cell, roles[total], roles[carry]))
     if not found:
         return None
-    _, cell, sum_pin, carry_pin = min(found, key=lambda item: (item[0], item[1].name))
-    inputs = ", ".join(
-        f".{pin}({port}[i])" for pin, port in zip(cell.inputs, ("A", "B", "C"), strict=True)
-    )
-    return (
-        '(* techmap_celltype = "$fa" *)\n'
-        "module full_adders (A, B, C, X, Y);\n"
-        "    parameter WIDTH = 1;\n"
-        "    input [WIDTH-1:0] A, B, C;\n"
-        "    output [WIDTH-1:0] X, Y;\n"
-        "    genvar i;\n"
-        "    generate for (i = 0; i < WIDTH; i = i + 1) begin : g_bit\n"
-        f"        {cell.name} adder ({inputs}, .{sum_pin}(Y[i]), .{carry_pin}(X[i]));\n"
-        "    end endgenerate\n"
-        "endmodule\n"
-    )
+    _, cell, total_pin, carry_pin = min(found, key=lambda item: (item[0], item[1].name))
+    one, two, three = cell.inputs
+    mapped = f"""
+(* techmap_celltype = "$fa" *)
+module full_adders (A, B, C, X, Y);
+    parameter WIDTH = 1;
+    input [WIDTH-1:0] A, B, C;
+    output [WIDTH-1:0] X, Y;
+    genvar i;
+    generate for (i = 0; i < WIDTH; i = i + 1) begin : g_bit
+        {cell.name} adder (.{one}(A[i]), .{two}(B[i]), .{three}(C[i]),
+            .{total_pin}(Y[i]), .{carry_pin}(X[i]));
+    end endgenerate
+endmodule
+module full_adder (input a, b, c, output sum, carry);
+    {cell.name} adder (.{one}(a), .{two}(b), .{three}(c), .{total_pin}(sum), .{carry_pin}(carry));
+endmodule
+"""
+    ports = f"input {one}, {two}, {three}, output {total_pin}, {carry_pin}"
+    return mapped, f"module {cell.name} ({ports});\nendmodule\n"

@@ -140,8 +140,8 @@ def _row(array: Array) -> Array:
 def _cell(array: Array) -> Array:
     if array.cells_per_adder > 1:
         raise InvalidOptionError(
-            f"cells_per_stage is {array.cells_per_stage}, so that cells work in pairs and none is "
-            "alone; map a row or an array, or choose an odd number."
+            f"cells_per_stage is {array.cells_per_stage}, so that cells share an adder and none is "
+            "alone; map a row or an array, or choose cells_per_stage 1."
         )
     return replace(array, rows=1, columns=1, input_fanout=1, cells_per_stage=1)
 

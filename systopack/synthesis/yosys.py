@@ -72,6 +72,7 @@ def run_yosys(
     commands: Sequence[str],
     models: Sequence[str] = (),
     parameters: Mapping[str, int] | None = None,
+    defines: Sequence[str] = (),
     outputs: Sequence[str] = (),
     inputs: Sequence[Path] = (),
     timeout_s: float = 7200.0,
@@ -86,6 +87,7 @@ def run_yosys(
             by file name alone.
         models: of cells in the sources, files of yosys' own folder, such as +/ecp5/cells_sim.v.
         parameters: values of the top module's parameters.
+        defines: macros that the sources find defined.
         outputs: names of the files that the commands write and the caller wants.
         inputs: other files that the commands read, a Liberty file for instance.
         timeout_s: seconds before the run is given up.
@@ -98,9 +100,10 @@ def run_yosys(
     version = yosys_version()
     files = _by_name([*sources, *inputs])
     chosen = "".join(f" -chparam {name} {value}" for name, value in (parameters or {}).items())
+    macros = "".join(f" -D{name}" for name in defines)
     script = [
         *(f"read_verilog -sv -DNO_INCLUDES {model}" for model in models),
-        *(f"read_verilog -sv {source.name}" for source in sources),
+        *(f"read_verilog -sv{macros} {source.name}" for source in sources),
         f"hierarchy -check -top {top}{chosen}",
         *commands,
     ]

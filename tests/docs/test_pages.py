@@ -60,8 +60,7 @@ def test_the_table_of_cells_is_the_registry():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if line.startswith("| `") and len(cells) == 7:
             rows[cells[0].strip("`")] = cells[2:]
-    assert list(rows) == ["bit-serial", "balanced", "bit-parallel", "bit-serial-compact"]
-    assert set(rows) == set(CELLS)
+    assert list(rows) == list(CELLS)
     words = {"8": lambda bits: 8, "1": lambda bits: 1}
     words["accumulator bits"] = lambda bits: bits
     words["accumulator bits / 8"] = lambda bits: bits // 8

@@ -15,6 +15,13 @@ def test_compact_cells_work_in_pairs_where_the_columns_of_a_stage_are_even():
     ]
     assert shared == [1, 2, 1, 2]
     assert Array().cells_per_adder == 1
+    assert Array(cell="bit-parallel-compact", cells_per_stage=3).cells_per_adder == 3
+
+
+def test_parallel_cells_that_share_a_sum_wait_for_their_products():
+    array = Array(rows=4, columns=7, cell="bit-parallel-compact", cells_per_stage=3, input_fanout=2)
+    assert array.latency_cycles == 3 + 1 + 1
+    assert array.swap_cycles == 2
 
 
 def test_a_label_tells_what_is_not_the_default():
@@ -48,11 +55,12 @@ def test_an_array_out_of_range_is_refused_by_name(options, words):
         Array(**options)
 
 
-def test_word_times_of_the_four_cells():
+def test_word_times_of_the_cells():
     assert Array(cell="bit-serial").word_cycles == 8
     assert Array(cell="bit-serial", alpha=1).word_cycles == 8
     assert Array(cell="balanced", accumulator_bits=16).word_cycles == 16
     assert Array(cell="bit-parallel").word_cycles == 1
+    assert Array(cell="bit-parallel-compact").word_cycles == 1
 
 
 def test_the_weight_load_follows_the_wave_of_take_over():

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One cell against `sum + weight * chosen word`, for every weight, index, word and partial sum; or
-// two compact cells with one adder against the sum with both products.
+// compact cells that share an adder against the sum with all their products.
 //
 // Words follow each other without a gap. The word from cycle START on is checked; whatever was in
 // the cell before, the words before it and the words after it are free. `holds` must stay 1.
@@ -14,7 +14,8 @@ module cell_proof #(
     parameter SUM_BITS = 4,
     parameter CELL_WEIGHT_BITS = 8,
     parameter CELLS_PER_ADDER = 1,
-    parameter LATE = 0  // cycles of the multiplexer's register
+    parameter CARRY_SAVE = 0,
+    parameter LATE = 0  // cycles of the registers between words and sums
 ) (
     input  wire                       clk,
     input  wire [CELLS_PER_ADDER*ALPHA*WORD_BITS-1:0] x,
@@ -45,6 +46,12 @@ module cell_proof #(
                 .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS), .LANES(SUM_BITS),
                 .WEIGHT_BITS(CELL_WEIGHT_BITS), .COLUMNS(COLUMNS)
             ) cells (.phase(8'd1 << cycle % 8), .load({COLUMNS{load}}), .*);
+        end else if (CELL == 4) begin : g_compact_parallel
+            parallel_stage #(
+                .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
+                .ACCUMULATOR_BITS(ACCUMULATOR_BITS), .WEIGHT_BITS(CELL_WEIGHT_BITS),
+                .CARRY_SAVE(CARRY_SAVE)
+            ) cells (.load({COLUMNS{load}}), .*);
         end else if (CELL == 0) begin : g_mx
             mx_row #(
                 .COLUMNS(1), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),

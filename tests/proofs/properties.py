@@ -25,7 +25,7 @@ _ROWS = tuple(
         "masked_register.v",
         "weight_register.v",
         "multiplexer_row.v",
-        *(file for cell in CELLS.values() for file in cell.verilog if file != "compact_array.v"),
+        *(file for cell in CELLS.values() for file in cell.verilog if "_array" not in file),
     )
 )
 _SERIAL = ("bit-serial", "balanced")
@@ -156,11 +156,17 @@ def parallel_property(array: Array) -> Property:
     )
 
 
-def cell_property(array: Array) -> Property:
-    """A cell of this array adds weight * chosen word to the passing sum, whatever came before."""
+def cell_property(array: Array, *, carry_save: bool = False) -> Property:
+    """A cell of this array adds weight * chosen word to the passing sum, whatever came before.
+
+    Args:
+        array: its cells that share an adder are proven together.
+        carry_save: the form of compact bit-parallel cells for silicon.
+    """
+    late = array.multiplexer_cycles + array.product_cycles
     start = 4 if array.cell_kind.sums == "parallel" else 2 * array.word_cycles
     return Property(
-        name=f"cell {_words(array)}, alpha {array.alpha}",
+        name=f"cell {_words(array)}, alpha {array.alpha}{', carry-save' * carry_save}",
         top="cell_proof",
         files=(*_ROWS, _PROOFS / "cell_proof.v"),
         parameters=(
@@ -173,9 +179,10 @@ def cell_property(array: Array) -> Property:
             ("SUM_BITS", sum_bits(array)),
             ("CELL_WEIGHT_BITS", array.weight_bits),
             ("CELLS_PER_ADDER", array.cells_per_adder),
-            ("LATE", array.multiplexer_cycles),
+            ("CARRY_SAVE", int(carry_save)),
+            ("LATE", late),
         ),
-        cycles=start + array.multiplexer_cycles + 2 + array.partial_sum_cycles,
+        cycles=start + late + 2 + array.partial_sum_cycles,
     )
 
 
@@ -348,5 +355,5 @@ def _joined(prefixes: list[str], name: str) -> str:
 
 
 def _words(array: Array) -> str:
-    pairs = "pairs of " if array.cells_per_adder > 1 else ""
-    return f"{pairs}{array.cell}, {array.accumulator_bits} bits, weights of {array.weight_bits}"
+    together = f"{array.cells_per_adder} of " if array.cells_per_adder > 1 else ""
+    return f"{together}{array.cell}, {array.accumulator_bits} bits, weights of {array.weight_bits}"

@@ -36,6 +36,7 @@ BL = replace(IL, cell="balanced")
 PARALLEL = replace(IL, cell="bit-parallel")
 COMPACT = Array(rows=1, columns=1, alpha=1, accumulator_bits=16, cell="bit-serial-compact")
 PAIR = replace(COMPACT, columns=2, cells_per_stage=2)
+TREE = Array(rows=1, columns=3, alpha=1, accumulator_bits=16, weight_bits=2, cells_per_stage=2, cell="bit-parallel-compact")  # fmt: skip
 
 
 @pytest.mark.parametrize("bits", [16, 24, 32, 40])
@@ -101,6 +102,21 @@ def test_a_whole_cell_from_its_ports_only(array):
     assert prove(cell_property(array))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("carry_save", [False, True])
+@pytest.mark.parametrize(
+    "array",
+    [
+        replace(TREE, cells_per_stage=1, accumulator_bits=32, weight_bits=4),
+        replace(TREE, cells_per_stage=1, accumulator_bits=32, alpha=3),
+        replace(TREE, alpha=2),
+    ],
+    ids=lambda array: f"{array.cells_per_stage}-{array.alpha}-{array.weight_bits}",
+)
+def test_parallel_cells_that_share_a_sum_from_their_ports_only(array, carry_save):
+    assert prove(cell_property(array, carry_save=carry_save))
+
+
 # (property, file, text, text of the mutant): a fault in each part of a cell, and in the rounding
 MUTANTS = [
     (requantizer_property(32), "requantize.v", "below == half && quotient[0]", "below == half"),
@@ -118,6 +134,12 @@ MUTANTS = [
     (cell_property(replace(COMPACT, weight_bits=2)), "compact_cell.v", "sum_carry & ~first", "sum_carry"),
     (cell_property(replace(PAIR, weight_bits=2)), "compact_cell.v", "assign plus = minus[1];", "assign plus = 1'b0;"),
     (parallel_property(PARALLEL), "parallel_row.v", "= weight * word", "= load_weight * word"),
+    (cell_property(replace(TREE, cells_per_stage=1)), "parallel_stage.v", "sum_out <= sum_in + wide[", "sum_out <= wide["),
+    (cell_property(replace(TREE, cells_per_stage=1, alpha=3)), "parallel_stage.v", "channels[{index, 3'd0}+:8]", "channels[{index, 3'd0}>>1+:8]"),
+    (cell_property(TREE), "signed_adder.v", "{a[BITS-1], a}", "{1'b0, a}"),
+    (cell_property(TREE, carry_save=True), "carry_save.v", "MINUS ? ~product : product", "product"),
+    (cell_property(TREE, carry_save=True), "full_adder.v", "(c & (a ^ b))", "(c & a)"),
+    (cell_property(TREE, carry_save=True), "parallel_stage.v", " - SURPLUS", ""),
     (controller_property(0, word_cycles=8), "controller.v", "send_step == 2'd2 && !result_ready));", "send_step == 2'd2));"),
     (controller_property(0, word_cycles=8), "controller.v", "assign image_ready = is_image && !stepped;", "assign image_ready = is_image;"),
     (controller_property(0, word_cycles=8), "controller.v", "(!is_image || image_last)) stepped", "1'b1) stepped"),

@@ -18,7 +18,7 @@ from tests.networks import random_network
 TOP = "tiled_accelerator"
 WRONG = [
     ({"ALPHA": 0}, "ROWS_COLUMNS_and_ALPHA"),
-    ({"CELL": 4}, "CELL_must_be_0_to_3"),
+    ({"CELL": 5}, "CELL_must_be_0_to_4"),
     ({"ACCUMULATOR_BITS": 20}, "ACCUMULATOR_BITS_whole_bytes"),
     ({"SUB_BANKS": 3}, "more_words_than_its_address"),
     ({"PROGRAM_BITS": 21}, "more_words_than_its_address"),
@@ -73,6 +73,7 @@ WRONG_BLOCKS = [
     ("pipe_array", {"LEVELS": 1}, "LEVELS_does_not_follow"),
     ("pipe_array", {"WORD_CYCLES": 16}, "CELL_does_not_fit"),
     ("pipe_array", PARALLEL | {"TILE_ROWS": 2}, "only_CELL_0"),
+    ("pipe_array", PARALLEL | {"CELLS_PER_STAGE": 2}, "CELL_does_not_fit"),
     ("pipe_array", {"INDEX_BITS": 2}, "a_number_of_bits"),
     ("pipe_array", {"FIRST": 8}, "FIRST_or_EXTRA"),
     ("pipe_array", {"SLOTS": 5}, "an_entry_of_SLOTS"),

@@ -99,9 +99,35 @@ ARRAYS = [
         weight_buffers=1,
     ),
     Array(rows=5, columns=3, alpha=1, cell="bit-serial-compact", input_fanout=2),
+    Array(
+        rows=5,
+        columns=7,
+        alpha=8,
+        cell="bit-parallel-compact",
+        input_fanout=2,
+        cells_per_stage=3,
+        weight_buffers=1,
+    ),
+    Array(
+        rows=3, columns=5, alpha=3, cell="bit-parallel-compact", cells_per_stage=5, weight_bits=3
+    ),
+    Array(
+        rows=4, columns=8, alpha=1, cell="bit-parallel-compact", cells_per_stage=4, input_fanout=4
+    ),
+    Array(rows=1, columns=1, alpha=2, cell="bit-parallel-compact", accumulator_bits=16),
+    Array(
+        rows=2,
+        columns=9,
+        alpha=16,
+        cell="bit-parallel-compact",
+        accumulator_bits=16,
+        cells_per_stage=8,
+        weight_buffers=1,
+    ),
+    Array(rows=3, columns=4, alpha=5, cell="bit-parallel-compact", weight_buffers=1),
 ]
 
-FAST = (1, 7, 10, 13, 21, 27, 32, 38)  # each is built from Verilog, which takes seconds
+FAST = (1, 7, 10, 13, 21, 27, 32, 38, 43)  # each is built from Verilog, which takes seconds
 
 
 def random_tile(rng: np.random.Generator, array: Array, positions: int) -> ArrayTile:

@@ -19,6 +19,7 @@ ARRAYS = (
     Array(rows=64, columns=64, alpha=16),
     Array(rows=4, columns=4, alpha=16, cell="bit-parallel"),
     Array(rows=5, columns=5, alpha=16, cell="balanced"),
+    Array(rows=6, columns=5, alpha=16, cell="bit-parallel-compact", cells_per_stage=4),
 )
 
 
@@ -36,6 +37,10 @@ def check(seed: int, array: Array) -> None:
 
 def test_a_random_network_word_for_word_and_cycle_for_cycle():
     check(7, ARRAYS[0])
+
+
+def test_parallel_cells_that_share_a_sum():
+    check(7, ARRAYS[-1])
 
 
 @pytest.mark.parametrize(

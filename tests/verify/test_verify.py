@@ -12,7 +12,11 @@ from tests.networks import random_images, random_network
 
 def random_array(rng: np.random.Generator) -> Array:
     rows, columns = int(rng.integers(1, 7)), int(rng.integers(1, 7))
-    cell = str(rng.choice(["bit-serial", "bit-parallel", "balanced", "bit-serial-compact"]))
+    cell = str(
+        rng.choice(
+            ["bit-serial", "bit-parallel", "balanced", "bit-serial-compact", "bit-parallel-compact"]
+        )
+    )
     input_fanout = int(rng.integers(1, rows + 1))
     shared = int(rng.integers(1, columns + 1)) if CELLS[cell].staged else 1
     sub_banks = int(rng.choice([1, 2, 4]))
@@ -56,6 +60,22 @@ def test_compact_cells_in_pairs(weight_buffers):
         columns=3,
         cell="bit-serial-compact",
         cells_per_stage=2,
+        weight_buffers=weight_buffers,
+    )
+    result = verify(network, random_images(rng, network, 2), array=array)
+    assert result.passed, result.difference
+
+
+@pytest.mark.parametrize("weight_buffers", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_parallel_cells_that_share_a_sum(weight_buffers):
+    rng = np.random.default_rng(10)
+    network = random_network(rng, layers=3)
+    array = Array(
+        rows=3,
+        columns=5,
+        cell="bit-parallel-compact",
+        cells_per_stage=2,
+        input_fanout=2,
         weight_buffers=weight_buffers,
     )
     result = verify(network, random_images(rng, network, 2), array=array)

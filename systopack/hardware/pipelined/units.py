@@ -392,7 +392,10 @@ def _bands(
                 block_columns=block_columns,
                 tile_rows=tile_rows,
                 slots=table,
-                array_cycles=block_columns + top + int(alpha > 1),
+                array_cycles=-(-block_columns // array.cells_per_stage)
+                + top
+                + int(alpha > 1 and array.cell_kind.registered_multiplexer)
+                + array.product_cycles,
                 extra_cycles=0,
             )
         )

@@ -11,8 +11,8 @@ from functools import cached_property
 
 from systopack.hardware.array import Array
 
-_LANE_STAGE = 1  # cycles from whole words behind the array to the lane that adds a residual
-_LANE_CYCLES = (10, 12, 19)  # from a row's turn to its word: no pooling, maximum, averages too
+_LANE_STAGE = 2  # cycles from whole words behind the array to the lane that adds a residual
+_LANE_CYCLES = (11, 13, 20)  # from a row's turn to its word: no pooling, maximum, averages too
 
 
 @dataclass(frozen=True, kw_only=True)

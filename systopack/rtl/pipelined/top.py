@@ -290,6 +290,7 @@ class _Top:
                     "ACCUMULATOR_BITS": accumulator,
                     "CELL": array.cell_kind.number,
                     "INPUT_FANOUT": array.input_fanout,
+                    "CELLS_PER_STAGE": array.cells_per_stage,
                     "CELL_WEIGHT_BITS": array.weight_bits,
                     "STREAMS": len(unit.streams),
                     "EXTRA": band.extra_cycles,

@@ -73,7 +73,7 @@ module axi_tiled #(
     reg                    complete;  // the last result of this run has been taken
     wire                   result_last = results == RESULTS - 1;
     wire                   given = result_valid && result_ready;
-    localparam WORD_CYCLES = CELL == 2 ? 1 : CELL == 1 ? ACCUMULATOR_BITS : 8;
+    localparam WORD_CYCLES = CELL == 2 || CELL == 4 ? 1 : CELL == 1 ? ACCUMULATOR_BITS : 8;
     localparam READS = ALPHA < WORD_CYCLES ? ALPHA : WORD_CYCLES;
     localparam LANES = ROWS < WORD_CYCLES ? 1 : (ROWS - 1) / WORD_CYCLES + 1;
     localparam BANKS = COLUMNS * ((ALPHA - 1) / READS + 1) + RESIDUALS * LANES;

@@ -17,10 +17,12 @@ module compact_array #(
     parameter INPUT_FANOUT = ROWS,
     parameter CELLS_PER_STAGE = 1,
     parameter WEIGHT_BUFFERS = 2,
-    parameter LOAD_COLUMNS = 1
+    parameter LOAD_COLUMNS = 1,
+    parameter PARTS = 1  // 2: the upper half of the rows has words of its own
 ) (
     input  wire                        clk,
-    input  wire [ALPHA*COLUMNS-1:0]    x,           // channel a of column c: c * ALPHA + a
+    // Channel a of column c: c * ALPHA + a; above all of them, those of the upper half.
+    input  wire [PARTS*ALPHA*COLUMNS-1:0] x,
     input  wire                        word_start,  // with bit 0 of every word
     input  wire                        take,        // the cycle before a tile's first one
     input  wire [ROWS*LANES-1:0]       sum_in,      // lane p of row r: p * ROWS + r
@@ -47,9 +49,26 @@ module compact_array #(
         take_line <= taken[STAGES+GROUPS-2:0];
     end
 
-    wire [STAGES*WIDTH-1:0] padded = {{(STAGES * WIDTH - ALPHA * COLUMNS) {1'b0}}, x};
-    wire [STAGES*WIDTH-1:0] skewed;
+    wire [STAGES*WIDTH-1:0] padded = {{(STAGES * WIDTH - ALPHA * COLUMNS) {1'b0}},
+                                       x[ALPHA*COLUMNS-1:0]};
+    wire [STAGES*WIDTH-1:0] skewed, upper_skewed;
     skew #(.PLACES(STAGES), .WIDTH(WIDTH)) columns (.clk(clk), .in(padded), .out(skewed));
+    // The upper half's words wait as long as those that come from below.
+    localparam HALF = ROWS / 2 / INPUT_FANOUT;
+    generate
+        if (PARTS == 2) begin : g_upper
+            wire [ALPHA*COLUMNS-1:0] late;
+            delay_line #(.WIDTH(ALPHA * COLUMNS), .CYCLES(HALF)) upper_delay (
+                .clk(clk), .in(x[2*ALPHA*COLUMNS-1:ALPHA*COLUMNS]), .out(late)
+            );
+            skew #(.PLACES(STAGES), .WIDTH(WIDTH)) upper_columns (
+                .clk(clk), .in({{(STAGES * WIDTH - ALPHA * COLUMNS) {1'b0}}, late}),
+                .out(upper_skewed)
+            );
+        end else begin : g_one
+            assign upper_skewed = {STAGES * WIDTH{1'b0}};
+        end
+    endgenerate
 
     genvar c, g, k, p, r;
     generate
@@ -57,6 +76,8 @@ module compact_array #(
             wire [STAGES*WIDTH-1:0] words;
             if (g == 0) begin : g_bottom
                 assign words = skewed;
+            end else if (PARTS == 2 && g == HALF) begin : g_half
+                assign words = upper_skewed;
             end else begin : g_held
                 reg [STAGES*WIDTH-1:0] held;
                 always @(posedge clk) held <= g_group[g-1].words;

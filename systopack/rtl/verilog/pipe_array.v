@@ -6,8 +6,8 @@
 // A channel that no cell selects has no wire: SLOTS gives for channel a of column c, at
 // c * ALPHA + a, the number of its stream plus 1, or 0.
 // Latency, first bit of a word to its whole sums (`word`, in the cycle of `complete`):
-//   BLOCK_COLUMNS + (min(ROWS, TILE_ROWS) - 1) / INPUT_FANOUT + (ALPHA > 1)
-//   + levels of the tree + EXTRA + ACCUMULATOR_BITS (bit-parallel: 0).
+//   BLOCK_COLUMNS + (min(ROWS, TILE_ROWS) - 1) / INPUT_FANOUT + (ALPHA > 1), or that of
+//   compact bit-parallel cells (systolic_array.v), + levels of the tree + EXTRA + ACCUMULATOR_BITS (bit-parallel: 0).
 // Throughput: one word per stream and word time. No reset.
 module pipe_array #(
     parameter ROWS = 4,
@@ -22,13 +22,15 @@ module pipe_array #(
     parameter ACCUMULATOR_BITS = 32,
     parameter CELL = 0,
     parameter INPUT_FANOUT = 1,
+    parameter CELLS_PER_STAGE = 1,
     parameter COLUMN_BITS = COLUMNS > 2 ? $clog2(COLUMNS) : 1,        // 2**COLUMN_BITS >= COLUMNS
-    parameter WORD_BITS = CELL == 2 ? 8 : 1,
-    parameter SUM_BITS = CELL == 2 ? ACCUMULATOR_BITS : CELL == 1 ? 1 : ACCUMULATOR_BITS / 8,
+    parameter PARALLEL = CELL == 2 || CELL == 4,
+    parameter WORD_BITS = PARALLEL ? 8 : 1,
+    parameter SUM_BITS = PARALLEL ? ACCUMULATOR_BITS : CELL == 1 ? 1 : ACCUMULATOR_BITS / 8,
     parameter CELL_WEIGHT_BITS = 8,
     parameter STREAMS = 4,
     parameter EXTRA = 0,
-    parameter WORD_CYCLES = CELL == 2 ? 1 : CELL == 1 ? ACCUMULATOR_BITS : 8,
+    parameter WORD_CYCLES = PARALLEL ? 1 : CELL == 1 ? ACCUMULATOR_BITS : 8,
     parameter PHASE_BITS = WORD_CYCLES > 2 ? $clog2(WORD_CYCLES) : 1,
     parameter FIRST = 0,              // phase of a block's first sum bit
     parameter [16*COLUMNS*ALPHA-1:0] SLOTS = {COLUMNS * ALPHA{16'd0}}
@@ -58,11 +60,12 @@ module pipe_array #(
         if ((1 << LEVELS) < BLOCKS || (1 << LEVELS) >= 2 * BLOCKS) begin : g_wrong_2
             wrong_parameters_LEVELS_does_not_follow_from_BLOCKS stop ();
         end
-        if ((CELL == 2 && (WORD_CYCLES != 1 || WORD_BITS != 8 || SUM_BITS != ACCUMULATOR_BITS))
+        if ((PARALLEL && (WORD_CYCLES != 1 || WORD_BITS != 8 || SUM_BITS != ACCUMULATOR_BITS))
             || (CELL == 1 && (WORD_CYCLES != ACCUMULATOR_BITS || WORD_BITS != 1 || SUM_BITS != 1))
             || (CELL == 0 && (WORD_CYCLES != 8 || WORD_BITS != 1
                               || 8 * SUM_BITS != ACCUMULATOR_BITS))
-            || CELL < 0 || CELL > 2) begin : g_wrong_3
+            || CELL < 0 || CELL == 3 || CELL > 4
+            || (CELLS_PER_STAGE != 1 && CELL != 4)) begin : g_wrong_3
             wrong_parameters_CELL_does_not_fit_WORD_CYCLES_WORD_BITS_SUM_BITS_ACCUMULATOR_BITS stop ();
         end
         if (CELL != 0 && (BLOCKS != 1 || TILE_ROWS < ROWS)) begin : g_wrong_4
@@ -84,7 +87,7 @@ module pipe_array #(
         .ROWS(ROWS), .COLUMNS(COLUMNS), .BLOCK_COLUMNS(BLOCK_COLUMNS), .OFFSET(OFFSET),
         .BLOCKS(BLOCKS), .TILE_ROWS(TILE_ROWS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
         .ACCUMULATOR_BITS(ACCUMULATOR_BITS), .CELL(CELL),
-        .INPUT_FANOUT(INPUT_FANOUT), .COLUMN_BITS(COLUMN_BITS), .WORD_BITS(WORD_BITS),
+        .INPUT_FANOUT(INPUT_FANOUT), .CELLS_PER_STAGE(CELLS_PER_STAGE), .COLUMN_BITS(COLUMN_BITS), .WORD_BITS(WORD_BITS),
         .SUM_BITS(SUM_BITS), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS)
     ) cells (
         .clk(clk), .word_start(word_start), .take(take), .x(x),
@@ -140,7 +143,7 @@ module pipe_array #(
         end
     endgenerate
 
-    localparam LANE_BITS = CELL == 2 ? ACCUMULATOR_BITS : 1;
+    localparam LANE_BITS = PARALLEL ? ACCUMULATOR_BITS : 1;
     wire [SUMS-1:0] total;
     delay_line #(.WIDTH(SUMS), .CYCLES(EXTRA)) extra (
         .clk(clk), .in(g_level[LEVELS].sums), .out(total)

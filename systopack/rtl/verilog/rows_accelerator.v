@@ -40,7 +40,8 @@ module rows_accelerator #(
     parameter SPLIT = 0,              // 1: both halves of the rows may work side by side
     parameter CONFIG_BITS = 1024,     // the widest memory word
     // These follow from the ones above; leave them alone.
-    parameter WORD_CYCLES = CELL == 2 ? 1 : CELL == 1 ? ACCUMULATOR_BITS : 8,
+    parameter PARALLEL = CELL == 2 || CELL == 4,  // all bits of a word in a cycle
+    parameter WORD_CYCLES = PARALLEL ? 1 : CELL == 1 ? ACCUMULATOR_BITS : 8,
     parameter LANE_ROWS = ROWS < WORD_CYCLES ? ROWS : WORD_CYCLES,
     parameter LANES = (ROWS - 1) / LANE_ROWS + 1
 ) (
@@ -85,8 +86,8 @@ module rows_accelerator #(
     localparam INDEX_BITS = ALPHA > 2 ? $clog2(ALPHA) : 1;
     localparam PHASE_COUNT = WORD_CYCLES > 2 ? $clog2(WORD_CYCLES) : 1;
     localparam ROW_BITS = LANE_ROWS > 2 ? $clog2(LANE_ROWS) : 1;
-    localparam WORD_BITS = CELL == 2 ? 8 : 1;
-    localparam SUM_BITS = CELL == 2 ? ACC : CELL == 1 ? 1 : ACC / 8;
+    localparam WORD_BITS = PARALLEL ? 8 : 1;
+    localparam SUM_BITS = PARALLEL ? ACC : CELL == 1 ? 1 : ACC / 8;
     localparam LOAD_COLUMNS = WEIGHT_BUFFERS == 1 ? CELLS_PER_STAGE : 1;
     localparam LOAD_BITS = LOAD_COLUMNS * ROWS * (CELL_WEIGHT_BITS + INDEX_BITS);
     localparam LOADS = (COLUMNS - 1) / LOAD_COLUMNS + 1;
@@ -100,13 +101,14 @@ module rows_accelerator #(
 
     // Delays in cycles, waits in word times (docs/hardware/tiled.md).
     localparam FETCH = 3;
-    localparam MULTIPLEXER = ALPHA > 1 && CELL != 3 ? 1 : 0;
+    localparam PRODUCTS = CELL == 4 ? 1 : 0;
+    localparam MULTIPLEXER = ALPHA > 1 && CELL < 3 ? 1 : 0;
     localparam TOP_DELAY = (ROWS - 1) / INPUT_FANOUT;
-    localparam LATENCY = (COLUMNS - 1) / CELLS_PER_STAGE + 1 + TOP_DELAY + MULTIPLEXER;
-    localparam OUT = FETCH + 1 + LATENCY + (CELL == 2 ? 0 : ACC);
+    localparam LATENCY = (COLUMNS - 1) / CELLS_PER_STAGE + 1 + TOP_DELAY + MULTIPLEXER + PRODUCTS;
+    localparam OUT = FETCH + 1 + LATENCY + (PARALLEL ? 0 : ACC);
     localparam SWAP = WEIGHT_BUFFERS == 1 ? 0 : 1 + MULTIPLEXER + TOP_DELAY;
     localparam MIN_LOAD = (SWAP + LOADS - 1) / WORD_CYCLES + 1;
-    localparam LANE_CYCLES = POOLS == 0 ? 10 : POOLS == 1 ? 12 : 19;  // from a row's turn to its word
+    localparam LANE_CYCLES = POOLS == 0 ? 11 : POOLS == 1 ? 13 : 20;  // from a row's turn to its word
     localparam MIN_DRAIN = (OUT + LANE_CYCLES + LANE_ROWS + WRITES + 4) / WORD_CYCLES + 1;
 
     // Control.
@@ -193,7 +195,7 @@ module rows_accelerator #(
     reg  [DX-1:0] in_row_2, upper_in_row_2;
     always @(posedge clk) begin
         place_1 <= {1'b0, place_x};
-        upper_place_1 <= {1'b0, place_x} + {5'd0, stride_x};
+        upper_place_1 <= {1'b0, place_x} + (split ? {5'd0, stride_x} : 13'd0);
         width_1 <= {1'b0, width};
     end
     genvar d;
@@ -401,21 +403,49 @@ module rows_accelerator #(
             );
         end
     endgenerate
+    wire [PARTS*ALPHA*COLUMNS*WORD_BITS-1:0] words;
+    generate
+        if (PARTS == 2) begin : g_parts
+            assign words = {upper_x, x};
+        end else begin : g_part
+            assign words = x;
+        end
+    endgenerate
     wire word_start = {{(32 - PHASE_COUNT) {1'b0}}, phase} == (FETCH + 1) % WORD_CYCLES;
     wire complete = {{(32 - PHASE_COUNT) {1'b0}}, phase} == OUT % WORD_CYCLES;
-    localparam LANE_BITS = CELL == 2 ? ACC : 1;
+    localparam LANE_BITS = PARALLEL ? ACC : 1;
     localparam SUM_LANES = SUM_BITS / LANE_BITS;
     wire [ROWS*SUM_BITS-1:0] sum_out;
     systolic_array #(
         .ROWS(ROWS), .COLUMNS(COLUMNS), .ALPHA(ALPHA), .ACCUMULATOR_BITS(ACC), .CELL(CELL),
         .INPUT_FANOUT(INPUT_FANOUT), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS),
-        .CELLS_PER_STAGE(CELLS_PER_STAGE), .WEIGHT_BUFFERS(WEIGHT_BUFFERS)
+        .CELLS_PER_STAGE(CELLS_PER_STAGE), .WEIGHT_BUFFERS(WEIGHT_BUFFERS), .PARTS(PARTS)
     ) array (
-        .clk(clk), .word_start(word_start), .take(take), .x(x), .sum_in({ROWS*SUM_BITS{1'b0}}),
+        .clk(clk), .word_start(word_start), .take(take), .x(words), .sum_in({ROWS*SUM_BITS{1'b0}}),
         .sum_out(sum_out), .load(load_weights), .load_column(load_column), .load_data(load_data)
     );
 
-    // Lanes.
+    // Lanes. Operands of residuals are read a cycle after the rows' turns began.
+    wire                  operand_step, operand_run_start;
+    wire [PHASE_BITS-1:0] operand_low;
+    wire [ROW_BITS-1:0]   turn_row_2;
+    wire [PARAMETER_BITS-1:0] parameter_address;
+    valid_line #(.CYCLES(1)) to_operands (
+        .clk(clk), .reset(reset), .in(lane_step), .out(operand_step)
+    );
+    delay_line #(.WIDTH(1 + PHASE_BITS), .CYCLES(1)) operand_delay (
+        .clk(clk), .in({lane_run_start, lane_low}), .out({operand_run_start, operand_low})
+    );
+    delay_line #(.WIDTH(ROW_BITS), .CYCLES(2)) row_delay (
+        .clk(clk), .in(turn_row), .out(turn_row_2)
+    );
+    generate
+        if (LANE_ROWS == 1) begin : g_row_tile
+            assign parameter_address = row_tile[PARAMETER_BITS-1:0];
+        end else begin : g_row
+            assign parameter_address = {row_tile[PARAMETER_BITS-ROW_BITS-1:0], turn_row};
+        end
+    endgenerate
     wire [ACC*LANES-1:0] kept;
     generate
         for (u = 0; u < LANES; u = u + 1) begin : g_lane
@@ -436,7 +466,7 @@ module rows_accelerator #(
                 .RESIDUALS(RESIDUALS), .POOLS(POOLS), .SUM_POSITION_BITS(SUM_POSITION_BITS),
                 .PARAMETER_BITS(PARAMETER_BITS), .POOL_BITS(POOL_BITS),
                 .FEATURE_BITS(FEATURE_BITS), .WORD_BYTES(WORD_BYTES), .PHASE_BITS(PHASE_BITS),
-                .INDEX_BITS(INDEX)
+                .INDEX_BITS(INDEX), .RESIDUAL_STAGE(2)
             ) lane (
                 .clk(clk), .reset(reset),
                 .write_parameter(config_write && config_memory == 3'd6
@@ -445,7 +475,7 @@ module rows_accelerator #(
                 .table_data(config_data[ROW_WORD-1:0]), .sums(sums), .turn(turn),
                 .turn_row(turn_row), .first(first), .last(last), .keep(keep),
                 .requantized(requantized), .bypass(bypass), .position(sum_position),
-                .parameter_address({row_tile[PARAMETER_BITS-ROW_BITS-1:0], turn_row}),
+                .parameter_address(parameter_address),
                 .pool(pool), .pool_first(pool_first), .pool_last(pool_last),
                 .pool_index(pool_index), .masked(masked), .multiplier(multiplier),
                 .pool_shift(pool_shift), .index(upper ? index[INDEX-1:0] + 1'b1 : index[INDEX-1:0]),
@@ -491,7 +521,6 @@ module rows_accelerator #(
                 wire [LANE_ROWS-1:0]             mine;
                 wire [LANE_ROWS*STREAM_BITS-1:0] entries;
                 wire [8*LANE_ROWS-1:0]           operands, unused;
-                reg  [ROW_BITS-1:0]              turn_row_1;
                 for (r = 0; r < LANE_ROWS; r = r + 1) begin : g_entry
                     localparam ROW = u * LANE_ROWS + r;
                     assign mine[r] = load_1 && load_residual_1
@@ -507,14 +536,13 @@ module rows_accelerator #(
                     .clk(clk), .reset(reset), .load(mine), .load_data(entries),
                     .slot(slot[SLOT_BITS-1:0]), .slot_valid(lane_slot), .want(wants[COLUMNS+u]),
                     .bank(want_banks[(COLUMNS+u)*BANK_BITS+:BANK_BITS]),
-                    .bank_words(bank_words), .step(lane_step), .run_start(lane_run_start),
-                    .low(lane_low), .step_bytes(lane_step_bytes),
+                    .bank_words(bank_words), .step(operand_step), .run_start(operand_run_start),
+                    .low(operand_low), .step_bytes(lane_step_bytes),
                     .upper_bytes({PHASE_BITS{1'b0}}), .in_row({DX{1'b1}}),
                     .upper_in_row({DX{1'b1}}), .reading(1'b1), .bit_index(3'd0), .x(operands),
                     .upper_x(unused)
                 );
-                always @(posedge clk) turn_row_1 <= turn_row;
-                assign residual = operands[8*turn_row_1+:8];
+                assign residual = operands[8*turn_row_2+:8];
             end else begin : g_no_residual
                 assign wants[COLUMNS+u] = 1'b0;
                 assign want_banks[(COLUMNS+u)*BANK_BITS+:BANK_BITS] = {BANK_BITS{1'b0}};

@@ -19,7 +19,7 @@ module sum_adder #(
     localparam BITS = ROWS * SUM_BITS;
     genvar r;
     generate
-        if (CELL == 2) begin : g_parallel
+        if (CELL == 2 || CELL == 4) begin : g_parallel
             for (r = 0; r < ROWS; r = r + 1) begin : g_row
                 always @(posedge clk)
                     sum[r*SUM_BITS+:SUM_BITS] <= a[r*SUM_BITS+:SUM_BITS] + b[r*SUM_BITS+:SUM_BITS];

@@ -16,7 +16,7 @@ module sum_deserializer #(
 );
     genvar p;
     generate
-        if (CELL == 2) begin : g_parallel
+        if (CELL == 2 || CELL == 4) begin : g_parallel
             assign word = sum;
         end else if (CELL == 1) begin : g_bl
             reg [ACCUMULATOR_BITS-1:0] shifting;

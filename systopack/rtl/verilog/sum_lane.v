@@ -121,13 +121,10 @@ module sum_lane #(
     end
     wire pass = RESIDUALS != 0 && bypass;
     wire finished = last || pass;
-    wire first_1, finished_2, finished_4, finished_8, finished_10;
+    wire first_1, finished_4, finished_8, finished_10;
     wire [SUM_POSITION_BITS-1:0] position_4, position_8, position_10;
     token_line #(.WIDTH(1), .CYCLES(1), .LANE_ROWS(LANE_ROWS)) to_1 (
         .clk(clk), .starts(starting[0]), .in(first), .out(first_1)
-    );
-    token_line #(.WIDTH(1), .CYCLES(2), .LANE_ROWS(LANE_ROWS)) to_2 (
-        .clk(clk), .starts(starting[1:0]), .in(finished), .out(finished_2)
     );
     token_line #(.WIDTH(1 + SUM_POSITION_BITS), .CYCLES(4), .LANE_ROWS(LANE_ROWS)) to_4 (
         .clk(clk), .starts(starting[3:0]), .in({finished, position}), .out({finished_4, position_4})
@@ -199,7 +196,7 @@ module sum_lane #(
             {used_2, residual_shift_2} <= {residual_used, residual_shift};
             residual_3       <= residual_2;
             residual_shift_3 <= pass ? 5'd0 : residual_shift_2;
-            add_3            <= pass || (used_2 && finished_2);
+            add_3            <= pass || used_2;  // counts in finished sums only
             operand_4        <= add_3 ? extended_3 << residual_shift_3 : {ACC{1'b0}};
             acc_5            <= sum_4 + operand_4;
         end else begin

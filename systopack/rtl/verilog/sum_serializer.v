@@ -16,7 +16,7 @@ module sum_serializer #(
 );
     genvar p;
     generate
-        if (CELL == 2) begin : g_parallel
+        if (CELL == 2 || CELL == 4) begin : g_parallel
             reg [ACCUMULATOR_BITS-1:0] held;
             always @(posedge clk) if (transfer) held <= word;
             assign sum = held;

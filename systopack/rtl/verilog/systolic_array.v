@@ -9,7 +9,7 @@
 //
 // Latency from the first bit of a word to the first bit of its sums:
 //   BLOCK_COLUMNS + (min(ROWS, TILE_ROWS) - 1) / INPUT_FANOUT + (ALPHA > 1) cycles;
-//   compact: (COLUMNS - 1) / CELLS_PER_STAGE + 1 + (ROWS - 1) / INPUT_FANOUT.
+//   compact: (COLUMNS - 1) / CELLS_PER_STAGE + 1 + (ROWS - 1) / INPUT_FANOUT, bit-parallel one more.
 // Throughput: one word per stream every 8 cycles (bit-serial), ACCUMULATOR_BITS (balanced), 1
 // (bit-parallel). With WEIGHT_BUFFERS 2, column load_column is written while the present tile runs; `take` makes the loaded tile the present one, cell by cell, just ahead of the first
 // word after it. With 1, cells take the next weights as they come: `load` and the first columns' in
@@ -26,16 +26,18 @@ module systolic_array #(
     parameter TILE_ROWS = ROWS,
     parameter ALPHA = 8,
     parameter ACCUMULATOR_BITS = 32,
-    parameter CELL = 0,              // 0: bit-serial, 1: balanced, 2: bit-parallel, 3: compact
+    parameter CELL = 0,              // number of a row of hardware/cells.py
     parameter INPUT_FANOUT = 1,
     parameter CELL_WEIGHT_BITS = 8,  // of a cell's weight, 2..8
     parameter CELLS_PER_STAGE = 1,   // compact cells that add to a sum in one cycle
     parameter WEIGHT_BUFFERS = 2,
+    parameter PARTS = 1,             // 2: the upper half of the rows has words of its own (CELL 3)
     // These follow from the ones above; leave them alone.
     parameter INDEX_BITS = ALPHA > 2 ? $clog2(ALPHA) : 1,
     parameter COLUMN_BITS = COLUMNS > 2 ? $clog2(COLUMNS) : 1,
-    parameter WORD_BITS = CELL == 2 ? 8 : 1,         // wires of a stream
-    parameter SUM_BITS = CELL == 2 ? ACCUMULATOR_BITS : CELL == 1 ? 1 : ACCUMULATOR_BITS / 8,
+    parameter PARALLEL = CELL == 2 || CELL == 4,  // all bits of a word in a cycle
+    parameter WORD_BITS = PARALLEL ? 8 : 1,       // wires of a stream
+    parameter SUM_BITS = PARALLEL ? ACCUMULATOR_BITS : CELL == 1 ? 1 : ACCUMULATOR_BITS / 8,
     parameter LOAD_COLUMNS = WEIGHT_BUFFERS == 1 ? CELLS_PER_STAGE : 1
 ) (
     input  wire                                clk,
@@ -43,7 +45,7 @@ module systolic_array #(
     input  wire                                take,        // the cycle before a tile's first one
     // Channel a of the column at place p of block k: ((p * BLOCKS + k) * ALPHA + a) * WORD_BITS on;
     // with one block that is (column * ALPHA + a) * WORD_BITS.
-    input  wire [BLOCK_COLUMNS*BLOCKS*ALPHA*WORD_BITS-1:0] x,
+    input  wire [PARTS*BLOCK_COLUMNS*BLOCKS*ALPHA*WORD_BITS-1:0] x,
     // A sum has byte lanes of one wire (bit-serial) or one lane (balanced: a wire, bit-parallel: all).
     // Lane p of row r of block k: ((k * lanes + p) * ROWS + r) * wires of a lane on.
     input  wire [BLOCKS*ROWS*SUM_BITS-1:0]     sum_in,
@@ -55,14 +57,15 @@ module systolic_array #(
 );
     localparam HIGHEST = ROWS < TILE_ROWS ? ROWS : TILE_ROWS;
     localparam TOP_DELAY = (HIGHEST - 1) / INPUT_FANOUT;
-    localparam MULTIPLEXER = ALPHA > 1 && CELL != 3 ? 1 : 0;
+    localparam MULTIPLEXER = ALPHA > 1 && CELL < 3 ? 1 : 0;  // its register
+    localparam PRODUCTS = CELL == 4 ? 1 : 0;                 // a register behind them
     localparam STREAM = COLUMNS * WORD_BITS;
     localparam LOAD_BITS = CELL_WEIGHT_BITS + INDEX_BITS;
 
     // Column skew: the words of all blocks' columns at the same place wait together.
     wire [BLOCK_COLUMNS*BLOCKS*ALPHA*WORD_BITS-1:0] late;
     skew #(.PLACES(BLOCK_COLUMNS), .WIDTH(BLOCKS * ALPHA * WORD_BITS)) columns (
-        .clk(clk), .in(x), .out(late)
+        .clk(clk), .in(x[BLOCK_COLUMNS*BLOCKS*ALPHA*WORD_BITS-1:0]), .out(late)
     );
     // By channels: channel a of column c at (a * COLUMNS + c) * WORD_BITS.
     wire [ALPHA*STREAM-1:0] skewed;
@@ -97,9 +100,9 @@ module systolic_array #(
 
     // Sums: row r enters and leaves with the delay that keeps all rows together outside.
     localparam SUMS = BLOCKS * ROWS * SUM_BITS;
-    localparam LANE_BITS = CELL == 2 ? ACCUMULATOR_BITS : 1;
+    localparam LANE_BITS = PARALLEL ? ACCUMULATOR_BITS : 1;
     wire [SUMS-1:0] present, entering, leaving;
-    delay_line #(.WIDTH(SUMS), .CYCLES(MULTIPLEXER)) wait_line (
+    delay_line #(.WIDTH(SUMS), .CYCLES(MULTIPLEXER + PRODUCTS)) wait_line (
         .clk(clk), .in(sum_in), .out(present)
     );
     row_skew #(
@@ -121,10 +124,20 @@ module systolic_array #(
                 .ROWS(ROWS), .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
                 .LANES(SUM_BITS), .WEIGHT_BITS(CELL_WEIGHT_BITS), .INPUT_FANOUT(INPUT_FANOUT),
                 .CELLS_PER_STAGE(CELLS_PER_STAGE), .WEIGHT_BUFFERS(WEIGHT_BUFFERS),
-                .LOAD_COLUMNS(LOAD_COLUMNS)
+                .LOAD_COLUMNS(LOAD_COLUMNS), .PARTS(PARTS)
             ) cells (
                 .clk(clk), .x(x), .word_start(word_start), .take(take), .sum_in(entering),
                 .sum_out(leaving), .load(load_columns), .load_data(coming)
+            );
+        end else if (CELL == 4) begin : g_compact_parallel
+            parallel_array #(
+                .ROWS(ROWS), .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
+                .ACCUMULATOR_BITS(ACCUMULATOR_BITS), .WEIGHT_BITS(CELL_WEIGHT_BITS),
+                .INPUT_FANOUT(INPUT_FANOUT), .CELLS_PER_STAGE(CELLS_PER_STAGE),
+                .WEIGHT_BUFFERS(WEIGHT_BUFFERS), .LOAD_COLUMNS(LOAD_COLUMNS)
+            ) cells (
+                .clk(clk), .x(x), .take(take), .sum_in(entering), .sum_out(leaving),
+                .load(load_columns), .load_data(coming)
             );
         end else if (CELL == 0) begin : g_mx
             // All rows as one set of vectors, cell (r, c) at c * ROWS + r. Inputs move up from

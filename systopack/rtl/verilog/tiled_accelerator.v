@@ -13,7 +13,7 @@ module tiled_accelerator #(
     parameter COLUMNS = 32,
     parameter ALPHA = 8,
     parameter ACCUMULATOR_BITS = 32,
-    parameter CELL = 0,               // 0: bit-serial, 1: balanced, 2: bit-parallel, 3: compact
+    parameter CELL = 0,               // number of a row of hardware/cells.py
     parameter INPUT_FANOUT = 1,
     parameter CELL_WEIGHT_BITS = 8,
     parameter CELLS_PER_STAGE = 1,
@@ -34,7 +34,8 @@ module tiled_accelerator #(
     parameter BANK_BITS = 8,
     parameter CONFIG_BITS = 352,      // the widest memory word
     // These follow from the ones above; leave them alone.
-    parameter WORD_CYCLES = CELL == 2 ? 1 : CELL == 1 ? ACCUMULATOR_BITS : 8,
+    parameter PARALLEL = CELL == 2 || CELL == 4,  // all bits of a word in a cycle
+    parameter WORD_CYCLES = PARALLEL ? 1 : CELL == 1 ? ACCUMULATOR_BITS : 8,
     parameter READS = ALPHA < WORD_CYCLES ? ALPHA : WORD_CYCLES,  // streams of a bank
     parameter BANKS_PER_COLUMN = (ALPHA - 1) / READS + 1,
     parameter LANE_ROWS = ROWS < WORD_CYCLES ? ROWS : WORD_CYCLES,  // rows of an output lane
@@ -84,19 +85,20 @@ module tiled_accelerator #(
     localparam PHASE_BITS = WORD_CYCLES > 2 ? $clog2(WORD_CYCLES) : 1;
     localparam READ_BITS = READS > 2 ? $clog2(READS) : 1;
     localparam ROW_BITS = LANE_ROWS > 2 ? $clog2(LANE_ROWS) : 1;
-    localparam WORD_BITS = CELL == 2 ? 8 : 1;
-    localparam SUM_BITS = CELL == 2 ? ACC : CELL == 1 ? 1 : ACC / 8;
+    localparam WORD_BITS = PARALLEL ? 8 : 1;
+    localparam SUM_BITS = PARALLEL ? ACC : CELL == 1 ? 1 : ACC / 8;
     localparam LOAD_COLUMNS = WEIGHT_BUFFERS == 1 ? CELLS_PER_STAGE : 1;
     localparam LOAD_BITS = LOAD_COLUMNS * ROWS * (CELL_WEIGHT_BITS + INDEX_BITS);
     localparam LOADS = (COLUMNS - 1) / LOAD_COLUMNS + 1;
     localparam COLUMN_BITS = COLUMNS > 2 ? $clog2(COLUMNS) : 1;
 
     // Delays in cycles, waits in word times (docs/hardware/tiled.md).
-    localparam MULTIPLEXER = ALPHA > 1 && CELL != 3 ? 1 : 0;
+    localparam MULTIPLEXER = ALPHA > 1 && CELL < 3 ? 1 : 0;
+    localparam PRODUCTS = CELL == 4 ? 1 : 0;
     localparam TOP_DELAY = (ROWS - 1) / INPUT_FANOUT;
-    localparam LATENCY = (COLUMNS - 1) / CELLS_PER_STAGE + 1 + TOP_DELAY + MULTIPLEXER;
+    localparam LATENCY = (COLUMNS - 1) / CELLS_PER_STAGE + 1 + TOP_DELAY + MULTIPLEXER + PRODUCTS;
     localparam FEED = (READS > LANE_ROWS ? READS : LANE_ROWS) + 3;
-    localparam OUT = FEED + 1 + LATENCY + (CELL == 2 ? 0 : ACC);
+    localparam OUT = FEED + 1 + LATENCY + (PARALLEL ? 0 : ACC);
     localparam SWAP = WEIGHT_BUFFERS == 1 ? 0 : 1 + MULTIPLEXER + TOP_DELAY;
     localparam LOAD_WAIT = FEED + SWAP - 1;
     localparam MIN_LOAD = (SWAP + LOADS - 1) / WORD_CYCLES + 1;
@@ -308,7 +310,7 @@ module tiled_accelerator #(
         end
     endgenerate
 
-    localparam LANE_BITS = CELL == 2 ? ACC : 1;
+    localparam LANE_BITS = PARALLEL ? ACC : 1;
     localparam SUM_LANES = SUM_BITS / LANE_BITS;
     wire [ROWS*SUM_BITS-1:0] sum_in, sum_out;
     systolic_array #(

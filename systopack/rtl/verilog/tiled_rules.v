@@ -36,8 +36,8 @@ module tiled_rules #(
         if (ROWS < 1 || COLUMNS < 1 || ALPHA < 1) begin : g_wrong_size
             wrong_parameters_ROWS_COLUMNS_and_ALPHA_must_be_1_or_more stop ();
         end
-        if (CELL < 0 || CELL > 3 || ACCUMULATOR_BITS % 8 != 0) begin : g_wrong_cell
-            wrong_parameters_CELL_must_be_0_to_3_and_ACCUMULATOR_BITS_whole_bytes stop ();
+        if (CELL < 0 || CELL > 4 || ACCUMULATOR_BITS % 8 != 0) begin : g_wrong_cell
+            wrong_parameters_CELL_must_be_0_to_4_and_ACCUMULATOR_BITS_whole_bytes stop ();
         end
         if (1 << $clog2(SUB_BANKS) != SUB_BANKS || ADDRESS_BITS <= $clog2(SUB_BANKS)
             || SUB_BANK_WORDS > 1 << (ADDRESS_BITS - $clog2(SUB_BANKS)) || WEIGHT_WORDS > 1 << WEIGHT_BITS
@@ -50,7 +50,7 @@ module tiled_rules #(
             wrong_parameters_CONFIG_BITS_is_less_than_the_widest_memory_word stop ();
         end
         if (INPUT_FANOUT < 1 || INPUT_FANOUT > ROWS || CELLS_PER_STAGE < 1
-            || CELLS_PER_STAGE > COLUMNS || (CELLS_PER_STAGE != 1 && CELL != 3)) begin : g_wrong_share
+            || CELLS_PER_STAGE > COLUMNS || (CELLS_PER_STAGE != 1 && CELL < 3)) begin : g_wrong_share
             wrong_parameters_INPUT_FANOUT_or_CELLS_PER_STAGE_does_not_fit_ROWS_COLUMNS_CELL stop ();
         end
         if (WEIGHT_BUFFERS < 1 || WEIGHT_BUFFERS > 2 || CELL_WEIGHT_BITS < 2 || CELL_WEIGHT_BITS > 8)
@@ -60,7 +60,7 @@ module tiled_rules #(
         if (RESIDUALS < 0 || RESIDUALS > 1 || AVERAGES < 0 || AVERAGES > 1) begin : g_wrong_flag
             wrong_parameters_RESIDUALS_and_AVERAGES_must_be_0_or_1 stop ();
         end
-        if (WORD_CYCLES != (CELL == 2 ? 1 : CELL == 1 ? ACCUMULATOR_BITS : 8)
+        if (WORD_CYCLES != (CELL == 2 || CELL == 4 ? 1 : CELL == 1 ? ACCUMULATOR_BITS : 8)
             || READS != (ALPHA < WORD_CYCLES ? ALPHA : WORD_CYCLES)
             || BANKS_PER_COLUMN != (ALPHA - 1) / READS + 1
             || LANE_ROWS != (ROWS < WORD_CYCLES ? ROWS : WORD_CYCLES)

@@ -134,7 +134,7 @@ module visit_control #(
     reg  [15:0] steps_left, periods_left;
     reg  [5:0]  loads_left, loaded, tail_left, lag_left;
     reg  [9:0]  in_step;      // cycles since the step began
-    reg  [3:0]  written;
+    reg  [3:0]  written, period_steps;
     reg  [15:0] load_place;
     reg         tailing, first_run, new_run;
     wire last_tile = tile == column_tiles - 12'd1;
@@ -161,8 +161,7 @@ module visit_control #(
     wire tiles_end = visit_ends && last_tile && last_block;
     wire next_visit = visit_ends && !(last_tile && last_block);
     reg  stepped;
-    reg  tail_cycle;
-    wire other_ends = slot_end && stepped && tail_cycle;
+    wire other_ends = slot_end && stepped;
     wire op_ends = tiles_end || other_ends;
     wire prologue_ends = state == PROLOGUE && slot == slot_stop - 10'd1;
     wire [5:0] loads_now = loaded == 6'd0
@@ -190,7 +189,8 @@ module visit_control #(
     wire last_gathered = gather && periods_left == 16'd1 && runs_left == 12'd1;
     assign array_slot = slot_valid && !tailing && !(state == PERIOD && last_gathered) && !pool_step;
     assign lane_slot = slot_valid && with_residual;
-    assign issue = state == PERIOD && !tailing && in_step == 10'd0 && steps_left != 16'd0;
+    assign issue = state == PERIOD && !tailing && in_step == 10'd0 && steps_left != 16'd0
+                && period_steps != steps_per_period;
     assign first_issue = issue && first_run && !pool_step;
     assign issue_run_start = gather || new_run;
 
@@ -216,7 +216,7 @@ module visit_control #(
     // The low bits of a step's place: of the step that has been fetched.
     reg  [PHASE_BITS-1:0] gathered_low, run_low;
     assign issue_low = gather ? gathered_low : run_low;
-    assign upper_bytes = stride_x[PHASE_BITS-1:0];
+    assign upper_bytes = split ? stride_x[PHASE_BITS-1:0] : {PHASE_BITS{1'b0}};
     reg  [11:0] column;  // position in its row
     wire [12:0] beyond = {1'b0, column} + (split ? 13'd2 : 13'd1);
 
@@ -296,6 +296,8 @@ module visit_control #(
             new_run <= 1'b1;
             run_low <= {PHASE_BITS{1'b0}};
         end
+        if (period_ends || periods_start) period_steps <= 4'd0;
+        else if (issue) period_steps <= period_steps + 4'd1;
         if (issue) begin
             steps_left <= steps_left - 16'd1;
             new_run <= 1'b0;
@@ -392,7 +394,6 @@ module visit_control #(
             send_step <= send_step == 2'd2 ? 2'd0 : send_step + 2'd1;
         result_valid <= !reset && is_send
                      && (send_step == 2'd1 || (send_step == 2'd2 && !result_ready));
-        tail_cycle <= stepped;
 
         if (op_ends) active <= 1'b0;
         if (start) begin
@@ -407,7 +408,6 @@ module visit_control #(
             send_step <= 2'd0;
             stepped <= 1'b0;
             overrun <= 1'b0;
-            tail_cycle <= 1'b0;
             drained <= next_op != TILES;
             if (finish) busy <= 1'b0;
         end
