@@ -92,6 +92,12 @@ def test_random_networks_on_split_rows_run_as_the_reference(network, array):
     check(network, array, random_images(np.random.default_rng(3), network, 1)[0], split=True)
 
 
+@settings(max_examples=30, deadline=None)
+@given(networks, arrays, st.sampled_from([1, 8, 64]))
+def test_periods_that_rest_run_as_the_reference(network, array, block):
+    check(network, array, random_images(np.random.default_rng(3), network, 1)[0], block, rests=True)
+
+
 @pytest.mark.parametrize("array", ["tiny-8x8", "compact-32x32", "paper-32x32", "parallel-32x32"])
 def test_lenet_runs_as_the_reference(array):
     check_zoo("lenet5-mnist", array)
@@ -208,7 +214,7 @@ def test_one_tile_by_hand():
     # slot. Descriptors take 2 words and a cycle, the first words a slot, writes 2 slots: 8 cycles.
     timing = RowTiming(array=Array(rows=2, columns=2))
     assert (timing.out_cycles, timing.stream_words, timing.write_slots) == (40, 2, 2)
-    assert timing.drain_words(0) == (40 + 10 + 2 + 2 + 4) // 8 + 1 == 8
+    assert timing.drain_words(0) == (40 + 11 + 2 + 2 + 4) // 8 + 1 == 8
     # Word times: 1, 1 for the image (6 bytes and 1 cycle), 1 before the first step, 3 positions (a
     # gathered step each, or one period of 4), 8 to drain, 3 for 6 results of 3 cycles and 1.
     network = one_layer(dense(np.ones((2, 2), np.int8)), 1, 3)
