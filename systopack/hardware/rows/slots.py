@@ -110,7 +110,7 @@ def find_schedule(
     try:
         own = [fetches(part, walk) for part in needs]
         extra = fetches(residuals, walk.operands)
-        shared = fetches([need for part in needs for need in part], walk)
+        shared = own[0] if len(own) == 1 else fetches([n for part in needs for n in part], walk)
     except NotHeldError:
         return None
     apart = 1 if once else cycles if rests else walk.steps * cycles
