@@ -32,9 +32,9 @@ arrays = st.builds(
 )
 
 
-def check(network, array, image, block=64, *, split=False, rests=False):
+def check(network, array, image, block=64, *, split=False):
     """Every stream's bytes, every stored tensor and the results are the reference's."""
-    program = pack_plan(plan_rows(network, array=array, block=block, split=split, rests=rests))
+    program = pack_plan(plan_rows(network, array=array, block=block, split=split))
     tensors = run(network, image[None], keep=list(network.shapes))
     plan = program.plan
     machine = Machine(program=program)
@@ -90,12 +90,6 @@ def test_random_networks_run_as_the_reference(network, array, block):
 @given(networks, arrays_of_32)
 def test_random_networks_on_split_rows_run_as_the_reference(network, array):
     check(network, array, random_images(np.random.default_rng(3), network, 1)[0], split=True)
-
-
-@settings(max_examples=30, deadline=None)
-@given(networks, arrays, st.sampled_from([1, 8, 64]))
-def test_periods_that_rest_run_as_the_reference(network, array, block):
-    check(network, array, random_images(np.random.default_rng(3), network, 1)[0], block, rests=True)
 
 
 @pytest.mark.parametrize("array", ["tiny-8x8", "compact-32x32", "paper-32x32", "parallel-32x32"])
