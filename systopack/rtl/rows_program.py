@@ -393,7 +393,7 @@ class _Compiler:
         for lane, table in enumerate(self.rows):
             for place in range(lane_rows):
                 row = lane * lane_rows + place
-                if row % half not in rows:
+                if row >= self.array.rows or row % half not in rows:
                     table.append(0)
                     continue
                 channel = tile.row_start + rows.index(row % half)

@@ -328,9 +328,12 @@ class Machine:
         lane_rows = self.timing.lane_rows
         stride = 1 << (lane_rows - 1).bit_length()
         found = {}
-        for row in range(self.array.rows):
+        for row in range(self.timing.lanes * lane_rows):
             word = self.row_tables[row // lane_rows][row_tile * stride + row % lane_rows]
-            found[row] = unpack_fields(self.row, word)
+            if row < self.array.rows:
+                found[row] = unpack_fields(self.row, word)
+            else:
+                assert not word  # the last lane has fewer rows
         return found
 
     def lanes(self, ins, out, block, tags, tables):

@@ -32,9 +32,9 @@ arrays = st.builds(
 )
 
 
-def check(network, array, image, block=64, *, split=False, rests=False):
+def check(network, array, image, block=64, *, split=False):
     """Every stream's bytes, every stored tensor and the results are the reference's."""
-    program = pack_plan(plan_rows(network, array=array, block=block, split=split, rests=rests))
+    program = pack_plan(plan_rows(network, array=array, block=block, split=split))
     tensors = run(network, image[None], keep=list(network.shapes))
     plan = program.plan
     machine = Machine(program=program)
@@ -208,7 +208,7 @@ def test_one_tile_by_hand():
     # slot. Descriptors take 2 words and a cycle, the first words a slot, writes 2 slots: 8 cycles.
     timing = RowTiming(array=Array(rows=2, columns=2))
     assert (timing.out_cycles, timing.stream_words, timing.write_slots) == (40, 2, 2)
-    assert timing.drain_words(0) == (40 + 10 + 2 + 2 + 4) // 8 + 1 == 8
+    assert timing.drain_words(0) == (40 + 11 + 2 + 2 + 4) // 8 + 1 == 8
     # Word times: 1, 1 for the image (6 bytes and 1 cycle), 1 before the first step, 3 positions (a
     # gathered step each, or one period of 4), 8 to drain, 3 for 6 results of 3 cycles and 1.
     network = one_layer(dense(np.ones((2, 2), np.int8)), 1, 3)

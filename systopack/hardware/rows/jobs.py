@@ -174,6 +174,8 @@ def _merged(needs: Iterable[Need]) -> list[Need]:
         same[need.bank, need.plane, need.phase, need.place, need.dx, need.residual].append(need)
     return [
         replace(mine[0], users=tuple(user for need in mine for user in need.users))
+        if len(mine) > 1
+        else mine[0]
         for mine in same.values()
     ]
 

@@ -38,7 +38,6 @@ def plan_rows(
     array: Array,
     block: int = BLOCK,
     split: bool = False,
-    rests: bool = False,
 ) -> RowPlan:
     """Plan one image on the tiled accelerator around an array.
 
@@ -46,13 +45,12 @@ def plan_rows(
         block: positions that the memories of partial sums hold; more where a row is longer.
         split: whether layers of few rows may compute two positions at once, in both halves of the
             array's rows.
-        rests: whether periods may be longer than their steps.
 
     Raises:
         InvalidOptionError: the network does not fit the array.
     """
     check_fits(network, array)
-    planner = _Planner(network, RowTiming(array=array), block, split=split, rests=rests)
+    planner = _Planner(network, RowTiming(array=array), block, split=split)
     return planner.plan()
 
 
@@ -66,11 +64,9 @@ class _Planner:
         block: int,
         *,
         split: bool,
-        rests: bool,
     ) -> None:
         self.network = network
         self.timing = timing
-        self.rests = rests
         self.block = block
         output = network.output
         if isinstance(output, MatrixLayer):
@@ -276,9 +272,7 @@ class _Planner:
                 if best[0] <= self._cost(visits, walk, least, 0):
                     continue
             once = layer.positions == 1 and not operands
-            schedule = find_schedule(
-                needs, operands, walk, self.timing, where=where, once=once, rests=self.rests
-            )
+            schedule = find_schedule(needs, operands, walk, self.timing, where=where, once=once)
             if schedule is None:
                 continue
             prologue = schedule.slot_stop - schedule.slot_first

@@ -89,7 +89,6 @@ def find_schedule(
     *,
     where: str,
     once: bool = False,
-    rests: bool = False,
 ) -> Schedule | None:
     """The schedule with the shortest periods.
 
@@ -98,7 +97,6 @@ def find_schedule(
         residuals: operands of the rows; they lie in the table of every column tile.
         where: for messages: "Layer 'conv3'".
         once: there is a single step, for which words come before its period.
-        rests: whether periods may be longer than their steps.
 
     Returns:
         None where a step of several parts needs words that cannot be held at once.
@@ -110,10 +108,10 @@ def find_schedule(
     try:
         own = [fetches(part, walk) for part in needs]
         extra = fetches(residuals, walk.operands)
-        shared = fetches([need for part in needs for need in part], walk)
+        shared = own[0] if len(own) == 1 else fetches([n for part in needs for n in part], walk)
     except NotHeldError:
         return None
-    apart = 1 if once else cycles if rests else walk.steps * cycles
+    apart = 1 if once else cycles
     slots = max(walk.steps * cycles, -(-_least(own, extra, timing) // apart) * apart)
     while slots <= _SLOT_LIMIT:
         step = slots // walk.steps // cycles * cycles
