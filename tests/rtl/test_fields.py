@@ -15,6 +15,7 @@ from systopack.hardware.timing import TiledTiming
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import InputNode, MatrixLayer, PoolLayer
 from systopack.packing.pack import dense
+from systopack.rtl import rows_fields
 from systopack.rtl.fields import (
     INSTRUCTION,
     OUTPUT_INSTRUCTION,
@@ -32,6 +33,7 @@ from systopack.rtl.parameters import VERILOG, sources
 from systopack.rtl.pipelined.instances import table
 from systopack.rtl.pipelined.program import compile_pipelined
 from systopack.rtl.program import TILE, compile_tiled
+from systopack.rtl.rows_program import compile_rows
 from systopack.verification.bench import Bench, Port
 from tests.networks import random_network
 
@@ -115,10 +117,30 @@ def test_the_verilog_takes_words_apart_as_they_were_packed(file, register, layou
     assert found == [(field.name, field.bits) for field in layout]
 
 
+@pytest.mark.parametrize(
+    ("file", "register", "layout"),
+    [
+        ("visit_control.v", "present", rows_fields.INSTRUCTION),
+        ("output_walk.v", "present", rows_fields.OUTPUT_INSTRUCTION),
+        ("fetch_bank.v", "head", rows_fields.job_layout(7, 3, 11, 9)),
+    ],
+)
+def test_words_of_one_feature_memory_are_taken_apart_at_the_widths_they_were_packed(
+    file, register, layout
+):
+    names = {"SLOT_BITS": 7, "PHASE_BITS": 3, "FEATURE_BITS": 11, "OFFSET_BITS": 9}
+    found = [width.strip("[] ").split(":") for _, width in verilog_fields(file, register)]
+    bits = [eval(high, {}, names) - int(low) + 1 for high, low in found]
+    assert bits == [field.bits for field in layout]
+
+
 def test_the_widths_of_whole_words_are_those_of_the_verilog():
     top = (VERILOG / "tiled_accelerator.v").read_text()
     widths = [int(width) for width in re.findall(r"memory #\(\.WIDTH\((\d+)\)", top)]
     assert widths == [bits_of(INSTRUCTION), bits_of(OUTPUT_INSTRUCTION)]
+    top = (VERILOG / "rows_accelerator.v").read_text()
+    widths = [int(width) for width in re.findall(r"memory #\(\.WIDTH\((\d+)\)", top)]
+    assert widths == [bits_of(rows_fields.INSTRUCTION), bits_of(rows_fields.OUTPUT_INSTRUCTION)]
 
 
 layouts = st.lists(st.tuples(st.integers(1, 33), st.booleans()), min_size=1, max_size=8).map(
@@ -310,8 +332,8 @@ def test_waits_of_more_than_65535_word_times_end():
     assert starts[1] - starts[0] == 71_680
 
 
-def test_random_networks_pack_into_both_organisations():
+def test_random_networks_pack_into_all_organisations():
     for seed in range(20):
         network = random_network(np.random.default_rng(seed), layers=4)
-        compile_tiled(network, array=Array(rows=3, columns=2))
-        compile_pipelined(network, array=Array(rows=3, columns=2))
+        for compiled in (compile_tiled, compile_rows, compile_pipelined):
+            compiled(network, array=Array(rows=3, columns=2))

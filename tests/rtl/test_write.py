@@ -222,6 +222,8 @@ RULE_MUTANTS = [
     ("axi_streams.v", "m_axis_result_tdata = closes ? 32'd0 : result_word", "m_axis_result_tdata = result_word ^ {32{m_axis_result_tready}}"),
     ("axi_streams.v", "m_axis_result_tvalid = closes || result_valid", "m_axis_result_tvalid = closes || result_valid || reset"),
     ("axi_registers.v", "s_axi_bvalid <= write || (s_axi_bvalid && !s_axi_bready)", "s_axi_bvalid <= write || reset"),
+    ("rows_accelerator.v", "image_took && image_word_ends && !reset", "image_took && image_word_ends && !image_last && !reset"),
+    ("rows_accelerator.v", ".result_ready(result_ready)", ".result_ready(result_ready || result_valid)"),
 ]  # fmt: skip
 
 
@@ -233,6 +235,8 @@ def test_the_designs_own_assertions_hold_and_see_broken_handshakes(folder, tmp_p
     shutil.copytree(folder, copy)
     if mutant is not None:
         name, old, new = mutant
+        if not (copy / name).exists():
+            pytest.skip("a file of another organisation")
         text = (copy / name).read_text()
         assert text.count(old) == 1
         text = text.replace(old, new)
