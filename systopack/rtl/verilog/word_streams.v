@@ -80,6 +80,7 @@ module word_streams #(
             reg  [BITS-1:0]       even, odd;
             reg                   second;  // the present word is `odd`
             reg  [PHASE_BITS-1:0] place;
+            reg                   mine;    // the step's byte is in the image
             wire [PHASE_BITS-1:0] new_place = low + o;
             wire flip = run_start ? !negative : {1'b0, new_place} < step_bytes;
             always @(posedge clk) begin
@@ -96,7 +97,6 @@ module word_streams #(
             end
             wire [BITS-1:0] present = second ? odd : even;
             wire [7:0]      byte_now = present[8*place+:8];
-            reg             mine;  // the step's byte is in the image
             wire            on = reading && mine;
             reg  [WORD_BITS-1:0] sent;
             assign x[s*WORD_BITS+:WORD_BITS] = sent;
