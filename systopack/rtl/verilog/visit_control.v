@@ -89,6 +89,8 @@ module visit_control #(
     /* verilator no_inline_module */  // one copy of its code for all instances
     localparam [2:0] END = 0, TILES = 1, IMAGE = 2, SEND = 3;
     localparam [2:0] NONE = 0, LOAD = 1, PROLOGUE = 2, WRITE = 3, ALIGN = 4, PERIOD = 5;
+    localparam [31:0] WRITES_WIDE = WRITES;
+    wire [9:0] write_slots = WRITES_WIDE[9:0];
     localparam PHASE_COUNT = WORD_CYCLES > 2 ? $clog2(WORD_CYCLES) : 1;
 
     // With some cycles in a word time the program memory's word waits in a register.
@@ -137,8 +139,14 @@ module visit_control #(
     reg  [3:0]  written, period_steps;
     reg  [15:0] load_place;
     reg         tailing, first_run, new_run;
-    wire last_tile = tile == column_tiles - 12'd1;
-    wire last_block = block == blocks - 12'd1;
+    reg  last_tile, last_block;
+    // Whether the next tile or block is the last one, known long before.
+    reg  one_tile, next_tile_last, next_block_last;
+    always @(posedge clk) begin
+        one_tile <= column_tiles == 12'd1;
+        next_tile_last <= tile + 12'd2 == column_tiles;
+        next_block_last <= block + 12'd2 == blocks;
+    end
     wire [15:0] steps_now = last_block ? last_run_steps : run_steps;
     wire [15:0] periods_now = last_block ? last_run_periods : run_periods;
     wire [11:0] runs_now = last_block ? last_runs : runs;
@@ -153,7 +161,8 @@ module visit_control #(
     wire fed = !first_run || pool_step || since_words >= MIN_LOAD;
 
     // Ends of everything.
-    wire period_ends = state == PERIOD && {2'd0, slot} == slots - 12'd1;
+    reg  [9:0] last_slot, write_slot, last_cycle, last_prologue;  // of a period, a step, the prologue
+    wire period_ends = state == PERIOD && slot == last_slot;
     wire run_ends = period_ends && !tailing && periods_left == 16'd1;
     wire last_run_ends = run_ends && runs_left == 12'd1;
     wire visit_ends = (last_run_ends && !(with_residual && tail != 6'd0))
@@ -163,7 +172,7 @@ module visit_control #(
     reg  stepped;
     wire other_ends = slot_end && stepped;
     wire op_ends = tiles_end || other_ends;
-    wire prologue_ends = state == PROLOGUE && slot == slot_stop - 10'd1;
+    wire prologue_ends = state == PROLOGUE && slot == last_prologue;
     wire [5:0] loads_now = loaded == 6'd0
                          ? load_words + (with_residual ? {2'd0, residual_words} : 6'd0) : loads_left;
     wire load_ends = state == LOAD && loads_now == 6'd0;
@@ -185,7 +194,7 @@ module visit_control #(
 
     // Slots and steps.
     assign slot_valid = state == PROLOGUE
-                     || (state == PERIOD && {22'd0, slot} + WRITES < {20'd0, slots});
+                     || (state == PERIOD && slot < write_slot);
     wire last_gathered = gather && periods_left == 16'd1 && runs_left == 12'd1;
     assign array_slot = slot_valid && !tailing && !(state == PERIOD && last_gathered) && !pool_step;
     assign lane_slot = slot_valid && with_residual;
@@ -199,9 +208,11 @@ module visit_control #(
     wire [23:0] walked;
     wire [11:0] unused_y, unused_x;
     wire        unused_first, unused_last;
-    wire walk = gather && (pool_step ? (periods_start && lag == 6'd0)
-                                       || (period_ends && lag_left <= 6'd1)
-                                     : periods_start || (period_ends && !tailing));
+    // The walker steps where the banks belong to results, so that its sums may take a cycle.
+    wire writes_begin = (state == WRITE && written == 4'd0 && first_run)
+                     || (state == PERIOD && slot == write_slot);
+    wire walk = gather && writes_begin
+             && (pool_step ? (state == WRITE ? lag == 6'd0 : lag_left <= 6'd1) : !tailing);
     wire begin_walk = state == LOAD;
     position_walker walker (
         .clk(clk), .start(begin_walk), .step(walk), .out_width(out_width),
@@ -210,8 +221,13 @@ module visit_control #(
         .window_width(window_width), .place_y(unused_y), .place_x(unused_x), .linear(walked),
         .window_first(unused_first), .window_last(unused_last)
     );
-    assign base = gather ? block_base + {8'd0, walked} : words_base;
-    assign residual_base = pool_step ? {8'd0, walked} : residual_place;
+    reg  [31:0] gather_base, pool_base;
+    always @(posedge clk) begin
+        gather_base <= block_base + {8'd0, walked};
+        pool_base <= {8'd0, walked};
+    end
+    assign base = gather ? gather_base : words_base;
+    assign residual_base = pool_step ? pool_base : residual_place;
 
     // The low bits of a step's place: of the step that has been fetched.
     reg  [PHASE_BITS-1:0] gathered_low, run_low;
@@ -226,7 +242,10 @@ module visit_control #(
     assign load_number = load_residual ? loaded - load_words : loaded;
     assign rewind = state == LOAD && loaded == 6'd0;
     wire [31:0] following = {12'd0, weights_now} + LOADS;
-    assign weights_next = !last_tile ? following[19:0] : !last_block ? weights : following_weights;
+    reg  [19:0] after_this;
+    always @(posedge clk)
+        after_this <= !last_tile ? following[19:0] : !last_block ? weights : following_weights;
+    assign weights_next = after_this;
 
     // Streams of the host.
     assign last_position = position == positions - 24'd1;
@@ -283,7 +302,7 @@ module visit_control #(
             end
             PERIOD: begin
                 slot <= period_ends ? 10'd0 : slot + 10'd1;
-                in_step <= in_step == step_cycles - 10'd1 || period_ends ? 10'd0 : in_step + 10'd1;
+                in_step <= in_step == last_cycle || period_ends ? 10'd0 : in_step + 10'd1;
             end
             default: ;
         endcase
@@ -307,7 +326,7 @@ module visit_control #(
                      : place_x + (split ? {3'd0, stride_x, 1'b0} : {4'd0, stride_x});
             first_run <= 1'b0;
         end
-        if (walk || begin_walk) gathered_low <= base[PHASE_BITS-1:0];
+        if (walk || begin_walk) gathered_low <= gather_base[PHASE_BITS-1:0];
         if (period_ends) begin
             periods_left <= periods_left - 16'd1;
             words_base <= words_base + WORD_BYTES;
@@ -340,6 +359,8 @@ module visit_control #(
         end
         if (next_visit) begin
             tile <= last_tile ? 12'd0 : tile + 12'd1;
+            last_tile <= last_tile ? one_tile : next_tile_last;
+            if (last_tile) last_block <= next_block_last;
             list <= last_tile ? jobs : list + {8'd0, jobs_stride};
             weights_now <= weights_next;
             load_place <= last_tile ? streams : load_place;
@@ -352,6 +373,8 @@ module visit_control #(
         if (start_tiles) begin
             tile <= 12'd0;
             block <= 12'd0;
+            last_tile <= next_word[495:484] == 12'd1;
+            last_block <= next_word[483:472] == 12'd1;
             list <= next_word[155:140];
             weights_now <= next_word[131:112];
             load_place <= next_word[171:156];
@@ -359,6 +382,12 @@ module visit_control #(
             residual_block <= 32'd0;
         end
         // The first cycle of LOAD knows the instruction.
+        if (op_start) begin
+            last_slot <= slots[9:0] - 10'd1;
+            write_slot <= slots[9:0] < write_slots ? 10'd0 : slots[9:0] - write_slots;
+            last_cycle <= step_cycles - 10'd1;
+            last_prologue <= slot_stop - 10'd1;
+        end
         if (state == LOAD && loaded == 6'd0) begin
             steps_left <= steps_now;
             periods_left <= periods_now;
