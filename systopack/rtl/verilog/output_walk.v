@@ -92,7 +92,7 @@ module output_walk #(
     position_walker walker (
         .clk(clk), .start(new_op), .step(word && step_pool), .out_width(out_width),
         .stride_y(stride_y), .stride_x(stride_x), .pitch(width),
-        .stride_pitch({12'd0, stride_y} * {8'd0, width}), .window_height(window_height),
+        .stride_pitch({12'd0, stride_y} * {8'd0, width}), .origin(24'd0), .window_height(window_height),
         .window_width(window_width), .place_y(place_y), .place_x(place_x), .linear(linear),
         .window_first(walk_first), .window_last(walk_last)
     );

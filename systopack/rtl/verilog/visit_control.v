@@ -217,17 +217,14 @@ module visit_control #(
     position_walker walker (
         .clk(clk), .start(begin_walk), .step(walk), .out_width(out_width),
         .stride_y(8'd0), .stride_x(stride_x), .pitch(width),
-        .stride_pitch(pool_step ? stride_pitch : run_pitch), .window_height(window_height),
+        .stride_pitch(pool_step ? stride_pitch : run_pitch), .origin(block_base[23:0]), .window_height(window_height),
         .window_width(window_width), .place_y(unused_y), .place_x(unused_x), .linear(walked),
         .window_first(unused_first), .window_last(unused_last)
     );
-    reg  [31:0] gather_base, pool_base;
-    always @(posedge clk) begin
-        gather_base <= block_base + {8'd0, walked};
-        pool_base <= {8'd0, walked};
-    end
+    reg  [31:0] gather_base;
+    always @(posedge clk) gather_base <= {8'd0, walked};
     assign base = gather ? gather_base : words_base;
-    assign residual_base = pool_step ? pool_base : residual_place;
+    assign residual_base = pool_step ? gather_base : residual_place;
 
     // The low bits of a step's place: of the step that has been fetched.
     reg  [PHASE_BITS-1:0] gathered_low, run_low;
@@ -248,8 +245,10 @@ module visit_control #(
     assign weights_next = after_this;
 
     // Streams of the host.
-    assign last_position = position == positions - 24'd1;
-    wire last_entry = entry == entries - 16'd1;
+    reg  [23:0] final_position;
+    reg  [15:0] final_entry;
+    assign last_position = position == final_position;
+    wire last_entry = entry == final_entry;
     wire lane_ends = {16'd0, send_row} == LANE_ROWS - 1;
     reg  overrun;  // the image goes on beyond its last byte
     assign image_ready = is_image && !stepped;
@@ -427,6 +426,8 @@ module visit_control #(
         if (op_ends) active <= 1'b0;
         if (start) begin
             present <= next_word;
+            final_position <= next_word[63:40] - 24'd1;
+            final_entry <= next_word[79:64] - 16'd1;
             active <= !finish;
             op_number <= counter;
             counter <= counter + 1'b1;
