@@ -29,10 +29,6 @@ RECORD = STORE / "fpga_cells.json"
 FORMS = (
     ("bit-parallel-compact", 2, 1),
     ("bit-serial", 1, 1),
-    ("bit-parallel-compact", 4, 1),
-    ("bit-parallel", 1, 1),
-    ("bit-parallel-compact", 1, 1),
-    ("bit-serial-compact", 2, 1),
 )
 
 
