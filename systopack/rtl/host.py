@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from systopack.errors import InvalidFileError
-from systopack.rtl.identity import build_digest
+from systopack.rtl.identity import Program, build_digest
 from systopack.rtl.images import MemoryImage
 from systopack.rtl.pipelined.program import PipelinedProgram
-from systopack.rtl.program import TiledProgram
+from systopack.rtl.rows_program import RowProgram
 
 CONTROL, CYCLES, MEMORY, ADDRESS, DATA, COMMIT, IDENTITY, ENTERED, STALLED = range(0, 36, 4)
 STATUS, DROPPED, BUILD = range(36, 48, 4)
 START, ABORT = 1, 2  # in CONTROL
-TILED_IDENTITY, PIPELINED_IDENTITY = 0x53590001, 0x53590002
+TILED_IDENTITY, PIPELINED_IDENTITY, ROWS_IDENTITY = 0x53590001, 0x53590002, 0x53590003
 
 
 def configuration_writes(images: Sequence[MemoryImage]) -> Iterator[tuple[int, int]]:
@@ -46,16 +46,18 @@ class Host:
         self._read = read
         self._dropped = 0  # what DROPPED was when it was asked last
 
-    def configure(self, program: TiledProgram | PipelinedProgram) -> None:
+    def configure(self, program: Program) -> None:
         """Fill the memories, whatever a configuration before that was cut off has left.
 
         Raises:
             InvalidFileError: there is no accelerator of this kind behind the registers, or one that
                 was built with other widths and depths; raised before anything is written.
         """
-        pipelined = isinstance(program, PipelinedProgram)
-        expected = PIPELINED_IDENTITY if pipelined else TILED_IDENTITY
-        kind = "layer-pipelined" if pipelined else "tiled"
+        expected, kind = TILED_IDENTITY, "tiled"
+        if isinstance(program, PipelinedProgram):
+            expected, kind = PIPELINED_IDENTITY, "layer-pipelined"
+        elif isinstance(program, RowProgram):
+            expected, kind = ROWS_IDENTITY, "rows"
         identity = self._read(IDENTITY)
         if identity != expected:
             raise InvalidFileError(
@@ -74,7 +76,7 @@ class Host:
             self._write(register, value)
 
     def start(self) -> None:
-        """Start: a tiled accelerator runs one image, a layer-pipelined one all that follow.
+        """Start: one image runs, on a layer-pipelined accelerator all that follow.
 
         Send the images, the last word of each with TLAST, and take the results meanwhile.
         """

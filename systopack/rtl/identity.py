@@ -14,16 +14,18 @@ import numpy as np
 from systopack.rtl.pipelined.program import PipelinedProgram
 from systopack.rtl.pipelined.top import top_module
 from systopack.rtl.program import TiledProgram
+from systopack.rtl.rows_program import RowProgram
 
+Program = TiledProgram | RowProgram | PipelinedProgram
 _DIGEST_BITS = 31  # a positive number in every tool's arithmetic
 
 
-def axi_parameters(program: TiledProgram | PipelinedProgram) -> dict[str, int]:
-    """The parameters of `axi_tiled` or `axi_pipelined` for a compiled network."""
+def axi_parameters(program: Program) -> dict[str, int]:
+    """The parameters of `axi_tiled`, `axi_rows` or `axi_pipelined` for a compiled network."""
     return {**_sizes(program), "BUILD": build_digest(program)}
 
 
-def build_digest(program: TiledProgram | PipelinedProgram) -> int:
+def build_digest(program: Program) -> int:
     """What the BUILD register of this network's accelerator reads, 31 bits."""
     sizes = [f"{name}={value}" for name, value in sorted(_sizes(program).items())]
     if isinstance(program, PipelinedProgram):
@@ -34,7 +36,7 @@ def build_digest(program: TiledProgram | PipelinedProgram) -> int:
     return int.from_bytes(digest[:4], "big") & ((1 << _DIGEST_BITS) - 1)
 
 
-def _sizes(program: TiledProgram | PipelinedProgram) -> dict[str, int]:
+def _sizes(program: Program) -> dict[str, int]:
     if isinstance(program, PipelinedProgram):
         return dict(program.parameters)
     shapes = program.network.shapes

@@ -15,10 +15,19 @@ from systopack.rtl.images import (
     ROUTES,
     WEIGHTS,
 )
+from systopack.rtl.parameters import bits_for
 from systopack.rtl.pipelined.program import PipelinedProgram
 from systopack.rtl.program import TiledProgram
+from systopack.rtl.rows_program import DISPLACEMENTS, JOBS, STREAMS, RowProgram
 
 MEMORY, REGISTER_MEMORY = "memory", "register_memory"
+SINGLE_MEMORY, FEATURE_BANK = "single_memory", "feature_bank"
+_ACCESS = {
+    MEMORY: "reads a word one cycle after its address",
+    REGISTER_MEMORY: "reads in the same cycle",
+    SINGLE_MEMORY: "reads or writes, and gives a word one cycle after its address",
+    FEATURE_BANK: "does so too, and writes the bytes that are enabled",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +39,7 @@ class Memory:
         count: how many there are.
         width: bits of a word.
         depth: words.
-        module: "memory" or "register_memory".
+        module: "memory", "register_memory", "single_memory" or "feature_bank".
     """
 
     place: str
@@ -99,6 +108,47 @@ def tiled_memories(program: TiledProgram) -> tuple[Memory, ...]:
     return tuple(memory for memory in found if memory.count)
 
 
+def rows_memories(program: RowProgram) -> tuple[Memory, ...]:
+    """The memories of an accelerator with one feature memory."""
+    sizes, timing = program.parameters, program.plan.timing
+    widths = {image.memory: image.bits for image in program.images}
+    accumulator, lanes, banks = sizes["ACCUMULATOR_BITS"], timing.lanes, timing.banks
+    programs, rows = 1 << sizes["PROGRAM_BITS"], 1 << sizes["PARAMETER_BITS"]
+    row_bits = bits_for(timing.lane_rows)
+    paired = timing.lane_rows % 2 == 0
+    sums = 1 << (sizes["SUM_POSITION_BITS"] + row_bits - int(paired or timing.lane_rows == 1))
+    place = sizes["FEATURE_BITS"] + sizes["PHASE_BITS"]
+    window = sizes["POOL_BITS"] + (row_bits if timing.lane_rows > 1 else 0)
+    lane = "g_lane[*].lane"
+    rest: tuple[tuple[str, str, int, int, int], ...] = (
+        (MEMORY, "instructions", 1, widths[PROGRAM], programs),
+        (MEMORY, "output_instructions", 1, widths[OUTPUT_PROGRAM], programs),
+        (MEMORY, "weights", 1, widths[WEIGHTS], sizes["WEIGHT_WORDS"]),
+        (MEMORY, "streams", 1, widths[STREAMS], 1 << sizes["STREAM_ADDRESS_BITS"]),
+        (MEMORY, "windows", 1, widths[DISPLACEMENTS], 1 << sizes["DISPLACEMENT_ADDRESS_BITS"]),
+        (MEMORY, "g_bank[*].jobs.jobs", banks, widths[JOBS], 1 << sizes["JOB_ADDRESS_BITS"]),
+        (FEATURE_BANK, "g_bank[*].features", banks, 8 * timing.word_bytes, sizes["BANK_DEPTH"]),
+        (MEMORY, f"{lane}.starts", lanes, 6 + accumulator, rows),
+        (MEMORY, f"{lane}.limits", lanes, 5 + 2 * accumulator, rows),
+        (MEMORY, f"{lane}.places", lanes, 1 + place, rows),
+        (SINGLE_MEMORY, f"{lane}.partial_sums.g_pairs.pairs", lanes, 2 * accumulator, sums)
+        if paired
+        else (MEMORY, f"{lane}.partial_sums.g_ports.sums", lanes, accumulator, sums),
+        (
+            REGISTER_MEMORY if window <= 3 else MEMORY,
+            f"{lane}.g_pool.windows.{'g_few' if window <= 3 else 'g_many'}.windows",
+            lanes if sizes["POOLS"] else 0,
+            24 if sizes["POOLS"] == 2 else 8,
+            1 << window,
+        ),
+    )
+    return tuple(
+        Memory(module=module, place=place, count=count, width=width, depth=depth)
+        for module, place, count, width, depth in rest
+        if count
+    )
+
+
 def pipelined_memories(program: PipelinedProgram) -> tuple[Memory, ...]:
     """The memories of a layer-pipelined accelerator: line buffers, parameters, results."""
     network, accumulator = program.network, program.array.accumulator_bits
@@ -151,11 +201,15 @@ def memories_text(memories: Sequence[Memory]) -> str:
         f"{memory.depth:,} |"
         for memory in memories
     )
-    return f"""Every memory is an instance of one of two wrappers, parameters WIDTH and WORDS:
-`memory.v` reads a word one cycle after its address; `register_memory.v` reads in the same cycle. To
-build with macros, replace the module by one with the same ports that picks the macro of its size.
-Neither has to give a written word before the next cycle, and what `memory.v` reads in the cycle in
-which the same word is written is not used.
+    modules = {memory.module for memory in memories}
+    wrappers = "\n".join(f"- `{name}.v` {_ACCESS[name]}." for name in _ACCESS if name in modules)
+    return f"""Every memory is an instance of a wrapper, with parameters for width and depth:
+
+{wrappers}
+
+To build with macros, replace the module by one with the same ports that picks the macro of its
+size. None has to give a written word before the next cycle, and what `memory.v` reads in the cycle
+in which the same word is written is not used.
 
 | wrapper | place | instances | bits of a word | words |
 |---|---|---|---|---|

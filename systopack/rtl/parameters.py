@@ -47,6 +47,37 @@ AXI_TILED_SOURCES = (
     "axi_streams.v",
     "axi_tiled.v",
 )
+ROWS_SOURCES = (
+    *ARRAY_SOURCES,
+    "valid_line.v",
+    "stream_rules.v",
+    "image_rules.v",
+    "memory.v",
+    "register_memory.v",
+    "single_memory.v",
+    "sum_deserializer.v",
+    "position_walker.v",
+    "requantize_stages.v",
+    "feature_bank.v",
+    "fetch_bank.v",
+    "word_streams.v",
+    "visit_control.v",
+    "output_walk.v",
+    "tile_loader.v",
+    "token_line.v",
+    "lane_sums.v",
+    "lane_pool.v",
+    "lane_words.v",
+    "sum_lane.v",
+    "rows_rules.v",
+    "rows_accelerator.v",
+)
+AXI_ROWS_SOURCES = (
+    *ROWS_SOURCES,
+    "axi_registers.v",
+    "axi_streams.v",
+    "axi_rows.v",
+)
 PIPELINED_SOURCES = (
     *ARRAY_SOURCES,
     "valid_line.v",

@@ -258,7 +258,7 @@ class _Compiler:
             "STREAM_ADDRESS_BITS": bits_for(depths[STREAMS]),
             "JOB_ADDRESS_BITS": bits_for(depths[JOBS]),
             "DISPLACEMENT_ADDRESS_BITS": bits_for(depths[DISPLACEMENTS]),
-            "PARAMETER_BITS": bits_for(depths[ROWS]),
+            "PARAMETER_BITS": bits_for(max(depths[ROWS], 2 * self.timing.lane_rows)),
             "SUM_POSITION_BITS": bits_for(plan.sum_positions),
             "POOL_BITS": bits_for(widest),
             "PROGRAM_BITS": bits_for(len(self.program) + 1),

@@ -1,4 +1,4 @@
-"""Text files of an accelerator's folder that both organisations have."""
+"""Text files of an accelerator's folder that all organisations have."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BENCH_IMAGES = 3
 # Run in the written folder; ends with a status other than 0 unless the bench prints PASS.
 BENCH_COMMAND = "iverilog -g2005 -o bench $(cat sources.f) testbench.v && vvp -N bench"
 
-# Both organisations have the same ports and registers.
+# All organisations have the same ports and registers.
 PORTS = """\
 | port | protocol | meaning |
 |---|---|---|
@@ -36,8 +36,8 @@ REGISTERS = """\
 | 0x10 | DATA | write while idle | next 32 bits of the word, least significant first |
 | 0x14 | COMMIT | write while idle | write the word, go on to the next address |
 | 0x18 | IDENTITY | read | {identity:#010x} |
-| 0x1c | ENTERED | read | word times in which words entered the array (tiled) |
-| 0x20 | STALLED | read | word times in which only weights or partial sums were waited for (tiled) |
+| 0x1c | ENTERED | read | word times in which words entered the array (one array) |
+| 0x20 | STALLED | read | word times in which only weights or sums were waited for (one array) |
 | 0x24 | STATUS | read, write | bit 0 busy; bit 1 an image was dropped, write 1 to clear |
 | 0x28 | DROPPED | read | images of the wrong length since the last reset |
 | 0x2c | BUILD | read | {build:#010x}, digest of all widths and depths |

@@ -11,35 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from systopack.errors import InvalidNetworkError
-from systopack.rtl.parameters import ARRAY_SOURCES, VERILOG
+from systopack.rtl.parameters import ROWS_SOURCES, VERILOG
 from systopack.rtl.rows_program import RowProgram
 from systopack.verification.bench import Port, copy_port
 from systopack.verification.memories import memory_rows
 from systopack.verification.tracing import trace_code
 from systopack.verification.verilator import also_failed, build, take_assertion
-
-ROWS_SOURCES = (
-    *ARRAY_SOURCES,
-    "valid_line.v",
-    "memory.v",
-    "register_memory.v",
-    "sum_deserializer.v",
-    "position_walker.v",
-    "requantize_stages.v",
-    "feature_bank.v",
-    "fetch_bank.v",
-    "word_streams.v",
-    "visit_control.v",
-    "output_walk.v",
-    "tile_loader.v",
-    "token_line.v",
-    "single_memory.v",
-    "lane_sums.v",
-    "lane_pool.v",
-    "lane_words.v",
-    "sum_lane.v",
-    "rows_accelerator.v",
-)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

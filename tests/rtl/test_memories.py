@@ -10,10 +10,16 @@ import numpy as np
 import pytest
 
 from systopack.hardware.array import Array
-from systopack.rtl.memories import memory_bits, pipelined_memories, tiled_memories
+from systopack.rtl.memories import (
+    memory_bits,
+    pipelined_memories,
+    rows_memories,
+    tiled_memories,
+)
 from systopack.rtl.parameters import VERILOG
 from systopack.rtl.pipelined.program import compile_pipelined
 from systopack.rtl.program import compile_tiled
+from systopack.rtl.rows_program import compile_rows
 from systopack.rtl.write import write_rtl
 from tests.networks import network_of_positions, random_network
 
@@ -24,6 +30,8 @@ design = y.Design()
 for command in sys.argv[1].split("; "):
     y.run_pass(command, design)
 """
+
+MODULES = ("memory", "register_memory", "single_memory", "feature_bank")
 
 
 def elaborated(folder, top):
@@ -44,7 +52,7 @@ def elaborated(folder, top):
         return kind.split("\\")[1] if kind.startswith("$paramod") else kind
 
     def walk(kind, path):
-        if base(kind) in ("memory", "register_memory"):
+        if base(kind) in MODULES:
             (words,) = modules[kind]["memories"].values()
             found[path, base(kind), words["width"], words["size"]] += 1
             return
@@ -65,6 +73,25 @@ def test_those_of_a_tiled_accelerator_are_the_ones_listed(tmp_path, seed):
     written = write_rtl(network, array=array, out=folder)
     listed = tiled_memories(compile_tiled(network, array=array))
     check(folder, written, listed, "tiled_accelerator")
+
+
+@pytest.mark.parametrize(
+    ("seed", "options"),
+    [
+        (42, {"rows": 3}),
+        (1, {"rows": 8, "weight_buffers": 1, "cell": "bit-serial-compact"}),
+        (45, {"rows": 3, "cell": "bit-parallel"}),
+    ],
+    ids=str,
+)
+def test_those_of_an_accelerator_with_one_feature_memory_are_the_ones_listed(
+    tmp_path, seed, options
+):
+    network = random_network(np.random.default_rng(seed), layers=3)
+    array = Array(**{"columns": 2, **options})
+    folder = tmp_path / "rtl"
+    written = write_rtl(network, array=array, out=folder, organisation="rows")
+    check(folder, written, rows_memories(compile_rows(network, array=array)), "rows_accelerator")
 
 
 @pytest.mark.parametrize("which", ["positions", "random"])
@@ -98,4 +125,5 @@ def test_no_other_block_holds_an_array():
         for path in VERILOG.glob("*.v")
         if re.search(r"^\s*reg\s[^;]*\w\s*\[0:", path.read_text(), re.MULTILINE)
     }
-    assert arrays == {"memory.v", "register_memory.v", "pipe_pool.v", "single_memory.v", "testbench.v"}
+    wrappers = {f"{name}.v" for name in MODULES}
+    assert arrays == wrappers | {"pipe_pool.v", "testbench.v"}

@@ -9,8 +9,16 @@ import pytest
 
 from systopack.errors import InvalidFileError
 from systopack.hardware.array import Array
-from systopack.rtl.parameters import AXI_TILED_SOURCES, PIPELINED_SOURCES, TILED_SOURCES, sources
+from systopack.rtl.parameters import (
+    AXI_ROWS_SOURCES,
+    AXI_TILED_SOURCES,
+    PIPELINED_SOURCES,
+    ROWS_SOURCES,
+    TILED_SOURCES,
+    sources,
+)
 from systopack.rtl.program import compile_tiled
+from systopack.rtl.rows_program import compile_rows
 from systopack.synthesis.yosys import run_yosys
 from systopack.verification.verilator import find_tools
 from tests.networks import random_network
@@ -33,6 +41,36 @@ WRONG = [
     ({"RESIDUALS": 2}, "RESIDUALS_and_AVERAGES"),
     ({"WORD_CYCLES": 16}, "a_derived_parameter_was_set"),
     ({"READS": 1}, "a_derived_parameter_was_set"),
+    ({"LANE_ROWS": 2}, "a_derived_parameter_was_set"),
+    ({"LANES": 3}, "a_derived_parameter_was_set"),
+]
+
+# Of the accelerator with one feature memory.
+WRONG_ROWS = [
+    ({"ALPHA": 0}, "ROWS_COLUMNS_and_ALPHA"),
+    ({"CELL": 5}, "CELL_must_be_0_to_4"),
+    ({"ACCUMULATOR_BITS": 20}, "ACCUMULATOR_BITS_whole_bytes"),
+    ({"INPUT_FANOUT": 0}, "INPUT_FANOUT_or_CELLS_PER_STAGE"),
+    ({"CELLS_PER_STAGE": 2}, "INPUT_FANOUT_or_CELLS_PER_STAGE"),
+    ({"WEIGHT_BUFFERS": 3}, "WEIGHT_BUFFERS_1_or_2"),
+    ({"CELL_WEIGHT_BITS": 9}, "WEIGHT_BUFFERS_1_or_2"),
+    ({"BANKS": 12}, "BANKS_must_be_a_power_of_two"),
+    ({"BANKS": 512}, "BANKS_must_be_a_power_of_two"),
+    ({"PHASE_BITS": 3}, "WORD_BYTES_must_be_4_or_8"),
+    ({"WORD_BYTES": 2, "PHASE_BITS": 1}, "WORD_BYTES_must_be_4_or_8"),
+    ({"BANK_DEPTH": 70_000}, "more_words_than_its_address"),
+    ({"FEATURE_BITS": 17}, "more_words_than_its_address"),
+    ({"PROGRAM_BITS": 21}, "more_words_than_its_address"),
+    ({"JOB_ADDRESS_BITS": 17}, "more_words_than_its_address"),
+    ({"SLOT_BITS": 11}, "a_number_of_bits"),
+    ({"PARAMETER_BITS": 2}, "a_number_of_bits"),
+    ({"CONFIG_BITS": 500}, "CONFIG_BITS_is_less"),
+    ({"DX_BITS": 6}, "CONFIG_BITS_is_less"),
+    ({"RESIDUALS": 2}, "RESIDUALS_and_SPLIT"),
+    ({"POOLS": 3}, "RESIDUALS_and_SPLIT"),
+    ({"SPLIT": 1}, "SPLIT_needs_whole_lanes"),
+    ({"PARALLEL": 1}, "a_derived_parameter_was_set"),
+    ({"WORD_CYCLES": 16}, "a_derived_parameter_was_set"),
     ({"LANE_ROWS": 2}, "a_derived_parameter_was_set"),
     ({"LANES": 3}, "a_derived_parameter_was_set"),
 ]
@@ -110,15 +148,39 @@ def test_icarus_stops_with_the_message(right, tmp_path, changes, words):
     assert f"wrong_parameters_{words}" in found.stderr or words in found.stderr
 
 
-@pytest.mark.parametrize("top", [TOP, "axi_tiled", "tiled_rules", "systolic_array"])
-def test_a_top_is_elaborated_with_its_own_defaults(tmp_path, top):
+@pytest.fixture(scope="module")
+def right_rows():
+    network = random_network(np.random.default_rng(42), layers=3)
+    return compile_rows(network, array=Array(rows=3, columns=2)).parameters
+
+
+@pytest.mark.parametrize(("changes", "words"), WRONG_ROWS, ids=str)
+def test_icarus_stops_with_the_message_of_one_feature_memory(right_rows, tmp_path, changes, words):
+    found = icarus(right_rows | changes, tmp_path, "rows_accelerator", ROWS_SOURCES)
+    assert found.returncode != 0
+    assert f"wrong_parameters_{words}" in found.stderr or words in found.stderr
+
+
+TOPS = [
+    *((top, AXI_TILED_SOURCES) for top in (TOP, "axi_tiled", "tiled_rules", "systolic_array")),
+    *((top, AXI_ROWS_SOURCES) for top in ("rows_accelerator", "axi_rows", "rows_rules")),
+    *((top, AXI_ROWS_SOURCES) for top in ("visit_control", "output_walk", "sum_lane")),
+    *((top, AXI_ROWS_SOURCES) for top in ("fetch_bank", "feature_bank", "word_streams")),
+]
+
+
+@pytest.mark.parametrize(
+    ("top", "names"), TOPS, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_a_top_is_elaborated_with_its_own_defaults(tmp_path, top, names):
     """As yosys does before it gives a top module the parameters it was asked for."""
-    found = icarus({}, tmp_path, top, AXI_TILED_SOURCES)
+    found = icarus({}, tmp_path, top, names)
     assert found.returncode == 0, found.stderr
 
 
-def test_right_parameters_are_elaborated(right, tmp_path):
+def test_right_parameters_are_elaborated(right, right_rows, tmp_path):
     assert icarus(right, tmp_path).returncode == 0
+    assert icarus(right_rows, tmp_path, "rows_accelerator", ROWS_SOURCES).returncode == 0
 
 
 @pytest.mark.parametrize(("top", "changes", "words"), WRONG_BLOCKS, ids=str)
@@ -147,13 +209,26 @@ def test_the_ports_stop_with_the_message(right, tmp_path, changes, words):
     assert found.returncode != 0 and f"wrong_parameters_{words}" in found.stderr, found.stderr
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"), [({"RESULTS": 0}, "RESULTS_must_be"), ({"ROWS": 2050}, "more_lanes_than")]
+)
+def test_the_ports_of_one_feature_memory_stop_with_the_message(
+    right_rows, tmp_path, changes, words
+):
+    found = icarus(right_rows | {"RESULTS": 4} | changes, tmp_path, "axi_rows", AXI_ROWS_SOURCES)
+    assert found.returncode != 0 and f"wrong_parameters_{words}" in found.stderr, found.stderr
+
+
 @pytest.mark.slow
-def test_verilator_and_yosys_stop_with_the_message(right):
-    wrong = right | {"LANES": 3}
+@pytest.mark.parametrize(
+    ("top", "names"), [(TOP, TILED_SOURCES), ("rows_accelerator", ROWS_SOURCES)], ids=str
+)
+def test_verilator_and_yosys_stop_with_the_message(right, right_rows, top, names):
+    wrong = (right if top == TOP else right_rows) | {"LANES": 3}
     tools = find_tools()
-    command = [tools.verilator, "--lint-only", "-Wno-fatal", "--top-module", TOP]
+    command = [tools.verilator, "--lint-only", "-Wno-fatal", "--top-module", top]
     found = subprocess.run(
-        [*command, *(f"-G{n}={v}" for n, v in wrong.items()), *map(str, sources(TILED_SOURCES))],
+        [*command, *(f"-G{n}={v}" for n, v in wrong.items()), *map(str, sources(names))],
         capture_output=True,
         text=True,
         check=False,
@@ -161,4 +236,4 @@ def test_verilator_and_yosys_stop_with_the_message(right):
     )
     assert found.returncode != 0 and "a_derived_parameter_was_set" in found.stderr
     with pytest.raises(InvalidFileError, match="a_derived_parameter_was_set"):
-        run_yosys(top=TOP, sources=sources(TILED_SOURCES), parameters=wrong, commands=[])
+        run_yosys(top=top, sources=sources(names), parameters=wrong, commands=[])

@@ -11,11 +11,16 @@ from numpy.typing import NDArray
 from systopack.errors import InvalidNetworkError
 from systopack.folders.working import WorkingFolder
 from systopack.rtl.host import Host
-from systopack.rtl.identity import axi_parameters
-from systopack.rtl.parameters import AXI_PIPELINED_SOURCES, AXI_TILED_SOURCES, VERILOG
+from systopack.rtl.identity import Program, axi_parameters
+from systopack.rtl.parameters import (
+    AXI_PIPELINED_SOURCES,
+    AXI_ROWS_SOURCES,
+    AXI_TILED_SOURCES,
+    VERILOG,
+)
 from systopack.rtl.pipelined.program import PipelinedProgram
 from systopack.rtl.pipelined.top import top_module
-from systopack.rtl.program import TiledProgram
+from systopack.rtl.rows_program import RowProgram
 from systopack.verification.verilator import build, take_assertion
 from tests.verify.board import harness
 
@@ -38,7 +43,7 @@ class SimulatedBoard:
 
     def __init__(
         self,
-        program: TiledProgram | PipelinedProgram,
+        program: Program,
         *,
         back_pressure: int = 0,
         verilog: Path = VERILOG,
@@ -47,7 +52,11 @@ class SimulatedBoard:
         shapes = program.network.shapes
         self._results = int(np.prod(shapes[program.network.output.name]))
         self._pipelined = isinstance(program, PipelinedProgram)
-        names = AXI_PIPELINED_SOURCES if self._pipelined else AXI_TILED_SOURCES
+        top, names = "axi_tiled", AXI_TILED_SOURCES
+        if self._pipelined:
+            top, names = "axi_pipelined", AXI_PIPELINED_SOURCES
+        elif isinstance(program, RowProgram):
+            top, names = "axi_rows", AXI_ROWS_SOURCES
         files = [verilog / name for name in names]
         image_bits = 8
         with WorkingFolder("axi") as folder:
@@ -59,7 +68,7 @@ class SimulatedBoard:
                 files = [folder / "netlist.v"]
                 files[0].write_text(netlist)
             self._library = build(
-                top="axi_pipelined" if self._pipelined else "axi_tiled",
+                top=top,
                 sources=files,
                 parameters={} if netlist is not None else axi_parameters(program),
                 harness=harness(image_bits),

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+/* verilator lint_off UNUSEDSIGNAL */  // lowest bits of a limit in bytes
 // The jobs of one bank of the feature memory: which word it reads in which slot.
 //
 // A tile's jobs lie one after another in `jobs`, in the order of their slots, and a word of ones

@@ -77,7 +77,6 @@ module rows_accelerator #(
 );
     localparam ACC = ACCUMULATOR_BITS;
     localparam BITS = 8 * WORD_BYTES;
-    localparam SOURCES = LANES * LANE_ROWS;
     localparam BANK_BITS = BANKS > 2 ? $clog2(BANKS) : 1;
     localparam PARTS = SPLIT != 0 ? 2 : 1;
     localparam GROUPS = (ROWS - 1) / BANKS + 1;
@@ -111,6 +110,23 @@ module rows_accelerator #(
     localparam LANE_CYCLES = POOLS == 0 ? 11 : POOLS == 1 ? 13 : 20;  // from a row's turn to its word
     localparam MIN_DRAIN = (OUT + LANE_CYCLES + LANE_ROWS + WRITES + 4) / WORD_CYCLES + 1;
 
+    rows_rules #(
+        .ROWS(ROWS), .COLUMNS(COLUMNS), .ALPHA(ALPHA), .ACCUMULATOR_BITS(ACCUMULATOR_BITS),
+        .CELL(CELL), .INPUT_FANOUT(INPUT_FANOUT), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS),
+        .CELLS_PER_STAGE(CELLS_PER_STAGE), .WEIGHT_BUFFERS(WEIGHT_BUFFERS), .BANKS(BANKS),
+        .WORD_BYTES(WORD_BYTES), .PHASE_BITS(PHASE_BITS), .BANK_DEPTH(BANK_DEPTH),
+        .FEATURE_BITS(FEATURE_BITS), .SLOT_BITS(SLOT_BITS), .DX_BITS(DX_BITS),
+        .OFFSET_BITS(OFFSET_BITS), .STREAM_ADDRESS_BITS(STREAM_ADDRESS_BITS),
+        .JOB_ADDRESS_BITS(JOB_ADDRESS_BITS),
+        .DISPLACEMENT_ADDRESS_BITS(DISPLACEMENT_ADDRESS_BITS), .PARAMETER_BITS(PARAMETER_BITS),
+        .SUM_POSITION_BITS(SUM_POSITION_BITS), .POOL_BITS(POOL_BITS), .PROGRAM_BITS(PROGRAM_BITS),
+        .WEIGHT_BITS(WEIGHT_BITS), .WEIGHT_WORDS(WEIGHT_WORDS), .RESIDUALS(RESIDUALS),
+        .POOLS(POOLS), .SPLIT(SPLIT), .CONFIG_BITS(CONFIG_BITS), .LOAD_BITS(LOAD_BITS),
+        .STREAM_WORD(TOGETHER * STREAM_BITS), .JOB_BITS(JOB_BITS), .ROW_WORD(ROW_WORD),
+        .ROW_BITS(ROW_BITS), .WRITES(WRITES), .PARALLEL(PARALLEL), .WORD_CYCLES(WORD_CYCLES),
+        .LANE_ROWS(LANE_ROWS), .LANES(LANES)
+    ) rules ();
+
     // Control.
     wire [PHASE_COUNT-1:0]  phase;
     wire                    run_start, is_tiles, is_image, is_send;
@@ -138,8 +154,8 @@ module rows_accelerator #(
     );
     visit_control #(
         .WORD_CYCLES(WORD_CYCLES), .WORD_BYTES(WORD_BYTES), .PHASE_BITS(PHASE_BITS),
-        .WRITES(WRITES), .LANE_ROWS(LANE_ROWS), .LOADS(LOADS), .WEIGHT_BUFFERS(WEIGHT_BUFFERS),
-        .PROGRAM_BITS(PROGRAM_BITS), .MIN_LOAD(MIN_LOAD), .MIN_DRAIN(MIN_DRAIN)
+        .WRITES(WRITES), .LANE_ROWS(LANE_ROWS), .LOADS(LOADS), .PROGRAM_BITS(PROGRAM_BITS),
+        .MIN_LOAD(MIN_LOAD), .MIN_DRAIN(MIN_DRAIN)
     ) control (
         .clk(clk), .reset(reset), .go(go), .busy(busy), .cycles(cycles), .entered(entered),
         .stalled(stalled), .program_address(program_address), .program_word(program_word),
@@ -561,4 +577,18 @@ module rows_accelerator #(
     wire signed [ACC-1:0] sent = kept[send_lane*ACC+:ACC];
     always @(posedge clk)
         if (send_step == 2'd1) result_word <= {{(32 - ACC) {sent[ACC-1]}}, sent};
+`ifdef SYSTOPACK_ASSERTIONS
+    // A byte of the image is kept for its word or, with its last one, written.
+    reg byte_1, ends_1;
+    always @(posedge clk) {byte_1, ends_1} <= {image_took, image_word_ends};
+    stream_rules #(.WIDTH(32)) result_rules (
+        .clk(clk), .reset(reset), .valid(result_valid), .ready(result_ready), .data(result_word),
+        .last(1'b0)
+    );
+    image_rules #(.LATE(1)) image_rules (
+        .clk(clk), .reset(reset), .taken(image_valid && image_ready), .last(image_last),
+        .written(byte_1 && (!ends_1 || written[image_bank])), .dropped(image_dropped),
+        .length({8'd0, control.positions} * {16'd0, control.entries})
+    );
+`endif
 endmodule

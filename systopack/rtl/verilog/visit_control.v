@@ -18,7 +18,6 @@ module visit_control #(
     parameter WRITES = 2,         // slots that belong to results
     parameter LANE_ROWS = 8,
     parameter LOADS = 32,         // words of a tile's weights
-    parameter WEIGHT_BUFFERS = 2,
     parameter PROGRAM_BITS = 8,
     parameter MIN_LOAD = 4,       // word times between the first steps of two visits
     parameter MIN_DRAIN = 4       // word times from a visit's end until its words are written

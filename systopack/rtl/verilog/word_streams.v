@@ -82,7 +82,7 @@ module word_streams #(
             reg  [PHASE_BITS-1:0] place;
             reg                   mine;    // the step's byte is in the image
             wire [PHASE_BITS-1:0] new_place = low + o;
-            wire flip = run_start ? !negative : {1'b0, new_place} < step_bytes;
+            wire flip = used && (run_start ? !negative : {1'b0, new_place} < step_bytes);
             always @(posedge clk) begin
                 if (load[s]) entry <= load_data[s*ENTRY+:ENTRY];
                 if (reset) entry[ENTRY-1] <= 1'b0;
