@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from systopack.api.sources import images_of, network_of, shown
 from systopack.errors import InvalidOptionError
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from systopack.network.network import PackedNetwork
     from systopack.rtl.write import WrittenRtl
     from systopack.verification.outcome import Verification
+    from systopack.verification.verify import Organisation
 
 ArrayLike = Array | str
-Organisation = Literal["tiled", "pipelined"]
 COEFFICIENTS = STORE / "energy_coefficients_nangate45.json"
 _SAMPLE_SHAPE = (1, 28, 28)
 
@@ -42,7 +42,7 @@ def array_for(
     Args:
         array: itself, a name, a TOML file or ROWSxCOLUMNS; None: the default array.
         changes: `key=value`, each a field of the array.
-        organisation: "tiled" or "pipelined".
+        organisation: "tiled", "rows" or "pipelined".
 
     Raises:
         InvalidFileError, InvalidOptionError: there is no such array, or it has no such
@@ -51,9 +51,10 @@ def array_for(
     if not isinstance(array, Array):
         bits = network.accumulator_bits
         array = array_from(array or DEFAULT_ARRAY, changes, accumulator_bits=bits)
-    if organisation == "pipelined" and array.sub_banks != 1:
+    if organisation != "tiled" and array.sub_banks != 1:
+        kind = "layer-pipelined" if organisation == "pipelined" else "rows"
         raise InvalidOptionError(
-            f"sub_banks is {array.sub_banks}, but the layer-pipelined accelerator has no "
+            f"sub_banks is {array.sub_banks}, but the {kind} accelerator has no "
             "activation banks; add --set sub_banks=1, or choose --organisation tiled."
         )
     return array
@@ -146,7 +147,7 @@ def energy(
         network, array, changes: as in `simulate`.
         coefficients: record of coefficients measured at gate level; None: the package's.
         gating: of the array's clock: "none" or "clock".
-        organisation: "tiled" or "pipelined".
+        organisation: "tiled", "rows" or "pipelined".
         data: images that give real activations; None: every word counts as not zero.
         images: how many.
 
@@ -160,6 +161,11 @@ def energy(
     from systopack.hardware.energy.pipelined_events import pipelined_events
     from systopack.hardware.energy.tiled_events import tiled_events
 
+    if organisation == "rows":
+        raise InvalidOptionError(
+            "organisation is 'rows', but the energy of its memory and control was not measured; "
+            "choose tiled or pipelined."
+        )
     loaded = network_of(network)
     design = array_for(loaded, array, changes, organisation)
     activity = None
@@ -186,7 +192,7 @@ def verify(
     Args:
         network, array, changes: as in `simulate`.
         data, images: the first test images of a set.
-        organisation: "tiled" or "pipelined".
+        organisation: "tiled", "rows" or "pipelined".
         trace: VCD file for all signals of the run.
 
     Raises:
@@ -216,7 +222,7 @@ def write_rtl(
     Args:
         network, array, changes: as in `simulate`.
         out: folder to write.
-        organisation: "tiled" or "pipelined".
+        organisation: "tiled", "rows" or "pipelined".
         data: images for the test bench; None: the bundled digits where they fit and what reads
             them is installed (the extra `data`), else noise.
         force: replace files of the same names, whoever wrote them.

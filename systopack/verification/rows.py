@@ -1,4 +1,4 @@
-"""Run a compiled network on the RTL of the tiled accelerator with row words and record what it does."""
+"""Run a compiled network on the RTL of the accelerator with row words; record what it does."""
 
 from __future__ import annotations
 

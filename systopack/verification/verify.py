@@ -18,9 +18,10 @@ from systopack.rtl.parameters import VERILOG
 from systopack.rtl.program import TILE, TiledProgram, compile_tiled
 from systopack.verification.outcome import Difference, Verification
 from systopack.verification.pipelined_check import verify_pipelined
+from systopack.verification.rows_check import verify_rows
 from systopack.verification.tiled import TiledRun, run_tiled
 
-Organisation = Literal["tiled", "pipelined"]
+Organisation = Literal["tiled", "rows", "pipelined"]
 Tensors = dict[str, NDArray[Any]]
 
 
@@ -57,6 +58,10 @@ def verify(
         raise InvalidOptionError("There is no image to verify with; give at least one.")
     if organisation == "pipelined":
         return verify_pipelined(
+            network, images, array=array, back_pressure=back_pressure, verilog=verilog, trace=trace
+        )
+    if organisation == "rows":
+        return verify_rows(
             network, images, array=array, back_pressure=back_pressure, verilog=verilog, trace=trace
         )
     program = compile_tiled(network, array=array)

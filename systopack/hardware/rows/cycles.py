@@ -70,6 +70,7 @@ class RowCycles:
         array: the array.
         cycles: from the start of the run to its end.
         steps: node by node, in order.
+        entered_words: word times in which words enter the array: all its multipliers work.
         bank_words: words of each bank of the feature memory.
     """
 
@@ -77,18 +78,13 @@ class RowCycles:
     array: Array
     cycles: int
     steps: tuple[StepCycles, ...]
+    entered_words: int
     bank_words: int
 
     @property
     def tiles(self) -> int:
         """Tiles of all layers."""
         return sum(step.tiles for step in self.steps)
-
-    @property
-    def entered_words(self) -> int:
-        """Word times in which words enter the array: all its multipliers work."""
-        streamed = sum(step.stream_cycles for step in self.steps if step.kind == "layer")
-        return streamed // self.array.word_cycles
 
     @property
     def stall_words(self) -> int:
@@ -140,6 +136,8 @@ def count_rows(network: PackedNetwork, *, array: Array, plan: RowPlan | None = N
         array=array,
         cycles=found[-1].begin,
         steps=tuple(_steps(plan, found)),
+        entered_words=sum(item.streamed for item in found if item.op and item.op.kind == "tiles")
+        // array.word_cycles,
         bank_words=plan.places.depth,
     )
 

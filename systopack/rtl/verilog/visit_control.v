@@ -260,7 +260,7 @@ module visit_control #(
         run_start <= start_run;
         op_start <= start && !finish;
         if (busy) cycles <= cycles + 32'd1;
-        if (issue) entered <= entered + 32'd1;
+        if (issue && !pool_step) entered <= entered + 32'd1;
         if (leaving && slot_end && !fed) stalled <= stalled + 32'd1;
         if (start_run) begin
             busy <= 1'b1;
