@@ -7,9 +7,8 @@
 // streams are read (prologue), then come periods of `slots` cycles with a step every `step_cycles`.
 // In the last WRITES slots of a period, and whenever no slot runs, the banks belong to results.
 // IMAGE takes the bytes of an image, SEND gives sums of the lanes as 32-bit results, END ends.
-// A visit waits until the array has its weights, an instruction with `barrier` until all words before
-// are written; these waits are fixed numbers of word times (MIN_*), so every run takes the same cycles,
-// but for waits of the two streams. An image that ends too early or too late is dropped: the
+// A visit waits for its weights, an instruction with `barrier` until all words before are written;
+// these waits are fixed numbers of word times (MIN_*). An image of the wrong length is dropped: the
 // instruction begins again with the next. Reset: synchronous, active high.
 module visit_control #(
     parameter WORD_CYCLES = 8,
@@ -122,9 +121,7 @@ module visit_control #(
     assign is_tiles = active && op == TILES;
     assign is_image = active && op == IMAGE;
     assign is_send = active && op == SEND;
-    assign image_plane = streams;
-    assign image_pitch = jobs;
-    assign image_phase = lag;
+    assign {image_plane, image_pitch, image_phase} = {streams, jobs, lag};
 
     // Word times.
     wire slot_end = {{(32 - PHASE_COUNT) {1'b0}}, phase} == WORD_CYCLES - 1;
@@ -267,9 +264,7 @@ module visit_control #(
             active <= 1'b0;
             drained <= 1'b1;
             counter <= {PROGRAM_BITS{1'b0}};
-            cycles <= 32'd0;
-            entered <= 32'd0;
-            stalled <= 32'd0;
+            {cycles, entered, stalled} <= 96'd0;
             since <= {WAIT_BITS{1'b0}};
         end else if (periods_start && first_run && !pool_step) begin
             since <= {WAIT_BITS{1'b0}};
@@ -432,9 +427,7 @@ module visit_control #(
             counter <= counter + 1'b1;
             position <= 24'd0;
             entry <= 16'd0;
-            send_row <= 16'd0;
-            send_lane <= 16'd0;
-            send_step <= 2'd0;
+            {send_row, send_lane, send_step} <= 34'd0;
             stepped <= 1'b0;
             overrun <= 1'b0;
             drained <= next_op != TILES;
@@ -447,9 +440,7 @@ module visit_control #(
             active <= 1'b0;
             state <= NONE;
             image_dropped <= 1'b0;
-            cycles <= 32'd0;
-            entered <= 32'd0;
-            stalled <= 32'd0;
+            {cycles, entered, stalled} <= 96'd0;
         end
     end
 endmodule
