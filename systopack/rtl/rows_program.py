@@ -261,7 +261,7 @@ class _Compiler:
             "PARAMETER_BITS": bits_for(max(depths[ROWS], 2 * self.timing.lane_rows)),
             "SUM_POSITION_BITS": bits_for(plan.sum_positions),
             "POOL_BITS": bits_for(widest),
-            "PROGRAM_BITS": bits_for(len(self.program) + 1),
+            "PROGRAM_BITS": bits_for(len(self.program)),
             "WEIGHT_BITS": bits_for(depths[WEIGHTS]),
             "WEIGHT_WORDS": depths[WEIGHTS],
             "BANK_DEPTH": plan.places.depth,

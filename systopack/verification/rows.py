@@ -49,6 +49,8 @@ def run_rows(
     *,
     back_pressure: int = 0,
     cycle_limit: int = 1 << 32,
+    reset_after: int = -1,
+    wrong_bytes: int = 0,
     verilog: Path = VERILOG,
     trace: Path | None = None,
 ) -> RowsRun:
@@ -59,6 +61,8 @@ def run_rows(
         back_pressure: 0: the host never waits; else the seed of random back-pressure on both
             streams.
         cycle_limit: cycles after which a run is given up.
+        reset_after: cycle of every run in which a reset comes and it begins anew; -1: none.
+        wrong_bytes: of an image of another length that the host sends ahead of every image.
         verilog: folder of the Verilog files.
         trace: a VCD file for all signals of the run; large and slow, None: no trace.
 
@@ -100,6 +104,8 @@ def run_rows(
             _pointer(sizes),
             ctypes.c_long(cycle_limit),
             ctypes.c_uint32(back_pressure + image if back_pressure else 0),
+            ctypes.c_long(reset_after),
+            ctypes.c_long(wrong_bytes),
             ctypes.c_int(int(image == 0)),
         )
         if not ended:
@@ -205,17 +211,23 @@ static void fill(const uint32_t* config, long count) {
 }
 extern "C" long run(const uint32_t* config, long config_count, const uint8_t* image,
                     long image_bytes, int32_t* results, long result_count, uint32_t* op_starts,
-                    uint32_t* counters, int64_t* sizes, long limit, uint32_t pressure, int fresh) {
+                    uint32_t* counters, int64_t* sizes, long limit, uint32_t pressure,
+                    long reset_after, long wrong, int fresh) {
   if (fresh) fill(config, config_count);
   auto& model = *top;
   writes.clear();
+  const long all = wrong + image_bytes;
   long sent = 0, got = 0; bool started = false; uint32_t noise = pressure * 2654435761u + 1;
   model.go = 1;
   for (long cycle = 0; cycle < limit; ++cycle) {
+    if (cycle == reset_after) {
+      model.reset = 1; model.image_valid = 0; model.eval(); edge();
+      model.reset = 0; model.go = 1; started = false; sent = got = 0; writes.clear();
+    }
     noise ^= noise << 13; noise ^= noise >> 17; noise ^= noise << 5;
-    if (!model.image_valid) model.image_valid = sent < image_bytes && (!pressure || (noise & 3));
-    model.image_byte = sent < image_bytes ? image[sent] : 0;
-    model.image_last = sent == image_bytes - 1;
+    if (!model.image_valid) model.image_valid = sent < all && (!pressure || (noise & 3));
+    model.image_byte = sent >= wrong && sent < all ? image[sent - wrong] : 85;
+    model.image_last = sent == wrong - 1 || sent == all - 1;
     model.result_ready = !pressure || (noise & 4);
     model.eval(); %(trace_settled)s
     if (model.busy) { started = true; model.go = 0; }
@@ -223,7 +235,7 @@ extern "C" long run(const uint32_t* config, long config_count, const uint8_t* im
       counters[0] = model.cycles; counters[1] = model.entered; counters[2] = model.stalled;
       sizes[0] = writes.size() / %(entry)d;
       %(trace_flush)s
-      return got == result_count && sent == image_bytes;
+      return got == result_count && sent == all;
     }
     if (model.op_start) op_starts[model.op_number] = model.cycles;
     %(written)s

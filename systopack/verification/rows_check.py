@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from systopack.hardware.array import Array
 from systopack.hardware.rows.cycles import OpCycles, op_cycles
-from systopack.hardware.rows.ops import RowOp
+from systopack.hardware.rows.ops import RowOp, RowPlan
 from systopack.hardware.rows.places import TensorPlace, scratch_name
 from systopack.hardware.rows.plan import plan_rows
 from systopack.network.network import PackedNetwork
@@ -34,7 +34,7 @@ def verify_rows(
     images: NDArray[np.int8],
     *,
     array: Array,
-    split: bool = False,
+    plan: RowPlan | None = None,
     back_pressure: int = 0,
     verilog: Path = VERILOG,
     trace: Path | None = None,
@@ -47,7 +47,7 @@ def verify_rows(
 
     Args:
         images: shape (B, C, H, W), int8, B at least 1.
-        split: whether layers of few rows may compute two positions at once.
+        plan: of the network on this array; None: made anew.
         back_pressure: 0, or the seed of random back-pressure of the host; cycles are not compared
             then.
         verilog: folder of the Verilog files.
@@ -59,7 +59,7 @@ def verify_rows(
         InvalidNetworkError: the accelerator does not finish.
     """
     check_tiled_network(network)
-    program = pack_plan(plan_rows(network, array=array, split=split))
+    program = pack_plan(plan or plan_rows(network, array=array))
     counted = list(op_cycles(program.plan))
     found = run_rows(
         program,

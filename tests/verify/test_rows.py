@@ -1,0 +1,236 @@
+"""Whole networks through the RTL with one feature memory: every byte, every cycle."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import systopack
+from systopack.api.hardware import energy
+from systopack.errors import InvalidNetworkError, InvalidOptionError
+from systopack.hardware.array import Array
+from systopack.hardware.named_arrays import NAMED_ARRAYS
+from systopack.hardware.rows.cycles import count_rows
+from systopack.hardware.rows.plan import plan_rows
+from systopack.network.file import load
+from systopack.network.reference import run
+from systopack.rtl.rows_program import pack_plan
+from systopack.verification.rows import RowsRun, run_rows
+from systopack.verification.rows_check import compare_words, verify_rows
+from systopack.verification.verify import verify
+from tests.networks import random_images, random_network
+from tests.verify.rows_networks import pooled_network
+from tests.verify.test_accumulators import small_network
+
+ZOO = Path(systopack.__file__).parent / "zoo_data"
+COMPACT = Array(
+    rows=16,
+    columns=8,
+    cell="bit-serial-compact",
+    input_fanout=8,
+    cells_per_stage=4,
+    weight_buffers=1,
+)
+HALVES = Array(
+    rows=32,
+    columns=2,
+    cell="bit-serial-compact",
+    input_fanout=16,
+    cells_per_stage=2,
+    weight_buffers=1,
+)
+SERIAL = Array(rows=8, columns=8)
+PARALLEL = Array(rows=8, columns=8, cell="bit-parallel")
+
+
+def planned(network, array, *, split=False, block=64):
+    array = replace(array, accumulator_bits=network.accumulator_bits)
+    return plan_rows(network, array=array, split=split, block=block)
+
+
+def check(network, array, *, images=2, seed=0, back_pressure=0, **options):
+    plan = planned(network, array, **options)
+    pixels = random_images(np.random.default_rng(seed), network, images)
+    result = verify_rows(network, pixels, array=plan.array, plan=plan, back_pressure=back_pressure)
+    assert result.passed, f"{array}: {result.reason}"
+    assert result.words > 0
+    return result
+
+
+def check_random(seed, array, *, layers=4, **options):
+    rng = np.random.default_rng(seed)
+    network = random_network(rng, layers=layers, concatenations=bool(seed % 2))
+    return check(network, array, **options)
+
+
+@pytest.mark.parametrize(("array", "seed"), [(SERIAL, 7), (PARALLEL, 16), (COMPACT, 117)], ids=str)
+def test_a_random_network_is_equal_in_every_byte_and_cycle(array, seed):
+    check_random(seed, array)
+
+
+class Pooled:
+    """A network with residuals, poolings and blocks on one small accelerator, and its images."""
+
+    def __init__(self):
+        self.network = pooled_network(3)
+        self.plan = planned(self.network, Array(rows=4, columns=2), block=16)
+        self.program = pack_plan(self.plan)
+        self.cycles = count_rows(self.network, array=self.plan.array, plan=self.plan).cycles
+        self.images = random_images(np.random.default_rng(1), self.network, 3)
+        self.tensors = run(self.network, self.images, keep=self.network.by_name)
+
+    def run(self, **options) -> RowsRun:
+        found = run_rows(self.program, self.images, cycle_limit=10 * self.cycles, **options)
+        assert found.assertion is None
+        for image in range(len(self.images)):
+            own = {name: tensor[image] for name, tensor in self.tensors.items()}
+            words, difference = compare_words(self.program, found, own, image)
+            assert difference is None, difference
+            assert words > 600
+        return found
+
+
+@pytest.fixture(scope="module")
+def pooled():
+    return Pooled()
+
+
+def test_blocks_poolings_and_sums_in_place(pooled):
+    visits = [op.visits for op in pooled.plan.ops if op.kind == "tiles"]
+    assert max(one.blocks for one in visits) > 1
+    assert len(pooled.plan.places.fused) == 2
+    assert (pooled.run().cycles == pooled.cycles).all()
+    check(pooled.network, Array(rows=4, columns=2), block=16)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_host_that_waits_changes_no_byte(pooled, seed):
+    assert (pooled.run(back_pressure=seed).cycles > pooled.cycles).all()
+
+
+def test_a_run_after_a_reset_at_any_time_is_right_to_the_cycle(pooled):
+    for cycle in np.random.default_rng(4).integers(1, pooled.cycles, 40).tolist():
+        assert (pooled.run(reset_after=cycle).cycles == pooled.cycles).all(), cycle
+
+
+@pytest.mark.parametrize("wrong_bytes", [1, 103, 104, 105, 311, 313, 700])
+def test_an_image_of_another_length_is_dropped(pooled, wrong_bytes):
+    extra = pooled.run(wrong_bytes=wrong_bytes).cycles - pooled.cycles
+    assert (extra >= wrong_bytes // 8 * 8).all()
+    assert (extra <= wrong_bytes + 8).all()
+
+
+def test_a_run_that_does_not_end_says_so(pooled):
+    with pytest.raises(InvalidNetworkError, match=r"not finish image 0 of .* within 100 cycles"):
+        run_rows(pooled.program, pooled.images, cycle_limit=100)
+
+
+def test_a_changed_byte_is_found_and_named(pooled):
+    tensors = {name: tensor[0].copy() for name, tensor in pooled.tensors.items()}
+    found = pooled.run()
+    tensors["second"][2, 1, 3] ^= 1
+    difference = compare_words(pooled.program, found, tensors, 0)[1]
+    assert (difference.layer, difference.where) == ("second", "row 2, position (1, 3)")
+    tensors = {name: tensor[0].copy() for name, tensor in pooled.tensors.items()}
+    tensors["logits"][4] += 1
+    difference = compare_words(pooled.program, found, tensors, 0)[1]
+    assert (difference.layer, difference.where) == ("logits", "row 4, position (0, 0)")
+
+
+def test_a_word_that_is_written_to_another_place_is_found(pooled):
+    found = pooled.run()
+    stray = found.writes[0][-1:].copy()
+    stray[0, 2] ^= 1 << (pooled.program.parameters["FEATURE_BITS"] - 1)
+    changed = replace(found, writes=(np.concatenate([found.writes[0], stray]),))
+    own = {name: tensor[0] for name, tensor in pooled.tensors.items()}
+    difference = compare_words(pooled.program, changed, own, 0)[1]
+    assert difference.layer == "third pool"
+    assert difference.where.startswith("byte ")
+
+
+def test_verify_takes_the_organisation():
+    rng = np.random.default_rng(7)  # as above: one build
+    network = random_network(rng, layers=4, concatenations=True)
+    images = random_images(np.random.default_rng(0), network, 2)
+    array = replace(SERIAL, accumulator_bits=network.accumulator_bits)
+    result = verify(network, images, array=array, organisation="rows")
+    assert result.passed, result.reason
+    assert result.organisation == "rows"
+    with pytest.raises(InvalidOptionError, match="no image"):
+        verify(network, images[:0], array=array, organisation="rows")
+
+
+ODD = {
+    "one row": (Array(rows=1, columns=4), 11),
+    "one column": (Array(rows=5, columns=1), 12),
+    "33 parallel rows": (Array(rows=33, columns=2, cell="bit-parallel"), 13),
+    "compact pairs": (
+        Array(
+            rows=5, columns=3, cell="bit-serial-compact", input_fanout=2, cells_per_stage=2,
+            weight_buffers=1,
+        ),
+        14,
+    ),
+    "balanced": (Array(rows=3, columns=2, cell="balanced"), 15),
+    "17 rows": (Array(rows=17, columns=3, input_fanout=4), 16),
+    "products of 4 cells": (
+        Array(
+            rows=8, columns=8, cell="bit-parallel-compact", input_fanout=8, cells_per_stage=4,
+            weight_buffers=1,
+        ),
+        17,
+    ),
+    "one parallel row": (Array(rows=1, columns=3, cell="bit-parallel"), 18),
+    "40 rows": (Array(rows=40, columns=3, input_fanout=4), 19),
+    "two buffers of compact cells": (Array(rows=6, columns=4, cell="bit-serial-compact"), 20),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ODD)
+def test_an_odd_array(name):
+    array, seed = ODD[name]
+    check_random(seed, array, back_pressure=seed)
+    check_random(seed, array)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [9, 117])
+def test_two_positions_at_once_in_both_halves_of_the_rows(seed):
+    rng = np.random.default_rng(seed)
+    network = random_network(rng, layers=6, concatenations=bool(seed % 2))
+    parts = [
+        op.schedule.walk.parts for op in planned(network, HALVES, split=True).ops if op.schedule
+    ]
+    assert max(parts) == 2
+    check(network, HALVES, split=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", ["bit-serial", "balanced", "bit-parallel"])
+def test_one_weight_a_cell(cell):
+    check(pooled_network(5, alpha=1), Array(rows=8, columns=5, alpha=1, cell=cell), block=16)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", ["bit-serial", "balanced", "bit-parallel"])
+def test_sums_of_16_bits(cell):
+    network = replace(small_network(np.random.default_rng(8), bits=8, alpha=4), accumulator_bits=16)
+    check(network, Array(rows=3, columns=4, alpha=4, cell=cell))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("lenet5-mnist", "tiny-8x8"), ("lenet5-mnist", "compact-32x32"), ("resnet20-cifar10-tenth", "compact-32x32")],
+)  # fmt: skip
+def test_a_trained_network(name, size):
+    network = load(ZOO / f"{name}.spk")
+    result = check(network, replace(NAMED_ARRAYS[size].array, sub_banks=1), images=1)
+    assert result.words > 10_000
+
+
+def test_the_energy_of_this_accelerator_is_not_known():
+    with pytest.raises(InvalidOptionError, match="organisation is 'rows', but the energy"):
+        energy("zoo:lenet5-mnist", "tiny-8x8", organisation="rows")
