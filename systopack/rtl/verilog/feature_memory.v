@@ -3,7 +3,7 @@
 // The feature memory: banks with one port each, their jobs, and whose turn it is.
 //
 // In slots the banks read what some stream wants; in all other cycles they belong to results: row r
-// writes into bank r modulo BANKS, the rows of a bank in successive cycles, over and over again.
+// writes into bank r modulo BANKS, in every cycle the lowest row of a bank whose word waits.
 // Timing, from a slot's cycle: `wants` (a user takes a word of bank `want_banks`) 1, `bank_words` 3
 // cycles later. Reset: of jobs under way, synchronous, active high.
 module feature_memory #(
@@ -51,16 +51,11 @@ module feature_memory #(
     output wire [BANKS*8*WORD_BYTES-1:0] written_data
 );
     localparam BITS = 8 * WORD_BYTES;
-    localparam GROUP_BITS = GROUPS > 2 ? $clog2(GROUPS) : 1;
     wire                   busy_slot_2;
-    reg  [GROUP_BITS-1:0]  group;
     valid_line #(.CYCLES(2)) slot_delay (
         .clk(clk), .reset(reset), .in(slot_valid), .out(busy_slot_2)
     );
     wire results_own = !busy_slot_2;
-    always @(posedge clk)
-        group <= !results_own || {{(32 - GROUP_BITS) {1'b0}}, group} == GROUPS - 1
-               ? {GROUP_BITS{1'b0}} : group + 1'b1;
     reg  [BANKS-1:0]      wanted;
     integer q, k;
     reg  [BANKS-1:0]      wanted_now;
@@ -91,9 +86,18 @@ module feature_memory #(
                 .limit(limit), .read(read), .zero(zero),
                 .address(address)
             );
-            wire [31:0] source = group * BANKS + b;
+            // The lowest row of the bank whose word waits.
+            wire [GROUPS:0] before;
+            reg  [31:0]     source;
+            integer         g;
+            assign before[0] = 1'b0;
+            always @* begin
+                source = b;
+                for (g = GROUPS - 1; g >= 0; g = g - 1)
+                    if (pending[g*BANKS+b]) source = g * BANKS + b;
+            end
             wire from_image = image_write && {{(32 - BANK_BITS) {1'b0}}, image_bank} == b;
-            wire from_rows = results_own && pending[source[$clog2(GROUPS*BANKS)-1:0]];
+            wire from_rows = results_own && before[GROUPS];
             wire [FEATURE_BITS-1:0] row_address = pending_address[source*FEATURE_BITS+:FEATURE_BITS];
             wire [BITS-1:0]         row_data = pending_data[source*BITS+:BITS];
             wire [WORD_BYTES-1:0]   row_enables = pending_enables[source*WORD_BYTES+:WORD_BYTES];
@@ -104,7 +108,8 @@ module feature_memory #(
                 from_image ? {WORD_BYTES{1'b1}} : row_enables;
             assign written_data[b*BITS+:BITS] = from_image ? image_data : row_data;
             for (i = 0; i < GROUPS; i = i + 1) begin : g_group
-                assign taken[i*BANKS+b] = results_own && {{(32 - GROUP_BITS) {1'b0}}, group} == i;
+                assign before[i+1] = before[i] || pending[i*BANKS+b];
+                assign taken[i*BANKS+b] = results_own && pending[i*BANKS+b] && !before[i];
             end
             reg  zero_3;
             always @(posedge clk) zero_3 <= zero;

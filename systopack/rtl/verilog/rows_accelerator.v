@@ -3,11 +3,10 @@
 // The tiled accelerator: one array that runs all tiles of all layers of a packed network, and a
 // feature memory that holds every live tensor once.
 //
-// Images enter as bytes, channel by channel, through `image_*`; results leave as 32-bit words
-// through `result_*` (ready/valid, AXI4-Stream rules). `config_*` fills the memories before a run.
-// Every other signal is for observation. Delays are fixed, in cycles after the slot of a step:
-//   FETCH a word that was read in this slot has come, FETCH + 1 words enter the array, OUT sums are
-//   complete, OUT + 1 first row's turn.
+// Images enter as bytes, channel by channel, results leave as 32-bit words (ready/valid, AXI4-Stream
+// rules); `config_*` fills the memories before a run, every other signal is for observation.
+// Delays are fixed, in cycles after the slot of a step: FETCH until a word that was read in this slot
+// has come, FETCH + 1 words enter the array, OUT sums are complete, OUT + 1 first row's turn.
 module rows_accelerator #(
     parameter ROWS = 32,
     parameter COLUMNS = 32,
@@ -175,7 +174,6 @@ module rows_accelerator #(
         .send_lane(send_lane), .send_row(send_row), .result_ready(result_ready)
     );
     assign started = run_start;
-
     // A step, as late as its words are read: `step_2` is the cycle before.
     wire                  step_2, step_run_start_2, take, word_soon, reading;
     wire [PHASE_BITS-1:0] step_low_2, upper_bytes_3;
@@ -437,12 +435,11 @@ module rows_accelerator #(
 
     // Results.
     wire signed [ACC-1:0] sent = kept[send_lane*ACC+:ACC];
-    always @(posedge clk)
-        if (send_step == 2'd1) result_word <= {{(32 - ACC) {sent[ACC-1]}}, sent};
+    always @(posedge clk) if (send_step == 2'd1) result_word <= {{(32 - ACC) {sent[ACC-1]}}, sent};
 `ifdef SYSTOPACK_ASSERTIONS
     // A byte of the image is kept for its word or, with its last one, written.
     reg byte_1, ends_1;
-    always @(posedge clk) {byte_1, ends_1} <= {image_took, image_word_ends};
+    always @(posedge clk) {byte_1, ends_1} <= {image_took, image.ends};
     stream_rules #(.WIDTH(32)) result_rules (
         .clk(clk), .reset(reset), .valid(result_valid), .ready(result_ready), .data(result_word),
         .last(1'b0)
