@@ -87,17 +87,17 @@ module feature_memory #(
                 .address(address)
             );
             // The lowest row of the bank whose word waits.
-            wire [GROUPS:0] before;
+            wire [GROUPS:0] earlier;
             reg  [31:0]     source;
             integer         g;
-            assign before[0] = 1'b0;
+            assign earlier[0] = 1'b0;
             always @* begin
                 source = b;
                 for (g = GROUPS - 1; g >= 0; g = g - 1)
                     if (pending[g*BANKS+b]) source = g * BANKS + b;
             end
             wire from_image = image_write && {{(32 - BANK_BITS) {1'b0}}, image_bank} == b;
-            wire from_rows = results_own && before[GROUPS];
+            wire from_rows = results_own && earlier[GROUPS];
             wire [FEATURE_BITS-1:0] row_address = pending_address[source*FEATURE_BITS+:FEATURE_BITS];
             wire [BITS-1:0]         row_data = pending_data[source*BITS+:BITS];
             wire [WORD_BYTES-1:0]   row_enables = pending_enables[source*WORD_BYTES+:WORD_BYTES];
@@ -108,8 +108,8 @@ module feature_memory #(
                 from_image ? {WORD_BYTES{1'b1}} : row_enables;
             assign written_data[b*BITS+:BITS] = from_image ? image_data : row_data;
             for (i = 0; i < GROUPS; i = i + 1) begin : g_group
-                assign before[i+1] = before[i] || pending[i*BANKS+b];
-                assign taken[i*BANKS+b] = results_own && pending[i*BANKS+b] && !before[i];
+                assign earlier[i+1] = earlier[i] || pending[i*BANKS+b];
+                assign taken[i*BANKS+b] = results_own && pending[i*BANKS+b] && !earlier[i];
             end
             reg  zero_3;
             always @(posedge clk) zero_3 <= zero;
