@@ -25,14 +25,10 @@ from systopack.synthesis.fpga.nextpnr import nextpnr_version
 from systopack.synthesis.yosys import yosys_version
 
 RECORD = STORE / "fpga_cells.json"
-# Cell, cells per stage, weight buffers; 8 x 16, all with one input register for 8 rows.
+# Cell, cells per stage, weight buffers; all with one input register for all rows.
 FORMS = (
     ("bit-parallel-compact", 2, 1),
     ("bit-serial", 1, 1),
-    ("bit-parallel-compact", 4, 1),
-    ("bit-parallel", 1, 1),
-    ("bit-parallel-compact", 1, 1),
-    ("bit-serial-compact", 2, 1),
 )
 
 
@@ -71,16 +67,19 @@ endmodule
 def main() -> None:
     """Measure what the record lacks; write it after each array."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=4)
+    parser.add_argument("--columns", type=int, default=8)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--clock", type=float, default=150.0)
+    parser.add_argument("--verbose", action="store_true", help="all that the tools print")
     given = parser.parse_args()
     figures = dict(read_record(RECORD)["figures"]) if RECORD.exists() else {}
     for cell, stage, buffers in FORMS:
         array = Array(
-            rows=8,
-            columns=16,
+            rows=given.rows,
+            columns=given.columns,
             cell=cell,
-            input_fanout=8,
+            input_fanout=given.rows,
             cells_per_stage=stage,
             weight_buffers=buffers,
         )
@@ -99,6 +98,7 @@ def main() -> None:
                 device=device_named(DEFAULT_DEVICE),
                 target_mhz=given.clock,
                 seeds=range(1, given.seeds + 1),
+                on_line=print if given.verbose else None,
             )
         figures[array.label] = {
             "array": asdict(array),

@@ -81,8 +81,8 @@ def delayed(models: str, delays: dict[str, int]) -> str:
     for place, part in enumerate(parts):
         name = re.match(r"module \\?(\S+?)\s*\(", part)
         delay = delays.get(name[1], _INPUTS_PS) if name else 0
-        part = re.sub(r"\breg (IQ|_0_);", r"reg \1 = 1'b0;", part)
-        parts[place] = re.sub(r"(?m)^(\s*assign )(?=\w+ = )", rf"\1#{delay} ", part)
+        started = re.sub(r"\breg (IQ|_0_);", r"reg \1 = 1'b0;", part)
+        parts[place] = re.sub(r"(?m)^(\s*assign )(?=\w+ = )", rf"\1#{delay} ", started)
     return "".join(parts)
 
 
@@ -190,7 +190,10 @@ def main() -> None:
         )
         netlist = map_array(array, library=library)
         work = workload(network, images, array=array, words=given.words, fold=True)
-        one = {name: np.where(words & np.uint64(1), ~np.uint64(0), np.uint64(0)) for name, words in work.inputs.items()}  # fmt: skip
+        one = {
+            name: np.where(words & np.uint64(1), ~np.uint64(0), np.uint64(0))
+            for name, words in work.inputs.items()
+        }
         still = GateSimulation(netlist).run(one, warm_up=work.first_cycle)
         counted = timed_toggles(netlist, work.inputs, str(library.path.resolve()), work.first_cycle)
         scale = still.cycles // (work.cycles - work.first_cycle)

@@ -65,6 +65,7 @@ _WORD_TIMES = (
 
 def word_times() -> list[str]:
     """Bit-serial or bit-parallel: area x time, energy and bandwidth of a word."""
+    timed = pages.figures("glitches")
     lines = []
     for figures in pages.figures("asic_cells").values():
         array = Array(**figures["array"])
@@ -72,6 +73,7 @@ def word_times() -> list[str]:
         if form not in _WORD_TIMES or array.alpha not in (1, 8):
             continue
         word_ns = figures["critical_ns"] * array.word_cycles
+        settled, glitching = (_of_cells(timed, array, name) for name in ("settled", "glitching"))
         lines.append(
             {
                 **figures,
@@ -80,8 +82,8 @@ def word_times() -> list[str]:
                 "alpha": array.alpha,
                 "word_ns": word_ns,
                 "area_time": figures["cell_area_um2"] * word_ns,
-                "clock_mhz": 1000 / figures["critical_ns"],
                 "words": 1000 / word_ns,
+                "glitches": f"{settled:,.0f} to {glitching:,.0f}" if settled else "-",
                 "order": (array.alpha, _WORD_TIMES.index(form)),
             }
         )
@@ -95,9 +97,18 @@ def word_times() -> list[str]:
         "a word, ns": "{word_ns:.2f}",
         "area x time, um2 ns": "{area_time:,.0f}",
         "energy, fJ a word": "{word_fj:,.0f}",
+        "one tile, settled to with glitches": "{glitches}",
         "words a stream takes, millions a second": "{words:,.0f}",
     }
     return table_of(columns, lines)
+
+
+def _of_cells(timed: Figures, array: Array, name: str) -> float:
+    """Energy of a word without the allowances, in fJ; 0 where it was not measured."""
+    parts = timed[array.label][f"{name}_word_fj"] if array.label in timed else {}
+    return sum(
+        parts[f"{kind}_fj"] for kind in ("switching", "internal", "clock", "leakage") if parts
+    )
 
 
 def _with_allowances(figures: Figures) -> float:

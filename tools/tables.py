@@ -23,6 +23,7 @@ import memory_tables
 import packing_tables
 import pages
 import results_table
+import rows_tables
 import silicon_tables
 from pages import ROOT
 
@@ -38,6 +39,7 @@ PAGES: Mapping[str, Callable[[], Blocks]] = {
     "docs/energy.md": silicon_tables.energy_blocks,
     "docs/fpga.md": fpga_table.blocks,
     "docs/hardware/memory.md": memory_tables.blocks,
+    "docs/hardware/rows.md": rows_tables.blocks,
     "docs/packing.md": packing_tables.blocks,
     "docs/silicon.md": silicon_tables.silicon_blocks,
 }

@@ -61,7 +61,7 @@ NAMED_ARRAYS: Mapping[str, NamedArray] = {
             weight_buffers=1,
             sub_banks=2,
         ),
-        purpose="most words for area x time and energy: a word per cycle, products of 8 cells as one",
+        purpose="least area x time and energy of a word: multipliers, 8 cells' products as one",
     ),
     "balanced-32x32": NamedArray(
         array=Array(cell="balanced"),

@@ -81,7 +81,6 @@ class Machine:
         self.job_tables = [self.words(JOBS, bank) for bank in range(self.banks)]
         self.row_tables = [self.words(ROWS, lane) for lane in range(self.timing.lanes)]
         self.displacements = self.words(DISPLACEMENTS)
-        self.slots_seen: list[tuple[int, int]] = []
 
     def words(self, memory: int, bank: int = 0) -> list[int]:
         """The words of a memory as numbers."""
@@ -158,7 +157,7 @@ class Machine:
                 if not ins["pool_step"]:
                     sums += self.visit(number, ins, block, column_tile, tags[0], tables)
                 if last:
-                    added = self.lanes(ins, out, block, tags[1], tables)
+                    added = self.lanes(tags[1], tables)
                     self.finish(ins, out, block, sums, added, rows, pooled)
         if out["pool"] and not out["bypass"]:
             self.pool(out, rows, pooled)
@@ -336,7 +335,7 @@ class Machine:
                 assert not word  # the last lane has fewer rows
         return found
 
-    def lanes(self, ins, out, block, tags, tables):
+    def lanes(self, tags, tables):
         """By row with an operand, how its lane reads: descriptor and job."""
         lane_rows = self.timing.lane_rows
         found, seen = {}, set()
@@ -353,8 +352,7 @@ class Machine:
         """Operands, activation and requantization; words to the memory, the pooling or the host."""
         self.sums = np.zeros_like(sums)
         first = block * ins["residual_block_pitch"]
-        if ins["split"]:
-            assert out["split"] and out["write"] and not out["pool"]
+        assert ins["split"] == out["split"] and not (ins["split"] and out["pool"])
         for row, values in rows.items():
             operand = np.zeros(sums.shape[1], dtype=np.int64)
             if values["residual_used"]:

@@ -32,9 +32,9 @@ arrays = st.builds(
 )
 
 
-def check(network, array, image, block=64, *, split=False):
+def check(network, array, image, block=64):
     """Every stream's bytes, every stored tensor and the results are the reference's."""
-    program = pack_plan(plan_rows(network, array=array, block=block, split=split))
+    program = pack_plan(plan_rows(network, array=array, block=block))
     tensors = run(network, image[None], keep=list(network.shapes))
     plan = program.plan
     machine = Machine(program=program)
@@ -74,7 +74,9 @@ def check_streams(layer, op, array, words, machine, number):
 
 
 arrays_of_32 = st.builds(
-    lambda columns, fanout: Array(rows=32, columns=columns, alpha=8, input_fanout=fanout),
+    lambda columns, fanout: Array(
+        rows=32, columns=columns, alpha=8, input_fanout=fanout, cell="bit-serial-compact"
+    ),
     st.integers(1, 6),
     st.sampled_from([8, 16]),
 )
@@ -89,7 +91,7 @@ def test_random_networks_run_as_the_reference(network, array, block):
 @settings(max_examples=30, deadline=None)
 @given(networks, arrays_of_32)
 def test_random_networks_on_split_rows_run_as_the_reference(network, array):
-    check(network, array, random_images(np.random.default_rng(3), network, 1)[0], split=True)
+    check(network, array, random_images(np.random.default_rng(3), network, 1)[0])
 
 
 @pytest.mark.parametrize("array", ["tiny-8x8", "compact-32x32", "paper-32x32", "parallel-32x32"])
@@ -103,15 +105,15 @@ def test_resnet_runs_as_the_reference(array):
 
 
 def test_rows_split_in_two_run_as_the_reference():
-    program = check_zoo("resnet20-cifar10", "compact-32x32", ["input_fanout=16"], split=True)
+    program = check_zoo("resnet20-cifar10", "compact-32x32", ["input_fanout=16"])
     assert any(op.schedule and op.schedule.walk.parts == 2 for op in program.plan.ops)
 
 
-def check_zoo(name, array, changes=(), *, split=False):
+def check_zoo(name, array, changes=()):
     network = load(f"systopack/zoo_data/{name}.spk")
     array = array_from(array, changes, accumulator_bits=network.accumulator_bits)
     image = random_images(np.random.default_rng(1), network, 1)[0]
-    return check(network, array, image, split=split)
+    return check(network, array, image)
 
 
 def need(place, dx, *, bank=0, user=(0, 0)):

@@ -7,8 +7,10 @@ import pytest
 
 from systopack.errors import InvalidFileError
 from systopack.hardware.array import Array
+from systopack.synthesis.asic import map_array
 from systopack.synthesis.characterize import measured
-from systopack.synthesis.gate_simulation import Activity
+from systopack.synthesis.gate_simulation import Activity, GateSimulation
+from systopack.synthesis.liberty import read_library
 from systopack.synthesis.workload import Workload, record_runs, simulate_workload
 from systopack.verification.array_bench import start_times
 from tests.verify.test_array_bench import random_tile
@@ -78,3 +80,30 @@ def test_coefficients_are_not_fitted_from_wrong_sums():
     simulation = FixedSimulation(right_sums(work_of([tile])))
     with pytest.raises(InvalidFileError, match="gives wrong sums"):
         measured(wrong, "layer", simulation, None, 1.0)
+
+
+def test_parallel_cells_of_the_librarys_full_adders_give_the_right_sums():
+    array = Array(
+        rows=2,
+        columns=3,
+        alpha=2,
+        cell="bit-parallel-compact",
+        input_fanout=2,
+        cells_per_stage=2,
+        weight_bits=4,
+        weight_buffers=1,
+    )
+    rng = np.random.default_rng(3)
+    runs = tuple(tuple(random_tile(rng, array, 6) for _ in range(2)) for _ in range(64))
+    work = Workload(
+        array=array,
+        inputs=record_runs(array, runs),
+        runs=runs,
+        first_cycle=start_times(array, runs[0])[0],
+    )
+    netlist = map_array(array, library=read_library())
+    _, checked = simulate_workload(work, GateSimulation(netlist))
+    assert checked == 64 * 2 * 6 * array.rows
+    # One for every three bits that become two: of 2 and 1 products of 4 x 8 bits, in 2 rows.
+    adders = sum(len(item) for name, item in netlist.instances.items() if "__fa" in name)
+    assert adders >= 2 * (64 - 2 * 13 + 32 - 2 * 12)

@@ -37,14 +37,14 @@ def plan_rows(
     *,
     array: Array,
     block: int = BLOCK,
-    split: bool = False,
+    split: bool = True,
 ) -> RowPlan:
     """Plan one image on the tiled accelerator around an array.
 
     Args:
         block: positions that the memories of partial sums hold; more where a row is longer.
         split: whether layers of few rows may compute two positions at once, in both halves of the
-            array's rows.
+            rows of an array of compact cells.
 
     Raises:
         InvalidOptionError: the network does not fit the array.
@@ -304,7 +304,8 @@ class _Planner:
         half = array.rows // 2
         tiles = row_tiles(layer, rows=array.rows, columns=array.columns)
         return (
-            array.rows % 2 == 0
+            array.cell_kind.staged
+            and array.rows % 2 == 0
             and half % array.input_fanout == 0
             and half % self.timing.banks == 0
             and half % self.timing.lane_rows == 0

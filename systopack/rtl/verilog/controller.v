@@ -142,7 +142,7 @@ module controller #(
         .clk(clk), .start(start || (stepping && window_last && last_position)),
         .step(position_ends || stepping), .out_width(out_width), .stride_y(stride_y),
         .stride_x(stride_x), .pitch(width), .stride_pitch(stride_pitch),
-        .window_height(window_height), .window_width(window_width), .place_y(place_y),
+        .origin(24'd0), .window_height(window_height), .window_width(window_width), .place_y(place_y),
         .place_x(place_x), .linear(linear), .window_first(window_first), .window_last(window_last)
     );
 

@@ -49,7 +49,7 @@ module output_sequencer #(
     position_walker walker (
         .clk(clk), .start(new_tile), .step(word && !new_tile), .out_width(out_width),
         .stride_y(8'd0), .stride_x(stride_x), .pitch(12'd0), .stride_pitch(stride_pitch),
-        .window_height(12'd1), .window_width(12'd1), .place_y(unused_y), .place_x(unused_x),
+        .origin(24'd0), .window_height(12'd1), .window_width(12'd1), .place_y(unused_y), .place_x(unused_x),
         .linear(residual_linear), .window_first(unused_first), .window_last(unused_last)
     );
 

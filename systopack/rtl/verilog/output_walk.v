@@ -68,7 +68,7 @@ module output_walk #(
     // The present step.
     reg  [PROGRAM_BITS-1:0] begun;  // row tiles
     reg  [23:0] remaining, place, plain, plain_start;  // in the visit; positions of the layer
-    reg  [11:0] tile, block, inner_x, inner_y, outer_x, outer_y, outer_start;
+    reg  [11:0] plain_x, tile, block, inner_x, inner_y, outer_x, outer_y, outer_start;
     reg  [23:0] row_index, row_start;
     reg         over;
     wire last_tile = tile == column_tiles - 12'd1;
@@ -85,7 +85,6 @@ module output_walk #(
     wire inner_x_ends = inner_x == window_width - 12'd1;
     wire inner_y_ends = inner_y == window_height - 12'd1;
     wire row_ends = plain_x == out_width - 12'd1;
-    reg  [11:0] plain_x;
     wire [11:0] place_y, place_x;
     wire [23:0] linear;
     wire        walk_first, walk_last;
@@ -93,7 +92,7 @@ module output_walk #(
     position_walker walker (
         .clk(clk), .start(new_op), .step(word && step_pool), .out_width(out_width),
         .stride_y(stride_y), .stride_x(stride_x), .pitch(width),
-        .stride_pitch({12'd0, stride_y} * {8'd0, width}), .window_height(window_height),
+        .stride_pitch({12'd0, stride_y} * {8'd0, width}), .origin(24'd0), .window_height(window_height),
         .window_width(window_width), .place_y(place_y), .place_x(place_x), .linear(linear),
         .window_first(walk_first), .window_last(walk_last)
     );
@@ -106,6 +105,13 @@ module output_walk #(
     assign step_low = pool_step ? linear[PHASE_BITS-1:0] : plain[PHASE_BITS-1:0];
     localparam [PHASE_BITS:0] ONE = 1;
     assign step_bytes = gather ? ONE << PHASE_BITS : halves ? ONE << 1 : ONE;
+
+    // The output position of a pooling step.
+    reg [23:0] pool_place;
+    always @(posedge clk) begin
+        if (word && walk_last) pool_place <= pool_place + 24'd1;
+        if (new_op) pool_place <= 24'd0;
+    end
 
     wire [11:0] first_blocks = program_word[244:233];
     always @(posedge clk) begin
@@ -192,12 +198,5 @@ module output_walk #(
             turn <= 1'b0;
             step <= 1'b0;
         end
-    end
-
-    // The output position of a pooling step.
-    reg [23:0] pool_place;
-    always @(posedge clk) begin
-        if (word && walk_last) pool_place <= pool_place + 24'd1;
-        if (new_op) pool_place <= 24'd0;
     end
 endmodule

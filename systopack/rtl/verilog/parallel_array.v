@@ -43,18 +43,15 @@ module parallel_array #(
     wire [STAGES*WIDTH-1:0] skewed;
     skew #(.PLACES(STAGES), .WIDTH(WIDTH)) columns (.clk(clk), .in(padded), .out(skewed));
 
-    genvar g, k, r, s;
+    // Rows of group g get the words that came g cycles ago.
+    localparam SPAN = STAGES * WIDTH;
+    wire [(GROUPS+1)*SPAN-1:0] words;
+    reg  [GROUPS*SPAN-1:0]     held;
+    assign words = {held, skewed};
+    always @(posedge clk) held <= words[GROUPS*SPAN-1:0];
+
+    genvar k, r, s;
     generate
-        for (g = 0; g < GROUPS; g = g + 1) begin : g_group
-            wire [STAGES*WIDTH-1:0] words;
-            if (g == 0) begin : g_bottom
-                assign words = skewed;
-            end else begin : g_held
-                reg [STAGES*WIDTH-1:0] held;
-                always @(posedge clk) held <= g_group[g-1].words;
-                assign words = held;
-            end
-        end
         for (r = 0; r < ROWS; r = r + 1) begin : g_row
             localparam GROUP = r / INPUT_FANOUT;
             wire [LOAD_COLUMNS*BITS-1:0] new_bits;  // weight and index
@@ -77,7 +74,7 @@ module parallel_array #(
                     .ACCUMULATOR_BITS(ACC), .WEIGHT_BITS(WEIGHT_BITS),
                     .WEIGHT_BUFFERS(WEIGHT_BUFFERS)
                 ) cells (
-                    .clk(clk), .x(g_group[GROUP].words[s*WIDTH+:8*ALPHA*HERE]),
+                    .clk(clk), .x(words[GROUP*SPAN+s*WIDTH+:8*ALPHA*HERE]),
                     .take(taken[s+GROUP]), .load(load[FIRST+:HERE]), .load_bits(weights),
                     .sum_in(sums[s*ACC+:ACC]), .sum_out(sums[(s+1)*ACC+:ACC])
                 );

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // COLUMNS bit-parallel cells of a row that add their products to a sum together: a word a cycle.
 //
-// The products are added up by a balanced tree and registered, then added to the passing sum: it
-// comes one cycle after the words and leaves one cycle later. Sums wrap. No register behind the
-// multiplexer. No reset: nothing is kept but weights and what is on its way.
+// The products are added up by a balanced tree and then added to the passing sum, which comes one
+// cycle after the words and leaves one cycle later. Sums wrap. No register behind the multiplexer.
+// No reset: nothing is kept but weights and what is on its way.
 // CARRY_SAVE 1 is for standard cells: full adders down to two numbers, which are registered. 0 is for
-// whatever has multipliers, and for tools that have adders of their own.
+// whatever has multipliers, where each product is registered, in front of the tree.
 `ifdef SYSTOPACK_CARRY_SAVE
 `define SYSTOPACK_CARRY_SAVE_DEFAULT 1
 `else
@@ -83,7 +83,8 @@ module parallel_stage #(
                     if (l == 0) begin : g_product
                         wire signed [7:0]             word = words[8*c+:8];
                         wire signed [WEIGHT_BITS-1:0] weight = weights[c*WEIGHT_BITS+:WEIGHT_BITS];
-                        wire signed [PRODUCT-1:0]     product = weight * word;
+                        reg signed  [PRODUCT-1:0]     product;
+                        always @(posedge clk) product <= weight * word;
                         assign sums[c*WIDTH+:WIDTH] = product;
                     end else if (2 * c + 1 < (COLUMNS + (1 << (l - 1)) - 1) >> (l - 1)) begin : g_pair
                         signed_adder #(.BITS(WIDTH - 1)) adder (
@@ -97,12 +98,9 @@ module parallel_stage #(
                     end
                 end
             end
-            reg  [SIZE-1:0] kept;
-            wire [ACCUMULATOR_BITS+SIZE-1:0] wide = {{ACCUMULATOR_BITS{kept[SIZE-1]}}, kept};
-            always @(posedge clk) begin
-                kept <= g_level[LEVELS].sums;
-                sum_out <= sum_in + wide[ACCUMULATOR_BITS-1:0];
-            end
+            wire [SIZE-1:0] total = g_level[LEVELS].sums;
+            wire [ACCUMULATOR_BITS+SIZE-1:0] wide = {{ACCUMULATOR_BITS{total[SIZE-1]}}, total};
+            always @(posedge clk) sum_out <= sum_in + wide[ACCUMULATOR_BITS-1:0];
         end
     endgenerate
 endmodule

@@ -2,7 +2,7 @@
 // Walk over output positions, row by row, and over the window of each (1 x 1 unless pooling).
 //
 // Registered outputs stand for the present step; `step` moves on, `start` returns to the first.
-// place_y, place_x: input coordinates before displacement; linear = place_y * pitch + place_x.
+// place_y, place_x: input coordinates before displacement; linear = origin + place_y * pitch + place_x.
 module position_walker (
     input  wire        clk,
     input  wire        start,
@@ -12,6 +12,7 @@ module position_walker (
     input  wire [7:0]  stride_x,
     input  wire [11:0] pitch,         // input width
     input  wire [19:0] stride_pitch,  // stride_y * pitch
+    input  wire [23:0] origin,        // of linear
     input  wire [11:0] window_height,
     input  wire [11:0] window_width,
     output wire [11:0] place_y,
@@ -31,7 +32,7 @@ module position_walker (
     always @(posedge clk) begin
         if (start) begin
             {column, y, x, inner_y, inner_x} <= 60'd0;
-            row_linear <= 24'd0;
+            row_linear <= origin;
             inner_linear <= 24'd0;
         end else if (step) begin
             if (!row_of_window_ends) begin

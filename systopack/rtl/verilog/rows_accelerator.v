@@ -3,11 +3,10 @@
 // The tiled accelerator: one array that runs all tiles of all layers of a packed network, and a
 // feature memory that holds every live tensor once.
 //
-// Images enter as bytes, channel by channel, through `image_*`; results leave as 32-bit words
-// through `result_*` (ready/valid, AXI4-Stream rules). `config_*` fills the memories before a run.
-// Every other signal is for observation. Delays are fixed, in cycles after the slot of a step:
-//   FETCH a word that was read in this slot has come, FETCH + 1 words enter the array, OUT sums are
-//   complete, OUT + 1 first row's turn.
+// Images enter as bytes, channel by channel, results leave as 32-bit words (ready/valid, AXI4-Stream
+// rules); `config_*` fills the memories before a run, every other signal is for observation.
+// Delays are fixed, in cycles after the slot of a step: FETCH until a word that was read in this slot
+// has come, FETCH + 1 words enter the array, OUT sums are complete, OUT + 1 first row's turn.
 module rows_accelerator #(
     parameter ROWS = 32,
     parameter COLUMNS = 32,
@@ -77,11 +76,11 @@ module rows_accelerator #(
 );
     localparam ACC = ACCUMULATOR_BITS;
     localparam BITS = 8 * WORD_BYTES;
+    localparam SOURCES = LANES * LANE_ROWS;
     localparam BANK_BITS = BANKS > 2 ? $clog2(BANKS) : 1;
     localparam PARTS = SPLIT != 0 ? 2 : 1;
     localparam GROUPS = (ROWS - 1) / BANKS + 1;
     localparam WRITES = GROUPS < 2 ? 2 : GROUPS;
-    localparam GROUP_BITS = GROUPS > 2 ? $clog2(GROUPS) : 1;
     localparam INDEX_BITS = ALPHA > 2 ? $clog2(ALPHA) : 1;
     localparam PHASE_COUNT = WORD_CYCLES > 2 ? $clog2(WORD_CYCLES) : 1;
     localparam ROW_BITS = LANE_ROWS > 2 ? $clog2(LANE_ROWS) : 1;
@@ -175,56 +174,30 @@ module rows_accelerator #(
         .send_lane(send_lane), .send_row(send_row), .result_ready(result_ready)
     );
     assign started = run_start;
-
     // A step, as late as its words are read: `step_2` is the cycle before.
-    wire                  step_2, step_run_start_2, take, word_soon;
-    wire [PHASE_BITS-1:0] step_low_2, upper_bytes_2;
+    wire                  step_2, step_run_start_2, take, word_soon, reading;
+    wire [PHASE_BITS-1:0] step_low_2, upper_bytes_3;
     wire [PHASE_BITS:0]   step_bytes_2;
-    reg  [PHASE_BITS-1:0] upper_bytes_3;
-    valid_line #(.CYCLES(2)) to_streams (.clk(clk), .reset(reset), .in(issue), .out(step_2));
-    delay_line #(.WIDTH(2 + 3 * PHASE_BITS), .CYCLES(2)) low_delay (
-        .clk(clk), .in({issue_run_start, issue_low, step_bytes, upper_bytes}),
-        .out({step_run_start_2, step_low_2, step_bytes_2, upper_bytes_2})
+    wire [2:0]            bit_index;
+    step_timing #(
+        .WORD_CYCLES(WORD_CYCLES), .PHASE_BITS(PHASE_BITS), .FETCH(FETCH), .OUT(OUT)
+    ) timing (
+        .clk(clk), .reset(reset), .issue(issue), .first_issue(first_issue),
+        .run_start(issue_run_start), .low(issue_low), .step_bytes(step_bytes),
+        .upper_bytes(upper_bytes), .step_2(step_2), .run_start_2(step_run_start_2),
+        .low_2(step_low_2), .step_bytes_2(step_bytes_2), .upper_bytes_3(upper_bytes_3),
+        .reading(reading), .bit_index(bit_index), .take(take), .word_soon(word_soon)
     );
-    always @(posedge clk) if (step_2) upper_bytes_3 <= upper_bytes_2;
-    valid_line #(.CYCLES(FETCH)) to_array (.clk(clk), .reset(reset), .in(first_issue), .out(take));
-    valid_line #(.CYCLES(OUT - 1)) to_output (.clk(clk), .reset(reset), .in(issue), .out(word_soon));
-    reg  [5:0] bit_count;
-    reg        reading;
-    always @(posedge clk) begin
-        bit_count <= step_2 ? 6'd0 : bit_count + 6'd1;
-        if (step_2) reading <= 1'b1;
-        else if ({26'd0, bit_count} == WORD_CYCLES - 1) reading <= 1'b0;
-        if (reset) reading <= 1'b0;
-    end
-    wire [2:0] bit_index = bit_count > 6'd7 ? 3'd7 : bit_count[2:0];
 
-    // Which displacements stay in_row the image's row.
-    wire [13*DX-1:0] displacements;
-    memory #(.WIDTH(13 * DX), .ADDRESS_BITS(DISPLACEMENT_ADDRESS_BITS)) windows (
+    // Which displacements stay inside the image's row.
+    wire [DX-1:0] in_row_2, upper_in_row_2;
+    row_mask #(.DX(DX), .ADDRESS_BITS(DISPLACEMENT_ADDRESS_BITS)) mask (
         .clk(clk), .write(config_write && config_memory == 3'd5),
-        .write_address(config_address[DISPLACEMENT_ADDRESS_BITS-1:0]),
-        .write_data(config_data[13*DX-1:0]),
-        .read_address(window[DISPLACEMENT_ADDRESS_BITS-1:0]), .read_data(displacements)
+        .table_address(config_address[DISPLACEMENT_ADDRESS_BITS-1:0]),
+        .table_data(config_data[13*DX-1:0]), .window(window[DISPLACEMENT_ADDRESS_BITS-1:0]),
+        .place(place_x), .upper(split ? {4'd0, stride_x} : 12'd0), .width(width),
+        .in_row(in_row_2), .upper_in_row(upper_in_row_2)
     );
-    reg  [12:0]   place_1, upper_place_1, width_1;
-    reg  [DX-1:0] in_row_2, upper_in_row_2;
-    always @(posedge clk) begin
-        place_1 <= {1'b0, place_x};
-        upper_place_1 <= {1'b0, place_x} + (split ? {5'd0, stride_x} : 13'd0);
-        width_1 <= {1'b0, width};
-    end
-    genvar d;
-    generate
-        for (d = 0; d < DX; d = d + 1) begin : g_displacement
-            wire [12:0] moved = place_1 + displacements[13*d+:13];
-            wire [12:0] upper_moved = upper_place_1 + displacements[13*d+:13];
-            always @(posedge clk) begin
-                in_row_2[d] <= moved < width_1;
-                upper_in_row_2[d] <= upper_moved < width_1;
-            end
-        end
-    endgenerate
 
     // Stream descriptors.
     wire [TOGETHER*STREAM_BITS-1:0] descriptors;
@@ -243,25 +216,19 @@ module rows_accelerator #(
     end
 
     // Weights.
-    wire [WEIGHT_BITS-1:0] weight_address;
     wire                   load_weights;
     wire [COLUMN_BITS-1:0] load_column;
     wire [LOAD_BITS-1:0]   load_data;
     wire [19:0] load_base = WEIGHT_BUFFERS == 1 ? weights_now : run_start ? 20'd0 : weights_next;
-    tile_loader #(
+    tile_weights #(
         .LOADS(LOADS), .COLUMN_BITS(COLUMN_BITS), .WAIT(FETCH + SWAP - 1),
-        .ADDRESS_BITS(WEIGHT_BITS)
-    ) loader (
-        .clk(clk), .reset(reset), .start(first_issue || (WEIGHT_BUFFERS == 2 && run_start)),
-        .base(load_base[WEIGHT_BITS-1:0]), .address(weight_address), .load(load_weights),
-        .load_column(load_column)
-    );
-    memory #(
-        .WIDTH(LOAD_BITS), .ADDRESS_BITS(WEIGHT_BITS), .WORDS(WEIGHT_WORDS)
+        .ADDRESS_BITS(WEIGHT_BITS), .WORDS(WEIGHT_WORDS), .WIDTH(LOAD_BITS)
     ) weights (
-        .clk(clk), .write(config_write && config_memory == 3'd2),
+        .clk(clk), .reset(reset), .write(config_write && config_memory == 3'd2),
         .write_address(config_address[WEIGHT_BITS-1:0]), .write_data(config_data[LOAD_BITS-1:0]),
-        .read_address(weight_address), .read_data(load_data)
+        .start(first_issue || (WEIGHT_BUFFERS == 2 && run_start)),
+        .base(load_base[WEIGHT_BITS-1:0]), .load(load_weights), .load_column(load_column),
+        .load_data(load_data)
     );
 
     // What follows the array.
@@ -297,104 +264,57 @@ module rows_accelerator #(
         .final_upper(final_upper), .flush(flush), .store(store)
     );
 
-    // Banks: jobs and results take turns.
-    wire                   busy_slot_2;
-    reg  [GROUP_BITS-1:0]  group;
-    valid_line #(.CYCLES(2)) slot_delay (
-        .clk(clk), .reset(reset), .in(slot_valid), .out(busy_slot_2)
-    );
-    wire results_own = !busy_slot_2;
-    always @(posedge clk)
-        group <= !results_own || {{(32 - GROUP_BITS) {1'b0}}, group} == GROUPS - 1
-               ? {GROUP_BITS{1'b0}} : group + 1'b1;
-    wire [GROUPS*BANKS-1:0]              pending, taken;
-    wire [GROUPS*BANKS*FEATURE_BITS-1:0] pending_address;
-    wire [GROUPS*BANKS*BITS-1:0]         pending_data;
-    wire [GROUPS*BANKS*WORD_BYTES-1:0]   pending_enables;
-
-    // Bytes of the image, gathered to words.
-    reg  [BITS-1:0]         image_word, image_data;
-    reg                     image_write;
-    reg  [BANK_BITS-1:0]    image_bank;
-    reg  [FEATURE_BITS-1:0] image_address;
-    wire [23:0]             image_place = position + {18'd0, image_phase};
-    wire [PHASE_BITS-1:0]   image_in_word = image_place[PHASE_BITS-1:0];
-    wire                    image_word_ends = &image_in_word || last_position;
-    wire [BITS-1:0]         image_now = (position == 24'd0 ? {BITS{1'b0}} : image_word)
-                                      | ({{(BITS - 8) {1'b0}}, image_byte} << {image_in_word, 3'd0});
-    wire [31:0]             image_rank = {16'd0, entry} / BANKS;
-    always @(posedge clk) begin
-        image_write <= image_took && image_word_ends && !reset;
-        image_bank <= entry[BANK_BITS-1:0];
-        image_data <= image_now;
-        image_address <= image_plane[FEATURE_BITS-1:0] + image_place[PHASE_BITS+:FEATURE_BITS]
-                       + image_rank[FEATURE_BITS-1:0] * image_pitch[FEATURE_BITS-1:0];
-        if (image_took) image_word <= image_word_ends ? {BITS{1'b0}} : image_now;
-    end
-
-    wire [BANKS*BITS-1:0] bank_words;
-    reg  [BANKS-1:0]      wanted;
+    // The feature memory: words of the image, words that streams take, words of results.
+    localparam PLACES = GROUPS * BANKS;  // for rows; those beyond the lanes' never wait
+    wire [PLACES+SOURCES-1:0]                pending, taken;
+    wire [(PLACES+SOURCES)*FEATURE_BITS-1:0] pending_address;
+    wire [(PLACES+SOURCES)*BITS-1:0]         pending_data;
+    wire [(PLACES+SOURCES)*WORD_BYTES-1:0]   pending_enables;
+    assign pending[PLACES+SOURCES-1:SOURCES] = {PLACES{1'b0}};
+    assign pending_address[(PLACES+SOURCES)*FEATURE_BITS-1:SOURCES*FEATURE_BITS] =
+        {PLACES * FEATURE_BITS{1'b0}};
+    assign pending_data[(PLACES+SOURCES)*BITS-1:SOURCES*BITS] = {PLACES * BITS{1'b0}};
+    assign pending_enables[(PLACES+SOURCES)*WORD_BYTES-1:SOURCES*WORD_BYTES] =
+        {PLACES * WORD_BYTES{1'b0}};
+    assign taken[PLACES+SOURCES-1:PLACES] = {SOURCES{1'b0}};
+    wire [BANKS*BITS-1:0]                bank_words;
     wire [COLUMNS+LANES-1:0]             wants;
     wire [(COLUMNS+LANES)*BANK_BITS-1:0] want_banks;
-    integer q, k;
-    reg  [BANKS-1:0]      wanted_now;
-    always @* begin
-        wanted_now = {BANKS{1'b0}};
-        for (q = 0; q < COLUMNS + LANES; q = q + 1)
-            for (k = 0; k < BANKS; k = k + 1)
-                if (wants[q] && {{(32 - BANK_BITS) {1'b0}}, want_banks[q*BANK_BITS+:BANK_BITS]} == k)
-                    wanted_now[k] = 1'b1;
-    end
-    always @(posedge clk) wanted <= wanted_now;
-    genvar b, c, u, r, i;
-    generate
-        for (b = 0; b < BANKS; b = b + 1) begin : g_bank
-            wire                    read, zero;
-            wire [FEATURE_BITS-1:0] address;
-            fetch_bank #(
-                .SLOT_BITS(SLOT_BITS), .PHASE_BITS(PHASE_BITS), .FEATURE_BITS(FEATURE_BITS),
-                .OFFSET_BITS(OFFSET_BITS), .JOB_ADDRESS_BITS(JOB_ADDRESS_BITS)
-            ) jobs (
-                .clk(clk), .reset(reset),
-                .write_job(config_write && config_memory == 3'd4 && {24'd0, config_bank} == b),
-                .table_address(config_address[JOB_ADDRESS_BITS-1:0]),
-                .table_data(config_data[JOB_BITS-1:0]), .rewind(rewind),
-                .list(list[JOB_ADDRESS_BITS-1:0]), .slot(slot[SLOT_BITS-1:0]),
-                .slot_valid(slot_valid), .base(base[FEATURE_BITS+PHASE_BITS:0]),
-                .residual_base(residual_base[FEATURE_BITS+PHASE_BITS:0]),
-                .limit(limit[FEATURE_BITS+PHASE_BITS:0]), .read(read), .zero(zero),
-                .address(address)
-            );
-            wire [31:0] source = group * BANKS + b;
-            wire from_image = image_write && {{(32 - BANK_BITS) {1'b0}}, image_bank} == b;
-            wire from_rows = results_own && pending[source[$clog2(GROUPS*BANKS)-1:0]];
-            wire [FEATURE_BITS-1:0] row_address = pending_address[source*FEATURE_BITS+:FEATURE_BITS];
-            wire [BITS-1:0]         row_data = pending_data[source*BITS+:BITS];
-            wire [WORD_BYTES-1:0]   row_enables = pending_enables[source*WORD_BYTES+:WORD_BYTES];
-            assign written[b] = from_image || from_rows;
-            assign written_address[b*FEATURE_BITS+:FEATURE_BITS] =
-                from_image ? image_address : row_address;
-            assign written_enables[b*WORD_BYTES+:WORD_BYTES] =
-                from_image ? {WORD_BYTES{1'b1}} : row_enables;
-            assign written_data[b*BITS+:BITS] = from_image ? image_data : row_data;
-            for (i = 0; i < GROUPS; i = i + 1) begin : g_group
-                assign taken[i*BANKS+b] = results_own && {{(32 - GROUP_BITS) {1'b0}}, group} == i;
-            end
-            reg  zero_3;
-            always @(posedge clk) zero_3 <= zero;
-            wire [BITS-1:0] word;
-            feature_bank #(
-                .WORD_BYTES(WORD_BYTES), .ADDRESS_BITS(FEATURE_BITS), .WORDS(BANK_DEPTH)
-            ) features (
-                .clk(clk), .access(written[b] || (read && wanted[b] && !zero)),
-                .enables(written[b] ? written_enables[b*WORD_BYTES+:WORD_BYTES]
-                                    : {WORD_BYTES{1'b0}}),
-                .address(written[b] ? written_address[b*FEATURE_BITS+:FEATURE_BITS] : address),
-                .write_data(written_data[b*BITS+:BITS]), .read_data(word)
-            );
-            assign bank_words[b*BITS+:BITS] = zero_3 ? {BITS{1'b0}} : word;
-        end
-    endgenerate
+    wire                                 image_write;
+    wire [BANK_BITS-1:0]                 image_bank;
+    wire [FEATURE_BITS-1:0]              image_address;
+    wire [BITS-1:0]                      image_data;
+    image_words #(
+        .BANKS(BANKS), .BANK_BITS(BANK_BITS), .WORD_BYTES(WORD_BYTES), .PHASE_BITS(PHASE_BITS),
+        .FEATURE_BITS(FEATURE_BITS)
+    ) image (
+        .clk(clk), .reset(reset), .took(image_took), .image_byte(image_byte), .channel(entry),
+        .position(position), .last_position(last_position), .plane(image_plane),
+        .pitch(image_pitch), .first_byte(image_phase), .write(image_write), .bank(image_bank),
+        .address(image_address), .data(image_data)
+    );
+    feature_memory #(
+        .BANKS(BANKS), .BANK_BITS(BANK_BITS), .WORD_BYTES(WORD_BYTES), .PHASE_BITS(PHASE_BITS),
+        .WORDS(BANK_DEPTH), .FEATURE_BITS(FEATURE_BITS), .SLOT_BITS(SLOT_BITS),
+        .OFFSET_BITS(OFFSET_BITS), .JOB_ADDRESS_BITS(JOB_ADDRESS_BITS), .GROUPS(GROUPS),
+        .USERS(COLUMNS + LANES)
+    ) features (
+        .clk(clk), .reset(reset), .write_job(config_write && config_memory == 3'd4),
+        .job_bank(config_bank), .table_address(config_address[JOB_ADDRESS_BITS-1:0]),
+        .table_data(config_data[JOB_BITS-1:0]), .rewind(rewind),
+        .list(list[JOB_ADDRESS_BITS-1:0]), .slot(slot[SLOT_BITS-1:0]), .slot_valid(slot_valid),
+        .base(base[FEATURE_BITS+PHASE_BITS:0]),
+        .residual_base(residual_base[FEATURE_BITS+PHASE_BITS:0]),
+        .limit(limit[FEATURE_BITS+PHASE_BITS:0]), .wants(wants), .want_banks(want_banks),
+        .bank_words(bank_words), .image_write(image_write), .image_bank(image_bank),
+        .image_address(image_address), .image_data(image_data), .pending(pending[PLACES-1:0]),
+        .pending_address(pending_address[PLACES*FEATURE_BITS-1:0]),
+        .pending_data(pending_data[PLACES*BITS-1:0]),
+        .pending_enables(pending_enables[PLACES*WORD_BYTES-1:0]), .taken(taken[PLACES-1:0]), .written(written),
+        .written_address(written_address), .written_enables(written_enables),
+        .written_data(written_data)
+    );
+    genvar c, u;
 
     // Streams and the array.
     wire [ALPHA*COLUMNS*WORD_BITS-1:0] x, upper_x;
@@ -429,8 +349,6 @@ module rows_accelerator #(
     endgenerate
     wire word_start = {{(32 - PHASE_COUNT) {1'b0}}, phase} == (FETCH + 1) % WORD_CYCLES;
     wire complete = {{(32 - PHASE_COUNT) {1'b0}}, phase} == OUT % WORD_CYCLES;
-    localparam LANE_BITS = PARALLEL ? ACC : 1;
-    localparam SUM_LANES = SUM_BITS / LANE_BITS;
     wire [ROWS*SUM_BITS-1:0] sum_out;
     systolic_array #(
         .ROWS(ROWS), .COLUMNS(COLUMNS), .ALPHA(ALPHA), .ACCUMULATOR_BITS(ACC), .CELL(CELL),
@@ -441,19 +359,27 @@ module rows_accelerator #(
         .sum_out(sum_out), .load(load_weights), .load_column(load_column), .load_data(load_data)
     );
 
-    // Lanes. Operands of residuals are read a cycle after the rows' turns began.
-    wire                  operand_step, operand_run_start;
-    wire [PHASE_BITS-1:0] operand_low;
-    wire [ROW_BITS-1:0]   turn_row_2;
+    // Lanes.
+    wire [SOURCES*ACC-1:0]    all_sums;
+    wire [8*LANES-1:0]        operands;
     wire [PARAMETER_BITS-1:0] parameter_address;
-    valid_line #(.CYCLES(1)) to_operands (
-        .clk(clk), .reset(reset), .in(lane_step), .out(operand_step)
+    array_sums #(
+        .ROWS(ROWS), .SOURCES(SOURCES), .CELL(CELL), .ACCUMULATOR_BITS(ACC), .SUM_BITS(SUM_BITS),
+        .LANE_BITS(PARALLEL ? ACC : 1)
+    ) whole (
+        .clk(clk), .complete(complete), .sum_out(sum_out), .sums(all_sums)
     );
-    delay_line #(.WIDTH(1 + PHASE_BITS), .CYCLES(1)) operand_delay (
-        .clk(clk), .in({lane_run_start, lane_low}), .out({operand_run_start, operand_low})
-    );
-    delay_line #(.WIDTH(ROW_BITS), .CYCLES(2)) row_delay (
-        .clk(clk), .in(turn_row), .out(turn_row_2)
+    lane_operands #(
+        .LANES(RESIDUALS != 0 ? LANES : 0), .ALL_LANES(LANES), .LANE_ROWS(LANE_ROWS),
+        .ROW_BITS(ROW_BITS), .TOGETHER(TOGETHER), .STREAM_BITS(STREAM_BITS), .BANKS(BANKS),
+        .BANK_BITS(BANK_BITS), .WORD_BYTES(WORD_BYTES), .PHASE_BITS(PHASE_BITS),
+        .SLOT_BITS(SLOT_BITS), .DX_BITS(DX_BITS)
+    ) residuals (
+        .clk(clk), .reset(reset), .load(load_1 && load_residual_1), .load_number(load_number_1),
+        .descriptors(descriptors), .slot(slot[SLOT_BITS-1:0]), .slot_valid(lane_slot),
+        .wants(wants[COLUMNS+:LANES]), .want_banks(want_banks[COLUMNS*BANK_BITS+:LANES*BANK_BITS]),
+        .bank_words(bank_words), .step(lane_step), .run_start(lane_run_start), .low(lane_low),
+        .step_bytes(lane_step_bytes), .turn_row(turn_row), .operands(operands)
     );
     generate
         if (LANE_ROWS == 1) begin : g_row_tile
@@ -468,11 +394,6 @@ module rows_accelerator #(
             localparam UPPER = u * LANE_ROWS >= ROWS / 2 ? 1 : 0;
             wire [LANE_ROWS*ACC-1:0]          sums;
             wire [7:0]                        residual;
-            wire [LANE_ROWS-1:0]              own_pending;
-            wire [LANE_ROWS*FEATURE_BITS-1:0] own_address;
-            wire [LANE_ROWS*BITS-1:0]         own_data;
-            wire [LANE_ROWS*WORD_BYTES-1:0]   own_enables;
-            wire [LANE_ROWS-1:0]              own_taken;
             wire upper = halves && UPPER != 0;
             wire                made_valid;  // for observation
             wire [ROW_BITS-1:0] made_row;
@@ -497,90 +418,28 @@ module rows_accelerator #(
                 .pool_shift(pool_shift), .index(upper ? index[INDEX-1:0] + 1'b1 : index[INDEX-1:0]),
                 .ends(upper ? final_upper : final_index), .flush(flush),
                 .step_bytes(halves ? 2'd2 : 2'd1), .store(store), .residual(residual),
-                .pending(own_pending), .pending_address(own_address),
-                .pending_data(own_data), .pending_enables(own_enables), .taken(own_taken),
+                .pending(pending[u*LANE_ROWS+:LANE_ROWS]),
+                .pending_address(pending_address[u*LANE_ROWS*FEATURE_BITS+:LANE_ROWS*FEATURE_BITS]),
+                .pending_data(pending_data[u*LANE_ROWS*BITS+:LANE_ROWS*BITS]),
+                .pending_enables(pending_enables[u*LANE_ROWS*WORD_BYTES+:LANE_ROWS*WORD_BYTES]),
+                .taken(taken[u*LANE_ROWS+:LANE_ROWS]),
                 .send_read(is_send && send_step == 2'd0),
                 .send_position(position[SUM_POSITION_BITS-1:0]),
                 .send_row(send_row[ROW_BITS-1:0]), .kept(kept[u*ACC+:ACC]),
                 .made_valid(made_valid), .made_row(made_row), .made_byte(made_byte)
             );
-            for (r = 0; r < LANE_ROWS; r = r + 1) begin : g_row
-                localparam ROW = u * LANE_ROWS + r;
-                if (ROW < ROWS) begin : g_used
-                    wire [ACC-1:0] word;
-                    reg  [ACC-1:0] finished;
-                    wire [SUM_BITS-1:0] leaving;
-                    for (i = 0; i < SUM_LANES; i = i + 1) begin : g_sum
-                        assign leaving[i*LANE_BITS+:LANE_BITS] =
-                            sum_out[(i*ROWS+ROW)*LANE_BITS+:LANE_BITS];
-                    end
-                    sum_deserializer #(
-                        .CELL(CELL), .ACCUMULATOR_BITS(ACC), .SUM_BITS(SUM_BITS)
-                    ) deserializer (
-                        .clk(clk), .complete(complete), .sum(leaving), .word(word)
-                    );
-                    always @(posedge clk) if (complete) finished <= word;
-                    assign sums[r*ACC+:ACC] = finished;
-                    assign pending[ROW] = own_pending[r];
-                    assign pending_address[ROW*FEATURE_BITS+:FEATURE_BITS] =
-                        own_address[r*FEATURE_BITS+:FEATURE_BITS];
-                    assign pending_data[ROW*BITS+:BITS] = own_data[r*BITS+:BITS];
-                    assign pending_enables[ROW*WORD_BYTES+:WORD_BYTES] =
-                        own_enables[r*WORD_BYTES+:WORD_BYTES];
-                    assign own_taken[r] = taken[ROW];
-                end else begin : g_none
-                    assign sums[r*ACC+:ACC] = {ACC{1'b0}};
-                    assign own_taken[r] = 1'b0;
-                end
-            end
-            if (RESIDUALS != 0) begin : g_residual
-                wire [LANE_ROWS-1:0]             mine;
-                wire [LANE_ROWS*STREAM_BITS-1:0] entries;
-                wire [8*LANE_ROWS-1:0]           operands, unused;
-                for (r = 0; r < LANE_ROWS; r = r + 1) begin : g_entry
-                    localparam ROW = u * LANE_ROWS + r;
-                    assign mine[r] = load_1 && load_residual_1
-                                   && {26'd0, load_number_1} == ROW / TOGETHER;
-                    assign entries[r*STREAM_BITS+:STREAM_BITS] =
-                        descriptors[ROW%TOGETHER*STREAM_BITS+:STREAM_BITS];
-                end
-                word_streams #(
-                    .STREAMS(LANE_ROWS), .BANKS(BANKS), .BANK_BITS(BANK_BITS),
-                    .WORD_BYTES(WORD_BYTES), .PHASE_BITS(PHASE_BITS), .SLOT_BITS(SLOT_BITS),
-                    .DX_BITS(DX_BITS), .WORD_BITS(8)
-                ) streams (
-                    .clk(clk), .reset(reset), .load(mine), .load_data(entries),
-                    .slot(slot[SLOT_BITS-1:0]), .slot_valid(lane_slot), .want(wants[COLUMNS+u]),
-                    .bank(want_banks[(COLUMNS+u)*BANK_BITS+:BANK_BITS]),
-                    .bank_words(bank_words), .step(operand_step), .run_start(operand_run_start),
-                    .low(operand_low), .step_bytes(lane_step_bytes),
-                    .upper_bytes({PHASE_BITS{1'b0}}), .in_row({DX{1'b1}}),
-                    .upper_in_row({DX{1'b1}}), .reading(1'b1), .bit_index(3'd0), .x(operands),
-                    .upper_x(unused)
-                );
-                assign residual = operands[8*turn_row_2+:8];
-            end else begin : g_no_residual
-                assign wants[COLUMNS+u] = 1'b0;
-                assign want_banks[(COLUMNS+u)*BANK_BITS+:BANK_BITS] = {BANK_BITS{1'b0}};
-                assign residual = 8'd0;
-            end
-        end
-        for (r = ROWS; r < GROUPS * BANKS; r = r + 1) begin : g_missing
-            assign pending[r] = 1'b0;
-            assign pending_address[r*FEATURE_BITS+:FEATURE_BITS] = {FEATURE_BITS{1'b0}};
-            assign pending_data[r*BITS+:BITS] = {BITS{1'b0}};
-            assign pending_enables[r*WORD_BYTES+:WORD_BYTES] = {WORD_BYTES{1'b0}};
+            assign sums = all_sums[u*LANE_ROWS*ACC+:LANE_ROWS*ACC];
+            assign residual = operands[8*u+:8];
         end
     endgenerate
 
     // Results.
     wire signed [ACC-1:0] sent = kept[send_lane*ACC+:ACC];
-    always @(posedge clk)
-        if (send_step == 2'd1) result_word <= {{(32 - ACC) {sent[ACC-1]}}, sent};
+    always @(posedge clk) if (send_step == 2'd1) result_word <= {{(32 - ACC) {sent[ACC-1]}}, sent};
 `ifdef SYSTOPACK_ASSERTIONS
     // A byte of the image is kept for its word or, with its last one, written.
     reg byte_1, ends_1;
-    always @(posedge clk) {byte_1, ends_1} <= {image_took, image_word_ends};
+    always @(posedge clk) {byte_1, ends_1} <= {image_took, image.ends};
     stream_rules #(.WIDTH(32)) result_rules (
         .clk(clk), .reset(reset), .valid(result_valid), .ready(result_ready), .data(result_word),
         .last(1'b0)

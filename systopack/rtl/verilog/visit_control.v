@@ -7,9 +7,8 @@
 // streams are read (prologue), then come periods of `slots` cycles with a step every `step_cycles`.
 // In the last WRITES slots of a period, and whenever no slot runs, the banks belong to results.
 // IMAGE takes the bytes of an image, SEND gives sums of the lanes as 32-bit results, END ends.
-// A visit waits until the array has its weights, an instruction with `barrier` until all words before
-// are written; these waits are fixed numbers of word times (MIN_*), so every run takes the same cycles,
-// but for waits of the two streams. An image that ends too early or too late is dropped: the
+// A visit waits for its weights, an instruction with `barrier` until all words before are written;
+// these waits are fixed numbers of word times (MIN_*). An image of the wrong length is dropped: the
 // instruction begins again with the next. Reset: synchronous, active high.
 module visit_control #(
     parameter WORD_CYCLES = 8,
@@ -88,6 +87,8 @@ module visit_control #(
     /* verilator no_inline_module */  // one copy of its code for all instances
     localparam [2:0] END = 0, TILES = 1, IMAGE = 2, SEND = 3;
     localparam [2:0] NONE = 0, LOAD = 1, PROLOGUE = 2, WRITE = 3, ALIGN = 4, PERIOD = 5;
+    localparam [31:0] WRITES_WIDE = WRITES;
+    wire [9:0] write_slots = WRITES_WIDE[9:0];
     localparam PHASE_COUNT = WORD_CYCLES > 2 ? $clog2(WORD_CYCLES) : 1;
 
     // With some cycles in a word time the program memory's word waits in a register.
@@ -120,9 +121,7 @@ module visit_control #(
     assign is_tiles = active && op == TILES;
     assign is_image = active && op == IMAGE;
     assign is_send = active && op == SEND;
-    assign image_plane = streams;
-    assign image_pitch = jobs;
-    assign image_phase = lag;
+    assign {image_plane, image_pitch, image_phase} = {streams, jobs, lag};
 
     // Word times.
     wire slot_end = {{(32 - PHASE_COUNT) {1'b0}}, phase} == WORD_CYCLES - 1;
@@ -136,8 +135,14 @@ module visit_control #(
     reg  [3:0]  written, period_steps;
     reg  [15:0] load_place;
     reg         tailing, first_run, new_run;
-    wire last_tile = tile == column_tiles - 12'd1;
-    wire last_block = block == blocks - 12'd1;
+    reg  last_tile, last_block;
+    // Whether the next tile or block is the last one, known long before.
+    reg  one_tile, next_tile_last, next_block_last;
+    always @(posedge clk) begin
+        one_tile <= column_tiles == 12'd1;
+        next_tile_last <= tile + 12'd2 == column_tiles;
+        next_block_last <= block + 12'd2 == blocks;
+    end
     wire [15:0] steps_now = last_block ? last_run_steps : run_steps;
     wire [15:0] periods_now = last_block ? last_run_periods : run_periods;
     wire [11:0] runs_now = last_block ? last_runs : runs;
@@ -152,7 +157,8 @@ module visit_control #(
     wire fed = !first_run || pool_step || since_words >= MIN_LOAD;
 
     // Ends of everything.
-    wire period_ends = state == PERIOD && {2'd0, slot} == slots - 12'd1;
+    reg  [9:0] last_slot, write_slot, last_cycle, last_prologue;  // of a period, a step, the prologue
+    wire period_ends = state == PERIOD && slot == last_slot;
     wire run_ends = period_ends && !tailing && periods_left == 16'd1;
     wire last_run_ends = run_ends && runs_left == 12'd1;
     wire visit_ends = (last_run_ends && !(with_residual && tail != 6'd0))
@@ -162,7 +168,7 @@ module visit_control #(
     reg  stepped;
     wire other_ends = slot_end && stepped;
     wire op_ends = tiles_end || other_ends;
-    wire prologue_ends = state == PROLOGUE && slot == slot_stop - 10'd1;
+    wire prologue_ends = state == PROLOGUE && slot == last_prologue;
     wire [5:0] loads_now = loaded == 6'd0
                          ? load_words + (with_residual ? {2'd0, residual_words} : 6'd0) : loads_left;
     wire load_ends = state == LOAD && loads_now == 6'd0;
@@ -184,7 +190,7 @@ module visit_control #(
 
     // Slots and steps.
     assign slot_valid = state == PROLOGUE
-                     || (state == PERIOD && {22'd0, slot} + WRITES < {20'd0, slots});
+                     || (state == PERIOD && slot < write_slot);
     wire last_gathered = gather && periods_left == 16'd1 && runs_left == 12'd1;
     assign array_slot = slot_valid && !tailing && !(state == PERIOD && last_gathered) && !pool_step;
     assign lane_slot = slot_valid && with_residual;
@@ -198,19 +204,23 @@ module visit_control #(
     wire [23:0] walked;
     wire [11:0] unused_y, unused_x;
     wire        unused_first, unused_last;
-    wire walk = gather && (pool_step ? (periods_start && lag == 6'd0)
-                                       || (period_ends && lag_left <= 6'd1)
-                                     : periods_start || (period_ends && !tailing));
+    // The walker steps where the banks belong to results, so that its sums may take a cycle.
+    wire writes_begin = (state == WRITE && written == 4'd0 && first_run)
+                     || (state == PERIOD && slot == write_slot);
+    wire walk = gather && writes_begin
+             && (pool_step ? (state == WRITE ? lag == 6'd0 : lag_left <= 6'd1) : !tailing);
     wire begin_walk = state == LOAD;
     position_walker walker (
         .clk(clk), .start(begin_walk), .step(walk), .out_width(out_width),
         .stride_y(8'd0), .stride_x(stride_x), .pitch(width),
-        .stride_pitch(pool_step ? stride_pitch : run_pitch), .window_height(window_height),
+        .stride_pitch(pool_step ? stride_pitch : run_pitch), .origin(block_base[23:0]), .window_height(window_height),
         .window_width(window_width), .place_y(unused_y), .place_x(unused_x), .linear(walked),
         .window_first(unused_first), .window_last(unused_last)
     );
-    assign base = gather ? block_base + {8'd0, walked} : words_base;
-    assign residual_base = pool_step ? {8'd0, walked} : residual_place;
+    reg  [31:0] gather_base;
+    always @(posedge clk) gather_base <= {8'd0, walked};
+    assign base = gather ? gather_base : words_base;
+    assign residual_base = pool_step ? gather_base : residual_place;
 
     // The low bits of a step's place: of the step that has been fetched.
     reg  [PHASE_BITS-1:0] gathered_low, run_low;
@@ -225,11 +235,16 @@ module visit_control #(
     assign load_number = load_residual ? loaded - load_words : loaded;
     assign rewind = state == LOAD && loaded == 6'd0;
     wire [31:0] following = {12'd0, weights_now} + LOADS;
-    assign weights_next = !last_tile ? following[19:0] : !last_block ? weights : following_weights;
+    reg  [19:0] after_this;
+    always @(posedge clk)
+        after_this <= !last_tile ? following[19:0] : !last_block ? weights : following_weights;
+    assign weights_next = after_this;
 
     // Streams of the host.
-    assign last_position = position == positions - 24'd1;
-    wire last_entry = entry == entries - 16'd1;
+    reg  [23:0] final_position;
+    reg  [15:0] final_entry;
+    assign last_position = position == final_position;
+    wire last_entry = entry == final_entry;
     wire lane_ends = {16'd0, send_row} == LANE_ROWS - 1;
     reg  overrun;  // the image goes on beyond its last byte
     assign image_ready = is_image && !stepped;
@@ -249,9 +264,7 @@ module visit_control #(
             active <= 1'b0;
             drained <= 1'b1;
             counter <= {PROGRAM_BITS{1'b0}};
-            cycles <= 32'd0;
-            entered <= 32'd0;
-            stalled <= 32'd0;
+            {cycles, entered, stalled} <= 96'd0;
             since <= {WAIT_BITS{1'b0}};
         end else if (periods_start && first_run && !pool_step) begin
             since <= {WAIT_BITS{1'b0}};
@@ -282,7 +295,7 @@ module visit_control #(
             end
             PERIOD: begin
                 slot <= period_ends ? 10'd0 : slot + 10'd1;
-                in_step <= in_step == step_cycles - 10'd1 || period_ends ? 10'd0 : in_step + 10'd1;
+                in_step <= in_step == last_cycle || period_ends ? 10'd0 : in_step + 10'd1;
             end
             default: ;
         endcase
@@ -306,7 +319,7 @@ module visit_control #(
                      : place_x + (split ? {3'd0, stride_x, 1'b0} : {4'd0, stride_x});
             first_run <= 1'b0;
         end
-        if (walk || begin_walk) gathered_low <= base[PHASE_BITS-1:0];
+        if (walk || begin_walk) gathered_low <= gather_base[PHASE_BITS-1:0];
         if (period_ends) begin
             periods_left <= periods_left - 16'd1;
             words_base <= words_base + WORD_BYTES;
@@ -339,6 +352,8 @@ module visit_control #(
         end
         if (next_visit) begin
             tile <= last_tile ? 12'd0 : tile + 12'd1;
+            last_tile <= last_tile ? one_tile : next_tile_last;
+            if (last_tile) last_block <= next_block_last;
             list <= last_tile ? jobs : list + {8'd0, jobs_stride};
             weights_now <= weights_next;
             load_place <= last_tile ? streams : load_place;
@@ -351,6 +366,8 @@ module visit_control #(
         if (start_tiles) begin
             tile <= 12'd0;
             block <= 12'd0;
+            last_tile <= next_word[495:484] == 12'd1;
+            last_block <= next_word[483:472] == 12'd1;
             list <= next_word[155:140];
             weights_now <= next_word[131:112];
             load_place <= next_word[171:156];
@@ -358,6 +375,12 @@ module visit_control #(
             residual_block <= 32'd0;
         end
         // The first cycle of LOAD knows the instruction.
+        if (op_start) begin
+            last_slot <= slots[9:0] - 10'd1;
+            write_slot <= slots[9:0] < write_slots ? 10'd0 : slots[9:0] - write_slots;
+            last_cycle <= step_cycles - 10'd1;
+            last_prologue <= slot_stop - 10'd1;
+        end
         if (state == LOAD && loaded == 6'd0) begin
             steps_left <= steps_now;
             periods_left <= periods_now;
@@ -397,14 +420,14 @@ module visit_control #(
         if (op_ends) active <= 1'b0;
         if (start) begin
             present <= next_word;
+            final_position <= next_word[63:40] - 24'd1;
+            final_entry <= next_word[79:64] - 16'd1;
             active <= !finish;
             op_number <= counter;
             counter <= counter + 1'b1;
             position <= 24'd0;
             entry <= 16'd0;
-            send_row <= 16'd0;
-            send_lane <= 16'd0;
-            send_step <= 2'd0;
+            {send_row, send_lane, send_step} <= 34'd0;
             stepped <= 1'b0;
             overrun <= 1'b0;
             drained <= next_op != TILES;
@@ -417,9 +440,7 @@ module visit_control #(
             active <= 1'b0;
             state <= NONE;
             image_dropped <= 1'b0;
-            cycles <= 32'd0;
-            entered <= 32'd0;
-            stalled <= 32'd0;
+            {cycles, entered, stalled} <= 96'd0;
         end
     end
 endmodule

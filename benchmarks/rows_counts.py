@@ -1,0 +1,81 @@
+"""Cycles and memories of the accelerators with banks and with one feature memory, side by side.
+
+    python benchmarks/rows_counts.py
+
+Counts of the cycle models, which `verify` holds to the Verilog cycle for cycle. All networks run on
+`compact-32x32` with 16 rows to an input register, which lets rows split; those that are not
+combined on the same array with alpha 1. The table is that of docs/hardware/rows.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from memory_study import ZOO, uncombined
+
+from systopack.hardware.array import Array
+from systopack.hardware.named_arrays import NAMED_ARRAYS
+from systopack.hardware.rows.cycles import count_rows
+from systopack.hardware.tiled import count_tiled
+from systopack.network.file import load
+from systopack.network.network import PackedNetwork
+from systopack.network.packaged import network_file
+from systopack.records import STORE, Record, sha256_of_file
+from systopack.rtl.rows_program import JOBS, OUTPUT_PROGRAM, PROGRAM, STREAMS, WEIGHTS, compile_rows
+
+ARRAY = "compact-32x32"
+INPUT_FANOUT = 16
+
+
+def counts(network: PackedNetwork, array: Array) -> dict[str, Any]:
+    """Cycles of an image, bytes of the memories."""
+    program = compile_rows(network, array=array)
+    plan = program.plan
+    bits = {
+        image.memory: image.words.shape[0] * image.words.shape[1] * image.bits
+        for image in program.images
+    }
+    return {
+        "cycles_banks": count_tiled(network, array=array).cycles,
+        "cycles": count_rows(network, array=array, plan=plan).cycles,
+        "feature_bytes": plan.places.depth * plan.timing.banks * plan.timing.word_bytes,
+        "sum_positions": plan.sum_positions,
+        "weight_bytes": bits[WEIGHTS] // 8,
+        "stream_bytes": bits[STREAMS] // 8,
+        "job_bytes": bits[JOBS] // 8,
+        "program_bytes": (bits[PROGRAM] + bits[OUTPUT_PROGRAM]) // 8,
+        "split_row_tiles": sum(
+            op.schedule is not None and op.schedule.walk.parts > 1 for op in plan.ops
+        ),
+    }
+
+
+def main() -> None:
+    """Count all and write the record."""
+    array = replace(NAMED_ARRAYS[ARRAY].array, input_fanout=INPUT_FANOUT)
+    found: dict[str, dict[str, Any]] = {}
+    inputs = {}
+    for name, (dense, packed, _) in ZOO.items():
+        found[name] = {}
+        for kind, zoo in (("dense", dense), ("sparse, uncombined", packed), ("packed", packed)):
+            file = network_file(Path(f"zoo:{zoo}"))
+            network = load(file)
+            inputs[file.name] = sha256_of_file(file)
+            if kind == "sparse, uncombined":
+                network = uncombined(network)
+            alpha = array.alpha if kind == "packed" else 1
+            own = replace(array, alpha=alpha, accumulator_bits=network.accumulator_bits)
+            found[name][kind] = counts(network, own)
+            print(name, kind, found[name][kind], flush=True)
+    Record(
+        kind="rows_counts",
+        figures={"networks": found},
+        configuration={"array": ARRAY, "input_fanout": INPUT_FANOUT},
+        inputs=inputs,
+    ).write(STORE / "rows_counts.json")
+
+
+if __name__ == "__main__":
+    main()
