@@ -133,7 +133,7 @@ def test_a_clock_that_begins_high_breaks_no_rule(folder, tmp_path):
 # What a copy of the design may do wrong at its borders: (file, text, text of the mutant).
 BORDER_MUTANTS = [
     ("all pixels thrown away", "stream_bank.v", "store_image ? image_byte", "store_image ? 8'd0"),
-    ("all pixels thrown away", "rows_accelerator.v", "{{(BITS - 8) {1'b0}}, image_byte}", "{BITS{1'b0}}"),
+    ("all pixels thrown away", "image_words.v", "{{(BITS - 8) {1'b0}}, image_byte}", "{BITS{1'b0}}"),
     ("all pixels thrown away", "pipe_window.v", ".write_data(data)", ".write_data({8 * CHANNELS{1'b0}})"),
     ("a pause of the source not seen", "axi_streams.v", "image_valid = s_axis_image_tvalid &&", "image_valid = midway_now !== 1'bx &&"),
     ("a pause of the sink not seen", "axi_streams.v", "result_ready = m_axis_result_tready &&", "result_ready ="),
@@ -222,7 +222,7 @@ RULE_MUTANTS = [
     ("axi_streams.v", "m_axis_result_tdata = closes ? 32'd0 : result_word", "m_axis_result_tdata = result_word ^ {32{m_axis_result_tready}}"),
     ("axi_streams.v", "m_axis_result_tvalid = closes || result_valid", "m_axis_result_tvalid = closes || result_valid || reset"),
     ("axi_registers.v", "s_axi_bvalid <= write || (s_axi_bvalid && !s_axi_bready)", "s_axi_bvalid <= write || reset"),
-    ("rows_accelerator.v", "image_took && image_word_ends && !reset", "image_took && image_word_ends && !image_last && !reset"),
+    ("image_words.v", "write <= took && ends && !reset", "write <= took && ends && !last_position && !reset"),
     ("rows_accelerator.v", ".result_ready(result_ready)", ".result_ready(result_ready || result_valid)"),
 ]  # fmt: skip
 
