@@ -4,6 +4,7 @@
 // A word begins with its first byte: the places before a plane's first byte and after its last one
 // become zeros. It is complete with the last byte that this row gives it, at the latest with
 // `flush`, and waits in `pending` until `taken`; the next word of its row is collected meanwhile.
+// A plane's or a visit's last word, which may follow soon, waits where it was collected.
 // Reset: of all words, synchronous, active high.
 module lane_words #(
     parameter LANE_ROWS = 8,
@@ -56,19 +57,28 @@ module lane_words #(
                     assign word[8*k+:8] = here[k] ? value : 8'd0;
                 end
             end
+            reg                     waits, top;  // a whole word is in `bytes`; with a zero above
+            wire                    busy = pending[r] && !taken[r];
+            wire                    ready = mine && complete;
+            wire [FEATURE_BITS-1:0] after_pending =
+                pending_address[r*FEATURE_BITS+:FEATURE_BITS] + 1'b1;
             always @(posedge clk) begin
-                if (mine && !complete) {bytes, enables} <= {word[8*KEPT-1:0], written[KEPT-1:0]};
-                if (mine && complete) begin
-                    pending_address[r*FEATURE_BITS+:FEATURE_BITS] <= address;
-                    pending_data[r*8*WORD_BYTES+:8*WORD_BYTES] <= word;
-                    pending_enables[r*WORD_BYTES+:WORD_BYTES] <= written;
+                if (mine && (!complete || busy))
+                    {top, bytes, enables} <= {brought[WORD_BYTES-1], word[8*KEPT-1:0],
+                                              written[KEPT-1:0]};
+                if (!busy && (ready || waits)) begin
+                    pending_address[r*FEATURE_BITS+:FEATURE_BITS] <= waits ? after_pending : address;
+                    pending_data[r*8*WORD_BYTES+:8*WORD_BYTES] <= waits ? {8'd0, bytes} : word;
+                    pending_enables[r*WORD_BYTES+:WORD_BYTES] <= waits ? {top, enables} : written;
                 end
-                pending[r] <= !reset && ((mine && complete) || (pending[r] && !taken[r]));
-                if (reset || (mine && complete)) enables <= {KEPT{1'b0}};
+                pending[r] <= !reset && (ready || busy || waits);
+                waits <= !reset && busy && (ready || waits);
+                if (reset || (!busy && (ready || waits))) enables <= {KEPT{1'b0}};
             end
 `ifdef SYSTOPACK_ASSERTIONS
             always @(posedge clk)
-                if (!reset && mine && complete && pending[r] && !taken[r]) begin
+                if (!reset && mine && (waits || (complete && busy
+                                                 && (here[TOP] || address != after_pending)))) begin
                     $display("ASSERTION: %m: a row's next word is complete before one is taken");
                     $stop;
                     $finish;
