@@ -60,26 +60,16 @@ def verify_rows(
     """
     check_tiled_network(network)
     program = pack_plan(plan or plan_rows(network, array=array))
-    counted = list(op_cycles(program.plan))
+    cycles = list(op_cycles(program.plan))[-1].begin
     found = run_rows(
         program,
         images,
         back_pressure=back_pressure,
-        cycle_limit=10 * counted[-1].begin + 10_000,
+        cycle_limit=10 * cycles + 10_000,
         verilog=verilog,
         trace=trace,
     )
-    tensors = run(network, images, keep=network.by_name)
-    words = 0
-    difference: Difference | None = None
-    for image in range(len(images)):
-        own = {name: tensor[image] for name, tensor in tensors.items()}
-        count, difference = compare_words(program, found, own, image)
-        words += count
-        if difference is None and not back_pressure:
-            difference = _compare_cycles(program, counted, found, image)
-        if difference is not None:
-            break
+    words, difference = compare_run(program, found, images, cycles=not back_pressure)
     return Verification(
         network=network.name,
         array=array,
@@ -93,6 +83,29 @@ def verify_rows(
         difference=difference,
         assertion=found.assertion,
     )
+
+
+def compare_run(
+    program: RowProgram, found: RowsRun, images: NDArray[np.int8], *, cycles: bool = True
+) -> tuple[int, Difference | None]:
+    """Compare all images; the number of bytes and results compared, the first difference.
+
+    Args:
+        images: that were run.
+        cycles: whether cycles and counters are compared too.
+    """
+    tensors = run(program.network, images, keep=program.network.by_name)
+    counted = list(op_cycles(program.plan))
+    words = 0
+    for image in range(len(images)):
+        own = {name: tensor[image] for name, tensor in tensors.items()}
+        count, difference = compare_words(program, found, own, image)
+        words += count
+        if difference is None and cycles:
+            difference = _compare_cycles(program, counted, found, image)
+        if difference is not None:
+            return words, difference
+    return words, None
 
 
 def compare_words(

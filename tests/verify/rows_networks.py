@@ -49,13 +49,13 @@ def pool(name, source, kind, kernel, size):
     )
 
 
-def pooled_network(seed, *, alpha=8, rows=6):
+def pooled_network(seed, *, alpha=8, rows=6, channels=3):
     """Layers of whole words, pooled on their way out, and a residual that is added in place.
 
     Its positions are more than a block's where `plan_rows` is given blocks of 16.
     """
     rng = np.random.default_rng(seed)
-    three = [(c, *move) for c in range(3) for move in WINDOW]
+    image_rows = [(c, *move) for c in range(channels) for move in WINDOW]
     all_rows = [(c, *move) for c in range(rows) for move in WINDOW]
     residual = Residual(
         source="first pool",
@@ -65,8 +65,14 @@ def pooled_network(seed, *, alpha=8, rows=6):
     )
     flat = [(c, y, x) for c in range(rows) for y in range(2) for x in range(2)]
     nodes = (
-        InputNode(name="input", shape=(3, 13, 8), mean=(0.0,) * 3, std=(1.0,) * 3, exponent=-5),
-        layer(rng, "first", "input", rows, three, (13, 8), alpha=alpha),
+        InputNode(
+            name="input",
+            shape=(channels, 13, 8),
+            mean=(0.0,) * channels,
+            std=(1.0,) * channels,
+            exponent=-5,
+        ),
+        layer(rng, "first", "input", rows, image_rows, (13, 8), alpha=alpha),
         pool("first pool", "first", "max", (2, 2), (6, 4)),
         layer(rng, "second", "first pool", rows, all_rows, (6, 4), alpha=alpha, residual=residual),
         layer(rng, "third", "second", rows, all_rows, (6, 4), alpha=alpha),

@@ -216,7 +216,7 @@ def test_one_weight_a_cell(cell):
 @pytest.mark.slow
 @pytest.mark.parametrize("cell", ["bit-serial", "balanced", "bit-parallel"])
 def test_sums_of_16_bits(cell):
-    network = replace(small_network(np.random.default_rng(8), bits=8, alpha=4), accumulator_bits=16)
+    network = small_network(np.random.default_rng(8), bits=16, alpha=4)
     check(network, Array(rows=3, columns=4, alpha=4, cell=cell))
 
 

@@ -4,8 +4,7 @@
 // A word begins with its first byte: the places before a plane's first byte and after its last one
 // become zeros. It is complete with the last byte that this row gives it, at the latest with
 // `flush`, and waits in `pending` until `taken`; the next word of its row is collected meanwhile.
-// A last word may be complete before the one before it is taken: it stays where it was collected until
-// then. So the next visit's bytes come no earlier.
+// A plane's or a visit's last word, which may follow soon, waits where it was collected.
 // Reset: of all words, synchronous, active high.
 module lane_words #(
     parameter LANE_ROWS = 8,
@@ -34,8 +33,7 @@ module lane_words #(
     localparam KEPT = WORD_BYTES - 1;  // the byte at the last place always completes its word
     localparam [31:0] TOP = WORD_BYTES - 1;
     wire [31:0] after = {{(32 - PHASE_BITS) {1'b0}}, place} + {30'd0, step_bytes};
-    wire        full = after > TOP;
-    wire        complete = last || flush || full;
+    wire        complete = last || flush || after > TOP;
 
     // What the byte brings: itself, zeros before it, zeros after it.
     wire [WORD_BYTES-1:0] here = {{(WORD_BYTES - 1) {1'b0}}, 1'b1} << place;
@@ -51,9 +49,6 @@ module lane_words #(
             reg  [KEPT-1:0]         enables;
             wire [8*WORD_BYTES-1:0] word;
             wire [WORD_BYTES-1:0]   written = brought | {1'b0, enables};
-            reg                     held, held_top;  // a last word waits; its highest byte is a zero
-            wire                    moves = held && taken[r];
-            wire                    holds = mine && complete && pending[r] && !taken[r];
             wire                    fresh = enables == {KEPT{1'b0}};
             for (k = 0; k < WORD_BYTES; k = k + 1) begin : g_byte
                 if (k < KEPT) begin : g_kept
@@ -62,27 +57,28 @@ module lane_words #(
                     assign word[8*k+:8] = here[k] ? value : 8'd0;
                 end
             end
+            reg                     waits, top;  // a whole word is in `bytes`; with a zero above
+            wire                    busy = pending[r] && !taken[r];
+            wire                    ready = mine && complete;
+            wire [FEATURE_BITS-1:0] after_pending =
+                pending_address[r*FEATURE_BITS+:FEATURE_BITS] + 1'b1;
             always @(posedge clk) begin
-                if (mine && (!complete || holds))
-                    {bytes, enables} <= {word[8*KEPT-1:0], written[KEPT-1:0]};
-                if (holds) held_top <= written[KEPT];
-                if (mine && complete && !holds) begin
-                    pending_address[r*FEATURE_BITS+:FEATURE_BITS] <= address;
-                    pending_data[r*8*WORD_BYTES+:8*WORD_BYTES] <= word;
-                    pending_enables[r*WORD_BYTES+:WORD_BYTES] <= written;
-                end else if (moves) begin
-                    pending_address[r*FEATURE_BITS+:FEATURE_BITS] <=
-                        pending_address[r*FEATURE_BITS+:FEATURE_BITS] + 1'b1;
-                    pending_data[r*8*WORD_BYTES+:8*WORD_BYTES] <= {8'd0, bytes};
-                    pending_enables[r*WORD_BYTES+:WORD_BYTES] <= {held_top, enables};
+                if (mine && (!complete || busy))
+                    {top, bytes, enables} <= {brought[WORD_BYTES-1], word[8*KEPT-1:0],
+                                              written[KEPT-1:0]};
+                if (!busy && (ready || waits)) begin
+                    pending_address[r*FEATURE_BITS+:FEATURE_BITS] <= waits ? after_pending : address;
+                    pending_data[r*8*WORD_BYTES+:8*WORD_BYTES] <= waits ? {8'd0, bytes} : word;
+                    pending_enables[r*WORD_BYTES+:WORD_BYTES] <= waits ? {top, enables} : written;
                 end
-                held <= !reset && (holds || (held && !taken[r]));
-                pending[r] <= !reset && ((mine && complete) || moves || (pending[r] && !taken[r]));
-                if (reset || moves || (mine && complete && !holds)) enables <= {KEPT{1'b0}};
+                pending[r] <= !reset && (ready || busy || waits);
+                waits <= !reset && busy && (ready || waits);
+                if (reset || (!busy && (ready || waits))) enables <= {KEPT{1'b0}};
             end
 `ifdef SYSTOPACK_ASSERTIONS
             always @(posedge clk)
-                if (!reset && mine && (held || (holds && full))) begin
+                if (!reset && mine && (waits || (complete && busy
+                                                 && (here[TOP] || address != after_pending)))) begin
                     $display("ASSERTION: %m: a row's next word is complete before one is taken");
                     $stop;
                     $finish;

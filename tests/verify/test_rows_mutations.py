@@ -1,0 +1,192 @@
+"""Mutants of the accelerator with one feature memory: every fault must turn the comparison red.
+
+All mutants of a build are in it at once: a word of the configuration says which of them is alive.
+"""
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from systopack.errors import InvalidNetworkError
+from systopack.hardware.array import Array
+from systopack.hardware.rows.cycles import op_cycles
+from systopack.hardware.rows.plan import plan_rows
+from systopack.rtl.images import image_of_words
+from systopack.rtl.parameters import VERILOG
+from systopack.rtl.rows_program import pack_plan
+from systopack.verification.rows import run_rows
+from systopack.verification.rows_check import compare_run
+from tests.networks import random_images, random_network
+from tests.verify.rows_networks import pooled_network
+
+# (fault, file, text with [[an expression]], expression of the mutant)
+MUTANTS = [
+    ("words read before they are written", "visit_control.v", "drained || ([[idle_words >= MIN_DRAIN]]", "1'b1"),
+    ("an instruction started one word too late", "visit_control.v", "drained || ([[idle_words >= MIN_DRAIN]]", "idle_words > MIN_DRAIN"),
+    ("weights not waited for", "visit_control.v", "[[since_words >= MIN_LOAD]]", "1'b1"),
+    ("weights waited for a word too long", "visit_control.v", "[[since_words >= MIN_LOAD]]", "since_words > MIN_LOAD"),
+    ("steps of a pooling counted as entered", "visit_control.v", "[[issue && !pool_step]]) entered", "issue"),
+    ("waits for weights counted where there is none", "visit_control.v", "[[leaving && slot_end && !fed]]) stalled", "leaving && slot_end"),
+    ("a prologue without its last slot", "visit_control.v", "slot == [[slot_stop - 10'd1]]", "slot_stop - 10'd2"),
+    ("a descriptor's word not loaded", "visit_control.v", "load_ends = state == LOAD && [[loads_now == 6'd0]]", "loads_now == 6'd1"),
+    ("descriptors of operands not loaded", "visit_control.v", "[[with_residual ? {2'd0, residual_words} : 6'd0]]", "6'd0"),
+    ("jobs in the slots of results", "visit_control.v", "[[{22'd0, slot} + WRITES < {20'd0, slots}]]", "1'b1"),
+    ("the last slot of jobs given to results", "visit_control.v", "[[{22'd0, slot} + WRITES < {20'd0, slots}]]", "{22'd0, slot} + WRITES + 1 < {20'd0, slots}"),
+    ("words a word too far", "visit_control.v", "words_base <= [[words_base + WORD_BYTES]];\n            new_run", "words_base + 2 * WORD_BYTES"),
+    ("words not moved on with a period", "visit_control.v", "words_base <= [[words_base + WORD_BYTES]];\n            if", "words_base"),
+    ("a run without its first step", "visit_control.v", "gather || [[new_run]]", "1'b0"),
+    ("the next block's words those of the block before", "visit_control.v", "block_base <= [[block_base + {8'd0, block_pitch}]]", "block_base"),
+    ("the next run's words those of the run before", "visit_control.v", "words_base <= [[run_base + {12'd0, run_pitch}]]", "run_base"),
+    ("the next block's operands those of the block before", "visit_control.v", "residual_block <= [[residual_block + {8'd0, residual_block_pitch}]]", "residual_block"),
+    ("operands a period too early", "visit_control.v", "if ([[lag_left <= 6'd1]]) residual_place", "lag_left <= 6'd2"),
+    ("operands a word too far where none is late", "visit_control.v", "if ([[periods_start && lag == 6'd0 && first_run]])", "periods_start && first_run"),
+    ("the first column tile's jobs for all", "visit_control.v", "last_tile ? jobs : [[list + {8'd0, jobs_stride}]]", "list"),
+    ("the first column tile's descriptors for all", "visit_control.v", "load_place <= last_tile ? streams : [[load_place]]", "streams"),
+    ("weights of the tile before", "visit_control.v", "!last_tile ? [[following[19:0]]]", "weights_now"),
+    ("the next block's weights those of the last column tile", "visit_control.v", "!last_block ? [[weights]]", "weights_now"),
+    ("a row of the image that ends late", "visit_control.v", "column <= [[beyond >= {1'b0, out_width}]]", "beyond > {1'b0, out_width}"),
+    ("a place in the row not moved back", "visit_control.v", "place_x <= [[beyond >= {1'b0, out_width}]]", "1'b0"),
+    ("the horizontal stride ignored", "visit_control.v", "[[{4'd0, stride_x}]]);", "12'd1"),
+    ("a tail that is a period too short", "visit_control.v", "tailing && [[tail_left == 6'd1]]", "tail_left <= 6'd2"),
+    ("a gathered place of the step before", "visit_control.v", "[[walk || begin_walk]]) gathered_low", "begin_walk"),
+    ("all steps of a period of rests", "visit_control.v", "&& [[period_steps != steps_per_period]]", "1'b1"),
+    ("the list of jobs restarted at its second", "fetch_bank.v", "[[issue || started]] ? place", "1'b1"),
+    ("the list of jobs never restarted", "fetch_bank.v", "rewind || ([[ended && !started]])", "1'b0"),
+    ("a job issued in every slot", "fetch_bank.v", "slot_valid && [[job_slot == slot]]", "1'b1"),
+    ("words below the image read as data", "fetch_bank.v", "|| [[word_1 >= limit_word_1]]", "1'b0"),
+    ("the last word of a plane a zero", "fetch_bank.v", "|| [[word_1 >= limit_word_1]]", "word_1 + 1 >= limit_word_1"),
+    ("operands from the array's place", "fetch_bank.v", "= [[residual ? residual_base : base]]", "base"),
+    ("words of the array from the operands' place", "fetch_bank.v", "= [[residual ? residual_base : base]]", "residual_base"),
+    ("a plane's phase left out of its length", "fetch_bank.v", "+ [[{{(BYTES - PHASE_BITS) {1'b0}}, phase}]]", "0"),
+    ("words taken over the present ones", "word_streams.v", "[[match_3[s] && second]]) even", "match_3[s]"),
+    ("the first word never skipped", "word_streams.v", "run_start ? [[!negative]]", "1'b0"),
+    ("the first word always skipped", "word_streams.v", "run_start ? [[!negative]]", "1'b1"),
+    ("a word begun one byte late", "word_streams.v", ": [[{1'b0, new_place} < step_bytes]]", "{1'b0, new_place} <= step_bytes"),
+    ("a byte's place in its word ignored", "word_streams.v", "new_place = [[low + o]]", "o"),
+    ("bytes beyond the image's row sent", "word_streams.v", "mine <= used && [[in_row[dx]]]", "1'b1"),
+    ("the second half's byte of the present word", "word_streams.v", "[[second ^ far[PHASE_BITS]]] ? odd", "second"),
+    ("the second half's byte the first half's", "word_streams.v", "+ [[{1'b0, upper_bytes}]]", "0"),
+    ("the second half's bytes beyond the row sent", "word_streams.v", "upper_mine <= used && [[upper_in_row[dx]]]", "in_row[dx]"),
+    ("partial sums forgotten", "output_walk.v", "first <= [[tile == 12'd0]]", "1'b1"),
+    ("an operand's first word never skipped", "output_walk.v", "gather || [[place == 24'd0]]", "1'b0"),
+    ("partial sums of another position", "output_walk.v", "position <= [[place[SUM_POSITION_BITS-1:0]]]", "place[SUM_POSITION_BITS-1:0] & ~1"),
+    ("a column tile goes on after the positions of the last", "output_walk.v", "plain <= [[plain_start]];", "plain + amount"),
+    ("a window a column too narrow", "output_walk.v", "inner_x_ends = [[inner_x == window_width - 12'd1]]", "inner_x == 12'd0"),
+    ("a window's first member forgotten", "output_walk.v", ": [[inner_x == 12'd0 && inner_y == 12'd0]]", "inner_x == 12'd0"),
+    ("padding read as data", "output_walk.v", "masked <= pool_step ? [[outside]]", "1'b0"),
+    ("the average's or maximum's first of a step's window", "output_walk.v", "pool_first <= pool_step ? [[walk_first]]", "1'b0"),
+    ("windows beyond the pooling's output stored", "output_walk.v", "inner_x_ends && inner_y_ends && [[!beyond]]", "1'b1"),
+    ("a column tile pools into the rows of the last", "output_walk.v", "row_index <= [[row_start]];", "row_index"),
+    ("zeros after a plane's last byte missing", "output_walk.v", "[[(fused ? row_index + {12'd0, outer_x} : pool_step ? pool_place : plain)\n                     == final_byte]]", "1'b0"),
+    ("the upper rows' last byte missed", "output_walk.v", "final_upper <= [[plain + 24'd1 == final_byte]]", "plain == final_byte"),
+    ("the last bytes of a visit kept back", "output_walk.v", "flush <= [[ends]]", "1'b0"),
+    ("two positions a step counted as one", "output_walk.v", "amount = [[halves ? 24'd2 : 24'd1]]", "24'd1"),
+    ("operands of two positions a byte apart", "output_walk.v", ": [[halves ? ONE << 1 : ONE]]", "ONE"),
+    ("the last block as long as the others", "output_walk.v", "remaining <= block == blocks - 12'd2 ? [[last_steps]]", "steps"),
+    ("a word written with all its bytes", "feature_bank.v", "if ([[enables[b]]])", "|enables"),
+    ("weights of another tile", "tile_loader.v", "[[WAIT == 0 ? base : held]]", "base"),
+    ("the last column not loaded", "tile_loader.v", "[[{{(32 - COLUMN_BITS) {1'b0}}, column_now} == LOADS - 1]]", "1'b1"),
+    ("weights in the column after", "tile_loader.v", "load_column <= [[column_now]]", "column_now + 1'b1"),
+    ("an image's last word not written", "rows_accelerator.v", "[[&image_in_word || last_position]]", "&image_in_word"),
+    ("an image's plane begun with bytes of the last", "rows_accelerator.v", "image_word <= [[image_word_ends ? {BITS{1'b0}} : image_now]]", "image_now"),
+    ("an image's phase ignored", "rows_accelerator.v", "image_place = [[position + {18'd0, image_phase}]]", "position"),
+    ("an image's channels on each other", "rows_accelerator.v", "+ [[image_rank[FEATURE_BITS-1:0] * image_pitch[FEATURE_BITS-1:0]]]", "0"),
+    ("results of the same rows in every cycle", "rows_accelerator.v", "group <= [[!results_own || {{(32 - GROUP_BITS) {1'b0}}, group} == GROUPS - 1]]", "1'b1"),
+    ("results written in the slots of jobs", "rows_accelerator.v", "results_own = [[!busy_slot_2]]", "1'b1"),
+    ("the second half's column the first half's", "rows_accelerator.v", "{1'b0, place_x} + ([[split ? {5'd0, stride_x} : 13'd0]])", "0"),
+    ("the second half's words in the first half's place", "rows_accelerator.v", "[[upper ? index[INDEX-1:0] + 1'b1 : index[INDEX-1:0]]]", "index[INDEX-1:0]"),
+    ("words outside the image not zeros", "rows_accelerator.v", "= [[zero_3]] ? {BITS", "1'b0"),
+    ("a bank not read for the last column", "rows_accelerator.v", "if ([[wants[q]]] &&", "wants[q] && q != COLUMNS - 1"),
+    ("a result without its sign", "rows_accelerator.v", "{{(32 - ACC) {[[sent[ACC-1]]]}}, sent}", "1'b0"),
+    ("operands of the row before", "rows_accelerator.v", "operands[8*[[turn_row_2]]+:8]", "turn_row"),
+    ("bits of a word in the wrong order", "rows_accelerator.v", "bit_count <= [[step_2 ? 6'd0 : bit_count + 6'd1]]", "step_2 ? 6'd1 : bit_count + 6'd1"),
+]  # fmt: skip
+HALVES = Array(
+    rows=32,
+    columns=2,
+    cell="bit-serial-compact",
+    input_fanout=16,
+    cells_per_stage=2,
+    weight_buffers=1,
+)
+NUMBER, BITS = 7, 8  # the memory of the configuration that says which mutant is alive
+
+
+def cases():
+    """Networks on arrays: by name the plan and images."""
+    found = {}
+    for name, array, network, options in (
+        ("pooled", Array(rows=18, columns=2), pooled_network(3, rows=20, channels=18), {"block": 16}),
+        ("halves", HALVES, random_network(np.random.default_rng(9), layers=6, concatenations=True), {"split": True}),
+        ("parallel", Array(rows=5, columns=3, cell="bit-parallel"), random_network(np.random.default_rng(117), layers=6, concatenations=True), {}),
+    ):  # fmt: skip
+        fitting = replace(array, accumulator_bits=network.accumulator_bits)
+        plan = plan_rows(network, array=fitting, **options)
+        found[name] = plan, random_images(np.random.default_rng(2), network, 2)
+    return found
+
+
+def write_mutants(folder):
+    """The package's Verilog with every mutant in it."""
+    shutil.copytree(VERILOG, folder)
+    places = {}
+    for number, (_, name, marked, new) in enumerate(MUTANTS, start=1):
+        before, rest = marked.split("[[", 1)
+        cut = rest.rindex("]]")
+        old, after = rest[:cut], rest[cut + 2 :]
+        text = (VERILOG / name).read_text()
+        assert text.count(before + old + after) == 1, (name, marked)
+        start = text.index(before + old + after) + len(before)
+        places.setdefault((name, start, start + len(old)), []).append((number, new))
+    for (name, start, stop), mutants in sorted(places.items(), reverse=True):
+        path = folder / name
+        text = path.read_text()
+        expression = f"({text[start:stop]})"
+        for number, new in mutants:
+            expression = f"(mutants::number == {BITS}'d{number} ? ({new}) : {expression})"
+        path.write_text(text[:start] + expression + text[stop:])
+    for name in {name for name, *_ in places}:
+        path = folder / name
+        path.write_text("/* verilator lint_off WIDTH */ " + path.read_text())
+    first = folder / "delay_line.v"
+    first.write_text(
+        f"package mutants; reg [{BITS - 1}:0] number; endpackage\n" + first.read_text()
+    )
+    top = folder / "rows_accelerator.v"
+    text = top.read_text()
+    end = text.rindex("endmodule")
+    top.write_text(
+        f"{text[:end]}    always @(posedge clk) if (config_write && config_memory == 3'd{NUMBER})\n"
+        f"        mutants::number <= config_data[{BITS - 1}:0];\n{text[end:]}"
+    )
+
+
+def killed(program, images, verilog, number):
+    """Whether a comparison is red with this mutant alive; 0: none is."""
+    alive = image_of_words(NUMBER, BITS, [[number]])
+    cycles = list(op_cycles(program.plan))[-1].begin
+    try:
+        found = run_rows(
+            replace(program, images=(*program.images, alive)),
+            images,
+            cycle_limit=3 * cycles,
+            verilog=verilog,
+        )
+    except InvalidNetworkError:
+        return True  # it does not end
+    return found.assertion is not None or compare_run(program, found, images)[1] is not None
+
+
+@pytest.mark.slow
+def test_every_mutant_is_killed(tmp_path):
+    write_mutants(tmp_path / "verilog")
+    living = set(range(1, 1 + len(MUTANTS)))
+    for name, (plan, images) in cases().items():
+        program = pack_plan(plan)
+        assert not killed(program, images, tmp_path / "verilog", 0), name
+        living -= {
+            number for number in living if killed(program, images, tmp_path / "verilog", number)
+        }
+    assert not [MUTANTS[number - 1][0] for number in living]
