@@ -197,25 +197,24 @@ def thinner(share: float) -> Projection:
         }
         kept_rows: dict[str, NDArray[np.int64]] = {}
         kept_reads = {"conv1": np.arange(3)}
-        stream = np.empty(0, dtype=np.int64)  # the channels of the stage before, in this stage's
+        stream, before = np.empty(0, dtype=np.int64), 0  # the channels of the stage before
         for stage in (1, 2, 3):
             blocks = [f"layer{stage}.{block}" for block in range(3)]
             writers = (["conv1"] if stage == 1 else []) + [f"{block}.conv2" for block in blocks]
             readers = [f"{block}.conv1" for block in blocks][stage > 1 :]
             readers.append("linear" if stage == 3 else f"layer{stage + 1}.0.conv1")
             score = sum(rows[name] for name in writers) + sum(reads[name] for name in readers)
-            count = round(share * len(score))
-            score[stream] = np.inf  # a shortcut brings them
-            before, stream = stream, _most(score, count)
-            if not np.isin(before, stream).all():
-                raise SystemExit("a stage has fewer channels than the one before")
+            count, added = round(share * len(score)), (len(score) - before) // 2
+            if before:  # the shortcut adds as many channels of zeros on both sides
+                score[added : added + before] = -np.inf
+                score[stream + added] = np.inf
+            before, stream = len(score), _most(score, count)
             kept_rows |= dict.fromkeys(writers, stream)
             kept_reads |= dict.fromkeys(readers, stream)
             for block in blocks:
                 inner = rows[f"{block}.conv1"] + reads[f"{block}.conv2"]
                 chosen = _most(inner, round(share * len(inner)))
                 kept_rows[f"{block}.conv1"] = kept_reads[f"{block}.conv2"] = chosen
-            stream = stream + len(score) // 2  # zero channels are added before and after
         kept_rows["linear"] = np.arange(len(rows["linear"]))
         return {op.name: _square(op, kept_rows[op.name], kept_reads[op.name]) for op, _ in weights}
 

@@ -273,7 +273,7 @@ def suited(
             bands.append(column_combine(part, tuple(once), kept=len(band.groups) // len(once)))
             first += band.rows
         return replace(work, matrix=replace(groups, bands=tuple(bands)))
-    if design is GATED:  # channels that are not there
+    if design is GATED and work.weights.any():  # channels that are not there cost nothing
         rows = np.flatnonzero(work.weights.any(axis=1))
         used = np.flatnonzero(work.weights.any(axis=0))
         weights = work.weights[np.ix_(rows, used)].astype(np.int8)
