@@ -315,7 +315,11 @@ def main() -> None:
     dense = published_resnet20(data, options.data)
     settings = settings_of(constraint, schedule, options.seed)
     devices = DeviceOptions(precision=options.precision)
-    common = {"settings": settings, "fraction": schedule.fraction, "devices": devices}
+    common: dict[str, Any] = {
+        "settings": settings,
+        "fraction": schedule.fraction,
+        "devices": devices,
+    }
     options.out.mkdir(parents=True, exist_ok=True)
     stem = options.out / f"{options.constraint}-{options.schedule}-seed{options.seed}"
     file, groups = with_suffix(stem, ".safetensors"), {}
