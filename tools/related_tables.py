@@ -43,7 +43,7 @@ def read_runs() -> Runs:
 def lines(runs: Runs, schedule: str) -> list[dict[str, Any]]:
     """What each constraint reached; energy and cycles are means over the seeds."""
     found = []
-    for name in NAMES:
+    for name, text in NAMES.items():
         of = runs.get((schedule if name != "dense" else "tenth", name), [])
         if not of:
             continue
@@ -52,7 +52,7 @@ def lines(runs: Runs, schedule: str) -> list[dict[str, Any]]:
         energy = {part: pages.mean(run["energy_pj"][part] for run in of) / 1e6 for part in _PARTS}
         found.append(
             {
-                "name": NAMES[name],
+                "name": text,
                 "share": pages.mean(run["nonzeros"] / run["dense_weights"] for run in of),
                 "percent": f"{pages.mean(percents):.2f}{spread}",
                 "seeds": len(of) if name != "dense" else "-",
