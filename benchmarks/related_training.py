@@ -118,6 +118,7 @@ CONSTRAINTS = {
         design=COMBINING_PER_TILE, budgets={"cells": 0.126, "streamed_words_ratio": None}
     ),
     "2-of-8": Constraint(design=VDBB, project=n_of_m(2, 8)),
+    "3-of-8": Constraint(design=VDBB, project=n_of_m(3, 8)),
     "1-of-4": Constraint(design=VDBB, project=n_of_m(1, 4)),
     "1-of-8": Constraint(design=VDBB, project=n_of_m(1, 8)),
     "k-of-8": Constraint(design=VDBB, project=variable_blocks(cells=0.256, words_ratio=3.9)),

@@ -17,6 +17,7 @@ NAMES = {  # constraint -> what weights may be
     "dense-0.5": "dense, half of the channels",
     "combining": "column combining, alpha 8",
     "two-kept-of-8": "groups of 8 that keep two",
+    "3-of-8": "3:8",
     "2-of-8": "2:8",
     "1-of-4": "1:4",
     "k-of-8": "k:8, k by layer",
