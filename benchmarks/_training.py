@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from systopack.data.images import ImageData
 from systopack.data.split import training_part
-from systopack.files import write_atomically
+from systopack.files import write_atomically, write_stream_atomically
 from systopack.network.file import save
 from systopack.network.network import PackedNetwork
 from systopack.network.reference import classify
@@ -94,6 +95,18 @@ def right_answers(model: TrainedModel, data: ImageData) -> NDArray[np.bool_]:
     """Which test images a float model has right."""
     classes = predictions(model.to_module(), data.test_images, mean=model.mean, std=model.std)
     return np.asarray(classes == data.test_labels)
+
+
+def dense_right_answers(dense: TrainedModel, data: ImageData, folder: Path) -> NDArray[np.bool_]:
+    """Those of the dense network, which many runs share: kept in a file of its name."""
+    digest = hashlib.sha256(data.sha256.encode())
+    for name, tensor in sorted(dense.state.items()):
+        digest.update(name.encode() + tensor.numpy().tobytes())
+    file = folder / f"dense-{digest.hexdigest()[:16]}.npy"
+    if not file.exists():
+        right = right_answers(dense, data)
+        write_stream_atomically(file, lambda stream: np.save(stream, right))
+    return np.asarray(np.load(file, allow_pickle=False), dtype=np.bool_)
 
 
 def tested(

@@ -10,35 +10,28 @@ network has itself seen all training images.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 from _bench import SIZE, arguments
 from _training import (
     RESNET20_WEIGHTS,
+    dense_right_answers,
     eight_bit,
     published_resnet20,
     ready,
-    right_answers,
     tested,
     with_suffix,
     write_network,
     write_run,
 )
-from numpy.typing import NDArray
 
-from systopack.data.images import ImageData
 from systopack.data.open import open_data
-from systopack.files import write_stream_atomically
 from systopack.network.group_order import order_groups
 from systopack.records import sha256_of_file
 from systopack.reproduce.experiments import ALPHAS, FRACTIONS, GAMMAS, LONG_FRACTIONS
 from systopack.training.devices import DeviceOptions
-from systopack.training.model import TrainedModel
 from systopack.training.run import combine, train
 from systopack.training.settings import PRESETS, CombineSettings, TrainSettings
 
@@ -155,18 +148,6 @@ EXPERIMENTS = {
         for fraction in fractions
     },
 }
-
-
-def dense_right_answers(dense: TrainedModel, data: ImageData, folder: Path) -> NDArray[np.bool_]:
-    """Those of the dense network, which many runs share: kept in a file of its name."""
-    digest = hashlib.sha256(data.sha256.encode())
-    for name, tensor in sorted(dense.state.items()):
-        digest.update(name.encode() + tensor.numpy().tobytes())
-    file = folder / f"dense-{digest.hexdigest()[:16]}.npy"
-    if not file.exists():
-        right = right_answers(dense, data)
-        write_stream_atomically(file, lambda stream: np.save(stream, right))
-    return np.asarray(np.load(file, allow_pickle=False), dtype=np.bool_)
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ import imports_drawing
 import memory_tables
 import packing_tables
 import pages
+import related_tables
 import results_table
 import rows_tables
 import silicon_tables
@@ -41,6 +42,7 @@ PAGES: Mapping[str, Callable[[], Blocks]] = {
     "docs/hardware/memory.md": memory_tables.blocks,
     "docs/hardware/rows.md": rows_tables.blocks,
     "docs/packing.md": packing_tables.blocks,
+    "docs/related-accelerators.md": related_tables.blocks,
     "docs/silicon.md": silicon_tables.silicon_blocks,
 }
 RESULTS = ROOT / "docs" / "results.md"
