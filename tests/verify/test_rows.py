@@ -234,3 +234,8 @@ def test_a_trained_network(name, size):
 def test_the_energy_of_this_accelerator_is_not_known():
     with pytest.raises(InvalidOptionError, match="organisation is 'rows', but the energy"):
         energy("zoo:lenet5-mnist", "tiny-8x8", organisation="rows")
+
+
+@pytest.mark.slow
+def test_a_plane_whose_last_word_follows_soon():
+    check(pooled_network(3), Array(rows=4, columns=2))  # pooled, with a row left over
