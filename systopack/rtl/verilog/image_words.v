@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+/* verilator lint_off UNUSEDSIGNAL */  // upper bits of places
 // Gathers the bytes of an image to words of its planes: a byte a cycle, channel by channel.
 //
 // Channels lie in the banks in turn; those of a bank follow each other at `pitch` words. All planes
