@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from systopack.errors import InvalidNetworkError
 from systopack.rtl.parameters import ROWS_SOURCES, VERILOG
 from systopack.rtl.rows_program import RowProgram
 from systopack.verification.bench import Port, copy_port
+from systopack.verification.host_code import fill_code, pointer, run_arguments, taken
 from systopack.verification.memories import memory_rows
 from systopack.verification.tracing import trace_code
 from systopack.verification.verilator import also_failed, build, take_assertion
@@ -87,21 +87,15 @@ def run_rows(
     pixels = np.ascontiguousarray(images.reshape(count, -1)).view(np.uint8)
     library.run.restype = ctypes.c_long
     library.write_log.restype = ctypes.POINTER(ctypes.c_uint32)
-    handle = _pointer(config)
     writes = []
     entry = 4 + program.parameters["WORD_BYTES"] // 4
     for image in range(count):
         sizes = np.zeros(1, np.int64)
         ended = library.run(
-            handle,
-            ctypes.c_long(len(config)),
-            _pointer(pixels[image]),
-            ctypes.c_long(pixels.shape[1]),
-            _pointer(results[image]),
-            ctypes.c_long(results.shape[1]),
-            _pointer(op_starts[image]),
-            _pointer(counters[image]),
-            _pointer(sizes),
+            *run_arguments(config, pixels[image], results[image]),
+            pointer(op_starts[image]),
+            pointer(counters[image]),
+            pointer(sizes),
             ctypes.c_long(cycle_limit),
             ctypes.c_uint32(back_pressure + image if back_pressure else 0),
             ctypes.c_long(reset_after),
@@ -114,7 +108,7 @@ def run_rows(
                 f"'{program.network.name}' within {cycle_limit} cycles."
                 f"{also_failed(library)}"
             )
-        writes.append(_split(_take(library.write_log(), (int(sizes[0]), entry), np.uint32)))
+        writes.append(_split(taken(library.write_log(), (int(sizes[0]), entry), np.uint32)))
     return RowsRun(
         cycles=counters[:, 0].astype(np.int64),
         entered=counters[:, 1].astype(np.int64),
@@ -129,17 +123,6 @@ def run_rows(
 def _split(log: NDArray[np.uint32]) -> NDArray[np.int64]:
     data = np.ascontiguousarray(log[:, 4:]).view(np.int8).astype(np.int64)
     return np.concatenate([log[:, :4].astype(np.int64), data], axis=1)
-
-
-def _take(pointer: Any, shape: tuple[int, int], dtype: type) -> NDArray[Any]:
-    if shape[0] == 0:
-        return np.zeros(shape, dtype=dtype)
-    found: NDArray[Any] = np.ctypeslib.as_array(pointer, shape=shape).copy()
-    return found
-
-
-def _pointer(array: NDArray[np.generic]) -> ctypes.c_void_p:
-    return array.ctypes.data_as(ctypes.c_void_p)
 
 
 def _harness(program: RowProgram, trace: Path | None) -> str:
@@ -161,13 +144,10 @@ def _harness(program: RowProgram, trace: Path | None) -> str:
     }
     return _TEMPLATE % {
         "trace_header": code.header,
-        "trace_start": code.start,
-        "trace_dump": code.dump,
         "trace_settled": code.settled,
         "trace_flush": code.flush,
         "declare": "\n".join(f"static uint32_t {port.name}[{port.words}];" for port in seen),
-        "config": copy_port(config, "p", to_model=True),
-        "config_words": config.words,
+        "fill": fill_code(config, code),
         **copies,
         "written_words": seen[0].words,
         "address_bits": address,
@@ -187,29 +167,7 @@ static std::vector<uint32_t> writes;
 static VerilatedContext* context = nullptr;
 static Vmodel* top = nullptr;
 extern "C" uint32_t* write_log() { return writes.data(); }
-static void edge() { top->clk = 1; top->eval(); %(trace_dump)s top->clk = 0; }
-static uint64_t field(const uint32_t* words, long low, int bits) {
-  uint64_t value = (uint64_t)words[low / 32] >> (low %% 32);
-  if (low %% 32 + bits > 32) value |= (uint64_t)words[low / 32 + 1] << (32 - low %% 32);
-  return value & ((1ull << bits) - 1);
-}
-static void fill(const uint32_t* config, long count) {
-  delete top; delete context;
-  context = new VerilatedContext; top = new Vmodel(context); %(trace_start)s
-  auto& model = *top;
-  model.clk = 0; model.reset = 1; model.go = 0; model.config_write = 0;
-  model.image_valid = 0; model.image_last = 0; model.result_ready = 0; model.eval();
-  for (int i = 0; i < 4; ++i) { top->eval(); edge(); }
-  model.reset = 0; model.config_write = 1;
-  for (long i = 0; i < count; ++i) {
-    const uint32_t* p = config + i * (3 + %(config_words)d);
-    model.config_memory = p[0]; model.config_bank = p[1]; model.config_address = p[2]; p += 3;
-    %(config)s
-    top->eval(); edge();
-  }
-  model.config_write = 0;
-}
-extern "C" long run(const uint32_t* config, long config_count, const uint8_t* image,
+%(fill)sextern "C" long run(const uint32_t* config, long config_count, const uint8_t* image,
                     long image_bytes, int32_t* results, long result_count, uint32_t* op_starts,
                     uint32_t* counters, int64_t* sizes, long limit, uint32_t pressure,
                     long reset_after, long wrong, int fresh) {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from systopack.hardware.placement import Placement
 from systopack.rtl.parameters import TILED_SOURCES, VERILOG
 from systopack.rtl.program import TiledProgram
 from systopack.verification.bench import Port, copy_port
+from systopack.verification.host_code import fill_code, pointer, run_arguments, taken
 from systopack.verification.memories import memory_rows
 from systopack.verification.tracing import Probe, TraceCode, trace_code
 from systopack.verification.verilator import also_failed, build, take_assertion
@@ -91,19 +91,13 @@ def run_tiled(
     library.write_log.restype = ctypes.POINTER(ctypes.c_uint32)
     library.word_log.restype = ctypes.POINTER(ctypes.c_uint8)
     writes, words = [], []
-    handle = _pointer(config)
     for image in range(count):
         sizes = np.zeros(2, np.int64)
         ended = library.run(
-            handle,
-            ctypes.c_long(len(config)),
-            _pointer(pixels[image]),
-            ctypes.c_long(pixels.shape[1]),
-            _pointer(results[image]),
-            ctypes.c_long(results.shape[1]),
-            _pointer(op_starts[image]),
-            _pointer(counters[image]),
-            _pointer(sizes),
+            *run_arguments(config, pixels[image], results[image]),
+            pointer(op_starts[image]),
+            pointer(counters[image]),
+            pointer(sizes),
             ctypes.c_long(cycle_limit),
             ctypes.c_uint32(back_pressure + image if back_pressure else 0),
             ctypes.c_int(int(image == 0)),
@@ -114,8 +108,8 @@ def run_tiled(
                 f"'{program.network.name}' within {cycle_limit} cycles."
                 f"{also_failed(library)}"
             )
-        writes.append(_take(library.write_log(), (int(sizes[0]), 3), np.uint32))
-        words.append(_take(library.word_log(), (int(sizes[1]), width), np.uint8).view(np.int8))
+        writes.append(taken(library.write_log(), (int(sizes[0]), 3), np.uint32))
+        words.append(taken(library.word_log(), (int(sizes[1]), width), np.uint8).view(np.int8))
     return TiledRun(
         cycles=counters[:, 0].astype(np.int64),
         entered=counters[:, 1].astype(np.int64),
@@ -156,17 +150,6 @@ def _split(log: NDArray[np.uint32], placement: Placement) -> NDArray[np.int64]:
     return np.stack([wide[:, 0], bank, address, signed], axis=1)
 
 
-def _take(pointer: Any, shape: tuple[int, int], dtype: type) -> NDArray[Any]:
-    if shape[0] == 0:
-        return np.zeros(shape, dtype=dtype)
-    found: NDArray[Any] = np.ctypeslib.as_array(pointer, shape=shape).copy()
-    return found
-
-
-def _pointer(array: NDArray[np.generic]) -> ctypes.c_void_p:
-    return array.ctypes.data_as(ctypes.c_void_p)
-
-
 def _harness(program: TiledProgram, code: TraceCode) -> str:
     """The C++ host: it fills memories, streams an image in and results out, and keeps a log."""
     parameters = program.parameters
@@ -187,13 +170,10 @@ def _harness(program: TiledProgram, code: TraceCode) -> str:
     }
     return _TEMPLATE % {
         "trace_header": code.header,
-        "trace_start": code.start,
-        "trace_dump": code.dump,
         "trace_settled": code.settled,
         "trace_flush": code.flush,
         "declare": declare,
-        "config": copy_port(config, "p", to_model=True),
-        "config_words": config.words,
+        "fill": fill_code(config, code),
         "written": copies["written"],
         "written_address": copies["written_address"],
         "written_byte": copies["written_byte"],
@@ -217,29 +197,7 @@ static VerilatedContext* context = nullptr;
 static Vmodel* top = nullptr;
 extern "C" uint32_t* write_log() { return writes.data(); }
 extern "C" uint8_t* word_log() { return words_seen.data(); }
-static void edge() { top->clk = 1; top->eval(); %(trace_dump)s top->clk = 0; }
-static uint64_t field(const uint32_t* words, long low, int bits) {
-  uint64_t value = (uint64_t)words[low / 32] >> (low %% 32);
-  if (low %% 32 + bits > 32) value |= (uint64_t)words[low / 32 + 1] << (32 - low %% 32);
-  return value & ((1ull << bits) - 1);
-}
-static void fill(const uint32_t* config, long count) {
-  delete top; delete context;
-  context = new VerilatedContext; top = new Vmodel(context); %(trace_start)s
-  auto& model = *top;
-  model.clk = 0; model.reset = 1; model.go = 0; model.config_write = 0;
-  model.image_valid = 0; model.image_last = 0; model.result_ready = 0; model.eval();
-  for (int i = 0; i < 4; ++i) { top->eval(); edge(); }
-  model.reset = 0; model.config_write = 1;
-  for (long i = 0; i < count; ++i) {
-    const uint32_t* p = config + i * (3 + %(config_words)d);
-    model.config_memory = p[0]; model.config_bank = p[1]; model.config_address = p[2]; p += 3;
-    %(config)s
-    top->eval(); edge();
-  }
-  model.config_write = 0;
-}
-extern "C" long run(const uint32_t* config, long config_count, const uint8_t* image,
+%(fill)sextern "C" long run(const uint32_t* config, long config_count, const uint8_t* image,
                     long image_bytes, int32_t* results, long result_count, uint32_t* op_starts,
                     uint32_t* counters, int64_t* sizes, long limit, uint32_t pressure, int fresh) {
   if (fresh) fill(config, config_count);

@@ -174,6 +174,7 @@ module rows_accelerator #(
         .send_lane(send_lane), .send_row(send_row), .result_ready(result_ready)
     );
     assign started = run_start;
+
     // A step, as late as its words are read: `step_2` is the cycle before.
     wire                  step_2, step_run_start_2, take, word_soon, reading;
     wire [PHASE_BITS-1:0] step_low_2, upper_bytes_3;
@@ -343,9 +344,7 @@ module rows_accelerator #(
     generate
         if (PARTS == 2) begin : g_parts
             assign words = {upper_x, x};
-        end else begin : g_part
-            assign words = x;
-        end
+        end else begin : g_part assign words = x; end
     endgenerate
     wire word_start = {{(32 - PHASE_COUNT) {1'b0}}, phase} == (FETCH + 1) % WORD_CYCLES;
     wire complete = {{(32 - PHASE_COUNT) {1'b0}}, phase} == OUT % WORD_CYCLES;
@@ -391,13 +390,10 @@ module rows_accelerator #(
     wire [ACC*LANES-1:0] kept;
     generate
         for (u = 0; u < LANES; u = u + 1) begin : g_lane
-            localparam UPPER = u * LANE_ROWS >= ROWS / 2 ? 1 : 0;
+            wire upper = halves && u * LANE_ROWS >= ROWS / 2;
             wire [LANE_ROWS*ACC-1:0]          sums;
             wire [7:0]                        residual;
-            wire upper = halves && UPPER != 0;
-            wire                made_valid;  // for observation
-            wire [ROW_BITS-1:0] made_row;
-            wire [7:0]          made_byte;
+            /* verilator lint_off PINCONNECTEMPTY */  // for observation
             sum_lane #(
                 .LANE_ROWS(LANE_ROWS), .ROW_BITS(ROW_BITS), .ACCUMULATOR_BITS(ACC),
                 .RESIDUALS(RESIDUALS), .POOLS(POOLS), .SUM_POSITION_BITS(SUM_POSITION_BITS),
@@ -426,7 +422,7 @@ module rows_accelerator #(
                 .send_read(is_send && send_step == 2'd0),
                 .send_position(position[SUM_POSITION_BITS-1:0]),
                 .send_row(send_row[ROW_BITS-1:0]), .kept(kept[u*ACC+:ACC]),
-                .made_valid(made_valid), .made_row(made_row), .made_byte(made_byte)
+                .made_valid(), .made_row(), .made_byte()
             );
             assign sums = all_sums[u*LANE_ROWS*ACC+:LANE_ROWS*ACC];
             assign residual = operands[8*u+:8];
