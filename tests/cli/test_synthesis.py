@@ -29,7 +29,7 @@ NETWORK = "zoo:lenet5-mnist"
         (["asic", "--clock-ns", "0"], "--clock-ns is 0.0"),
         (["asic", "--block", "accelerator"], "--block accelerator needs a network"),
         (["asic", "--block", "periphery"], "--block periphery needs a network"),
-        (["asic", "--block", "cell", "--array", "compact-32x32"], "cells work in pairs"),
+        (["asic", "--block", "cell", "--array", "compact-32x32"], "cells share an adder"),
         (["asic", "--set", "cells_per_stage=2"], "have a register each"),
         (["asic", "--library", "absent.lib"], "absent.lib"),
         (["asic", "--library", "nangate45"], "comes without a Liberty file"),
