@@ -37,6 +37,7 @@ from systopack.rtl.rows_tables import Displacements, signed_bits, weight_words
 
 PROGRAM, OUTPUT_PROGRAM, WEIGHTS, STREAMS, JOBS, DISPLACEMENTS, ROWS = range(7)
 END, TILES, IMAGE, SEND = range(4)
+LANE_LIMIT = 256  # that a host tells apart
 _POOLS = {"max": 1, "average": 2}
 _NO_EFFECT = {field.name: 0 for field in INSTRUCTION}
 _NO_OUTPUT = {field.name: 0 for field in OUTPUT_INSTRUCTION}
@@ -92,6 +93,12 @@ def pack_plan(plan: RowPlan) -> RowProgram:
         raise InvalidOptionError(
             f"Network '{plan.network.name}' needs {plan.places.depth} words in a bank of the "
             f"feature memory, but the accelerator addresses {TABLE_LIMIT}; use smaller images."
+        )
+    if plan.timing.lanes > LANE_LIMIT:
+        raise InvalidOptionError(
+            f"The array has {plan.timing.lanes} rows with a lane of their own, but the accelerator "
+            f"with one feature memory numbers at most {LANE_LIMIT} lanes; choose fewer rows, or "
+            "serial cells."
         )
     compiler = _Compiler(plan)
     for op in plan.ops:

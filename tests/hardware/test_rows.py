@@ -1,6 +1,7 @@
 """The tiled accelerator's compiler: its images, executed in numpy, against the reference."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from systopack.hardware.rows.slots import find_schedule
 from systopack.hardware.rows.timing import RowTiming
 from systopack.hardware.rows.walks import tile_streams
 from systopack.network.file import load
+from systopack.network.packaged import network_file
 from systopack.network.reference import column_words, run
 from systopack.packing.pack import dense
 from systopack.rtl.rows_program import pack_plan
@@ -237,3 +239,12 @@ def test_the_steps_add_up_to_the_run(network, array):
     assert now == counted.cycles
     for found in op_cycles(plan):
         assert (found.takes % array.word_cycles == 0).all() and (np.diff(found.takes) > 0).all()
+
+
+def test_more_lanes_than_a_host_can_number_are_refused():
+    network = load(network_file(Path("zoo:lenet5-mnist")))
+    array = Array(
+        rows=300, columns=4, cell="bit-parallel", accumulator_bits=network.accumulator_bits
+    )
+    with pytest.raises(InvalidOptionError, match="300 rows with a lane of their own"):
+        pack_plan(plan_rows(network, array=array))

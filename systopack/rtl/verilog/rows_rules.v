@@ -59,7 +59,7 @@ module rows_rules #(
         begin : g_wrong_weights
             wrong_parameters_WEIGHT_BUFFERS_1_or_2_CELL_WEIGHT_BITS_2_to_8_do_not_hold stop ();
         end
-        if (BANKS < 2 || BANKS > 256 || 1 << $clog2(BANKS) != BANKS || WRITES > 15) begin : g_wrong_banks
+        if (LANES > 256 || BANKS < 2 || BANKS > 256 || 1 << $clog2(BANKS) != BANKS || WRITES > 15) begin : g_wrong_banks
             wrong_parameters_BANKS_must_be_a_power_of_two_that_ROWS_can_write_to stop ();
         end
         if ((WORD_BYTES != 4 && WORD_BYTES != 8) || WORD_BYTES != 1 << PHASE_BITS) begin : g_wrong_word
