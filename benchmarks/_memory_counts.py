@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from systopack.hardware.timing import TiledTiming
 
 from systopack.hardware.array import Array
-from systopack.hardware.placement import stream_places
-from systopack.hardware.tiled import count_tiled
-from systopack.hardware.timing import TiledTiming
+from systopack.hardware.row_tiles import stream_places
+from systopack.hardware.tiled.cycles import count_tiled
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import ConcatLayer, MatrixLayer, PoolLayer, sources_of
 

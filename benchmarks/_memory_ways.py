@@ -19,10 +19,10 @@ from _memory_counts import (
     word_time,
 )
 from _memory_prices import NODE_V, Memory, Way
+from systopack.hardware.plan import plan_tiles
 
 from systopack.hardware.array import Array
 from systopack.hardware.energy.tiled_events import tiled_events, weight_bits
-from systopack.hardware.plan import plan_tiles
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import ConcatLayer, MatrixLayer, PoolLayer
 

@@ -40,6 +40,7 @@ FORMS: tuple[tuple[str, int, int, int, int, tuple[Gating, ...]], ...] = (
     ("bit-serial-compact", 8, 8, 1, 8, ("clock",)),
     ("bit-serial-compact", 32, 1, 2, 8, ("clock",)),
     ("bit-serial-compact", 32, 8, 1, 32, BOTH),
+    ("bit-serial-compact", 32, 8, 1, 16, ("clock",)),
     ("bit-serial", 8, 1, 2, 8, ("clock",)),
     ("bit-serial", 8, 1, 1, 8, BOTH),
     ("bit-serial", 32, 1, 2, 8, ("clock",)),

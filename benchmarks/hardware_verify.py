@@ -22,7 +22,7 @@ from _bench import arguments, kept_cases, save, timed
 from systopack.data.open import open_data
 from systopack.hardware.array import Array
 from systopack.hardware.pipelined.cycles import count_pipelined
-from systopack.hardware.tiled import count_tiled
+from systopack.hardware.tiled.cycles import count_tiled
 from systopack.network.file import load
 from systopack.network.packaged import network_file
 from systopack.network.reference import quantize_images

@@ -28,6 +28,7 @@ from _memory_ways import (
     tile_visits,
     windows_way,
 )
+from systopack.hardware.plan import plan_tiles
 
 from systopack.data.open import open_data
 from systopack.hardware.array import Array
@@ -35,8 +36,7 @@ from systopack.hardware.energy.activity import Activity, full_activity, measure_
 from systopack.hardware.energy.coefficients import read_coefficients
 from systopack.hardware.energy.tiled_events import tiled_events
 from systopack.hardware.named_arrays import NAMED_ARRAYS
-from systopack.hardware.plan import plan_tiles
-from systopack.hardware.tiled import count_tiled
+from systopack.hardware.tiled.cycles import count_tiled
 from systopack.network.file import load
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import MatrixLayer

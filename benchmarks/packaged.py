@@ -30,7 +30,7 @@ from _training import (
 from systopack.data.open import open_data
 from systopack.hardware.array import Array
 from systopack.hardware.cycles import count_cycles
-from systopack.hardware.tiled import count_tiled
+from systopack.hardware.tiled.cycles import count_tiled
 from systopack.network.group_order import order_groups, spread_groups
 from systopack.network.network import PackedNetwork
 from systopack.network.permute import permute_rows

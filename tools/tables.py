@@ -40,7 +40,7 @@ PAGES: Mapping[str, Callable[[], Blocks]] = {
     "docs/energy.md": silicon_tables.energy_blocks,
     "docs/fpga.md": fpga_table.blocks,
     "docs/hardware/memory.md": memory_tables.blocks,
-    "docs/hardware/rows.md": rows_tables.blocks,
+    "docs/hardware/tiled.md": rows_tables.blocks,
     "docs/packing.md": packing_tables.blocks,
     "docs/related-accelerators.md": related_tables.blocks,
     "docs/silicon.md": silicon_tables.silicon_blocks,

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from systopack.api.sources import images_of, network_of, shown
-from systopack.errors import InvalidOptionError
 from systopack.hardware.array import Array
 from systopack.hardware.named_arrays import DEFAULT_ARRAY, NAMED_ARRAYS, array_from
 from systopack.records import STORE
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from systopack.hardware.cycles import NetworkCycles
     from systopack.hardware.energy.coefficients import Gating
     from systopack.hardware.energy.model import NetworkEnergy
-    from systopack.hardware.tiled import TiledCycles
+    from systopack.hardware.tiled.cycles import TiledCycles
     from systopack.network.network import PackedNetwork
     from systopack.rtl.write import WrittenRtl
     from systopack.verification.outcome import Verification
@@ -42,7 +41,7 @@ def array_for(
     Args:
         array: itself, a name, a TOML file or ROWSxCOLUMNS; None: the default array.
         changes: `key=value`, each a field of the array.
-        organisation: "tiled", "rows" or "pipelined".
+        organisation: "tiled" or "pipelined".
 
     Raises:
         InvalidFileError, InvalidOptionError: there is no such array, or it has no such
@@ -51,12 +50,6 @@ def array_for(
     if not isinstance(array, Array):
         bits = network.accumulator_bits
         array = array_from(array or DEFAULT_ARRAY, changes, accumulator_bits=bits)
-    if organisation != "tiled" and array.sub_banks != 1:
-        kind = "layer-pipelined" if organisation == "pipelined" else "rows"
-        raise InvalidOptionError(
-            f"sub_banks is {array.sub_banks}, but the {kind} accelerator has no "
-            "activation banks; add --set sub_banks=1, or choose --organisation tiled."
-        )
     return array
 
 
@@ -119,7 +112,7 @@ def simulate(
         InvalidOptionError: it does not fit the array.
     """
     from systopack.hardware.cycles import count_cycles
-    from systopack.hardware.tiled import count_tiled
+    from systopack.hardware.tiled.cycles import count_tiled
 
     loaded = network_of(network)
     design = array_for(loaded, array, changes)
@@ -147,7 +140,7 @@ def energy(
         network, array, changes: as in `simulate`.
         coefficients: record of coefficients measured at gate level; None: the package's.
         gating: of the array's clock: "none" or "clock".
-        organisation: "tiled", "rows" or "pipelined".
+        organisation: "tiled" or "pipelined".
         data: images that give real activations; None: every word counts as not zero.
         images: how many.
 
@@ -161,11 +154,6 @@ def energy(
     from systopack.hardware.energy.pipelined_events import pipelined_events
     from systopack.hardware.energy.tiled_events import tiled_events
 
-    if organisation == "rows":
-        raise InvalidOptionError(
-            "organisation is 'rows', but the energy of its memory and control was not measured; "
-            "choose tiled or pipelined."
-        )
     loaded = network_of(network)
     design = array_for(loaded, array, changes, organisation)
     activity = None
@@ -192,7 +180,7 @@ def verify(
     Args:
         network, array, changes: as in `simulate`.
         data, images: the first test images of a set.
-        organisation: "tiled", "rows" or "pipelined".
+        organisation: "tiled" or "pipelined".
         trace: VCD file for all signals of the run.
 
     Raises:
@@ -222,7 +210,7 @@ def write_rtl(
     Args:
         network, array, changes: as in `simulate`.
         out: folder to write.
-        organisation: "tiled", "rows" or "pipelined".
+        organisation: "tiled" or "pipelined".
         data: images for the test bench; None: the bundled digits where they fit and what reads
             them is installed (the extra `data`), else noise.
         force: replace files of the same names, whoever wrote them.
@@ -273,7 +261,7 @@ def arrays() -> tuple[ArrayFigures, ...]:
         array = entry.array
         one = ArrayFigures(name=name, label=array.label, purpose=entry.purpose)
         for point in points:
-            if replace(point.array, sub_banks=array.sub_banks) == array:  # whatever the memories
+            if point.array == array:
                 one = replace(
                     one,
                     area_mm2=point.cell_area_um2 * array.rows * array.columns / 1e6,

@@ -58,7 +58,7 @@ def report(
     from systopack.files import write_atomically
     from systopack.hardware.cycles import count_cycles
     from systopack.hardware.pipelined.cycles import count_pipelined
-    from systopack.hardware.tiled import count_tiled
+    from systopack.hardware.tiled.cycles import count_tiled
     from systopack.network.nodes import ConcatLayer
     from systopack.records import read_record
     from systopack.report.comparison import compare

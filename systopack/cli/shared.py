@@ -114,11 +114,10 @@ class ArrayOptions(ArraySize):
 class OrganisationOptions(ArrayOptions):
     """An accelerator around an array."""
 
-    organisation: Literal["tiled", "rows", "pipelined"] = option(
+    organisation: Literal["tiled", "pipelined"] = option(
         "tiled",
-        "tiled: one array runs all tiles of all layers in turn. rows: so too, with one feature "
-        "memory whose words are bytes of a row. pipelined: every layer has its own cells, in "
-        "tiles of at most --array, and starts on the first data it needs.",
+        "tiled: one array runs all tiles of all layers in turn. pipelined: every layer has its own "
+        "cells, in tiles of at most --array, and starts on the first data it needs.",
         group="Array",
     )
 

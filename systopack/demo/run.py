@@ -16,7 +16,7 @@ from systopack.files import write_atomically
 from systopack.hardware.array import Array
 from systopack.hardware.cycles import NetworkCycles, count_cycles
 from systopack.hardware.pipelined.cycles import count_pipelined
-from systopack.hardware.tiled import count_tiled
+from systopack.hardware.tiled.cycles import count_tiled
 from systopack.network.file import save
 from systopack.network.network import PackedNetwork
 from systopack.network.permute import permute_rows

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 ALPHA_RANGE = (1, 16)
 WEIGHT_BITS_RANGE = (2, 8)
 ACCUMULATORS = (16, 32)
-SUB_BANKS = (1, 2, 4)
 _SIZE_LIMIT = 1024
 
 
@@ -35,8 +34,6 @@ class Array:
         weight_buffers: weights that a cell holds. 2: the next tile's are loaded while the present
             one runs. 1: the next tile's come with its first words, cells_per_stage columns
             and all rows in a cycle; fewer flip-flops, wider weight memory.
-        sub_banks: memories that an activation bank of the tiled accelerator is made of, 1, 2 or 4;
-            each takes a byte per cycle, so that layers with many rows in one bank wait less.
 
     Raises:
         InvalidOptionError: a value is outside its range.
@@ -51,7 +48,6 @@ class Array:
     input_fanout: int = 1
     cells_per_stage: int = 1
     weight_buffers: int = 2
-    sub_banks: int = 1
 
     def __post_init__(self) -> None:
         kind = self.cell_kind
@@ -69,11 +65,6 @@ class Array:
             raise InvalidOptionError(
                 f"accumulator_bits is {self.accumulator_bits}, but cells are built for 16 and 32 "
                 "bits; give one of them."
-            )
-        if self.sub_banks not in SUB_BANKS:
-            raise InvalidOptionError(
-                f"sub_banks is {self.sub_banks}, but a bank is made of 1, 2 or 4 memories; give "
-                "one of them."
             )
         if self.cells_per_stage > 1 and not kind.staged:
             raise InvalidOptionError(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from systopack.hardware.array import Array, check_fits
-from systopack.hardware.placement import row_tiles
+from systopack.hardware.row_tiles import row_tiles
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import MatrixLayer
 

@@ -42,10 +42,9 @@ NAMED_ARRAYS: Mapping[str, NamedArray] = {
     "compact-32x32": NamedArray(
         array=Array(
             cell="bit-serial-compact",
-            input_fanout=32,
+            input_fanout=16,
             cells_per_stage=8,
             weight_buffers=1,
-            sub_banks=2,
         ),
         purpose="least energy on silicon: the fewest flip-flops, weights swapped with the words",
     ),
@@ -59,7 +58,6 @@ NAMED_ARRAYS: Mapping[str, NamedArray] = {
             input_fanout=32,
             cells_per_stage=8,
             weight_buffers=1,
-            sub_banks=2,
         ),
         purpose="least area x time and energy of a word: multipliers, 8 cells' products as one",
     ),

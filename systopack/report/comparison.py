@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from systopack.hardware.cycles import NetworkCycles
 from systopack.hardware.piece import cut_piece
 from systopack.hardware.pipelined.cycles import PipelinedCycles
-from systopack.hardware.tiled import TiledCycles
+from systopack.hardware.tiled.cycles import TiledCycles
 from systopack.network.network import PackedNetwork
 from systopack.report.content import ReportContent, SummaryRow
 from systopack.report.schedule import (

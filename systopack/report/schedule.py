@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from systopack.errors import InvalidOptionError
 from systopack.hardware.pipelined.cycles import PipelinedCycles
-from systopack.hardware.tiled import TiledCycles
+from systopack.hardware.tiled.cycles import TiledCycles
 
 HOST_KINDS = ("image", "send")
 

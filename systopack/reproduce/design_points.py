@@ -62,5 +62,5 @@ _PLAIN = NAMED_ARRAYS[DEFAULT_ARRAY].array
 HEADLINE = design_point(NAMED_ARRAYS["compact-32x32"].array, "clock")
 # The layer-pipelined accelerator keeps its weights, so that its cells hold two: what the netlists
 # with and without combining, and the periphery, were measured with.
-PIPELINED = design_point(replace(_PLAIN, input_fanout=8, sub_banks=2), "clock")
+PIPELINED = design_point(replace(_PLAIN, input_fanout=8), "clock")
 POINTS: Mapping[Organisation, DesignPoint] = {"tiled": HEADLINE, "pipelined": PIPELINED}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from systopack.hardware.pipelined.cycles import count_pipelined
-from systopack.hardware.tiled import count_tiled
+from systopack.hardware.tiled.cycles import count_tiled
 from systopack.reproduce.content import Column, Drawing, Notes, Section, draw_groups, table_of
 from systopack.reproduce.design_points import PIPELINED
 from systopack.reproduce.rows import COMPUTED, Row, Rows, distinct, rows_of, select, value_of

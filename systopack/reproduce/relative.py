@@ -8,7 +8,7 @@ from typing import Any
 
 from systopack.hardware.array import Array
 from systopack.hardware.cycles import count_cycles
-from systopack.hardware.tiled import TiledCycles, count_tiled
+from systopack.hardware.tiled.cycles import TiledCycles, count_tiled
 from systopack.reproduce.content import Column, Drawing, Notes, Section, Table, columns, table_of
 from systopack.reproduce.design_points import HEADLINE, design_point
 from systopack.reproduce.energies import energy_pair

@@ -176,8 +176,7 @@ class Sources:
         for measured in self.coefficients.points:
             array = measured.array
             if (array.rows, array.columns) == (full.rows, full.columns) and array.alpha in found:
-                like = replace(array, sub_banks=full.sub_banks)  # which an array alone has not
-                point = design_point(like, measured.gating)
+                point = design_point(array, measured.gating)
                 found[array.alpha][point.name] = point
         both = [point for name, point in found[full.alpha].items() if name in found[1]]
         return tuple(sorted(both, key=lambda point: (point != HEADLINE, point.name)))

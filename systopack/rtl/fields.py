@@ -34,74 +34,123 @@ class Field(NamedTuple):
 
 Layout = tuple[Field, ...]
 
-# controller.v. A position's bytes are written one a cycle, at most as many as an array has rows.
+# visit_control.v
 INSTRUCTION: Layout = (
     Field("op", 3),
     Field("barrier", 1),
-    Field("first", 1),
-    Field("returns", 1),
-    Field("spacing", 11),
-    Field("positions", 16),
+    Field("gather", 1),
+    Field("split", 1),
+    Field("residual", 1),
+    Field("pool_step", 1),
+    Field("column_tiles", 12),
+    Field("blocks", 12),
+    Field("runs", 12),
+    Field("last_runs", 12),
+    Field("run_steps", 16),
+    Field("last_run_steps", 16),
+    Field("run_periods", 16),
+    Field("last_run_periods", 16),
+    Field("steps_per_period", 4),
+    Field("step_cycles", 10),
+    Field("slots", 12),
+    Field("slot_first", 10),
+    Field("slot_stop", 10),
+    Field("load_words", 6),
+    Field("residual_words", 4),
+    Field("tail", 6),
+    Field("lag", 6),
     Field("out_width", 12),
-    Field("stride_y", 8),
     Field("stride_x", 8),
     Field("width", 12),
-    Field("height", 12),
-    Field("stride_pitch", 20),
+    Field("run_pitch", 20),
+    Field("block_pitch", 24),
+    Field("limit", 24),
     Field("window_height", 12),
     Field("window_width", 12),
-    Field("descriptor", 16),
-    Field("route", 16),
-    Field("row_tile", 16),
+    Field("stride_pitch", 20),
+    Field("streams", 16),
+    Field("jobs", 16),
+    Field("jobs_stride", 8),
+    Field("weights", 20),
+    Field("next_weights", 20),
+    Field("window", 12),
     Field("entries", 16),
-    Field("maximum", 1),
-    Field("multiplier", 15),
-    Field("pool_shift", 5),
+    Field("positions", 24),
+    Field("residual_block_pitch", 24),
+    Field("row_tile", 16),
 )
 
-# output_sequencer.v
+# output_walk.v
 OUTPUT_INSTRUCTION: Layout = (
-    Field("positions", 16),
-    Field("last", 1),
+    Field("column_tiles", 12),
+    Field("blocks", 12),
+    Field("steps", 24),
+    Field("last_steps", 24),
     Field("keep", 1),
     Field("requantized", 1),
+    Field("residual", 1),
+    Field("bypass", 1),
+    Field("split", 1),
+    Field("write", 1),
+    Field("gather", 1),
     Field("row_tile", 16),
-    Field("residual", 16),
-    Field("route", 16),
-    Field("writes", 12),
+    Field("final", 24),
+    Field("pool", 2),
+    Field("window_height", 12),
+    Field("window_width", 12),
     Field("out_width", 12),
+    Field("pooled_width", 12),
+    Field("pooled_height", 12),
+    Field("multiplier", 15),
+    Field("pool_shift", 5),
+    Field("stride_y", 8),
     Field("stride_x", 8),
-    Field("stride_pitch", 20),
+    Field("top", 8),
+    Field("left", 8),
+    Field("height", 12),
+    Field("width", 12),
 )
 
 
-def descriptor_layout(displacement_bits: int, address_bits: int) -> Layout:
-    """A stream's descriptor, stream_bank.v."""
+def displacement_layout(dx_bits: int) -> Layout:
+    """The displacements of an instruction, the first in the lowest bits."""
+    return tuple(Field(f"dx_{i}", 13, signed=True) for i in reversed(range(1 << dx_bits)))
+
+
+def stream_layout(slot_bits: int, bank_bits: int, phase_bits: int, dx_bits: int) -> Layout:
+    """A stream's descriptor: which word it takes, where it begins, which columns it masks."""
     return (
         Field("used", 1),
-        Field("dy", displacement_bits, signed=True),
-        Field("dx", displacement_bits, signed=True),
-        Field("base", address_bits),
+        Field("slot", slot_bits),
+        Field("bank", bank_bits),
+        Field("o", 1 + phase_bits, signed=True),
+        Field("dx", dx_bits),
     )
 
 
-def route_layout(source_bits: int, place_bits: int) -> Layout:
-    """Where a byte is written, stream_bank.v."""
+def job_layout(slot_bits: int, phase_bits: int, feature_bits: int, offset_bits: int) -> Layout:
+    """An entry of a bank's table."""
     return (
-        Field("route_used", 1),
-        Field("route_row", source_bits),
-        Field("route_place", place_bits),
+        Field("residual", 1),
+        Field("slot", slot_bits),
+        Field("phase", phase_bits),
+        Field("plane", feature_bits),
+        Field("offset", offset_bits, signed=True),
     )
 
 
-def row_layout(accumulator_bits: int) -> Layout:
-    """Output parameters of a row of the tiled accelerator, output_lane.v."""
+def row_layout(feature_bits: int, phase_bits: int, accumulator_bits: int) -> Layout:
+    """Output parameters of a row."""
     return (
-        Field("residual_used_3", 1),
-        Field("residual_shift_3", 5),
-        Field("shift_3", 5),
-        Field("highest_3", accumulator_bits, signed=True),
-        Field("lowest_3", accumulator_bits, signed=True),
+        Field("used", 1),
+        Field("plane", feature_bits),
+        Field("phase", phase_bits),
+        Field("residual_used", 1),
+        Field("residual_shift", 5),
+        Field("shift", 5),
+        Field("bias", accumulator_bits, signed=True),
+        Field("highest", accumulator_bits, signed=True),
+        Field("lowest", accumulator_bits, signed=True),
     )
 
 

@@ -12,12 +12,11 @@ from systopack.errors import InvalidFileError
 from systopack.rtl.identity import Program, build_digest
 from systopack.rtl.images import MemoryImage
 from systopack.rtl.pipelined.program import PipelinedProgram
-from systopack.rtl.rows_program import RowProgram
 
 CONTROL, CYCLES, MEMORY, ADDRESS, DATA, COMMIT, IDENTITY, ENTERED, STALLED = range(0, 36, 4)
 STATUS, DROPPED, BUILD = range(36, 48, 4)
 START, ABORT = 1, 2  # in CONTROL
-TILED_IDENTITY, PIPELINED_IDENTITY, ROWS_IDENTITY = 0x53590001, 0x53590002, 0x53590003
+TILED_IDENTITY, PIPELINED_IDENTITY = 0x53590003, 0x53590002
 
 
 def configuration_writes(images: Sequence[MemoryImage]) -> Iterator[tuple[int, int]]:
@@ -56,8 +55,6 @@ class Host:
         expected, kind = TILED_IDENTITY, "tiled"
         if isinstance(program, PipelinedProgram):
             expected, kind = PIPELINED_IDENTITY, "layer-pipelined"
-        elif isinstance(program, RowProgram):
-            expected, kind = ROWS_IDENTITY, "rows"
         identity = self._read(IDENTITY)
         if identity != expected:
             raise InvalidFileError(

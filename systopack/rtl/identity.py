@@ -14,14 +14,13 @@ import numpy as np
 from systopack.rtl.pipelined.program import PipelinedProgram
 from systopack.rtl.pipelined.top import top_module
 from systopack.rtl.program import TiledProgram
-from systopack.rtl.rows_program import RowProgram
 
-Program = TiledProgram | RowProgram | PipelinedProgram
+Program = TiledProgram | PipelinedProgram
 _DIGEST_BITS = 31  # a positive number in every tool's arithmetic
 
 
 def axi_parameters(program: Program) -> dict[str, int]:
-    """The parameters of `axi_tiled`, `axi_rows` or `axi_pipelined` for a compiled network."""
+    """The parameters of `axi_tiled` or `axi_pipelined` for a compiled network."""
     return {**_sizes(program), "BUILD": build_digest(program)}
 
 

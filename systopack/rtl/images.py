@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from systopack.network.nodes import MatrixLayer
 
-PROGRAM, OUTPUT_PROGRAM, WEIGHTS, DESCRIPTORS, ROUTES, BIASES, PARAMETERS = range(7)
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MemoryImage:

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 
 from systopack.errors import InvalidOptionError
 from systopack.hardware.pipelined.units import LayerUnit, PoolUnit
-from systopack.hardware.placement import Placement
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import ConcatLayer, MatrixLayer, Node, PoolLayer
 from systopack.rtl.images import MemoryImage
@@ -18,7 +17,6 @@ from systopack.rtl.images import MemoryImage
 ADDRESS_LIMIT = 1 << 20  # words of a memory that the configuration port reaches
 COUNT_LIMIT = (1 << 16) - 1
 TABLE_LIMIT = 1 << 16  # entries that an instruction can begin at
-DISPLACEMENT_BITS_LIMIT = 13  # stream_bank.v: a place and a displacement add up in 13 bits
 _PLACE_LIMIT = (1 << 12) - 1
 _SIDE_LIMIT = (1 << 11) - 1
 _STRIDE_LIMIT = (1 << 8) - 1
@@ -67,25 +65,6 @@ def _tiled_limits(network: PackedNetwork, node: Node) -> Iterator[Limit]:
             yield "a last place", (count - 1) * stride + side - 1, _PLACE_LIMIT
     if isinstance(node, MatrixLayer) and node.residual is not None:
         yield "a residual stride", max(node.residual.stride), _STRIDE_LIMIT
-
-
-def check_placement(network: PackedNetwork, placement: Placement) -> None:
-    """Refuse banks and displacements that addresses cannot reach.
-
-    Raises:
-        InvalidOptionError: naming the number and the limit.
-    """
-    if placement.depth > ADDRESS_LIMIT:
-        raise InvalidOptionError(
-            f"Network '{network.name}' needs {placement.depth} words in a part of a bank, but the "
-            f"accelerator addresses {ADDRESS_LIMIT}; choose an array with more columns."
-        )
-    if placement.displacement_bits > DISPLACEMENT_BITS_LIMIT:
-        largest = 1 << (DISPLACEMENT_BITS_LIMIT - 1)
-        raise InvalidOptionError(
-            f"Network '{network.name}' has displacements of {placement.displacement_bits} bits, "
-            f"but the accelerator holds {-largest}..{largest - 1}; use smaller windows or padding."
-        )
 
 
 def check_tables(network: PackedNetwork, images: dict[str, tuple[MemoryImage, int]]) -> None:

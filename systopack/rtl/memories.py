@@ -6,19 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from systopack.hardware.pipelined.units import LayerUnit
-from systopack.rtl.images import (
-    BIASES,
-    DESCRIPTORS,
-    OUTPUT_PROGRAM,
-    PARAMETERS,
-    PROGRAM,
-    ROUTES,
-    WEIGHTS,
-)
 from systopack.rtl.parameters import bits_for
 from systopack.rtl.pipelined.program import PipelinedProgram
-from systopack.rtl.program import TiledProgram
-from systopack.rtl.rows_program import DISPLACEMENTS, JOBS, STREAMS, RowProgram
+from systopack.rtl.program import (
+    DISPLACEMENTS,
+    JOBS,
+    OUTPUT_PROGRAM,
+    PROGRAM,
+    STREAMS,
+    WEIGHTS,
+    TiledProgram,
+)
 
 MEMORY, REGISTER_MEMORY = "memory", "register_memory"
 SINGLE_MEMORY, FEATURE_BANK = "single_memory", "feature_bank"
@@ -56,60 +54,6 @@ class Memory:
 
 def tiled_memories(program: TiledProgram) -> tuple[Memory, ...]:
     """The memories of a tiled accelerator; tables have a power of two of words."""
-    sizes, timing = program.parameters, program.timing
-    widths = {image.memory: image.bits for image in program.images}
-    accumulator, lanes, parts = sizes["ACCUMULATOR_BITS"], timing.lanes, sizes["SUB_BANKS"]
-    programs, rows = 1 << sizes["PROGRAM_BITS"], 1 << sizes["PARAMETER_BITS"]
-    sums = 1 << sizes["SUM_ADDRESS_BITS"]
-    found = [
-        Memory(place="instructions", count=1, width=widths[PROGRAM], depth=programs),
-        Memory(place="output_instructions", count=1, width=widths[OUTPUT_PROGRAM], depth=programs),
-        Memory(
-            place="weights",
-            count=1,
-            width=widths[WEIGHTS],
-            depth=sizes["WEIGHT_WORDS"],
-        ),
-    ]
-    for place, count in (
-        ("g_column[*].g_bank[*].bank", timing.banks),
-        ("g_lane[*].g_residual.bank", sizes["RESIDUALS"] * lanes),
-    ):
-        found += [
-            Memory(
-                place=f"{place}.descriptors",
-                count=count,
-                width=widths[DESCRIPTORS],
-                depth=1 << sizes["DESCRIPTOR_BITS"],
-            ),
-            Memory(
-                place=f"{place}.g_memory[*].activations",
-                count=count * parts,
-                width=8,
-                depth=sizes["SUB_BANK_WORDS"],
-            ),
-            Memory(
-                place=f"{place}.g_write[*].routes",
-                count=count * parts,
-                width=widths[ROUTES],
-                depth=1 << sizes["ROUTE_BITS"],
-            ),
-        ]
-    found += [
-        Memory(place="g_lane[*].lane.biases", count=lanes, width=widths[BIASES], depth=rows),
-        Memory(
-            place="g_lane[*].lane.parameters",
-            count=lanes,
-            width=widths[PARAMETERS],
-            depth=rows,
-        ),
-        Memory(place="g_lane[*].lane.partial_sums", count=lanes, width=accumulator, depth=sums),
-    ]
-    return tuple(memory for memory in found if memory.count)
-
-
-def rows_memories(program: RowProgram) -> tuple[Memory, ...]:
-    """The memories of an accelerator with one feature memory."""
     sizes, timing = program.parameters, program.plan.timing
     widths = {image.memory: image.bits for image in program.images}
     accumulator, lanes, banks = sizes["ACCUMULATOR_BITS"], timing.lanes, timing.banks

@@ -27,32 +27,6 @@ TILED_SOURCES = (
     "stream_rules.v",
     "image_rules.v",
     "memory.v",
-    "requantize.v",
-    "sum_serializer.v",
-    "sum_deserializer.v",
-    "transposer.v",
-    "stream_bank.v",
-    "output_lane.v",
-    "position_walker.v",
-    "controller.v",
-    "output_sequencer.v",
-    "weight_loader.v",
-    "step_delays.v",
-    "tiled_rules.v",
-    "tiled_accelerator.v",
-)
-AXI_TILED_SOURCES = (
-    *TILED_SOURCES,
-    "axi_registers.v",
-    "axi_streams.v",
-    "axi_tiled.v",
-)
-ROWS_SOURCES = (
-    *ARRAY_SOURCES,
-    "valid_line.v",
-    "stream_rules.v",
-    "image_rules.v",
-    "memory.v",
     "register_memory.v",
     "single_memory.v",
     "sum_deserializer.v",
@@ -75,14 +49,14 @@ ROWS_SOURCES = (
     "lane_pool.v",
     "lane_words.v",
     "sum_lane.v",
-    "rows_rules.v",
-    "rows_accelerator.v",
+    "tiled_rules.v",
+    "tiled_accelerator.v",
 )
-AXI_ROWS_SOURCES = (
-    *ROWS_SOURCES,
+AXI_TILED_SOURCES = (
+    *TILED_SOURCES,
     "axi_registers.v",
     "axi_streams.v",
-    "axi_rows.v",
+    "axi_tiled.v",
 )
 PIPELINED_SOURCES = (
     *ARRAY_SOURCES,

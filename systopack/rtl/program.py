@@ -2,72 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from systopack.errors import InvalidOptionError
 from systopack.hardware.array import Array
-from systopack.hardware.placement import Placement, RowTile, stream_places
-from systopack.hardware.plan import Step, TilePlan, plan_tiles
-from systopack.hardware.timing import TiledTiming
+from systopack.hardware.row_tiles import RowTile
+from systopack.hardware.tiled.ops import TileOp, TilePlan
+from systopack.hardware.tiled.places import TensorPlace
+from systopack.hardware.tiled.plan import plan_tiles
+from systopack.hardware.tiled.slots import Job, Schedule, Tag
 from systopack.network.network import PackedNetwork
-from systopack.network.nodes import InputNode, MatrixLayer, PoolLayer
-from systopack.packing.tiling import column_tiles
+from systopack.network.nodes import MatrixLayer, PoolLayer
 from systopack.rtl.fields import (
     INSTRUCTION,
     OUTPUT_INSTRUCTION,
-    Field,
     bits_of,
-    descriptor_layout,
+    job_layout,
     pack_fields,
-    route_layout,
     row_layout,
+    stream_layout,
 )
-from systopack.rtl.images import (
-    BIASES,
-    DESCRIPTORS,
-    OUTPUT_PROGRAM,
-    PARAMETERS,
-    PROGRAM,
-    ROUTES,
-    WEIGHTS,
-    MemoryImage,
-    clip_limits,
-    image_of_bits,
-    image_of_words,
-)
+from systopack.rtl.images import MemoryImage, clip_limits, image_of_bits, image_of_words
 from systopack.rtl.limits import (
     ADDRESS_LIMIT,
     TABLE_LIMIT,
-    check_placement,
     check_tables,
     check_tiled_network,
 )
-from systopack.rtl.parameters import array_parameters, bits_for, index_bits
+from systopack.rtl.parameters import array_parameters, bits_for
+from systopack.rtl.tables import Displacements, signed_bits, weight_words
 
-END, TILE, POOL, IMAGE, SEND = range(5)
-_ONES = {"barrier", "spacing", "positions", "out_width", "stride_y", "stride_x", "width", "height"}
-_ONES |= {"stride_pitch", "window_height", "window_width", "entries", "multiplier"}
-_NO_EFFECT = {field.name: int(field.name in _ONES) for field in INSTRUCTION}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Operation:
-    """One instruction of the program, for those who watch it run.
-
-    Args:
-        kind: END, TILE, POOL, IMAGE or SEND.
-        node: the node it belongs to, "" for the end.
-        row_tile: index of the row tile within the node, -1 where there is none.
-        column_tile: index of the column tile within the row tile, -1 where there is none.
-    """
-
-    kind: int
-    node: str
-    row_tile: int = -1
-    column_tile: int = -1
+PROGRAM, OUTPUT_PROGRAM, WEIGHTS, STREAMS, JOBS, DISPLACEMENTS, ROWS = range(7)
+END, TILES, IMAGE, SEND = range(4)
+LANE_LIMIT = 256  # that a host tells apart
+_POOLS = {"max": 1, "average": 2}
+_NO_EFFECT = {field.name: 0 for field in INSTRUCTION}
+_NO_OUTPUT = {field.name: 0 for field in OUTPUT_INSTRUCTION}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -76,15 +50,18 @@ class TiledProgram:
 
     Args:
         plan: what runs, in which order, and where tensors lie.
-        operations: the program, in words a reader understands.
         parameters: of the Verilog module `tiled_accelerator`.
         images: content of the memories.
     """
 
     plan: TilePlan
-    operations: tuple[Operation, ...]
     parameters: dict[str, int]
     images: tuple[MemoryImage, ...]
+
+    @property
+    def instructions(self) -> int:
+        """Of the program, the end included."""
+        return int(self.images[PROGRAM].words.shape[1])
 
     @property
     def network(self) -> PackedNetwork:
@@ -96,22 +73,6 @@ class TiledProgram:
         """For which array."""
         return self.plan.array
 
-    @property
-    def placement(self) -> Placement:
-        """Where its tensors lie."""
-        return self.plan.placement
-
-    @property
-    def timing(self) -> TiledTiming:
-        """The delays of the accelerator."""
-        return self.placement.timing
-
-    @property
-    def banks(self) -> int:
-        """Banks of columns and, where the network has residuals, of lanes."""
-        residuals = self.parameters["RESIDUALS"] * self.timing.lanes
-        return self.timing.banks + residuals
-
 
 def compile_tiled(network: PackedNetwork, *, array: Array) -> TiledProgram:
     """Compile a network for the tiled accelerator around an array.
@@ -120,329 +81,346 @@ def compile_tiled(network: PackedNetwork, *, array: Array) -> TiledProgram:
         InvalidOptionError: the network does not fit; the message names the layer and the limit.
     """
     check_tiled_network(network)
-    plan = plan_tiles(network, array=array)
-    check_placement(network, plan.placement)
+    return pack_plan(plan_tiles(network, array=array))
+
+
+def pack_plan(plan: TilePlan) -> TiledProgram:
+    """Encode a plan.
+
+    Raises:
+        InvalidOptionError: a value does not fit its field, a table the addresses.
+    """
+    if plan.places.depth > TABLE_LIMIT:
+        raise InvalidOptionError(
+            f"Network '{plan.network.name}' needs {plan.places.depth} words in a bank of the "
+            f"feature memory, but the accelerator addresses {TABLE_LIMIT}; use smaller images."
+        )
+    if plan.timing.lanes > LANE_LIMIT:
+        raise InvalidOptionError(
+            f"The array has {plan.timing.lanes} rows with a lane of their own, but the accelerator "
+            f"with one feature memory numbers at most {LANE_LIMIT} lanes; choose fewer rows, or "
+            "serial cells."
+        )
     compiler = _Compiler(plan)
-    for step in plan.steps:
-        node = network.by_name[step.node]
-        if isinstance(node, InputNode):
-            compiler.add_image(node, step)
-        elif isinstance(node, PoolLayer):
-            compiler.add_pool(node, step)
-        elif isinstance(node, MatrixLayer):
-            add = compiler.add_row_tile if step.kind == "tiles" else compiler.add_send
-            add(node, step)
+    for op in plan.ops:
+        compiler.add(op)
     return compiler.finish()
 
 
 class _Compiler:
-    """Collects instructions and tables step by step."""
+    """Collects instructions and tables op by op."""
 
     def __init__(self, plan: TilePlan) -> None:
         self.plan = plan
-        network, timing, placement = plan.network, plan.timing, plan.placement
-        self.network = network
-        self.timing = timing
-        self.placement = placement
-        self.parts = timing.array.sub_banks
-        self.pools = [node for node in network.nodes if isinstance(node, PoolLayer)]
-        self.residual_banks = any(layer.residual is not None for layer in network.layers)
-        self.banks = timing.banks + (timing.lanes if self.residual_banks else 0)
-        self.sources = timing.lanes * timing.lane_rows
-        self.routed = route_layout(bits_for(self.sources), placement.place_bits)
-        self.described = descriptor_layout(placement.displacement_bits, placement.address_bits)
-        self.row = row_layout(timing.array.accumulator_bits)
-        self.bias = (Field("bias", timing.array.accumulator_bits, signed=True),)
-        self.operations: list[Operation] = []
-        self.program: list[int] = []
+        self.network, self.timing, self.array = plan.network, plan.timing, plan.array
+        schedules = [op.schedule for op in plan.ops if op.schedule is not None]
+        jobs = [job for schedule in schedules for table in schedule.tables for job in table]
+        self.slot_bits = max(max(s.slots, s.slot_stop) for s in schedules).bit_length()
+        self.phase_bits = (self.timing.word_bytes - 1).bit_length()
+        self.offset_bits = max(signed_bits(job.offset) for job in jobs) if jobs else 1
+        self.feature_bits = bits_for(plan.places.depth)
+        self.layouts = Displacements(plan)
+        self.stream = stream_layout(
+            self.slot_bits, self.timing.bank_bits, self.phase_bits, self.layouts.bits
+        )
+        self.job = job_layout(self.slot_bits, self.phase_bits, self.feature_bits, self.offset_bits)
+        self.row = row_layout(self.feature_bits, self.phase_bits, self.array.accumulator_bits)
+        self.program: list[dict[str, int]] = []
+        self.nodes: list[str] = []
         self.output_program: list[int] = []
-        self.descriptors: list[list[int]] = [[] for _ in range(self.banks)]
-        self.routes: list[list[int]] = [[] for _ in range(self.banks * self.parts)]
         self.weights: list[NDArray[np.uint8]] = []
-        self.biases: list[list[int]] = [[] for _ in range(timing.lanes)]
-        self.parameters: list[list[int]] = [[] for _ in range(timing.lanes)]
+        self.weight_words = 0
+        self.streams: list[int] = []
+        self.jobs: list[list[int]] = [[] for _ in range(self.timing.banks)]
+        self.rows: list[list[int]] = [[] for _ in range(self.timing.lanes)]
         self.row_tile = 0
-        self.streams: dict[tuple[str, int], int] = {}  # by layer and band, its first descriptor
+        self.known: dict[Schedule, dict[str, int]] = {}
 
-    def add_image(self, node: InputNode, step: Step) -> None:
-        """Bytes of the image, channel by channel."""
-        route = len(self.routes[0])
-        for bank in range(self.banks):
-            self._add_bytes(
-                node.name, bank, self.placement.addresses[node.name][bank], step.entries
-            )
-        self._instruct(
-            Operation(kind=IMAGE, node=node.name),
-            {"positions": step.positions, "route": route, "entries": step.entries},
-        )
+    def add(self, op: TileOp) -> None:
+        """An instruction with its tables."""
+        if op.kind == "image":
+            self._add_image(op)
+        elif op.kind == "send":
+            self._instruct(op.node, SEND, {"entries": op.entries, "positions": op.positions})
+        else:
+            self._add_tiles(op)
 
-    def add_pool(self, node: PoolLayer, step: Step) -> None:
-        """Windows reduced in place, the channels of each bank one after another."""
-        entries = step.entries
-        width = self.network.shapes[node.source][2]
-        target, source = (self.placement.addresses[name] for name in (node.name, node.source))
-        top, _, left, _ = node.padding
-        descriptor, route = len(self.descriptors[0]), len(self.routes[0])
-        for bank in range(self.banks):
-            channels = np.flatnonzero(target[bank] >= 0)
-            rows = [
-                self._descriptor(node.name, int(source[bank, channel]), -top, -left, width)
-                for channel in channels
-            ]
-            self.descriptors[bank] += rows + [0] * (entries - len(rows))
-            self._add_bytes(node.name, bank, target[bank, channels], entries)
-        self._instruct(
-            Operation(kind=POOL, node=node.name),
-            {
-                **self._walk(node),
-                "positions": step.positions,
-                "window_height": node.kernel[0],
-                "window_width": node.kernel[1],
-                "descriptor": descriptor,
-                "route": route,
-                "entries": entries,
-                "maximum": int(node.kind == "max"),
-                "multiplier": node.multiplier,
-                "pool_shift": node.shift,
-            },
-        )
+    def _add_image(self, op: TileOp) -> None:
+        """Planes of one phase, a pitch from each other where they lie in the same bank."""
+        assert op.target is not None
+        planes, banks = op.target.planes, self.timing.banks
+        values = {
+            "entries": op.entries,
+            "positions": op.positions,
+            "streams": int(planes[0]),
+            "jobs": int(planes[banks] - planes[0]) if op.entries > banks else 0,
+            "lag": int(op.target.phases[0]),
+        }
+        self._instruct(op.node, IMAGE, values)
 
-    def add_row_tile(self, layer: MatrixLayer, step: Step) -> None:
-        """The column tiles of some rows, and where their words go."""
-        tile = step.tile
-        assert tile is not None
-        band = (layer.name, tile.band)
-        if band not in self.streams:  # the descriptors of all bands lie before their routes
-            for index in range(len(layer.matrix.bands)):
-                self.streams[layer.name, index] = self._add_streams(layer, index)
-        is_output = layer is self.network.output
-        route = 0 if is_output else self._add_routes(layer, tile, step.writes)
-        residual = self._add_rows(layer, tile)
-        for column_tile in range(tile.column_tiles):
-            last = column_tile == tile.column_tiles - 1
-            self._add_weights(layer, tile, column_tile)
-            self._instruct(
-                Operation(
-                    kind=TILE, node=layer.name, row_tile=step.number, column_tile=column_tile
-                ),
-                {
-                    **self._walk(layer),
-                    "barrier": int(column_tile == 0 and step.waits),
-                    "first": int(column_tile == 0),
-                    "returns": int(column_tile > 0),
-                    "spacing": step.spacing(self.timing.array) if last else 1,
-                    "positions": layer.positions,
-                    "descriptor": self.streams[band] + column_tile * self.timing.reads,
-                    "row_tile": self.row_tile,
-                },
-            )
-            self._follow(layer, last=last, residual=residual, route=route, writes=step.writes)
-        self.row_tile += 1
+    def _add_tiles(self, op: TileOp) -> None:
+        schedule, visits, tile = op.schedule, op.visits, op.tile
+        assert schedule is not None and visits is not None and tile is not None
+        node = op.pool if op.kind == "pool" else self.network.by_name[op.node]
+        assert isinstance(node, MatrixLayer | PoolLayer)
+        place = self.plan.places.tensors[node.source]
+        pitch = node.stride[0] * place.width
+        walk = schedule.walk
+        window = node.kernel if isinstance(node, PoolLayer) else (1, 1)
+        values = {
+            "gather": int(walk.gather),
+            "split": int(walk.parts > 1),
+            "residual": int(op.residual),
+            "pool_step": int(op.kind == "pool"),
+            "column_tiles": visits.column_tiles,
+            "blocks": visits.blocks,
+            "steps_per_period": walk.steps,
+            "step_cycles": schedule.step_cycles,
+            "slots": schedule.slots,
+            "slot_first": schedule.slot_first,
+            "slot_stop": schedule.slot_stop,
+            "load_words": self.timing.stream_words,
+            "residual_words": self.timing.residual_words if op.residual else 0,
+            "tail": op.tail,
+            "lag": schedule.lag,
+            "out_width": node.output_size[1],
+            "stride_x": node.stride[1],
+            "width": place.width,
+            "run_pitch": pitch,
+            "block_pitch": visits.block_rows * pitch,
+            "limit": place.height * place.width + self.timing.word_bytes - 1,
+            "window_height": window[0],
+            "window_width": window[1],
+            "stride_pitch": pitch,
+            "positions": op.positions,
+            "residual_block_pitch": visits.block_positions,
+            "row_tile": self.row_tile,
+            **self._add_tables(op),
+        }
+        for name, last in (("", False), ("last_", True)):
+            values[f"{name}runs"] = visits.runs(last=last)
+            values[f"{name}run_steps"] = visits.run_steps(last=last)
+            values[f"{name}run_periods"] = -(-visits.run_steps(last=last) // walk.steps)
+        if op.kind == "tiles":
+            values["weights"] = self.weight_words
+            assert isinstance(node, MatrixLayer)
+            for column_tile in range(tile.column_tiles):
+                self.weights.append(weight_words(node, tile, column_tile, walk.parts, self.array))
+                self.weight_words += self.array.load_cycles
+        self._instruct(op.node, TILES, {**values, "barrier": int(op.barrier)})
+        self._follow(op)
+        self._add_rows(op, tile, self._layer(op))
 
-    def add_send(self, layer: MatrixLayer, step: Step) -> None:
-        """The results of a row tile on their way out."""
-        self._instruct(
-            Operation(kind=SEND, node=layer.name, row_tile=step.number),
-            {"positions": step.positions, "entries": step.entries},
-        )
+    def _layer(self, op: TileOp) -> MatrixLayer | None:
+        node = self.network.by_name[op.node]
+        return node if op.kind == "tiles" and isinstance(node, MatrixLayer) else None
 
     def finish(self) -> TiledProgram:
         """All tables as memory images."""
-        self._instruct(Operation(kind=END, node=""))
-        array, timing = self.timing.array, self.timing
+        self._instruct("", END, {})
+        tiles = [word for word in self.program if word["op"] == TILES and not word["pool_step"]]
+        for word, after in zip(tiles, tiles[1:] + tiles[:1], strict=True):
+            word["next_weights"] = after["weights"]
+        program = [
+            pack_fields(INSTRUCTION, word, where=f"Layer '{node}'")
+            for word, node in zip(self.program, self.nodes, strict=True)
+        ]
+        together = self.timing.stream_word
         images = (
-            image_of_words(PROGRAM, bits_of(INSTRUCTION), [self.program]),
+            image_of_words(PROGRAM, bits_of(INSTRUCTION), [program]),
             image_of_words(OUTPUT_PROGRAM, bits_of(OUTPUT_INSTRUCTION), [self.output_program]),
             image_of_bits(WEIGHTS, np.concatenate(self.weights)[None]),
-            image_of_words(DESCRIPTORS, bits_of(self.described), self.descriptors),
-            image_of_words(ROUTES, bits_of(self.routed), self.routes),
-            image_of_words(BIASES, bits_of(self.bias), self.biases),
-            image_of_words(PARAMETERS, bits_of(self.row), self.parameters),
+            image_of_words(STREAMS, together * bits_of(self.stream), [self.streams]),
+            image_of_words(JOBS, bits_of(self.job), self.jobs),
+            image_of_words(DISPLACEMENTS, bits_of(self.layouts.layout), [self.layouts.words]),
+            image_of_words(ROWS, bits_of(self.row), self.rows),
         )
         check_tables(
             self.network,
             {
                 "instructions": (images[PROGRAM], ADDRESS_LIMIT),
                 "words of weights": (images[WEIGHTS], ADDRESS_LIMIT),
-                "stream descriptors a bank": (images[DESCRIPTORS], TABLE_LIMIT),
-                "routes a bank": (images[ROUTES], TABLE_LIMIT),
-                "rows of output parameters a lane": (images[PARAMETERS], ADDRESS_LIMIT),
+                "words of stream descriptors": (images[STREAMS], TABLE_LIMIT),
+                "jobs a bank": (images[JOBS], TABLE_LIMIT),
+                "rows of output parameters a lane": (images[ROWS], ADDRESS_LIMIT),
             },
         )
-        row_bits = bits_for(timing.lane_rows)
+        return TiledProgram(plan=self.plan, parameters=self._parameters(images), images=images)
+
+    def _parameters(self, images: Sequence[MemoryImage]) -> dict[str, int]:
+        plan, ops = self.plan, self.plan.ops
         depths = [image.words.shape[1] for image in images]
-        parameters = {
-            **array_parameters(array),
-            "RESIDUALS": int(self.residual_banks),
-            "ADDRESS_BITS": self.placement.address_bits,
-            "SUB_BANKS": self.parts,
-            "SUB_BANK_WORDS": self.placement.depth,
-            "DISPLACEMENT_BITS": self.placement.displacement_bits,
-            "AVERAGES": int(any(node.kind != "max" for node in self.pools)),
-            "DESCRIPTOR_BITS": bits_for(depths[DESCRIPTORS]),
-            "ROUTE_BITS": bits_for(depths[ROUTES]),
-            "PARAMETER_BITS": bits_for(self.row_tile) + row_bits,
-            "SUM_ADDRESS_BITS": bits_for(self.plan.sum_positions) + row_bits,
+        pools = [op for op in ops if op.pool is not None]
+        widest = max(
+            [op.pool.output_size[1] for op in pools if op.kind == "tiles" and op.pool], default=1
+        )
+        return {
+            **array_parameters(self.array),
+            "BANKS": self.timing.banks,
+            "WORD_BYTES": self.timing.word_bytes,
+            "FEATURE_BITS": self.feature_bits,
+            "SLOT_BITS": self.slot_bits,
+            "PHASE_BITS": self.phase_bits,
+            "OFFSET_BITS": self.offset_bits,
+            "DX_BITS": self.layouts.bits,
+            "STREAM_ADDRESS_BITS": bits_for(depths[STREAMS]),
+            "JOB_ADDRESS_BITS": bits_for(depths[JOBS]),
+            "DISPLACEMENT_ADDRESS_BITS": bits_for(depths[DISPLACEMENTS]),
+            "PARAMETER_BITS": bits_for(max(depths[ROWS], 2 * self.timing.lane_rows)),
+            "SUM_POSITION_BITS": bits_for(plan.sum_positions),
+            "POOL_BITS": bits_for(widest),
+            "PROGRAM_BITS": bits_for(len(self.program)),
             "WEIGHT_BITS": bits_for(depths[WEIGHTS]),
             "WEIGHT_WORDS": depths[WEIGHTS],
-            "PROGRAM_BITS": bits_for(len(self.program) + 1),
-            "BANK_BITS": bits_for(max(self.banks * self.parts, timing.lanes)),
+            "BANK_DEPTH": plan.places.depth,
+            "RESIDUALS": int(any(op.residual for op in ops)),
+            "POOLS": plan.pools,
+            "SPLIT": int(any(op.schedule and op.schedule.walk.parts > 1 for op in ops)),
             "CONFIG_BITS": max(image.bits for image in images),
         }
-        return TiledProgram(
-            plan=self.plan,
-            operations=tuple(self.operations),
-            parameters=parameters,
-            images=images,
-        )
 
-    def _instruct(self, operation: Operation, values: Mapping[str, int] | None = None) -> None:
+    def _instruct(self, node: str, op: int, values: Mapping[str, int]) -> None:
         """An instruction; fields that are not named have no effect on it."""
-        word = {**_NO_EFFECT, **(values or {}), "op": operation.kind}
-        self.operations.append(operation)
-        self.program.append(pack_fields(INSTRUCTION, word, where=f"Layer '{operation.node}'"))
+        barrier = {} if op == TILES else {"barrier": 1}
+        self.nodes.append(node)
+        self.program.append({**_NO_EFFECT, **barrier, **values, "op": op})
 
-    def _walk(self, node: MatrixLayer | PoolLayer) -> dict[str, int]:
-        """Fields that say where the positions of a node lie in its source."""
-        _, height, width = self.network.shapes[node.source]
-        return {
-            "out_width": node.output_size[1],
-            "stride_y": node.stride[0],
-            "stride_x": node.stride[1],
-            "height": height,
-            "width": width,
-            "stride_pitch": node.stride[0] * width,
-        }
-
-    def _follow(
-        self, layer: MatrixLayer, *, last: bool, residual: int, route: int, writes: int
-    ) -> None:
-        """The entry of one tile for what follows the array."""
-        stride, width = (1, 1), 1
-        if layer.residual is not None:
-            stride = layer.residual.stride
-            width = self.network.shapes[layer.residual.source][2]
+    def _follow(self, op: TileOp) -> None:
+        """The entry of a row tile for what follows the array."""
+        visits, schedule, pool = op.visits, op.schedule, op.pool
+        assert visits is not None and schedule is not None
+        layer = self._layer(op)
         values = {
-            "positions": layer.positions,
-            "last": int(last),
-            "keep": int(not last or layer is self.network.output),
-            "requantized": int(layer.shift is not None),
+            "column_tiles": visits.column_tiles,
+            "blocks": visits.blocks,
+            "steps": visits.steps(last=False),
+            "last_steps": visits.steps(last=True),
+            "keep": int(layer is not None and layer is self.network.output),
+            "requantized": int(layer is not None and layer.shift is not None),
+            "residual": int(op.residual),
+            "bypass": int(layer is None),
+            "split": int(schedule.walk.parts > 1),
+            "write": int(op.target is not None),
+            "gather": int(schedule.walk.gather),
             "row_tile": self.row_tile,
-            "residual": residual,
-            "route": route,
-            "writes": writes,
-            "out_width": layer.output_size[1],
-            "stride_x": stride[1],
-            "stride_pitch": stride[0] * width,
+            "final": op.target.height * op.target.width - 1 if op.target is not None else 0,
+            "window_height": 1,
+            "window_width": 1,
+            "out_width": visits.width,
         }
+        if pool is not None:
+            source = self.plan.places.tensors.get(pool.source)
+            values |= {
+                "pool": _POOLS[pool.kind],
+                "window_height": pool.kernel[0],
+                "window_width": pool.kernel[1],
+                "pooled_width": pool.output_size[1],
+                "pooled_height": pool.output_size[0],
+                "multiplier": pool.multiplier,
+                "pool_shift": pool.shift,
+                "stride_y": pool.stride[0],
+                "stride_x": pool.stride[1],
+                "top": pool.padding[0],
+                "left": pool.padding[2],
+                "height": source.height if source is not None else visits.rows,
+                "width": source.width if source is not None else visits.width,
+            }
         self.output_program.append(
-            pack_fields(OUTPUT_INSTRUCTION, values, where=f"Layer '{layer.name}'")
+            pack_fields(OUTPUT_INSTRUCTION, {**_NO_OUTPUT, **values}, where=f"Layer '{op.node}'")
         )
 
-    def _add_streams(self, layer: MatrixLayer, band: int) -> int:
-        """Descriptors of a band's column tiles; the address of the first."""
-        timing = self.timing
-        groups = len(layer.matrix.bands[band].groups)
-        tiles = column_tiles(groups, columns=timing.array.columns)
-        start = len(self.descriptors[0])
-        for table in self.descriptors:
-            table.extend([0] * (tiles * timing.reads))
-        width = self.network.shapes[layer.source][2]
-        addresses = self.placement.addresses[layer.source]
-        for group, index, bank, column in stream_places(layer, band, timing).tolist():
-            channel, dy, dx = layer.columns[column].tolist()
-            place_in_table = group // timing.array.columns * timing.reads + index % timing.reads
-            self.descriptors[bank][start + place_in_table] = self._descriptor(
-                layer.name, int(addresses[bank, channel]), dy, dx, width
-            )
-        return start
+    def _add_tables(self, op: TileOp) -> dict[str, int]:
+        """Streams and jobs of a schedule, once; where they begin."""
+        schedule = op.schedule
+        assert schedule is not None
+        if schedule in self.known:
+            return self.known[schedule]
+        where = f"Layer '{op.node}'"
+        values = {
+            "streams": len(self.streams),
+            "jobs": len(self.jobs[0]),
+            "window": self.layouts.numbers[schedule],
+        }
+        for tags in schedule.tags:
+            self._add_streams(tags, self.timing.stream_words, self.layouts.places[schedule], where)
+        if schedule.residual_tags:
+            self._add_streams(schedule.residual_tags, self.timing.residual_words, {0: 0}, where)
+        deepest = 0
+        for table in schedule.tables:
+            for bank in range(self.timing.banks):
+                deepest = max(deepest, sum(job.bank == bank for job in table))
+        for jobs in schedule.tables:
+            self._add_jobs(jobs, deepest + 1, where)
+        values["jobs_stride"] = deepest + 1 if len(schedule.tables) > 1 else 0
+        self.known[schedule] = values
+        return values
 
-    def _add_routes(self, layer: MatrixLayer, tile: RowTile, writes: int) -> int:
-        """Where the rows of a tile are written; the address of the first entry."""
-        start = len(self.routes[0])
-        inside = slice(tile.row_start, tile.row_stop)
-        addresses = self.placement.addresses[layer.name][:, inside]
-        for part in range(self.parts):
-            held = self.placement.held(layer.name, part)[:, inside]
-            for bank in range(self.banks):
-                rows = np.flatnonzero(held[bank])
-                entries = [
-                    self._route(layer.name, int(row), int(addresses[bank, row])) for row in rows
-                ]
-                table = self.routes[bank * self.parts + part]
-                table += entries + [0] * (writes - len(entries))
-        return start
+    def _add_streams(
+        self, tags: Mapping[int, Tag], words: int, places: Mapping[int, int], where: str
+    ) -> None:
+        """Descriptors side by side, the lowest stream in the lowest bits."""
+        idle = (1 << self.slot_bits) - 1
+        unused = pack_fields(self.stream, [0, idle, 0, 0, 0], where=where)
+        together, bits = self.timing.stream_word, bits_of(self.stream)
+        for start in range(0, words * together, together):
+            word = 0
+            for place in range(together):
+                tag = tags.get(start + place)
+                entry = unused
+                if tag is not None:
+                    values = [1, tag.slot, tag.bank, tag.o, places[tag.dx]]
+                    entry = pack_fields(self.stream, values, where=where)
+                word |= entry << (bits * place)
+            self.streams.append(word)
 
-    def _add_bytes(self, node: str, bank: int, addresses: NDArray[np.int64], entries: int) -> None:
-        """Routes of bytes that come one after another: each goes to one part."""
-        for part in range(self.parts):
-            table = self.routes[bank * self.parts + part]
-            table += [
-                self._route(node, 0, int(a) if a >> self.placement.place_bits == part else -1)
-                for a in addresses
-            ]
-            table += [0] * (entries - len(addresses))
-
-    def _add_rows(self, layer: MatrixLayer, tile: RowTile) -> int:
-        """Bias and parameters of a row tile; the address of its residual descriptors."""
-        timing, where = self.timing, f"Layer '{layer.name}'"
-        clip = clip_limits(layer, timing.array.accumulator_bits)
-        residual = layer.residual
-        padding = (1 << bits_for(timing.lane_rows)) - timing.lane_rows
-        start = len(self.descriptors[0])
-        if residual is not None:
-            for table in self.descriptors:
-                table.extend([0] * timing.lane_rows)
-        for lane in range(timing.lanes):
-            for place_in_lane in range(timing.lane_rows):
-                row = tile.row_start + lane * timing.lane_rows + place_in_lane
-                if row >= tile.row_stop:
-                    self.biases[lane].append(0)
-                    self.parameters[lane].append(0)
-                    continue
-                channel = -1 if residual is None else int(residual.channels[row])
-                amount = 0 if residual is None else int(residual.shift[row])
-                shift = 0 if layer.shift is None else int(layer.shift[row])
-                lowest, highest = clip[row].tolist()
-                fields = [int(channel >= 0), amount, shift, highest, lowest]
-                self.biases[lane].append(
-                    pack_fields(self.bias, [int(layer.bias[row])], where=where)
+    def _add_jobs(self, table: Sequence[Job], depth: int, where: str) -> None:
+        """A table for each bank, all of the same length, each ended by a slot that never comes."""
+        idle = pack_fields(self.job, [0, (1 << self.slot_bits) - 1, 0, 0, 0], where=where)
+        for bank, entries in enumerate(self.jobs):
+            mine = [
+                pack_fields(
+                    self.job,
+                    [int(job.residual), job.slot, job.phase, job.plane, job.offset],
+                    where=where,
                 )
-                self.parameters[lane].append(pack_fields(self.row, fields, where=where))
-                if residual is not None and channel >= 0:
-                    bank = timing.banks + lane
-                    address = int(self.placement.addresses[residual.source][bank, channel])
-                    entry = self._descriptor(layer.name, address, 0, 0, 0)
-                    self.descriptors[bank][start + place_in_lane] = entry
-            self.biases[lane] += [0] * padding
-            self.parameters[lane] += [0] * padding
-        return start if residual is not None else 0
+                for job in table
+                if job.bank == bank
+            ]
+            entries.extend(mine + [idle] * (depth - len(mine)))
 
-    def _add_weights(self, layer: MatrixLayer, tile: RowTile, column_tile: int) -> None:
-        """One tile's weights and indices, `load_columns` after another."""
-        array = self.timing.array
-        band = layer.matrix.bands[tile.band]
-        start = layer.matrix.row_starts[tile.band]
-        rows = slice(tile.row_start - start, tile.row_stop - start)
-        groups = slice(column_tile * array.columns, (column_tile + 1) * array.columns)
-        values, channels = band.values[rows, groups], band.channels[rows, groups]
-        bits = array.weight_bits
-        width = bits + index_bits(array)
-        together = array.load_columns
-        cells = np.zeros((array.rows, array.load_cycles * together, width), dtype=np.uint8)
-        part = cells[: values.shape[0], : values.shape[1]]
-        part[:, :, :bits] = (values.astype(np.int64)[..., None] >> np.arange(bits)) & 1
-        part[:, :, bits:] = (channels.astype(np.int64)[..., None] >> np.arange(width - bits)) & 1
-        ordered = cells.transpose(1, 2, 0).reshape(array.load_cycles, together * array.rows * width)
-        self.weights.append(np.ascontiguousarray(ordered))
+    def _add_rows(self, op: TileOp, tile: RowTile, layer: MatrixLayer | None) -> None:
+        """Parameters of the rows of a tile."""
+        lane_rows = self.timing.lane_rows
+        padding = (1 << (lane_rows - 1).bit_length()) - lane_rows
+        bits = self.array.accumulator_bits
+        clip = clip_limits(layer, bits) if layer is not None else None
+        ends = [(1 << (bits - 1)) - 1, -(1 << (bits - 1))]
+        assert op.schedule is not None
+        tags, half = op.schedule.residual_tags, self.array.rows // op.schedule.walk.parts
+        rows = op.rows or range(tile.rows)
+        for lane, table in enumerate(self.rows):
+            for place in range(lane_rows):
+                row = lane * lane_rows + place
+                if row >= self.array.rows or row % half not in rows:
+                    table.append(0)
+                    continue
+                channel = tile.row_start + rows.index(row % half)
+                added, shift, bias, limits = 0, 0, 0, ends
+                if layer is not None and clip is not None:
+                    bias = int(layer.bias[channel])
+                    shift = 0 if layer.shift is None else int(layer.shift[channel])
+                    limits = [int(clip[channel, 1]), int(clip[channel, 0])]
+                    if row in tags and layer.residual is not None:
+                        added = int(layer.residual.shift[channel])
+                where_to = _place_of(op.target, channel)
+                values = [*where_to, int(row in tags), added, shift, bias, *limits]
+                table.append(pack_fields(self.row, values, where=f"Layer '{op.node}'"))
+            table.extend([0] * padding)
+        self.row_tile += 1
 
-    def _descriptor(self, layer: str, address: int, dy: int, dx: int, width: int) -> int:
-        # Addresses count round: where a displacement leads out of the image, nothing is read.
-        base = (address + dy * width + dx) % (1 << self.placement.address_bits)
-        return pack_fields(self.described, [1, dy, dx, base], where=f"Layer '{layer}'")
 
-    def _route(self, layer: str, row: int, address: int) -> int:
-        if address < 0:
-            return 0
-        inside = address % (1 << self.placement.place_bits)  # the table is that of its part
-        return pack_fields(self.routed, [1, row, inside], where=f"Layer '{layer}'")
+def _place_of(target: TensorPlace | None, channel: int) -> tuple[int, int, int]:
+    """Whether, where and from which byte on a row writes."""
+    if target is None:
+        return 0, 0, 0
+    return 1, int(target.planes[channel]), int(target.phases[channel])

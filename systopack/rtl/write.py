@@ -13,12 +13,10 @@ from systopack.errors import InvalidOptionError
 from systopack.folders.output import write_folder
 from systopack.hardware.array import Array
 from systopack.hardware.named_arrays import array_toml
-from systopack.hardware.rows.cycles import RowCycles, count_rows
-from systopack.hardware.tiled import TiledCycles, count_tiled
+from systopack.hardware.tiled.cycles import TiledCycles, count_tiled
 from systopack.network.network import PackedNetwork
 from systopack.rtl.host import (
     CONTROL,
-    ROWS_IDENTITY,
     START,
     TILED_IDENTITY,
     configuration_writes,
@@ -28,12 +26,10 @@ from systopack.rtl.memories import (
     Memory,
     memories_text,
     memory_bits,
-    rows_memories,
     tiled_memories,
 )
 from systopack.rtl.names import comment, markdown
 from systopack.rtl.parameters import (
-    AXI_ROWS_SOURCES,
     AXI_TILED_SOURCES,
     LICENSE,
     LICENSE_LINE,
@@ -41,11 +37,10 @@ from systopack.rtl.parameters import (
 )
 from systopack.rtl.pipelined.write import pipelined_contents
 from systopack.rtl.program import TiledProgram, compile_tiled
-from systopack.rtl.rows_program import RowProgram, compile_rows
 from systopack.rtl.telling import telling_images
 from systopack.rtl.texts import BENCH_COMMAND, PORTS, REGISTERS, bench_files
 
-ORGANISATIONS = ("tiled", "rows", "pipelined")
+ORGANISATIONS = ("tiled", "pipelined")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,8 +116,7 @@ def rtl_contents(
     Args:
         network: the packed network.
         array: the array to build.
-        organisation: "tiled", "rows" (so too, with one feature memory) or "pipelined" (one set of
-            cells for each layer).
+        organisation: "tiled" or "pipelined" (one set of cells for each layer).
         image: int8, for the test bench: one of shape (C, H, W), or several (B, C, H, W); None:
             three of noise.
             Where all give the same results, one that gives others is added.
@@ -144,99 +138,41 @@ def rtl_contents(
     if organisation == "pipelined":
         contents, cycles, bits = pipelined_contents(network, array, images, results)
     else:
-        make = _tiled_build if organisation == "tiled" else _rows_build
-        contents, cycles, bits = _contents(make(network, array), images, results)
+        contents, cycles, bits = _contents(network, array, images, results)
     contents["array.toml"] = array_toml(array)  # what every command takes as --array
     if warning is not None:
         contents["README.md"] += f"\n{warning}\n"
     return RtlContents(files=contents, cycles=cycles, memory_bits=bits, warning=warning)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Build:
-    """What the folders of accelerators with one array differ in.
-
-    Args:
-        program, counted, memories: of the network.
-        title: what it is, after "a" or "an".
-        top: the module with the AXI ports.
-        sources: file names of all Verilog.
-        identity: in the register.
-        depth: of the memory of activations, in words.
-        tables: which memories a host fills, by number.
-    """
-
-    program: TiledProgram | RowProgram
-    counted: TiledCycles | RowCycles
-    memories: tuple[Memory, ...]
-    title: str
-    top: str
-    sources: tuple[str, ...]
-    identity: int
-    depth: str
-    tables: str
-
-
-def _tiled_build(network: PackedNetwork, array: Array) -> _Build:
-    program = compile_tiled(network, array=array)
-    counted = count_tiled(network, array=array, plan=program.plan)
-    return _Build(
-        program=program,
-        counted=counted,
-        memories=tiled_memories(program),
-        title="a tiled accelerator",
-        top="axi_tiled",
-        sources=AXI_TILED_SOURCES,
-        identity=TILED_IDENTITY,
-        depth=f"{counted.bank_words:,} words in each part of an activation bank",
-        tables="3 stream descriptors, 4 write routes,\n5 biases, 6 output parameters. Routes count "
-        "every part of a bank as a bank.",
-    )
-
-
-def _rows_build(network: PackedNetwork, array: Array) -> _Build:
-    program = compile_rows(network, array=array)
-    counted = count_rows(network, array=array, plan=program.plan)
-    return _Build(
-        program=program,
-        counted=counted,
-        memories=rows_memories(program),
-        title="an accelerator with one feature memory",
-        top="axi_rows",
-        sources=AXI_ROWS_SOURCES,
-        identity=ROWS_IDENTITY,
-        depth=f"{counted.bank_words:,} words in each bank of the feature memory",
-        tables="3 stream descriptors, 4 jobs of the\nbanks, 5 displacements, 6 output parameters "
-        "of the lanes' rows.",
-    )
-
-
 def _contents(
-    build: _Build, images: NDArray[np.int8], results: NDArray[np.int32]
+    network: PackedNetwork, array: Array, images: NDArray[np.int8], results: NDArray[np.int32]
 ) -> tuple[dict[str, str], int, int]:
     """Files by name, cycles of an image, bits of memory."""
-    writes = [*configuration_writes(build.program.images), (CONTROL, START)]
+    program = compile_tiled(network, array=array)
+    counted = count_tiled(network, array=array, plan=program.plan)
+    memories = tiled_memories(program)
+    writes = [*configuration_writes(program.images), (CONTROL, START)]
     contents = {
-        **{name: (VERILOG / name).read_text() for name in build.sources},
+        **{name: (VERILOG / name).read_text() for name in AXI_TILED_SOURCES},
         "LICENSE": LICENSE.read_text(),
-        "accelerator.v": _top(build),
+        "accelerator.v": _top(program),
         **bench_files(
             images.reshape(len(images), -1, 1),
             results.reshape(len(results), -1),
             writes=writes,
-            cycles=build.counted.cycles,
+            cycles=counted.cycles,
             starts=True,
         ),
-        "sources.f": "".join(f"{name}\n" for name in (*build.sources, "accelerator.v")),
-        "README.md": _readme(build, len(writes)),
+        "sources.f": "".join(f"{name}\n" for name in (*AXI_TILED_SOURCES, "accelerator.v")),
+        "README.md": _readme(program, counted, memories, len(writes)),
     }
-    return contents, build.counted.cycles, memory_bits(build.memories)
+    return contents, counted.cycles, memory_bits(memories)
 
 
-def _top(build: _Build) -> str:
+def _top(program: TiledProgram) -> str:
     """A module without parameters: the AXI accelerator for this network and array."""
-    program = build.program
-    source = (VERILOG / f"{build.top}.v").read_text()
+    source = (VERILOG / "axi_tiled.v").read_text()
     ports = source[source.index(") (\n") + 4 : source.index(");\n")].replace("reg ", "wire")
     names = [
         line.rstrip(",").split()[-1]
@@ -248,26 +184,27 @@ def _top(build: _Build) -> str:
     )
     connections = ",\n".join(f"        .{name}({name})" for name in names)
     return (
-        f"{LICENSE_LINE}// Network {comment(program.network.name)} on {build.title}:\n"
+        f"{LICENSE_LINE}// Network {comment(program.network.name)} on a tiled accelerator:\n"
         f"// {program.array.label}.\n"
-        f"module accelerator (\n{ports});\n    {build.top} #(\n{parameters}\n    ) axi (\n"
+        f"module accelerator (\n{ports});\n    axi_tiled #(\n{parameters}\n    ) axi (\n"
         f"{connections}\n    );\nendmodule\n"
     )
 
 
-def _readme(build: _Build, writes: int) -> str:
-    program, counted = build.program, build.counted
+def _readme(
+    program: TiledProgram, counted: TiledCycles, memories: tuple[Memory, ...], writes: int
+) -> str:
     network, array = program.network, program.array
     steps = "\n".join(
         f"| {markdown(step.name)} | {step.kind} | {step.tiles} | {step.start_cycle:,} | "
         f"{step.cycles:,} |"
         for step in counted.steps
     )
-    return f"""# {markdown(network.name)} on {build.title}
+    return f"""# {markdown(network.name)} on a tiled accelerator
 
 Array: {array.label}, {array.accumulator_bits}-bit accumulators. One image takes
 {counted.cycles:,} clock cycles with a host that never waits; the memories hold
-{memory_bits(build.memories):,} bits, {build.depth}.
+{memory_bits(memories):,} bits, {counted.bank_words:,} words in each bank of the feature memory.
 
 ## Files
 
@@ -290,15 +227,16 @@ Array: {array.label}, {array.accumulator_bits}-bit accumulators. One image takes
     }
 ## Registers
 
-{REGISTERS.format(identity=build.identity, build=build_digest(program))}
+{REGISTERS.format(identity=TILED_IDENTITY, build=build_digest(program))}
 A start begins one run, of one image. It is refused while another one waits, and during a run until
 the last result has been taken.
 
-Memories: 0 program, 1 output program, 2 weights, {build.tables}
+Memories: 0 program, 1 output program, 2 weights, 3 stream descriptors, 4 jobs of the
+banks, 5 displacements, 6 output parameters of the lanes' rows.
 
 ## Memories
 
-{memories_text(build.memories)}
+{memories_text(memories)}
 ## Latency
 
 | node | kind | tiles | starts in cycle | cycles |

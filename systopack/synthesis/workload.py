@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from systopack.errors import InvalidFileError, InvalidOptionError
 from systopack.hardware.array import Array
-from systopack.hardware.placement import row_tiles
+from systopack.hardware.row_tiles import row_tiles
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import MatrixLayer
 from systopack.network.reference import column_words, run, wrap

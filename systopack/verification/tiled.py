@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from systopack.errors import InvalidNetworkError
 from systopack.folders.working import WorkingFolder
-from systopack.hardware.placement import Placement
 from systopack.rtl.parameters import TILED_SOURCES, VERILOG
 from systopack.rtl.program import TiledProgram
 from systopack.verification.bench import Port, copy_port
@@ -28,14 +27,11 @@ class TiledRun:
     Args:
         cycles: shape (images,), int64: from the start of a run to its end.
         entered: shape (images,), int64: word times in which words entered the array.
-        stalled: shape (images,), int64: word times lost to weights or partial sums.
+        stalled: shape (images,), int64: word times lost to weights.
         results: shape (images, results), int32: the words it sent.
-        op_starts: shape (images, operations), int64: the cycle in which each instruction
-            started, the end excluded.
-        writes: for each image, shape (writes, 4), int64: instruction, bank, address, byte of
-            every word written to a bank, in order.
-        words: for each image, shape (words, rows), int8: all rows' bytes of every finished
-            position, in order, the network's output layer included.
+        op_starts: shape (images, operations), int64: the cycle in which each instruction started.
+        writes: for each image, shape (writes, 4 + word bytes), int64: instruction, bank, address,
+            byte enables, bytes of every word written, in order.
         assertion: see `take_assertion`.
     """
 
@@ -45,7 +41,6 @@ class TiledRun:
     results: NDArray[np.int32]
     op_starts: NDArray[np.int64]
     writes: tuple[NDArray[np.int64], ...]
-    words: tuple[NDArray[np.int8], ...]
     assertion: str | None
 
 
@@ -55,6 +50,8 @@ def run_tiled(
     *,
     back_pressure: int = 0,
     cycle_limit: int = 1 << 32,
+    reset_after: int = -1,
+    wrong_bytes: int = 0,
     verilog: Path = VERILOG,
     trace: Path | None = None,
     probe: Probe | None = None,
@@ -66,6 +63,8 @@ def run_tiled(
         back_pressure: 0: the host never waits; else the seed of random back-pressure on both
             streams.
         cycle_limit: cycles after which a run is given up.
+        reset_after: cycle of every run in which a reset comes and it begins anew; -1: none.
+        wrong_bytes: of an image of another length that the host sends ahead of every image.
         verilog: folder of the Verilog files.
         trace: a VCD file for all signals of the run; large and slow, None: no trace.
         probe: some signals of every cycle, from the start of the first image; not beside a trace.
@@ -81,18 +80,16 @@ def run_tiled(
     count = len(images)
     layer = program.network.output
     results = np.zeros((count, int(np.prod(program.network.shapes[layer.name]))), np.int32)
-    operations = len(program.operations) - 1
-    op_starts = np.zeros((count, operations), np.uint32)
+    op_starts = np.zeros((count, program.instructions - 1), np.uint32)
     counters = np.zeros((count, 3), np.uint32)
     config = memory_rows(program.images, program.parameters["CONFIG_BITS"])
-    width = program.timing.lanes * program.timing.lane_rows
     pixels = np.ascontiguousarray(images.reshape(count, -1)).view(np.uint8)
     library.run.restype = ctypes.c_long
     library.write_log.restype = ctypes.POINTER(ctypes.c_uint32)
-    library.word_log.restype = ctypes.POINTER(ctypes.c_uint8)
-    writes, words = [], []
+    writes = []
+    entry = 4 + program.parameters["WORD_BYTES"] // 4
     for image in range(count):
-        sizes = np.zeros(2, np.int64)
+        sizes = np.zeros(1, np.int64)
         ended = library.run(
             *run_arguments(config, pixels[image], results[image]),
             pointer(op_starts[image]),
@@ -100,6 +97,8 @@ def run_tiled(
             pointer(sizes),
             ctypes.c_long(cycle_limit),
             ctypes.c_uint32(back_pressure + image if back_pressure else 0),
+            ctypes.c_long(reset_after),
+            ctypes.c_long(wrong_bytes),
             ctypes.c_int(int(image == 0)),
         )
         if not ended:
@@ -108,18 +107,21 @@ def run_tiled(
                 f"'{program.network.name}' within {cycle_limit} cycles."
                 f"{also_failed(library)}"
             )
-        writes.append(taken(library.write_log(), (int(sizes[0]), 3), np.uint32))
-        words.append(taken(library.word_log(), (int(sizes[1]), width), np.uint8).view(np.int8))
+        writes.append(_split(taken(library.write_log(), (int(sizes[0]), entry), np.uint32)))
     return TiledRun(
         cycles=counters[:, 0].astype(np.int64),
         entered=counters[:, 1].astype(np.int64),
         stalled=counters[:, 2].astype(np.int64),
         results=results,
         op_starts=op_starts.astype(np.int64),
-        writes=tuple(_split(log, program.placement) for log in writes),
-        words=tuple(words),
+        writes=tuple(writes),
         assertion=take_assertion(library),
     )
+
+
+def _split(log: NDArray[np.uint32]) -> NDArray[np.int64]:
+    data = np.ascontiguousarray(log[:, 4:]).view(np.int8).astype(np.int64)
+    return np.concatenate([log[:, :4].astype(np.int64), data], axis=1)
 
 
 def _build(
@@ -141,29 +143,18 @@ def _build(
         )
 
 
-def _split(log: NDArray[np.uint32], placement: Placement) -> NDArray[np.int64]:
-    wide = log.astype(np.int64)
-    bank, part = np.divmod(wide[:, 1] >> 8, placement.timing.array.sub_banks)
-    address = wide[:, 2] + (part << placement.place_bits)
-    byte = wide[:, 1] & 255
-    signed = byte - 256 * (byte > 127)
-    return np.stack([wide[:, 0], bank, address, signed], axis=1)
-
-
 def _harness(program: TiledProgram, code: TraceCode) -> str:
     """The C++ host: it fills memories, streams an image in and results out, and keeps a log."""
     parameters = program.parameters
-    banks = program.banks * parameters["SUB_BANKS"]
-    address = program.placement.place_bits
-    rows = program.timing.lanes * program.timing.lane_rows
+    banks, address = parameters["BANKS"], parameters["FEATURE_BITS"]
+    size = parameters["WORD_BYTES"]
     config = Port(name="config_data", bits=parameters["CONFIG_BITS"])
     seen = [
         Port(name="written", bits=banks),
         Port(name="written_address", bits=banks * address),
-        Port(name="written_byte", bits=banks * 8),
-        Port(name="words", bits=rows * 8),
+        Port(name="written_enables", bits=banks * size),
+        Port(name="written_data", bits=banks * size * 8),
     ]
-    declare = "\n".join(f"static uint32_t {port.name}[{port.words}];" for port in seen)
     copies = {
         port.name: f"{{ uint32_t* p = {port.name}; {copy_port(port, 'p', to_model=False)} }}"
         for port in seen
@@ -172,15 +163,13 @@ def _harness(program: TiledProgram, code: TraceCode) -> str:
         "trace_header": code.header,
         "trace_settled": code.settled,
         "trace_flush": code.flush,
-        "declare": declare,
+        "declare": "\n".join(f"static uint32_t {port.name}[{port.words}];" for port in seen),
         "fill": fill_code(config, code),
-        "written": copies["written"],
-        "written_address": copies["written_address"],
-        "written_byte": copies["written_byte"],
-        "words": copies["words"],
+        **copies,
         "written_words": seen[0].words,
         "address_bits": address,
-        "rows": rows,
+        "bytes": size,
+        "entry": 4 + size // 4,
     }
 
 
@@ -192,35 +181,36 @@ _TEMPLATE = """
 double sc_time_stamp() { return 0; }
 %(declare)s
 static std::vector<uint32_t> writes;
-static std::vector<uint8_t> words_seen;
 static VerilatedContext* context = nullptr;
 static Vmodel* top = nullptr;
 extern "C" uint32_t* write_log() { return writes.data(); }
-extern "C" uint8_t* word_log() { return words_seen.data(); }
 %(fill)sextern "C" long run(const uint32_t* config, long config_count, const uint8_t* image,
                     long image_bytes, int32_t* results, long result_count, uint32_t* op_starts,
-                    uint32_t* counters, int64_t* sizes, long limit, uint32_t pressure, int fresh) {
+                    uint32_t* counters, int64_t* sizes, long limit, uint32_t pressure,
+                    long reset_after, long wrong, int fresh) {
   if (fresh) fill(config, config_count);
   auto& model = *top;
-  writes.clear(); words_seen.clear();
+  writes.clear();
+  const long all = wrong + image_bytes;
   long sent = 0, got = 0; bool started = false; uint32_t noise = pressure * 2654435761u + 1;
-  // Banks are written up to two cycles into the next instruction, and read no earlier.
-  uint32_t op = 0, op_before = 0;
   model.go = 1;
   for (long cycle = 0; cycle < limit; ++cycle) {
+    if (cycle == reset_after) {
+      model.reset = 1; model.image_valid = 0; model.eval(); edge();
+      model.reset = 0; model.go = 1; started = false; sent = got = 0; writes.clear();
+    }
     noise ^= noise << 13; noise ^= noise >> 17; noise ^= noise << 5;
-    if (!model.image_valid) model.image_valid = sent < image_bytes && (!pressure || (noise & 3));
-    model.image_byte = sent < image_bytes ? image[sent] : 0;
-    model.image_last = sent == image_bytes - 1;
+    if (!model.image_valid) model.image_valid = sent < all && (!pressure || (noise & 3));
+    model.image_byte = sent >= wrong && sent < all ? image[sent - wrong] : 85;
+    model.image_last = sent == wrong - 1 || sent == all - 1;
     model.result_ready = !pressure || (noise & 4);
     model.eval(); %(trace_settled)s
     if (model.busy) { started = true; model.go = 0; }
     if (started && !model.busy) {
       counters[0] = model.cycles; counters[1] = model.entered; counters[2] = model.stalled;
-      sizes[0] = writes.size() / 3;
-      sizes[1] = words_seen.size() / %(rows)d;
+      sizes[0] = writes.size() / %(entry)d;
       %(trace_flush)s
-      return got == result_count && sent == image_bytes;
+      return got == result_count && sent == all;
     }
     if (model.op_start) op_starts[model.op_number] = model.cycles;
     %(written)s
@@ -228,19 +218,18 @@ extern "C" uint8_t* word_log() { return words_seen.data(); }
     for (int i = 0; i < %(written_words)d; ++i) any |= written[i] != 0;
     if (any) {
       %(written_address)s
-      %(written_byte)s
+      %(written_enables)s
+      %(written_data)s
       for (int i = 0; i < %(written_words)d; ++i)
         for (uint32_t left = written[i]; left; left &= left - 1) {
           long bank = 32 * i + __builtin_ctz(left);
-          writes.push_back(op);
-          writes.push_back(bank << 8 | (uint32_t)field(written_byte, 8 * bank, 8));
+          writes.push_back(model.op_number);
+          writes.push_back(bank);
           writes.push_back(field(written_address, bank * %(address_bits)d, %(address_bits)d));
+          writes.push_back(field(written_enables, bank * %(bytes)d, %(bytes)d));
+          for (int k = 0; k < %(bytes)d / 4; ++k)
+            writes.push_back(field(written_data, bank * %(bytes)d * 8 + 32 * k, 32));
         }
-    }
-    op = op_before; op_before = model.op_number;
-    if (model.words_captured) {
-      %(words)s
-      for (int i = 0; i < %(rows)d; ++i) words_seen.push_back(field(words, 8 * i, 8));
     }
     if (model.result_valid && model.result_ready && got < result_count)
       results[got++] = model.result_word;

@@ -16,7 +16,7 @@ import pytest
 from systopack.hardware.cycles import count_cycles
 from systopack.hardware.named_arrays import NAMED_ARRAYS
 from systopack.hardware.pipelined.cycles import count_pipelined
-from systopack.hardware.tiled import count_tiled
+from systopack.hardware.tiled.cycles import count_tiled
 from systopack.network.file import load
 from systopack.network.packaged import network_file
 from systopack.network.reference import run

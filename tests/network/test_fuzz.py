@@ -14,7 +14,7 @@ import pytest
 from systopack.errors import SystopackError
 from systopack.hardware.array import Array
 from systopack.hardware.cycles import count_cycles
-from systopack.hardware.tiled import count_tiled
+from systopack.hardware.tiled.cycles import count_tiled
 from systopack.network.file import load, to_bytes
 from systopack.network.reference import accumulate_by_cells, column_words, run, wrap
 from tests.network.spk_files import ZEROS, build, parse, sealed

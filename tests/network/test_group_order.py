@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from systopack.hardware.array import Array
-from systopack.hardware.tiled import count_tiled
+from systopack.hardware.tiled.cycles import count_tiled
 from systopack.network.file import load
 from systopack.network.group_order import fit_groups, group_order, order_groups, spread_groups
 from systopack.network.packaged import FOLDER

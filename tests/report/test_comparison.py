@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from systopack.hardware.pipelined.cycles import count_pipelined
-from systopack.hardware.tiled import count_tiled
+from systopack.hardware.tiled.cycles import count_tiled
 from systopack.report.comparison import compare
 from tests.report.contents import ARRAY, hand_made
 

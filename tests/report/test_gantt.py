@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from systopack.errors import InvalidOptionError
-from systopack.hardware.tiled import count_tiled
+from systopack.hardware.tiled.cycles import count_tiled
 from systopack.report.gantt import gantt_figure, gantt_view
 from systopack.report.page import render
 from systopack.report.schedule import Schedule, ScheduleRow, tiled_schedule

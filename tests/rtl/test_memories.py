@@ -13,13 +13,11 @@ from systopack.hardware.array import Array
 from systopack.rtl.memories import (
     memory_bits,
     pipelined_memories,
-    rows_memories,
     tiled_memories,
 )
 from systopack.rtl.parameters import VERILOG
 from systopack.rtl.pipelined.program import compile_pipelined
 from systopack.rtl.program import compile_tiled
-from systopack.rtl.rows_program import compile_rows
 from systopack.rtl.write import write_rtl
 from tests.networks import network_of_positions, random_network
 
@@ -91,7 +89,7 @@ def test_those_of_an_accelerator_with_one_feature_memory_are_the_ones_listed(
     array = Array(**{"columns": 2, **options})
     folder = tmp_path / "rtl"
     written = write_rtl(network, array=array, out=folder, organisation="rows")
-    check(folder, written, rows_memories(compile_rows(network, array=array)), "rows_accelerator")
+    check(folder, written, tiled_memories(compile_tiled(network, array=array)), "tiled_accelerator")
 
 
 @pytest.mark.parametrize("which", ["positions", "random"])

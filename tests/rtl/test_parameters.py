@@ -10,15 +10,12 @@ import pytest
 from systopack.errors import InvalidFileError
 from systopack.hardware.array import Array
 from systopack.rtl.parameters import (
-    AXI_ROWS_SOURCES,
     AXI_TILED_SOURCES,
     PIPELINED_SOURCES,
-    ROWS_SOURCES,
     TILED_SOURCES,
     sources,
 )
 from systopack.rtl.program import compile_tiled
-from systopack.rtl.rows_program import compile_rows
 from systopack.synthesis.yosys import run_yosys
 from systopack.verification.verilator import find_tools
 from tests.networks import random_network
@@ -151,21 +148,21 @@ def test_icarus_stops_with_the_message(right, tmp_path, changes, words):
 @pytest.fixture(scope="module")
 def right_rows():
     network = random_network(np.random.default_rng(42), layers=3)
-    return compile_rows(network, array=Array(rows=3, columns=2)).parameters
+    return compile_tiled(network, array=Array(rows=3, columns=2)).parameters
 
 
 @pytest.mark.parametrize(("changes", "words"), WRONG_ROWS, ids=str)
 def test_icarus_stops_with_the_message_of_one_feature_memory(right_rows, tmp_path, changes, words):
-    found = icarus(right_rows | changes, tmp_path, "rows_accelerator", ROWS_SOURCES)
+    found = icarus(right_rows | changes, tmp_path, "tiled_accelerator", TILED_SOURCES)
     assert found.returncode != 0
     assert f"wrong_parameters_{words}" in found.stderr or words in found.stderr
 
 
 TOPS = [
     *((top, AXI_TILED_SOURCES) for top in (TOP, "axi_tiled", "tiled_rules", "systolic_array")),
-    *((top, AXI_ROWS_SOURCES) for top in ("rows_accelerator", "axi_rows", "rows_rules")),
-    *((top, AXI_ROWS_SOURCES) for top in ("visit_control", "output_walk", "sum_lane")),
-    *((top, AXI_ROWS_SOURCES) for top in ("fetch_bank", "feature_bank", "word_streams")),
+    *((top, AXI_TILED_SOURCES) for top in ("tiled_accelerator", "axi_tiled", "tiled_rules")),
+    *((top, AXI_TILED_SOURCES) for top in ("visit_control", "output_walk", "sum_lane")),
+    *((top, AXI_TILED_SOURCES) for top in ("fetch_bank", "feature_bank", "word_streams")),
 ]
 
 
@@ -180,7 +177,7 @@ def test_a_top_is_elaborated_with_its_own_defaults(tmp_path, top, names):
 
 def test_right_parameters_are_elaborated(right, right_rows, tmp_path):
     assert icarus(right, tmp_path).returncode == 0
-    assert icarus(right_rows, tmp_path, "rows_accelerator", ROWS_SOURCES).returncode == 0
+    assert icarus(right_rows, tmp_path, "tiled_accelerator", TILED_SOURCES).returncode == 0
 
 
 @pytest.mark.parametrize(("top", "changes", "words"), WRONG_BLOCKS, ids=str)
@@ -215,13 +212,13 @@ def test_the_ports_stop_with_the_message(right, tmp_path, changes, words):
 def test_the_ports_of_one_feature_memory_stop_with_the_message(
     right_rows, tmp_path, changes, words
 ):
-    found = icarus(right_rows | {"RESULTS": 4} | changes, tmp_path, "axi_rows", AXI_ROWS_SOURCES)
+    found = icarus(right_rows | {"RESULTS": 4} | changes, tmp_path, "axi_tiled", AXI_TILED_SOURCES)
     assert found.returncode != 0 and f"wrong_parameters_{words}" in found.stderr, found.stderr
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("top", "names"), [(TOP, TILED_SOURCES), ("rows_accelerator", ROWS_SOURCES)], ids=str
+    ("top", "names"), [(TOP, TILED_SOURCES), ("tiled_accelerator", TILED_SOURCES)], ids=str
 )
 def test_verilator_and_yosys_stop_with_the_message(right, right_rows, top, names):
     wrong = (right if top == TOP else right_rows) | {"LANES": 3}

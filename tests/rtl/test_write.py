@@ -223,7 +223,7 @@ RULE_MUTANTS = [
     ("axi_streams.v", "m_axis_result_tvalid = closes || result_valid", "m_axis_result_tvalid = closes || result_valid || reset"),
     ("axi_registers.v", "s_axi_bvalid <= write || (s_axi_bvalid && !s_axi_bready)", "s_axi_bvalid <= write || reset"),
     ("image_words.v", "write <= took && ends && !reset", "write <= took && ends && !last_position && !reset"),
-    ("rows_accelerator.v", ".result_ready(result_ready)", ".result_ready(result_ready || result_valid)"),
+    ("tiled_accelerator.v", ".result_ready(result_ready)", ".result_ready(result_ready || result_valid)"),
 ]  # fmt: skip
 
 

@@ -14,13 +14,12 @@ from systopack.rtl.host import Host
 from systopack.rtl.identity import Program, axi_parameters
 from systopack.rtl.parameters import (
     AXI_PIPELINED_SOURCES,
-    AXI_ROWS_SOURCES,
     AXI_TILED_SOURCES,
     VERILOG,
 )
 from systopack.rtl.pipelined.program import PipelinedProgram
 from systopack.rtl.pipelined.top import top_module
-from systopack.rtl.rows_program import RowProgram
+from systopack.rtl.program import TiledProgram
 from systopack.verification.verilator import build, take_assertion
 from tests.verify.board import harness
 
@@ -55,8 +54,8 @@ class SimulatedBoard:
         top, names = "axi_tiled", AXI_TILED_SOURCES
         if self._pipelined:
             top, names = "axi_pipelined", AXI_PIPELINED_SOURCES
-        elif isinstance(program, RowProgram):
-            top, names = "axi_rows", AXI_ROWS_SOURCES
+        elif isinstance(program, TiledProgram):
+            top, names = "axi_tiled", AXI_TILED_SOURCES
         files = [verilog / name for name in names]
         image_bits = 8
         with WorkingFolder("axi") as folder:

@@ -7,8 +7,7 @@ import pytest
 
 from systopack.errors import InvalidFileError
 from systopack.hardware.array import Array
-from systopack.hardware.rows.cycles import count_rows
-from systopack.hardware.tiled import count_tiled
+from systopack.hardware.tiled.cycles import count_tiled
 from systopack.network.nodes import MatrixLayer
 from systopack.network.reference import run
 from systopack.rtl.host import (
@@ -23,7 +22,6 @@ from systopack.rtl.host import (
     IDENTITY,
     MEMORY,
     PIPELINED_IDENTITY,
-    ROWS_IDENTITY,
     STALLED,
     STATUS,
     TILED_IDENTITY,
@@ -33,18 +31,17 @@ from systopack.rtl.host import (
 from systopack.rtl.parameters import sources
 from systopack.rtl.pipelined.program import PipelinedProgram, compile_pipelined
 from systopack.rtl.program import TiledProgram, compile_tiled
-from systopack.rtl.rows_program import RowProgram, compile_rows
 from systopack.verification.array_bench import to_bits
 from systopack.verification.bench import Bench, Port
 from tests.networks import network_of_positions, random_images, random_network
 from tests.verify.axi_host import OKAY, SLVERR, SimulatedBoard
 
-COMPILED = {"tiled": compile_tiled, "rows": compile_rows, "pipelined": compile_pipelined}
+COMPILED = {"tiled": compile_tiled, "rows": compile_tiled, "pipelined": compile_pipelined}
 
 
 @pytest.mark.parametrize(
     ("compiled", "count", "identity"),
-    [(compile_tiled, count_tiled, TILED_IDENTITY), (compile_rows, count_rows, ROWS_IDENTITY)],
+    [(compile_tiled, count_tiled, TILED_IDENTITY), (compile_tiled, count_tiled, TILED_IDENTITY)],
     ids=["tiled", "rows"],
 )
 def test_a_host_configures_runs_and_reads_the_cycle_counter(compiled, count, identity):
@@ -337,7 +334,7 @@ def test_a_start_during_a_run_is_kept_or_refused(ready, board):
 def test_a_host_refuses_hardware_of_other_widths_and_depths(ready, board):
     program, _, _, _ = ready
     compiled = compile_pipelined if isinstance(program, PipelinedProgram) else compile_tiled
-    compiled = compile_rows if isinstance(program, RowProgram) else compiled
+    compiled = compile_tiled if isinstance(program, TiledProgram) else compiled
     other = compiled(random_network(np.random.default_rng(4), layers=2), array=program.array)
     with pytest.raises(InvalidFileError, match="built for other widths and depths"):
         board.host.configure(other)

@@ -7,7 +7,7 @@ import pytest
 
 from systopack.errors import InvalidNetworkError
 from systopack.hardware.array import Array
-from systopack.hardware.tiled import count_tiled
+from systopack.hardware.tiled.cycles import count_tiled
 from systopack.network.reference import run
 from systopack.rtl.host import CONTROL, START
 from systopack.rtl.parameters import VERILOG

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from systopack.hardware.timing import TiledTiming
 
 from systopack.hardware.array import Array
-from systopack.hardware.timing import TiledTiming
 from systopack.network.network import PackedNetwork
 from systopack.packing.pack import dense
 from systopack.verification.verify import verify

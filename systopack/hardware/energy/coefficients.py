@@ -230,8 +230,8 @@ def _flat(point: MeasuredPoint) -> dict[str, Any]:
 
 
 def _cell_design(array: Array) -> Array:
-    """All that describes a cell: the array but for its size and its memories."""
-    return replace(array, rows=array.input_fanout, columns=array.cells_per_stage, sub_banks=1)
+    """All that describes a cell: the array but for its size."""
+    return replace(array, rows=array.input_fanout, columns=array.cells_per_stage)
 
 
 def _cells(array: Array) -> int:

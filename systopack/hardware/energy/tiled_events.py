@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from systopack.hardware.array import Array
 from systopack.hardware.energy.activity import Activity, active_products, full_activity
 from systopack.hardware.energy.events import Access, Memory, NetworkEvents, StepEvents
-from systopack.hardware.placement import Placement, stream_places
 from systopack.hardware.plan import TilePlan, plan_tiles
-from systopack.hardware.tiled import StepCycles, count_tiled
+from systopack.hardware.row_tiles import Placement, stream_places
+from systopack.hardware.tiled.cycles import StepCycles, count_tiled
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import MatrixLayer, PoolLayer
 

@@ -14,16 +14,11 @@ from systopack.hardware.pipelined.schedule import image_period, window_depths
 from systopack.hardware.pipelined.units import BandCells, LayerUnit, PoolUnit, build_units
 from systopack.network.network import PackedNetwork
 from systopack.rtl.fields import bits_of, pack_fields, pipelined_row_layout
-from systopack.rtl.images import (
-    PARAMETERS,
-    WEIGHTS,
-    MemoryImage,
-    clip_limits,
-    image_of_bits,
-    image_of_words,
-)
+from systopack.rtl.images import MemoryImage, clip_limits, image_of_bits, image_of_words
 from systopack.rtl.limits import check_depths, check_units
 from systopack.rtl.parameters import bits_for
+
+WEIGHTS, PARAMETERS = 2, 6  # numbers on the configuration port
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

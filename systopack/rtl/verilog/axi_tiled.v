@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* verilator lint_off UNUSEDSIGNAL */  // upper bits of bank and address
-// The tiled accelerator behind AXI: AXI4-Lite registers, AXI4-Stream for images and results.
+// The accelerator with one feature memory behind AXI: AXI4-Lite registers, AXI4-Stream for images
+// and results.
 //
 // Registers: see `axi_registers`. A start begins one run, of one image, which ends with TLAST. It is
 // refused while another one waits, and during a run until its last result has been taken.
@@ -17,21 +18,27 @@ module axi_tiled #(
     parameter CELL_WEIGHT_BITS = 8,
     parameter CELLS_PER_STAGE = 1,
     parameter WEIGHT_BUFFERS = 2,
-    parameter RESIDUALS = 1,
-    parameter ADDRESS_BITS = 12,
-    parameter SUB_BANKS = 1,
-    parameter SUB_BANK_WORDS = (1 << ADDRESS_BITS) / SUB_BANKS,
-    parameter AVERAGES = 1,
-    parameter DESCRIPTOR_BITS = 8,
-    parameter DISPLACEMENT_BITS = 12,
-    parameter ROUTE_BITS = 8,
+    parameter BANKS = 16,
+    parameter WORD_BYTES = 4,
+    parameter PHASE_BITS = 2,
+    parameter BANK_DEPTH = 1024,
+    parameter FEATURE_BITS = 10,
+    parameter SLOT_BITS = 6,
+    parameter OFFSET_BITS = 12,
+    parameter DX_BITS = 2,
+    parameter STREAM_ADDRESS_BITS = 8,
+    parameter JOB_ADDRESS_BITS = 8,
+    parameter DISPLACEMENT_ADDRESS_BITS = 5,
     parameter PARAMETER_BITS = 8,
-    parameter SUM_ADDRESS_BITS = 10,
+    parameter SUM_POSITION_BITS = 6,
+    parameter POOL_BITS = 4,
+    parameter PROGRAM_BITS = 8,
     parameter WEIGHT_BITS = 10,
     parameter WEIGHT_WORDS = 1 << WEIGHT_BITS,
-    parameter PROGRAM_BITS = 8,
-    parameter BANK_BITS = 8,
-    parameter CONFIG_BITS = 352
+    parameter RESIDUALS = 1,
+    parameter POOLS = 2,
+    parameter SPLIT = 0,
+    parameter CONFIG_BITS = 1024
 ) (
     input  wire        clk,
     input  wire        aresetn,
@@ -74,37 +81,31 @@ module axi_tiled #(
     wire                   result_last = results == RESULTS - 1;
     wire                   given = result_valid && result_ready;
     localparam WORD_CYCLES = CELL == 2 || CELL == 4 ? 1 : CELL == 1 ? ACCUMULATOR_BITS : 8;
-    localparam READS = ALPHA < WORD_CYCLES ? ALPHA : WORD_CYCLES;
     localparam LANES = ROWS < WORD_CYCLES ? 1 : (ROWS - 1) / WORD_CYCLES + 1;
-    localparam BANKS = COLUMNS * ((ALPHA - 1) / READS + 1) + RESIDUALS * LANES;
     // What only this module knows; the core has more such rules.
     generate
         if (RESULTS < 1) begin : g_wrong_results
             wrong_parameters_RESULTS_must_be_1_or_more stop ();
         end
-        if (BANK_BITS < 1 || BANK_BITS > 24 || (1 << BANK_BITS) < BANKS * SUB_BANKS) begin : g_wrong_banks
-            wrong_parameters_BANK_BITS_does_not_number_the_banks stop ();
+        if (LANES > 256) begin : g_wrong_lanes
+            wrong_parameters_more_lanes_than_a_bank_number_of_8_bits_reaches stop ();
         end
     endgenerate
 
     // The words that a host may write.
     reg [31:0] banks, words;
     always @* begin
+        banks = 32'd1;
         case (memory[7:0])
-            8'd0, 8'd1: {banks, words} = {32'd1, 32'd1 << PROGRAM_BITS};
-            8'd2: begin
-                banks = 32'd1;
-                words = WEIGHT_WORDS;
-            end
-            8'd3: begin
-                banks = BANKS;
-                words = 32'd1 << DESCRIPTOR_BITS;
-            end
+            8'd0, 8'd1: words = 32'd1 << PROGRAM_BITS;
+            8'd2: words = WEIGHT_WORDS;
+            8'd3: words = 32'd1 << STREAM_ADDRESS_BITS;
             8'd4: begin
-                banks = BANKS * SUB_BANKS;
-                words = 32'd1 << ROUTE_BITS;
+                banks = BANKS;
+                words = 32'd1 << JOB_ADDRESS_BITS;
             end
-            8'd5, 8'd6: begin
+            8'd5: words = 32'd1 << DISPLACEMENT_ADDRESS_BITS;
+            8'd6: begin
                 banks = LANES;
                 words = 32'd1 << PARAMETER_BITS;
             end
@@ -113,7 +114,7 @@ module axi_tiled #(
     end
     wire exists = {8'd0, memory[31:8]} < banks && address < words;
     axi_registers #(
-        .CONFIG_BITS(CONFIG_BITS), .IDENTITY(32'h53590001), .BUILD(BUILD)
+        .CONFIG_BITS(CONFIG_BITS), .IDENTITY(32'h53590003), .BUILD(BUILD)
     ) registers (
         .clk(clk), .reset(reset), .s_axi_awaddr(s_axi_awaddr), .s_axi_awprot(s_axi_awprot),
         .s_axi_awvalid(s_axi_awvalid), .s_axi_awready(s_axi_awready), .s_axi_wdata(s_axi_wdata),
@@ -147,22 +148,23 @@ module axi_tiled #(
     tiled_accelerator #(
         .ROWS(ROWS), .COLUMNS(COLUMNS), .ALPHA(ALPHA), .ACCUMULATOR_BITS(ACCUMULATOR_BITS),
         .CELL(CELL), .INPUT_FANOUT(INPUT_FANOUT), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS),
-        .CELLS_PER_STAGE(CELLS_PER_STAGE), .WEIGHT_BUFFERS(WEIGHT_BUFFERS), .RESIDUALS(RESIDUALS),
-        .ADDRESS_BITS(ADDRESS_BITS), .SUB_BANKS(SUB_BANKS), .SUB_BANK_WORDS(SUB_BANK_WORDS),
-        .AVERAGES(AVERAGES), .DESCRIPTOR_BITS(DESCRIPTOR_BITS),
-        .DISPLACEMENT_BITS(DISPLACEMENT_BITS), .ROUTE_BITS(ROUTE_BITS),
-        .PARAMETER_BITS(PARAMETER_BITS), .SUM_ADDRESS_BITS(SUM_ADDRESS_BITS),
-        .WEIGHT_BITS(WEIGHT_BITS), .WEIGHT_WORDS(WEIGHT_WORDS), .PROGRAM_BITS(PROGRAM_BITS),
-        .BANK_BITS(BANK_BITS), .CONFIG_BITS(CONFIG_BITS)
+        .CELLS_PER_STAGE(CELLS_PER_STAGE), .WEIGHT_BUFFERS(WEIGHT_BUFFERS), .BANKS(BANKS),
+        .WORD_BYTES(WORD_BYTES), .PHASE_BITS(PHASE_BITS), .BANK_DEPTH(BANK_DEPTH),
+        .FEATURE_BITS(FEATURE_BITS), .SLOT_BITS(SLOT_BITS), .OFFSET_BITS(OFFSET_BITS),
+        .DX_BITS(DX_BITS), .STREAM_ADDRESS_BITS(STREAM_ADDRESS_BITS),
+        .JOB_ADDRESS_BITS(JOB_ADDRESS_BITS), .DISPLACEMENT_ADDRESS_BITS(DISPLACEMENT_ADDRESS_BITS),
+        .PARAMETER_BITS(PARAMETER_BITS), .SUM_POSITION_BITS(SUM_POSITION_BITS),
+        .POOL_BITS(POOL_BITS), .PROGRAM_BITS(PROGRAM_BITS), .WEIGHT_BITS(WEIGHT_BITS),
+        .WEIGHT_WORDS(WEIGHT_WORDS), .RESIDUALS(RESIDUALS), .POOLS(POOLS), .SPLIT(SPLIT),
+        .CONFIG_BITS(CONFIG_BITS)
     ) core (
         .clk(clk), .reset(reset || cut), .go(go && !aborting), .started(started), .busy(busy),
         .cycles(cycles), .entered(entered), .stalled(stalled), .config_write(commit),
-        .config_memory(memory[2:0]), .config_bank(memory[8+:BANK_BITS]),
+        .config_memory(memory[2:0]), .config_bank(memory[15:8]),
         .config_address(address[19:0]), .config_data(data),
         .image_valid(image_valid), .image_last(s_axis_image_tlast), .image_ready(image_ready),
         .image_byte(s_axis_image_tdata), .image_dropped(dropped), .result_valid(result_valid),
         .result_ready(result_ready), .result_word(result_word), .op_start(),
-        .op_number(), .words_captured(), .words(), .written(), .written_address(),
-        .written_byte()
+        .op_number(), .written(), .written_address(), .written_enables(), .written_data()
     );
 endmodule

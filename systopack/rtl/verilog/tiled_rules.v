@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Parameters of the tiled accelerator that contradict each other stop elaboration.
+// Parameters of the accelerator with one feature memory that contradict each other stop elaboration.
 //
 // The module that is asked for then is not there, and its name is the message.
 module tiled_rules #(
@@ -12,23 +12,35 @@ module tiled_rules #(
     parameter CELL_WEIGHT_BITS = 8,
     parameter CELLS_PER_STAGE = 1,
     parameter WEIGHT_BUFFERS = 2,
-    parameter RESIDUALS = 1,
-    parameter ADDRESS_BITS = 12,
-    parameter SUB_BANKS = 1,
-    parameter SUB_BANK_WORDS = 4096,
-    parameter AVERAGES = 1,
-    parameter DESCRIPTOR_BITS = 8,
-    parameter ROUTE_BITS = 8,
+    parameter BANKS = 16,
+    parameter WORD_BYTES = 4,
+    parameter PHASE_BITS = 2,
+    parameter BANK_DEPTH = 1024,
+    parameter FEATURE_BITS = 10,
+    parameter SLOT_BITS = 6,
+    parameter DX_BITS = 2,
+    parameter OFFSET_BITS = 12,
+    parameter STREAM_ADDRESS_BITS = 8,
+    parameter JOB_ADDRESS_BITS = 8,
+    parameter DISPLACEMENT_ADDRESS_BITS = 5,
     parameter PARAMETER_BITS = 8,
+    parameter SUM_POSITION_BITS = 6,
+    parameter POOL_BITS = 4,
+    parameter PROGRAM_BITS = 8,
     parameter WEIGHT_BITS = 10,
     parameter WEIGHT_WORDS = 1024,
-    parameter PROGRAM_BITS = 8,
-    parameter CONFIG_BITS = 352,
-    parameter LOAD_BITS = 352,
-    parameter TABLE_BITS = 37,
+    parameter RESIDUALS = 1,
+    parameter POOLS = 2,
+    parameter SPLIT = 0,
+    parameter CONFIG_BITS = 1024,
+    parameter LOAD_BITS = 352,     // widths of memory words
+    parameter STREAM_WORD = 1024,
+    parameter JOB_BITS = 31,
+    parameter ROW_WORD = 120,
+    parameter ROW_BITS = 3,
+    parameter WRITES = 2,
+    parameter PARALLEL = 0,
     parameter WORD_CYCLES = 8,
-    parameter READS = 8,
-    parameter BANKS_PER_COLUMN = 1,
     parameter LANE_ROWS = 8,
     parameter LANES = 4
 ) ();
@@ -39,16 +51,6 @@ module tiled_rules #(
         if (CELL < 0 || CELL > 4 || ACCUMULATOR_BITS % 8 != 0) begin : g_wrong_cell
             wrong_parameters_CELL_must_be_0_to_4_and_ACCUMULATOR_BITS_whole_bytes stop ();
         end
-        if (1 << $clog2(SUB_BANKS) != SUB_BANKS || ADDRESS_BITS <= $clog2(SUB_BANKS)
-            || SUB_BANK_WORDS > 1 << (ADDRESS_BITS - $clog2(SUB_BANKS)) || WEIGHT_WORDS > 1 << WEIGHT_BITS
-            || (ADDRESS_BITS - $clog2(SUB_BANKS)) > 20 || WEIGHT_BITS > 20 || PROGRAM_BITS > 20 || PARAMETER_BITS > 20
-            || DESCRIPTOR_BITS > 16 || ROUTE_BITS > 16) begin : g_wrong_memory
-            wrong_parameters_a_memory_has_more_words_than_its_address_reaches stop ();
-        end
-        if (CONFIG_BITS < 214 || CONFIG_BITS < LOAD_BITS || CONFIG_BITS < TABLE_BITS
-            || CONFIG_BITS < 11 + 2 * ACCUMULATOR_BITS) begin : g_wrong_port
-            wrong_parameters_CONFIG_BITS_is_less_than_the_widest_memory_word stop ();
-        end
         if (INPUT_FANOUT < 1 || INPUT_FANOUT > ROWS || CELLS_PER_STAGE < 1
             || CELLS_PER_STAGE > COLUMNS || (CELLS_PER_STAGE != 1 && CELL < 3)) begin : g_wrong_share
             wrong_parameters_INPUT_FANOUT_or_CELLS_PER_STAGE_does_not_fit_ROWS_COLUMNS_CELL stop ();
@@ -57,12 +59,37 @@ module tiled_rules #(
         begin : g_wrong_weights
             wrong_parameters_WEIGHT_BUFFERS_1_or_2_CELL_WEIGHT_BITS_2_to_8_do_not_hold stop ();
         end
-        if (RESIDUALS < 0 || RESIDUALS > 1 || AVERAGES < 0 || AVERAGES > 1) begin : g_wrong_flag
-            wrong_parameters_RESIDUALS_and_AVERAGES_must_be_0_or_1 stop ();
+        if (LANES > 256 || BANKS < 2 || BANKS > 256 || 1 << $clog2(BANKS) != BANKS || WRITES > 15) begin : g_wrong_banks
+            wrong_parameters_BANKS_must_be_a_power_of_two_that_ROWS_can_write_to stop ();
         end
-        if (WORD_CYCLES != (CELL == 2 || CELL == 4 ? 1 : CELL == 1 ? ACCUMULATOR_BITS : 8)
-            || READS != (ALPHA < WORD_CYCLES ? ALPHA : WORD_CYCLES)
-            || BANKS_PER_COLUMN != (ALPHA - 1) / READS + 1
+        if ((WORD_BYTES != 4 && WORD_BYTES != 8) || WORD_BYTES != 1 << PHASE_BITS) begin : g_wrong_word
+            wrong_parameters_WORD_BYTES_must_be_4_or_8_and_PHASE_BITS_number_them stop ();
+        end
+        if (BANK_DEPTH < 1 || BANK_DEPTH > 1 << FEATURE_BITS || WEIGHT_WORDS > 1 << WEIGHT_BITS
+            || FEATURE_BITS > 16 || WEIGHT_BITS > 20 || PROGRAM_BITS > 20 || PARAMETER_BITS > 20
+            || STREAM_ADDRESS_BITS > 16 || JOB_ADDRESS_BITS > 16
+            || DISPLACEMENT_ADDRESS_BITS > 12) begin : g_wrong_memory
+            wrong_parameters_a_memory_has_more_words_than_its_address_reaches stop ();
+        end
+        if (SLOT_BITS < 1 || SLOT_BITS > 10 || DX_BITS < 1 || DX_BITS > 12 || OFFSET_BITS < 1
+            || SUM_POSITION_BITS < 1 || SUM_POSITION_BITS > 24 || POOL_BITS < 1 || POOL_BITS > 12
+            || (LANE_ROWS > 1 && PARAMETER_BITS <= ROW_BITS)) begin : g_wrong_field
+            wrong_parameters_a_number_of_bits_does_not_fit_its_field stop ();
+        end
+        if (CONFIG_BITS < 504 || CONFIG_BITS < LOAD_BITS || CONFIG_BITS < STREAM_WORD
+            || CONFIG_BITS < JOB_BITS || CONFIG_BITS < ROW_WORD || CONFIG_BITS < 13 << DX_BITS)
+        begin : g_wrong_port
+            wrong_parameters_CONFIG_BITS_is_less_than_the_widest_memory_word stop ();
+        end
+        if (RESIDUALS < 0 || RESIDUALS > 1 || POOLS < 0 || POOLS > 2 || SPLIT < 0 || SPLIT > 1)
+        begin : g_wrong_flag
+            wrong_parameters_RESIDUALS_and_SPLIT_must_be_0_or_1_POOLS_0_to_2 stop ();
+        end
+        if (SPLIT == 1 && (ROWS % 2 != 0 || ROWS / 2 % LANE_ROWS != 0)) begin : g_wrong_split
+            wrong_parameters_SPLIT_needs_whole_lanes_in_each_half_of_the_rows stop ();
+        end
+        if (PARALLEL != (CELL == 2 || CELL == 4 ? 1 : 0)
+            || WORD_CYCLES != (CELL == 2 || CELL == 4 ? 1 : CELL == 1 ? ACCUMULATOR_BITS : 8)
             || LANE_ROWS != (ROWS < WORD_CYCLES ? ROWS : WORD_CYCLES)
             || LANES != (ROWS - 1) / LANE_ROWS + 1) begin : g_wrong_derived
             wrong_parameters_a_derived_parameter_was_set stop ();

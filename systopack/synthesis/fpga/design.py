@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from systopack.hardware.array import Array
-from systopack.hardware.tiled import count_tiled
+from systopack.hardware.tiled.cycles import count_tiled
 from systopack.network.network import PackedNetwork
 from systopack.rtl.identity import axi_parameters
 from systopack.rtl.parameters import AXI_TILED_SOURCES, sources

@@ -15,7 +15,7 @@ from systopack.hardware.energy.pipelined_events import pipelined_events
 from systopack.hardware.energy.technology import load_technology
 from systopack.hardware.energy.tiled_events import tiled_events, weight_bits
 from systopack.hardware.pipelined.cycles import count_pipelined
-from systopack.hardware.tiled import count_tiled
+from systopack.hardware.tiled.cycles import count_tiled
 from systopack.network.reference import column_words, run
 from tests.hardware.energy.test_coefficients import ONES, point, table
 from tests.networks import random_images, random_network

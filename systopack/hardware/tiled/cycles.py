@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from systopack.hardware.array import Array
-from systopack.hardware.rows.ops import RowOp, RowPlan
-from systopack.hardware.rows.plan import plan_rows
-from systopack.hardware.rows.timing import RowTiming
+from systopack.hardware.tiled.ops import TileOp, TilePlan
+from systopack.hardware.tiled.plan import plan_tiles
+from systopack.hardware.tiled.timing import TiledTiming
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import MatrixLayer
 
@@ -62,7 +62,7 @@ class StepCycles:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RowCycles:
+class TiledCycles:
     """What a network costs on the tiled accelerator, for one image.
 
     Args:
@@ -110,7 +110,7 @@ class OpCycles:
         stalled: cycles in which only weights are waited for.
     """
 
-    op: RowOp | None
+    op: TileOp | None
     begin: int
     takes: NDArray[np.int64]
     end: int
@@ -118,7 +118,9 @@ class OpCycles:
     stalled: int
 
 
-def count_rows(network: PackedNetwork, *, array: Array, plan: RowPlan | None = None) -> RowCycles:
+def count_tiled(
+    network: PackedNetwork, *, array: Array, plan: TilePlan | None = None
+) -> TiledCycles:
     """Count the cycles of one image on the tiled accelerator.
 
     Args:
@@ -129,9 +131,9 @@ def count_rows(network: PackedNetwork, *, array: Array, plan: RowPlan | None = N
     Raises:
         InvalidOptionError: the network does not fit the array.
     """
-    plan = plan or plan_rows(network, array=array)
+    plan = plan or plan_tiles(network, array=array)
     found = list(op_cycles(plan))
-    return RowCycles(
+    return TiledCycles(
         network=network.name,
         array=array,
         cycles=found[-1].begin,
@@ -142,7 +144,7 @@ def count_rows(network: PackedNetwork, *, array: Array, plan: RowPlan | None = N
     )
 
 
-def op_cycles(plan: RowPlan) -> Iterator[OpCycles]:
+def op_cycles(plan: TilePlan) -> Iterator[OpCycles]:
     """When each instruction of the plan runs, and after them the end."""
     timing = plan.timing
     cycles = timing.array.word_cycles
@@ -173,7 +175,7 @@ def op_cycles(plan: RowPlan) -> Iterator[OpCycles]:
     yield OpCycles(op=None, begin=end, takes=np.array([end]), end=end, streamed=0, stalled=0)
 
 
-def _visits(op: RowOp, timing: RowTiming, *, begin: int, taken: int) -> OpCycles:
+def _visits(op: TileOp, timing: TiledTiming, *, begin: int, taken: int) -> OpCycles:
     """The visits of a row tile's column tiles, block after block."""
     schedule, visits = op.schedule, op.visits
     assert schedule is not None and visits is not None
@@ -207,7 +209,7 @@ def _visits(op: RowOp, timing: RowTiming, *, begin: int, taken: int) -> OpCycles
     )
 
 
-def _steps(plan: RowPlan, found: list[OpCycles]) -> Iterator[StepCycles]:
+def _steps(plan: TilePlan, found: list[OpCycles]) -> Iterator[StepCycles]:
     """A node's cycles; a copy of operands belongs to its layer, results are a step of their own."""
     first = 0
     while first < len(found) - 1:
@@ -223,7 +225,7 @@ def _node(found: OpCycles) -> str | None:
     return found.op.node if found.op is not None else None
 
 
-def _node_steps(plan: RowPlan, found: list[OpCycles], end: int) -> Iterator[StepCycles]:
+def _node_steps(plan: TilePlan, found: list[OpCycles], end: int) -> Iterator[StepCycles]:
     array, network = plan.array, plan.network
     name = str(_node(found[0]))
     node = network.by_name[name]

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from systopack.hardware.placement import RowTile, row_tiles
-from systopack.hardware.rows.timing import RowTiming
+from systopack.hardware.row_tiles import RowTile, row_tiles
+from systopack.hardware.tiled.timing import TiledTiming
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import (
     ConcatLayer,
@@ -72,7 +72,7 @@ class Places:
 
 def place_rows(
     network: PackedNetwork,
-    timing: RowTiming,
+    timing: TiledTiming,
     *,
     runs: frozenset[str],
     halves: frozenset[str] = frozenset(),
@@ -109,7 +109,7 @@ def pool_tiles(channels: int, rows: int) -> tuple[RowTile, ...]:
     )
 
 
-def pool_rows(channels: int, timing: RowTiming) -> tuple[int, ...]:
+def pool_rows(channels: int, timing: TiledTiming) -> tuple[int, ...]:
     """Rows for the channels of a row tile of a pooling: evenly over banks and lanes."""
     banks, lanes = [0] * timing.banks, [0] * timing.lanes
     rows: list[int] = []
@@ -136,7 +136,7 @@ class _Placer:
     def __init__(
         self,
         network: PackedNetwork,
-        timing: RowTiming,
+        timing: TiledTiming,
         fused: Mapping[str, PoolLayer],
         read: tuple[set[str], set[str]],
         *,
@@ -284,7 +284,7 @@ class _Placer:
         )
 
 
-def _pool_banks(channels: int, timing: RowTiming) -> Numbers:
+def _pool_banks(channels: int, timing: TiledTiming) -> Numbers:
     rows = [
         row
         for tile in pool_tiles(channels, timing.array.rows)

@@ -16,7 +16,7 @@ _LANE_CYCLES = (11, 13, 20)  # from a row's turn to its word: no pooling, maximu
 
 
 @dataclass(frozen=True, kw_only=True)
-class RowTiming:
+class TiledTiming:
     """Sizes, delays and waits of the tiled accelerator around an array.
 
     Args:

@@ -11,15 +11,15 @@ import pytest
 
 from systopack.errors import InvalidNetworkError
 from systopack.hardware.array import Array
-from systopack.hardware.rows.cycles import op_cycles
-from systopack.hardware.rows.plan import plan_rows
+from systopack.hardware.tiled.cycles import op_cycles
+from systopack.hardware.tiled.plan import plan_tiles
 from systopack.rtl.images import image_of_words
 from systopack.rtl.parameters import VERILOG
-from systopack.rtl.rows_program import pack_plan
-from systopack.verification.rows import run_rows
-from systopack.verification.rows_check import compare_run
+from systopack.rtl.program import pack_plan
+from systopack.verification.tiled import run_tiled
+from systopack.verification.tiled_check import compare_run
 from tests.networks import random_images, random_network
-from tests.verify.rows_networks import pooled_network
+from tests.verify.tiled_networks import pooled_network
 
 # (fault, file, text with [[an expression]], expression of the mutant)
 MUTANTS = [
@@ -89,8 +89,8 @@ MUTANTS = [
     ("an image's channels on each other", "image_words.v", "+ [[rank[FEATURE_BITS-1:0] * pitch[FEATURE_BITS-1:0]]]", "0"),
     ("a row's word taken with that of a lower row", "feature_memory.v", "pending[i*BANKS+b] && [[!earlier[i]]]", "1'b1"),
     ("results written in the slots of jobs", "feature_memory.v", "results_own = [[!busy_slot_2]]", "1'b1"),
-    ("the second half's column the first half's", "rows_accelerator.v", ".upper([[split ? {4'd0, stride_x} : 12'd0]])", "12'd0"),
-    ("the second half's words in the first half's place", "rows_accelerator.v", "[[upper ? index[INDEX-1:0] + 1'b1 : index[INDEX-1:0]]]", "index[INDEX-1:0]"),
+    ("the second half's column the first half's", "tiled_accelerator.v", ".upper([[split ? {4'd0, stride_x} : 12'd0]])", "12'd0"),
+    ("the second half's words in the first half's place", "tiled_accelerator.v", "[[upper ? index[INDEX-1:0] + 1'b1 : index[INDEX-1:0]]]", "index[INDEX-1:0]"),
     ("words outside the image not zeros", "feature_memory.v", "= [[zero_3]] ? {BITS", "1'b0"),
     ("a bank not read for the last column", "feature_memory.v", "if ([[wants[q]]] &&", "wants[q] && q != 0"),
     ("operands of the row before", "lane_operands.v", "bytes[8*[[turn_row_2]]+:8]", "turn_row"),
@@ -116,7 +116,7 @@ def cases():
         ("parallel", Array(rows=5, columns=3, cell="bit-parallel"), random_network(np.random.default_rng(117), layers=6, concatenations=True), {}),
     ):  # fmt: skip
         fitting = replace(array, accumulator_bits=network.accumulator_bits)
-        plan = plan_rows(network, array=fitting, **options)
+        plan = plan_tiles(network, array=fitting, **options)
         found[name] = plan, random_images(np.random.default_rng(2), network, 2)
     return found
 
@@ -147,7 +147,7 @@ def write_mutants(folder):
     first.write_text(
         f"package mutants; reg [{BITS - 1}:0] number; endpackage\n" + first.read_text()
     )
-    top = folder / "rows_accelerator.v"
+    top = folder / "tiled_accelerator.v"
     text = top.read_text()
     end = text.rindex("endmodule")
     top.write_text(
@@ -161,7 +161,7 @@ def killed(program, images, verilog, number):
     alive = image_of_words(NUMBER, BITS, [[number]])
     cycles = list(op_cycles(program.plan))[-1].begin
     try:
-        found = run_rows(
+        found = run_tiled(
             replace(program, images=(*program.images, alive)),
             images,
             cycle_limit=3 * cycles,

@@ -1,4 +1,4 @@
-"""The table of docs/hardware/rows.md, from the record of its counts."""
+"""The table of docs/hardware/tiled.md, from the record of its counts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from systopack.report.text import markdown_table
 
 def blocks() -> Mapping[str, Sequence[str]]:
     """The page's tables."""
-    networks = pages.record("rows_counts")["figures"]["networks"]
+    networks = pages.record("tiled_counts")["figures"]["networks"]
     rows = [
         [
             f"{name} {kind}",

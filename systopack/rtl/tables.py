@@ -6,13 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from systopack.hardware.array import Array
-from systopack.hardware.placement import RowTile
-from systopack.hardware.rows.ops import RowPlan
-from systopack.hardware.rows.slots import Schedule
+from systopack.hardware.row_tiles import RowTile
+from systopack.hardware.tiled.ops import TilePlan
+from systopack.hardware.tiled.slots import Schedule
 from systopack.network.nodes import MatrixLayer
-from systopack.rtl.fields import pack_fields
+from systopack.rtl.fields import displacement_layout, pack_fields
 from systopack.rtl.parameters import bits_for, index_bits
-from systopack.rtl.rows_fields import displacement_layout
 
 
 def weight_words(
@@ -43,7 +42,7 @@ class Displacements:
     A stream that never leaves the image shares the entry of any other that never does.
     """
 
-    def __init__(self, plan: RowPlan) -> None:
+    def __init__(self, plan: TilePlan) -> None:
         self.numbers: dict[Schedule, int] = {}
         self.places: dict[Schedule, dict[int, int]] = {}
         tables: dict[tuple[int, ...], int] = {(0,): 0}

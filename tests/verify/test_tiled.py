@@ -11,17 +11,17 @@ from systopack.api.hardware import energy
 from systopack.errors import InvalidNetworkError, InvalidOptionError
 from systopack.hardware.array import Array
 from systopack.hardware.named_arrays import NAMED_ARRAYS
-from systopack.hardware.rows.cycles import count_rows
-from systopack.hardware.rows.plan import plan_rows
+from systopack.hardware.tiled.cycles import count_tiled
+from systopack.hardware.tiled.plan import plan_tiles
 from systopack.network.file import load
 from systopack.network.reference import run
-from systopack.rtl.rows_program import pack_plan
-from systopack.verification.rows import RowsRun, run_rows
-from systopack.verification.rows_check import compare_words, verify_rows
+from systopack.rtl.program import pack_plan
+from systopack.verification.tiled import TiledRun, run_tiled
+from systopack.verification.tiled_check import compare_words, verify_tiled
 from systopack.verification.verify import verify
 from tests.networks import random_images, random_network
-from tests.verify.rows_networks import pooled_network
 from tests.verify.test_accumulators import small_network
+from tests.verify.tiled_networks import pooled_network
 
 ZOO = Path(systopack.__file__).parent / "zoo_data"
 COMPACT = Array(
@@ -46,13 +46,13 @@ PARALLEL = Array(rows=8, columns=8, cell="bit-parallel")
 
 def planned(network, array, *, split=False, block=64):
     array = replace(array, accumulator_bits=network.accumulator_bits)
-    return plan_rows(network, array=array, split=split, block=block)
+    return plan_tiles(network, array=array, split=split, block=block)
 
 
 def check(network, array, *, images=2, seed=0, back_pressure=0, **options):
     plan = planned(network, array, **options)
     pixels = random_images(np.random.default_rng(seed), network, images)
-    result = verify_rows(network, pixels, array=plan.array, plan=plan, back_pressure=back_pressure)
+    result = verify_tiled(network, pixels, array=plan.array, plan=plan, back_pressure=back_pressure)
     assert result.passed, f"{array}: {result.reason}"
     assert result.words > 0
     return result
@@ -76,12 +76,12 @@ class Pooled:
         self.network = pooled_network(3)
         self.plan = planned(self.network, Array(rows=4, columns=2), block=16)
         self.program = pack_plan(self.plan)
-        self.cycles = count_rows(self.network, array=self.plan.array, plan=self.plan).cycles
+        self.cycles = count_tiled(self.network, array=self.plan.array, plan=self.plan).cycles
         self.images = random_images(np.random.default_rng(1), self.network, 3)
         self.tensors = run(self.network, self.images, keep=self.network.by_name)
 
-    def run(self, **options) -> RowsRun:
-        found = run_rows(self.program, self.images, cycle_limit=10 * self.cycles, **options)
+    def run(self, **options) -> TiledRun:
+        found = run_tiled(self.program, self.images, cycle_limit=10 * self.cycles, **options)
         assert found.assertion is None
         for image in range(len(self.images)):
             own = {name: tensor[image] for name, tensor in self.tensors.items()}
@@ -123,7 +123,7 @@ def test_an_image_of_another_length_is_dropped(pooled, wrong_bytes):
 
 def test_a_run_that_does_not_end_says_so(pooled):
     with pytest.raises(InvalidNetworkError, match=r"not finish image 0 of .* within 100 cycles"):
-        run_rows(pooled.program, pooled.images, cycle_limit=100)
+        run_tiled(pooled.program, pooled.images, cycle_limit=100)
 
 
 def test_a_changed_byte_is_found_and_named(pooled):

@@ -1,4 +1,4 @@
-"""Compare the RTL of the accelerator with one feature memory with its models, word and cycle."""
+"""Compare the RTL of the tiled accelerator with its models, word for word, cycle for cycle."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from systopack.hardware.array import Array
-from systopack.hardware.rows.cycles import OpCycles, op_cycles
-from systopack.hardware.rows.ops import RowOp, RowPlan
-from systopack.hardware.rows.places import TensorPlace, scratch_name
-from systopack.hardware.rows.plan import plan_rows
+from systopack.hardware.tiled.cycles import OpCycles, op_cycles
+from systopack.hardware.tiled.ops import TileOp, TilePlan
+from systopack.hardware.tiled.places import TensorPlace, scratch_name
+from systopack.hardware.tiled.plan import plan_tiles
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import MatrixLayer
 from systopack.network.reference import run
 from systopack.rtl.limits import check_tiled_network
 from systopack.rtl.parameters import VERILOG
-from systopack.rtl.rows_program import RowProgram, pack_plan
+from systopack.rtl.program import TiledProgram, pack_plan
 from systopack.verification.outcome import Difference, Verification
-from systopack.verification.rows import RowsRun, run_rows
+from systopack.verification.tiled import TiledRun, run_tiled
 
 Tensors = Mapping[str, NDArray[Any]]
 _NOTHING = np.iinfo(np.int64).min  # a byte that nobody wrote
 
 
-def verify_rows(
+def verify_tiled(
     network: PackedNetwork,
     images: NDArray[np.int8],
     *,
     array: Array,
-    plan: RowPlan | None = None,
+    plan: TilePlan | None = None,
     back_pressure: int = 0,
     verilog: Path = VERILOG,
     trace: Path | None = None,
@@ -59,9 +59,9 @@ def verify_rows(
         InvalidNetworkError: the accelerator does not finish.
     """
     check_tiled_network(network)
-    program = pack_plan(plan or plan_rows(network, array=array))
+    program = pack_plan(plan or plan_tiles(network, array=array))
     cycles = list(op_cycles(program.plan))[-1].begin
-    found = run_rows(
+    found = run_tiled(
         program,
         images,
         back_pressure=back_pressure,
@@ -73,7 +73,7 @@ def verify_rows(
     return Verification(
         network=network.name,
         array=array,
-        organisation="rows",
+        organisation="tiled",
         images=len(images),
         words=words,
         cycles=int(found.cycles[0]),
@@ -86,7 +86,7 @@ def verify_rows(
 
 
 def compare_run(
-    program: RowProgram, found: RowsRun, images: NDArray[np.int8], *, cycles: bool = True
+    program: TiledProgram, found: TiledRun, images: NDArray[np.int8], *, cycles: bool = True
 ) -> tuple[int, Difference | None]:
     """Compare all images; the number of bytes and results compared, the first difference.
 
@@ -109,7 +109,7 @@ def compare_run(
 
 
 def compare_words(
-    program: RowProgram, found: RowsRun, tensors: Tensors, image: int
+    program: TiledProgram, found: TiledRun, tensors: Tensors, image: int
 ) -> tuple[int, Difference | None]:
     """Compare one image's words; the number of bytes and results compared, the first difference.
 
@@ -158,12 +158,12 @@ class _Store:
     """
 
     first: int
-    op: RowOp
+    op: TileOp
     name: str
     place: TensorPlace
 
 
-def _stores(program: RowProgram) -> Iterator[_Store]:
+def _stores(program: TiledProgram) -> Iterator[_Store]:
     """In the order of the program; before each of them all words of those before are written."""
     numbered = enumerate(program.plan.ops)
     for _, group in groupby(numbered, key=lambda item: (item[1].node, item[1].kind)):
@@ -173,7 +173,7 @@ def _stores(program: RowProgram) -> Iterator[_Store]:
             yield _Store(first=first, op=op, name=name, place=op.target)
 
 
-def _stored(program: RowProgram, store: _Store, tensors: Tensors) -> NDArray[Any]:
+def _stored(program: TiledProgram, store: _Store, tensors: Tensors) -> NDArray[Any]:
     """What should be written: shape (N, H, W)."""
     if store.name in tensors:
         return tensors[store.name]
@@ -185,7 +185,7 @@ def _stored(program: RowProgram, store: _Store, tensors: Tensors) -> NDArray[Any
     return source[:, ::down, ::right][:, :height, :width]
 
 
-def _memory(program: RowProgram, place: TensorPlace, tensor: NDArray[Any]) -> NDArray[np.int64]:
+def _memory(program: TiledProgram, place: TensorPlace, tensor: NDArray[Any]) -> NDArray[np.int64]:
     """All banks' bytes with a tensor in its place, whole words of each plane, nothing elsewhere."""
     memory = _empty(program)
     size = program.parameters["WORD_BYTES"]
@@ -198,7 +198,7 @@ def _memory(program: RowProgram, place: TensorPlace, tensor: NDArray[Any]) -> ND
     return memory
 
 
-def _replayed(program: RowProgram, log: NDArray[np.int64]) -> NDArray[np.int64]:
+def _replayed(program: TiledProgram, log: NDArray[np.int64]) -> NDArray[np.int64]:
     """All banks' bytes after the writes of a log, nothing where there was none."""
     memory = _empty(program)
     size = program.parameters["WORD_BYTES"]
@@ -208,7 +208,7 @@ def _replayed(program: RowProgram, log: NDArray[np.int64]) -> NDArray[np.int64]:
     return memory
 
 
-def _empty(program: RowProgram) -> NDArray[np.int64]:
+def _empty(program: TiledProgram) -> NDArray[np.int64]:
     """A byte for every address that a word may be written to."""
     parameters = program.parameters
     shape = parameters["BANKS"], parameters["WORD_BYTES"] << parameters["FEATURE_BITS"]
@@ -216,7 +216,7 @@ def _empty(program: RowProgram) -> NDArray[np.int64]:
 
 
 def _first_byte(
-    program: RowProgram,
+    program: TiledProgram,
     store: _Store,
     image: int,
     expected: NDArray[np.int64],
@@ -245,7 +245,7 @@ def _where(row: int, position: int, width: int) -> str:
 
 
 def _compare_cycles(
-    program: RowProgram, counted: Sequence[OpCycles], found: RowsRun, image: int
+    program: TiledProgram, counted: Sequence[OpCycles], found: TiledRun, image: int
 ) -> Difference | None:
     """The start of every instruction and of the end, then the counters."""
     word = program.array.word_cycles

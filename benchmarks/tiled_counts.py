@@ -1,10 +1,10 @@
 """Cycles and memories of the accelerators with banks and with one feature memory, side by side.
 
-    python benchmarks/rows_counts.py
+    python benchmarks/tiled_counts.py
 
 Counts of the cycle models, which `verify` holds to the Verilog cycle for cycle. All networks run on
 `compact-32x32` with 16 rows to an input register, which lets rows split; those that are not
-combined on the same array with alpha 1. The table is that of docs/hardware/rows.md.
+combined on the same array with alpha 1. The table is that of docs/hardware/tiled.md.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ from memory_study import ZOO, uncombined
 
 from systopack.hardware.array import Array
 from systopack.hardware.named_arrays import NAMED_ARRAYS
-from systopack.hardware.rows.cycles import count_rows
-from systopack.hardware.tiled import count_tiled
+from systopack.hardware.tiled.cycles import count_tiled
 from systopack.network.file import load
 from systopack.network.network import PackedNetwork
 from systopack.network.packaged import network_file
 from systopack.records import STORE, Record, sha256_of_file
-from systopack.rtl.rows_program import JOBS, OUTPUT_PROGRAM, PROGRAM, STREAMS, WEIGHTS, compile_rows
+from systopack.rtl.program import JOBS, OUTPUT_PROGRAM, PROGRAM, STREAMS, WEIGHTS, compile_tiled
 
 ARRAY = "compact-32x32"
 INPUT_FANOUT = 16
@@ -31,7 +30,7 @@ INPUT_FANOUT = 16
 
 def counts(network: PackedNetwork, array: Array) -> dict[str, Any]:
     """Cycles of an image, bytes of the memories."""
-    program = compile_rows(network, array=array)
+    program = compile_tiled(network, array=array)
     plan = program.plan
     bits = {
         image.memory: image.words.shape[0] * image.words.shape[1] * image.bits
@@ -39,7 +38,7 @@ def counts(network: PackedNetwork, array: Array) -> dict[str, Any]:
     }
     return {
         "cycles_banks": count_tiled(network, array=array).cycles,
-        "cycles": count_rows(network, array=array, plan=plan).cycles,
+        "cycles": count_tiled(network, array=array, plan=plan).cycles,
         "feature_bytes": plan.places.depth * plan.timing.banks * plan.timing.word_bytes,
         "sum_positions": plan.sum_positions,
         "weight_bytes": bits[WEIGHTS] // 8,
@@ -70,11 +69,11 @@ def main() -> None:
             found[name][kind] = counts(network, own)
             print(name, kind, found[name][kind], flush=True)
     Record(
-        kind="rows_counts",
+        kind="tiled_counts",
         figures={"networks": found},
         configuration={"array": ARRAY, "input_fanout": INPUT_FANOUT},
         inputs=inputs,
-    ).write(STORE / "rows_counts.json")
+    ).write(STORE / "tiled_counts.json")
 
 
 if __name__ == "__main__":

@@ -10,18 +10,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from systopack.hardware.rows.timing import RowTiming
+from systopack.hardware.tiled.timing import TiledTiming
 from systopack.network.reference import wrap
-from systopack.rtl.fields import unpack_fields
-from systopack.rtl.parameters import index_bits
-from systopack.rtl.rows_fields import (
+from systopack.rtl.fields import (
     INSTRUCTION,
     OUTPUT_INSTRUCTION,
     job_layout,
     row_layout,
     stream_layout,
+    unpack_fields,
 )
-from systopack.rtl.rows_program import (
+from systopack.rtl.parameters import index_bits
+from systopack.rtl.program import (
     DISPLACEMENTS,
     END,
     IMAGE,
@@ -32,7 +32,7 @@ from systopack.rtl.rows_program import (
     SEND,
     STREAMS,
     WEIGHTS,
-    RowProgram,
+    TiledProgram,
 )
 
 
@@ -51,7 +51,7 @@ class Visit:
 class Machine:
     """Runs one image; `results` are the words sent, `visits` what streamed."""
 
-    program: RowProgram
+    program: TiledProgram
     visits: list[Visit] = field(default_factory=list)
     results: list[np.ndarray] = field(default_factory=list)
 
@@ -59,7 +59,7 @@ class Machine:
         parameters = self.program.parameters
         self.p = parameters
         self.array = self.program.array
-        self.timing = RowTiming(array=self.array)
+        self.timing = TiledTiming(array=self.array)
         self.size = parameters["WORD_BYTES"]
         self.banks = parameters["BANKS"]
         self.rng = np.random.default_rng(5)

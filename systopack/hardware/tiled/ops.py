@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from systopack.hardware.array import Array
-from systopack.hardware.placement import RowTile
-from systopack.hardware.rows.places import Places, TensorPlace
-from systopack.hardware.rows.slots import Schedule
-from systopack.hardware.rows.timing import RowTiming
+from systopack.hardware.row_tiles import RowTile
+from systopack.hardware.tiled.places import Places, TensorPlace
+from systopack.hardware.tiled.slots import Schedule
+from systopack.hardware.tiled.timing import TiledTiming
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import PoolLayer
 
@@ -67,7 +67,7 @@ class Visits:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class RowOp:
+class TileOp:
     """One instruction.
 
     Args:
@@ -110,7 +110,7 @@ class RowOp:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class RowPlan:
+class TilePlan:
     """All instructions of one image.
 
     Args:
@@ -121,9 +121,9 @@ class RowPlan:
     """
 
     network: PackedNetwork
-    timing: RowTiming
+    timing: TiledTiming
     places: Places
-    ops: tuple[RowOp, ...]
+    ops: tuple[TileOp, ...]
 
     @property
     def array(self) -> Array:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from systopack.hardware.array import Array, check_fits
-from systopack.hardware.placement import RowTile, row_tiles
-from systopack.hardware.rows.jobs import Need, Walk
-from systopack.hardware.rows.ops import RowOp, RowPlan, Visits
-from systopack.hardware.rows.places import (
+from systopack.hardware.row_tiles import RowTile, row_tiles
+from systopack.hardware.tiled.jobs import Need, Walk
+from systopack.hardware.tiled.ops import TileOp, TilePlan, Visits
+from systopack.hardware.tiled.places import (
     TensorPlace,
     fused_pools,
     place_rows,
@@ -16,9 +16,9 @@ from systopack.hardware.rows.places import (
     pool_tiles,
     scratch_name,
 )
-from systopack.hardware.rows.slots import Schedule, find_schedule, lower_bound
-from systopack.hardware.rows.timing import RowTiming
-from systopack.hardware.rows.walks import (
+from systopack.hardware.tiled.slots import Schedule, find_schedule, lower_bound
+from systopack.hardware.tiled.timing import TiledTiming
+from systopack.hardware.tiled.walks import (
     gather_walk,
     operand_needs,
     run_walk,
@@ -32,13 +32,13 @@ BLOCK = 64  # positions of a block: what the memories of partial sums hold
 _WORTH = 1.05  # words that are fetched for every step take more energy
 
 
-def plan_rows(
+def plan_tiles(
     network: PackedNetwork,
     *,
     array: Array,
     block: int = BLOCK,
     split: bool = True,
-) -> RowPlan:
+) -> TilePlan:
     """Plan one image on the tiled accelerator around an array.
 
     Args:
@@ -50,7 +50,7 @@ def plan_rows(
         InvalidOptionError: the network does not fit the array.
     """
     check_fits(network, array)
-    planner = _Planner(network, RowTiming(array=array), block, split=split)
+    planner = _Planner(network, TiledTiming(array=array), block, split=split)
     return planner.plan()
 
 
@@ -60,7 +60,7 @@ class _Planner:
     def __init__(
         self,
         network: PackedNetwork,
-        timing: RowTiming,
+        timing: TiledTiming,
         block: int,
         *,
         split: bool,
@@ -89,16 +89,16 @@ class _Planner:
             runs=frozenset(self.run_layers),
             halves=frozenset(self.half_layers),
         )
-        self.ops: list[RowOp] = []
+        self.ops: list[TileOp] = []
 
-    def plan(self) -> RowPlan:
+    def plan(self) -> TilePlan:
         """All nodes."""
         fused = {pool.name for pool in self.places.fused.values()}
         for node in self.network.nodes:
             if isinstance(node, InputNode):
                 channels, height, width = node.shape
                 self.ops.append(
-                    RowOp(
+                    TileOp(
                         node=node.name,
                         kind="image",
                         positions=height * width,
@@ -116,7 +116,7 @@ class _Planner:
             elif isinstance(node, MatrixLayer):
                 self._add_copy(node)
                 self._add_layer(node)
-        return RowPlan(
+        return TilePlan(
             network=self.network,
             timing=self.timing,
             places=self.places,
@@ -182,7 +182,7 @@ class _Planner:
             schedule = find_schedule([[]], needs, walk, self.timing, where=where)
             assert schedule is not None
             self.ops.append(
-                RowOp(
+                TileOp(
                     node=name,
                     kind="pool",
                     positions=pool.output_size[0] * pool.output_size[1],
@@ -210,7 +210,7 @@ class _Planner:
                 found[tile.band] = self._best(layer, tile)
             schedule, visits = found[tile.band]
             self.ops.append(
-                RowOp(
+                TileOp(
                     node=layer.name,
                     kind="tiles",
                     positions=layer.positions,
@@ -226,7 +226,7 @@ class _Planner:
             )
             if is_output:
                 self.ops.append(
-                    RowOp(
+                    TileOp(
                         node=layer.name,
                         kind="send",
                         positions=layer.positions,

@@ -52,7 +52,7 @@ def pool(name, source, kind, kernel, size):
 def pooled_network(seed, *, alpha=8, rows=6, channels=3):
     """Layers of whole words, pooled on their way out, and a residual that is added in place.
 
-    Its positions are more than a block's where `plan_rows` is given blocks of 16.
+    Its positions are more than a block's where `plan_tiles` is given blocks of 16.
     """
     rng = np.random.default_rng(seed)
     image_rows = [(c, *move) for c in range(channels) for move in WINDOW]

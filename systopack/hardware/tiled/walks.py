@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from systopack.hardware.array import Array
-from systopack.hardware.rows.jobs import Need, Walk
-from systopack.hardware.rows.places import TensorPlace
+from systopack.hardware.tiled.jobs import Need, Walk
+from systopack.hardware.tiled.places import TensorPlace
 from systopack.network.nodes import MatrixLayer
 
 

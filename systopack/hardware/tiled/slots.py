@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from systopack.errors import InvalidOptionError
-from systopack.hardware.rows.jobs import Fetch, Need, NotHeldError, Walk, fetches, split_fetch
-from systopack.hardware.rows.timing import RowTiming
+from systopack.hardware.tiled.jobs import Fetch, Need, NotHeldError, Walk, fetches, split_fetch
+from systopack.hardware.tiled.timing import TiledTiming
 
 _ROUNDS = 12  # of fetching words apart
 _EJECTIONS = 150  # in a round
@@ -85,7 +85,7 @@ def find_schedule(
     needs: Sequence[Sequence[Need]],
     residuals: Sequence[Need],
     walk: Walk,
-    timing: RowTiming,
+    timing: TiledTiming,
     *,
     where: str,
     once: bool = False,
@@ -128,7 +128,7 @@ def find_schedule(
 
 
 def lower_bound(
-    needs: Sequence[Sequence[Need]], residuals: Sequence[Need], walk: Walk, timing: RowTiming
+    needs: Sequence[Sequence[Need]], residuals: Sequence[Need], walk: Walk, timing: TiledTiming
 ) -> int:
     """Slots of a period of single positions that no schedule is below."""
     own = [fetches(part, walk) for part in needs]
@@ -156,7 +156,7 @@ def _try(
     extra: tuple[Fetch, ...],
     shared: tuple[Fetch, ...],
     pace: Pace,
-    timing: RowTiming,
+    timing: TiledTiming,
 ) -> Schedule | None:
     """One table for all column tiles, or one for each."""
     tight = _pack((*shared, *extra), {}, pace, timing)
@@ -221,7 +221,7 @@ def _schedule(tables: Sequence[Slots], tiles: int, pace: Pace) -> Schedule:
 
 
 def _sides(
-    extra: Sequence[Fetch], step: int, slots: int, timing: RowTiming
+    extra: Sequence[Fetch], step: int, slots: int, timing: TiledTiming
 ) -> Iterator[tuple[int, int]]:
     """Lag of the operands, and the slot from which their words may come, wherever they fit."""
     if not extra:
@@ -241,7 +241,7 @@ def _end(fetch: Fetch, step: int, slots: int) -> int:
     return slots if fetch.last else fetch.high * step
 
 
-def _window(fetch: Fetch, pace: Pace, timing: RowTiming) -> tuple[int, int]:
+def _window(fetch: Fetch, pace: Pace, timing: TiledTiming) -> tuple[int, int]:
     """Slots in which a word may come, half open."""
     usable, end = pace.slots - timing.write_slots, _end(fetch, pace.step, pace.slots)
     if fetch.needs[0].residual:
@@ -249,7 +249,7 @@ def _window(fetch: Fetch, pace: Pace, timing: RowTiming) -> tuple[int, int]:
     return fetch.low * pace.step, min(usable, end)
 
 
-def _mask(fetch: Fetch, timing: RowTiming) -> int:
+def _mask(fetch: Fetch, timing: TiledTiming) -> int:
     """What a word occupies in its slot: a bank, array columns, lanes; one bit each."""
     mask = 1 << fetch.needs[0].bank
     above = timing.banks + timing.lanes
@@ -278,7 +278,7 @@ def _taken(table: Slots) -> dict[int, int]:
     return taken
 
 
-def _least(own: Sequence[Sequence[Fetch]], extra: Sequence[Fetch], timing: RowTiming) -> int:
+def _least(own: Sequence[Sequence[Fetch]], extra: Sequence[Fetch], timing: TiledTiming) -> int:
     """Slots of a period that the fullest bank, array column or lane takes at least."""
     most = 1
     for part in (*own[:-1], [*own[-1], *extra]):
@@ -290,7 +290,7 @@ def _least(own: Sequence[Sequence[Fetch]], extra: Sequence[Fetch], timing: RowTi
 
 
 def _pack(
-    fetches: Sequence[Fetch], taken: dict[int, int], pace: Pace, timing: RowTiming
+    fetches: Sequence[Fetch], taken: dict[int, int], pace: Pace, timing: TiledTiming
 ) -> Slots | None:
     """A slot for every word; words that are in the way of many are fetched apart."""
     found = list(fetches)
@@ -358,7 +358,7 @@ def _place(
 
 
 def _wanted(
-    fetches: Sequence[Fetch], pace: Pace, timing: RowTiming
+    fetches: Sequence[Fetch], pace: Pace, timing: TiledTiming
 ) -> tuple[list[int], list[tuple[int, int]]]:
     """What each word occupies, and when it may come."""
     masks = [_mask(fetch, timing) for fetch in fetches]
