@@ -89,7 +89,6 @@ module sum_lane #(
 );
     /* verilator no_inline_module */  // one copy of its code for all instances
     localparam ACC = ACCUMULATOR_BITS;
-    /* verilator no_inline_module */  // one copy of its code for all instances
     localparam BYTE_STAGE = POOLS == 0 ? 10 : POOLS == 1 ? 12 : 19;
     localparam END = BYTE_STAGE;
 
@@ -160,17 +159,17 @@ module sum_lane #(
     memory #(.WIDTH(6 + ACC), .ADDRESS_BITS(PARAMETER_BITS)) starts (
         .clk(clk), .write(write_parameter), .write_address(table_address),
         .write_data({table_data[10+3*ACC:5+3*ACC], table_data[LIMITS+:ACC]}),
-        .read_address(parameter_address), .read_data({residual_used, residual_shift, bias})
+        .read(turn), .read_address(parameter_address), .read_data({residual_used, residual_shift, bias})
     );
     memory #(.WIDTH(5 + 2 * ACC), .ADDRESS_BITS(PARAMETER_BITS)) limits (
         .clk(clk), .write(write_parameter), .write_address(table_address),
         .write_data({table_data[3*ACC+:5], table_data[LIMITS-1:0]}),
-        .read_address(address_3), .read_data({shift, highest, lowest})
+        .read(turning[3]), .read_address(address_3), .read_data({shift, highest, lowest})
     );
     memory #(.WIDTH(1 + PLACE_BITS), .ADDRESS_BITS(PARAMETER_BITS)) places (
         .clk(clk), .write(write_parameter), .write_address(table_address),
         .write_data(table_data[11+PLACE_BITS+3*ACC:11+3*ACC]),
-        .read_address(address_places), .read_data({used, plane})
+        .read(turning[END-3]), .read_address(address_places), .read_data({used, plane})
     );
 
     // From a sum to a result.
@@ -280,7 +279,7 @@ module sum_lane #(
                 .LANE_ROWS(LANE_ROWS), .POOLS(POOLS), .ADDRESS_BITS(WINDOW_BITS)
             ) windows (
                 .clk(clk), .pool(pool), .multiplier(multiplier), .shift(pool_shift),
-                .read_address(read_9[POOL_BITS+ROW_BITS-1-:WINDOW_BITS]), .value(byte_10),
+                .read(turning[9] && pools), .read_address(read_9[POOL_BITS+ROW_BITS-1-:WINDOW_BITS]), .value(byte_10),
                 .masked(masked_10), .first(first_11), .counts(made_11 && pools),
                 .write_address(write_12[POOL_BITS+ROW_BITS-1-:WINDOW_BITS]),
                 .scale(turning[12] && stores_12 && pool[1]), .pooled(byte_end)

@@ -143,13 +143,14 @@ module tiled_accelerator #(
     wire [7:0]              stride_x;
     wire                    image_took, last_position;
     wire [1:0]              send_step;
+    wire                    program_read, output_read;
     wire [PROGRAM_BITS-1:0] program_address, output_address;
     wire [503:0]            program_word;
     wire [256:0]            output_word;
     memory #(.WIDTH(504), .ADDRESS_BITS(PROGRAM_BITS)) instructions (
         .clk(clk), .write(config_write && config_memory == 3'd0),
         .write_address(config_address[PROGRAM_BITS-1:0]), .write_data(config_data[503:0]),
-        .read_address(program_address), .read_data(program_word)
+        .read(program_read), .read_address(program_address), .read_data(program_word)
     );
     visit_control #(
         .WORD_CYCLES(WORD_CYCLES), .WORD_BYTES(WORD_BYTES), .PHASE_BITS(PHASE_BITS),
@@ -157,7 +158,8 @@ module tiled_accelerator #(
         .MIN_LOAD(MIN_LOAD), .MIN_DRAIN(MIN_DRAIN)
     ) control (
         .clk(clk), .reset(reset), .go(go), .busy(busy), .cycles(cycles), .entered(entered),
-        .stalled(stalled), .program_address(program_address), .program_word(program_word),
+        .stalled(stalled), .program_read(program_read), .program_address(program_address),
+        .program_word(program_word),
         .run_start(run_start), .op_start(op_start), .op_number(op_number), .is_tiles(is_tiles),
         .is_image(is_image), .is_send(is_send), .phase(phase), .load(load),
         .load_residual(load_residual), .load_address(load_address), .load_number(load_number),
@@ -195,7 +197,7 @@ module tiled_accelerator #(
     row_mask #(.DX(DX), .ADDRESS_BITS(DISPLACEMENT_ADDRESS_BITS)) mask (
         .clk(clk), .write(config_write && config_memory == 3'd5),
         .table_address(config_address[DISPLACEMENT_ADDRESS_BITS-1:0]),
-        .table_data(config_data[13*DX-1:0]), .window(window[DISPLACEMENT_ADDRESS_BITS-1:0]),
+        .table_data(config_data[13*DX-1:0]), .start(rewind), .window(window[DISPLACEMENT_ADDRESS_BITS-1:0]),
         .place(place_x), .upper(split ? {4'd0, stride_x} : 12'd0), .width(width),
         .in_row(in_row_2), .upper_in_row(upper_in_row_2)
     );
@@ -208,7 +210,7 @@ module tiled_accelerator #(
         .clk(clk), .write(config_write && config_memory == 3'd3),
         .write_address(config_address[STREAM_ADDRESS_BITS-1:0]),
         .write_data(config_data[TOGETHER*STREAM_BITS-1:0]),
-        .read_address(load_address[STREAM_ADDRESS_BITS-1:0]), .read_data(descriptors)
+        .read(load), .read_address(load_address[STREAM_ADDRESS_BITS-1:0]), .read_data(descriptors)
     );
     always @(posedge clk) begin
         load_1 <= load && !reset;
@@ -248,14 +250,15 @@ module tiled_accelerator #(
     memory #(.WIDTH(257), .ADDRESS_BITS(PROGRAM_BITS)) output_instructions (
         .clk(clk), .write(config_write && config_memory == 3'd1),
         .write_address(config_address[PROGRAM_BITS-1:0]), .write_data(config_data[256:0]),
-        .read_address(output_address), .read_data(output_word)
+        .read(output_read), .read_address(output_address), .read_data(output_word)
     );
     output_walk #(
         .LANE_ROWS(LANE_ROWS), .ROW_BITS(ROW_BITS), .PROGRAM_BITS(PROGRAM_BITS),
         .PHASE_BITS(PHASE_BITS), .POOL_BITS(POOL_BITS), .SUM_POSITION_BITS(SUM_POSITION_BITS)
     ) walk (
         .clk(clk), .reset(reset), .run_start(run_start), .word(word_soon),
-        .program_address(output_address), .program_word(output_word), .step(lane_step),
+        .program_read(output_read), .program_address(output_address), .program_word(output_word),
+        .step(lane_step),
         .step_run_start(lane_run_start), .step_low(lane_low), .step_bytes(lane_step_bytes),
         .turn(turn), .turn_row(turn_row), .first(first), .last(last), .keep(keep),
         .requantized(requantized), .bypass(bypass), .position(sum_position),
