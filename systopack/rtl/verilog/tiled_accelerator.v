@@ -36,6 +36,7 @@ module tiled_accelerator #(
     parameter WEIGHT_WORDS = 1 << WEIGHT_BITS,
     parameter RESIDUALS = 1,          // 1: some steps read operands in the lanes
     parameter POOLS = 2,              // 0: no pooling, 1: maximum, 2: averages too
+    parameter CLIPS = 1,              // 1: some layers hold their sums between two limits
     parameter SPLIT = 0,              // 1: both halves of the rows may work side by side
     parameter CONFIG_BITS = 1024,     // the widest memory word
     // These follow from the ones above; leave them alone.
@@ -95,7 +96,7 @@ module tiled_accelerator #(
     localparam JOB_BITS = 1 + SLOT_BITS + PHASE_BITS + FEATURE_BITS + OFFSET_BITS;
     localparam DX = 1 << DX_BITS;
     localparam INDEX = FEATURE_BITS + PHASE_BITS < 24 ? FEATURE_BITS + PHASE_BITS : 24;
-    localparam ROW_WORD = 12 + FEATURE_BITS + PHASE_BITS + 3 * ACC;
+    localparam ROW_WORD = 13 + FEATURE_BITS + PHASE_BITS + (CLIPS != 0 ? 3 : 1) * ACC;
 
     // Delays in cycles, waits in word times (docs/hardware/tiled.md).
     localparam FETCH = 3;
@@ -120,7 +121,7 @@ module tiled_accelerator #(
         .DISPLACEMENT_ADDRESS_BITS(DISPLACEMENT_ADDRESS_BITS), .PARAMETER_BITS(PARAMETER_BITS),
         .SUM_POSITION_BITS(SUM_POSITION_BITS), .POOL_BITS(POOL_BITS), .PROGRAM_BITS(PROGRAM_BITS),
         .WEIGHT_BITS(WEIGHT_BITS), .WEIGHT_WORDS(WEIGHT_WORDS), .RESIDUALS(RESIDUALS),
-        .POOLS(POOLS), .SPLIT(SPLIT), .CONFIG_BITS(CONFIG_BITS), .LOAD_BITS(LOAD_BITS),
+        .POOLS(POOLS), .CLIPS(CLIPS), .SPLIT(SPLIT), .CONFIG_BITS(CONFIG_BITS), .LOAD_BITS(LOAD_BITS),
         .STREAM_WORD(TOGETHER * STREAM_BITS), .JOB_BITS(JOB_BITS), .ROW_WORD(ROW_WORD),
         .ROW_BITS(ROW_BITS), .WRITES(WRITES), .PARALLEL(PARALLEL), .WORD_CYCLES(WORD_CYCLES),
         .LANE_ROWS(LANE_ROWS), .LANES(LANES)
@@ -399,7 +400,7 @@ module tiled_accelerator #(
             /* verilator lint_off PINCONNECTEMPTY */  // for observation
             sum_lane #(
                 .LANE_ROWS(LANE_ROWS), .ROW_BITS(ROW_BITS), .ACCUMULATOR_BITS(ACC),
-                .RESIDUALS(RESIDUALS), .POOLS(POOLS), .SUM_POSITION_BITS(SUM_POSITION_BITS),
+                .RESIDUALS(RESIDUALS), .POOLS(POOLS), .CLIPS(CLIPS), .SUM_POSITION_BITS(SUM_POSITION_BITS),
                 .PARAMETER_BITS(PARAMETER_BITS), .POOL_BITS(POOL_BITS),
                 .FEATURE_BITS(FEATURE_BITS), .WORD_BYTES(WORD_BYTES), .PHASE_BITS(PHASE_BITS),
                 .INDEX_BITS(INDEX), .RESIDUAL_STAGE(2)
