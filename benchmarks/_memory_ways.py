@@ -22,7 +22,7 @@ from _memory_prices import NODE_V, Memory, Way
 from systopack.hardware.plan import plan_tiles
 
 from systopack.hardware.array import Array
-from systopack.hardware.energy.tiled_events import tiled_events, weight_bits
+from systopack.rtl.tiled_events import tiled_events, weight_bits
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import ConcatLayer, MatrixLayer, PoolLayer
 

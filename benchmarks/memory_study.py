@@ -34,7 +34,7 @@ from systopack.data.open import open_data
 from systopack.hardware.array import Array
 from systopack.hardware.energy.activity import Activity, full_activity, measure_activity
 from systopack.hardware.energy.coefficients import read_coefficients
-from systopack.hardware.energy.tiled_events import tiled_events
+from systopack.rtl.tiled_events import tiled_events
 from systopack.hardware.named_arrays import NAMED_ARRAYS
 from systopack.hardware.tiled.cycles import count_tiled
 from systopack.network.file import load

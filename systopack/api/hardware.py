@@ -152,7 +152,7 @@ def energy(
     from systopack.hardware.energy.coefficients import read_coefficients
     from systopack.hardware.energy.model import energy_of
     from systopack.hardware.energy.pipelined_events import pipelined_events
-    from systopack.hardware.energy.tiled_events import tiled_events
+    from systopack.rtl.tiled_events import tiled_events
 
     loaded = network_of(network)
     design = array_for(loaded, array, changes, organisation)

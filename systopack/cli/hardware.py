@@ -152,8 +152,6 @@ def energy(options: Energy, job: Job) -> None:
         f"memories {found.memory_pj / 1e6:.3f} ({100 * found.memory_share:.0f} %); "
         f"{found.library}, gating '{options.gating}', coefficients {found.origin}"
     )
-    if found.extrapolated:
-        console.say(f"beyond the table of memories: {', '.join(found.extrapolated)}")
     told = ("total_pj", "compute_pj", "memory_pj", "memory_leakage_pj", "memory_um2", "origin")
     figures = {name: getattr(found, name) for name in told}
     steps = [asdict(step) for step in found.steps]

@@ -6,9 +6,9 @@ from systopack.errors import InvalidOptionError
 from systopack.hardware.energy.events import Organisation
 from systopack.hardware.energy.model import NetworkEnergy, energy_of
 from systopack.hardware.energy.pipelined_events import pipelined_events
-from systopack.hardware.energy.tiled_events import tiled_events
 from systopack.reproduce.design_points import POINTS, DesignPoint
 from systopack.reproduce.sources import Pair, Sources
+from systopack.rtl.tiled_events import tiled_events
 
 
 def energy_pair(

@@ -33,18 +33,23 @@ class Memory:
     """Instances of one wrapper that are alike.
 
     Args:
+        name: what it holds.
         place: the instance below the accelerator, "g_lane[*].lane.biases": all lanes.
         count: how many there are.
         width: bits of a word.
         depth: words.
         module: "memory", "register_memory", "single_memory" or "feature_bank".
+        ports: 1, or 2 where it is read and written in one cycle of a run. What is written only
+            before a run needs one.
     """
 
+    name: str
     place: str
     count: int
     width: int
     depth: int
     module: str = MEMORY
+    ports: int = 1
 
     @property
     def bits(self) -> int:
@@ -53,56 +58,85 @@ class Memory:
 
 
 def tiled_memories(program: TiledProgram) -> tuple[Memory, ...]:
-    """The memories of a tiled accelerator; tables have a power of two of words."""
+    """The memories of a tiled accelerator; tables have some words more than are used."""
     sizes, timing = program.parameters, program.plan.timing
     widths = {image.memory: image.bits for image in program.images}
     accumulator, lanes, banks = sizes["ACCUMULATOR_BITS"], timing.lanes, timing.banks
-    programs, rows = 1 << sizes["PROGRAM_BITS"], 1 << sizes["PARAMETER_BITS"]
-    row_bits = bits_for(timing.lane_rows)
+    rows, row_bits = sizes["PARAMETER_WORDS"], bits_for(timing.lane_rows)
     paired = timing.lane_rows % 2 == 0
     sums = 1 << (sizes["SUM_POSITION_BITS"] + row_bits - int(paired or timing.lane_rows == 1))
-    place = sizes["FEATURE_BITS"] + sizes["PHASE_BITS"]
-    window = sizes["POOL_BITS"] + (row_bits if timing.lane_rows > 1 else 0)
     lane = "g_lane[*].lane"
-    rest: tuple[tuple[str, str, int, int, int], ...] = (
-        (MEMORY, "instructions", 1, widths[PROGRAM], programs),
-        (MEMORY, "output_instructions", 1, widths[OUTPUT_PROGRAM], programs),
-        (MEMORY, "weights.weights", 1, widths[WEIGHTS], sizes["WEIGHT_WORDS"]),
-        (MEMORY, "streams", 1, widths[STREAMS], 1 << sizes["STREAM_ADDRESS_BITS"]),
-        (MEMORY, "mask.windows", 1, widths[DISPLACEMENTS], 1 << sizes["DISPLACEMENT_ADDRESS_BITS"]),
-        (
-            MEMORY,
-            "features.g_bank[*].jobs.jobs",
-            banks,
-            widths[JOBS],
-            1 << sizes["JOB_ADDRESS_BITS"],
+
+    def table(name: str, place: str, count: int, width: int, depth: int) -> Memory:
+        return Memory(name=name, place=place, count=count, width=width, depth=depth)
+
+    found = [
+        table("instructions", "instructions", 1, widths[PROGRAM], sizes["PROGRAM_WORDS"]),
+        table(
+            "output instructions",
+            "output_instructions",
+            1,
+            widths[OUTPUT_PROGRAM],
+            sizes["OUTPUT_WORDS"],
         ),
-        (
-            FEATURE_BANK,
-            "features.g_bank[*].features",
-            banks,
-            8 * timing.word_bytes,
-            sizes["BANK_DEPTH"],
+        table("weights", "weights.weights", 1, widths[WEIGHTS], sizes["WEIGHT_WORDS"]),
+        table("streams", "streams", 1, widths[STREAMS], sizes["STREAM_WORDS"]),
+        table(
+            "displacements",
+            "mask.windows",
+            1,
+            widths[DISPLACEMENTS],
+            1 << sizes["DISPLACEMENT_ADDRESS_BITS"],
         ),
-        (MEMORY, f"{lane}.starts", lanes, 12 + accumulator, rows),
-        (MEMORY, f"{lane}.g_limits.limits", sizes["CLIPS"] * lanes, 2 * accumulator, rows),
-        (MEMORY, f"{lane}.places", lanes, 1 + place, rows),
-        (SINGLE_MEMORY, f"{lane}.partial_sums.g_pairs.pairs", lanes, 2 * accumulator, sums)
-        if paired
-        else (MEMORY, f"{lane}.partial_sums.g_ports.sums", lanes, accumulator, sums),
-        (
-            REGISTER_MEMORY if window <= 3 else MEMORY,
-            f"{lane}.g_pool.windows.{'g_few' if window <= 3 else 'g_many'}.windows",
-            lanes if sizes["POOLS"] else 0,
-            24 if sizes["POOLS"] == 2 else 8,
-            1 << window,
+        table("jobs", "features.g_bank[*].jobs.jobs", banks, widths[JOBS], sizes["JOB_WORDS"]),
+        Memory(
+            name="features",
+            place="features.g_bank[*].features",
+            count=banks,
+            width=8 * timing.word_bytes,
+            depth=sizes["BANK_DEPTH"],
+            module=FEATURE_BANK,
         ),
-    )
-    return tuple(
-        Memory(module=module, place=place, count=count, width=width, depth=depth)
-        for module, place, count, width, depth in rest
-        if count
-    )
+        table("row starts", f"{lane}.starts", lanes, 12 + accumulator, rows),
+        table(
+            "row limits",
+            f"{lane}.g_limits.limits",
+            sizes["CLIPS"] * lanes,
+            2 * accumulator,
+            rows,
+        ),
+        table(
+            "row places",
+            f"{lane}.places",
+            lanes,
+            1 + sizes["FEATURE_BITS"] + sizes["PHASE_BITS"],
+            rows,
+        ),
+        Memory(
+            name="partial sums",
+            place=f"{lane}.partial_sums.{'g_pairs.pairs' if paired else 'g_ports.sums'}",
+            count=lanes,
+            width=2 * accumulator if paired else accumulator,
+            depth=sums,
+            module=SINGLE_MEMORY if paired else MEMORY,
+            ports=1 if paired else 2,
+        ),
+    ]
+    if sizes["POOLS"]:
+        window = sizes["POOL_BITS"] + (row_bits if timing.lane_rows > 1 else 0)
+        few = window <= 3
+        found.append(
+            Memory(
+                name="pooling windows",
+                place=f"{lane}.g_pool.windows.{'g_few' if few else 'g_many'}.windows",
+                count=lanes,
+                width=24 if sizes["POOLS"] == 2 else 8,
+                depth=1 << window,
+                module=REGISTER_MEMORY if few else MEMORY,
+                ports=2,
+            )
+        )
+    return tuple(memory for memory in found if memory.count)
 
 
 def pipelined_memories(program: PipelinedProgram) -> tuple[Memory, ...]:
@@ -117,13 +151,21 @@ def pipelined_memories(program: PipelinedProgram) -> tuple[Memory, ...]:
         elif unit.residual is not None:
             windows.append((f"{name}_residual.lines", unit.residual))
         found += [
-            Memory(place=place, count=1, width=8 * len(window.channels), depth=depth)
+            Memory(
+                name="line buffer",
+                place=place,
+                count=1,
+                width=8 * len(window.channels),
+                depth=depth,
+                ports=2,
+            )
             for (place, window), depth in zip(windows, depths, strict=True)
         ]
         if isinstance(unit, LayerUnit):
             rows, lane_rows = unit.layer.matrix.rows, unit.lane_rows
             found += [
                 Memory(
+                    name="row parameters",
                     place=f"{name}_lane{first // lane_rows}.parameters",
                     count=1,
                     width=12 + 3 * accumulator,
@@ -135,6 +177,7 @@ def pipelined_memories(program: PipelinedProgram) -> tuple[Memory, ...]:
     rows, height, width = network.shapes[last.name]
     found.append(
         Memory(
+            name="results",
             place="host.results.kept",
             count=1,
             width=rows * (accumulator if isinstance(last, LayerUnit) else 8),

@@ -270,6 +270,11 @@ class _Compiler:
             "JOB_ADDRESS_BITS": bits_for(depths[JOBS]),
             "DISPLACEMENT_ADDRESS_BITS": bits_for(depths[DISPLACEMENTS]),
             "PARAMETER_BITS": bits_for(max(depths[ROWS], 2 * self.timing.lane_rows)),
+            "PARAMETER_WORDS": _depth(max(depths[ROWS], 2 * self.timing.lane_rows)),
+            "STREAM_WORDS": _depth(depths[STREAMS]),
+            "JOB_WORDS": _depth(depths[JOBS]),
+            "PROGRAM_WORDS": _depth(len(self.program)),
+            "OUTPUT_WORDS": _depth(len(self.output_program)),
             "SUM_POSITION_BITS": bits_for(plan.sum_positions),
             "POOL_BITS": bits_for(widest),
             "PROGRAM_BITS": bits_for(len(self.program)),
@@ -423,6 +428,15 @@ class _Compiler:
                 table.append(pack_fields(self.row, values, where=f"Layer '{op.node}'"))
             table.extend([0] * padding)
         self.row_tile += 1
+
+
+def _depth(words: int) -> int:
+    """Words of a table's memory: in steps of an eighth of the next power of two.
+
+    Networks of one kind that pack a little differently then run on the same hardware.
+    """
+    step = max(1, (1 << bits_for(words)) // 8)
+    return -(-words // step) * step
 
 
 def _place_of(target: TensorPlace | None, channel: int) -> tuple[int, int, int]:

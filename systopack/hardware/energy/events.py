@@ -16,20 +16,24 @@ class Memory:
     """Equal memories of an accelerator.
 
     Args:
-        capacity_bits: of one of them.
+        width_bits: of a word.
+        words: of one of them.
         instances: how many there are.
+        ports: 1, or 2 where it is read and written in one cycle.
     """
 
-    capacity_bits: int
-    instances: int
+    width_bits: int
+    words: int
+    instances: int = 1
+    ports: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """Bits read from and written to memories of one kind."""
+    """Words read from and written to memories of one kind."""
 
-    read_bits: float = 0.0
-    write_bits: float = 0.0
+    reads: int = 0
+    writes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

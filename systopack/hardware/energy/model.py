@@ -1,8 +1,8 @@
 """Energy of one image: events times coefficients, compute and memory apart.
 
-Coefficients of the array are measured on its gate-level netlist (`coefficients`), memories come
-from the cited table (`technology`). Energy of the off-chip link is left out unless given: it is
-the host's, and the same for every design here.
+Coefficients of the array are measured on its gate-level netlist (`coefficients`), memories are
+priced by width, depth and ports (`macros`). Energy of the off-chip link is left out unless given:
+it is the host's, and the same for every design here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from systopack.hardware.energy.coefficients import CoefficientTable, Gating
 from systopack.hardware.energy.events import NetworkEvents, StepEvents
-from systopack.hardware.energy.technology import Node, Technology, load_technology
+from systopack.hardware.energy.macros import macro_cost
+from systopack.hardware.energy.technology import Node, load_technology
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +72,6 @@ class NetworkEnergy:
         memory_um2: area of the memories.
         memory_leakage_pj: standby energy of the memories over the cycles of the image, reported
             apart and in no total, since the table's memories are made of fast, leaky cells.
-        extrapolated: memories whose capacity lies outside the table.
     """
 
     events: NetworkEvents
@@ -84,7 +84,6 @@ class NetworkEnergy:
     steps: tuple[StepEnergy, ...]
     memory_um2: float
     memory_leakage_pj: float
-    extrapolated: tuple[str, ...]
 
     def __repr__(self) -> str:
         return (
@@ -131,7 +130,6 @@ def energy_of(
     gating: Gating = "clock",
     periphery: Periphery | None = None,
     off_chip_pj_per_bit: float = 0.0,
-    technology: Technology | None = None,
 ) -> NetworkEnergy:
     """Multiply events by coefficients.
 
@@ -142,17 +140,19 @@ def energy_of(
             stream or are on their way.
         periphery: its measurement; None: not counted.
         off_chip_pj_per_bit: of the link to the host.
-        technology: the table of memories; None: the one of the package.
 
     Raises:
         InvalidOptionError: no coefficients for such an array.
     """
-    table = technology or load_technology()
-    node = table.nearest_node(coefficients.node_nm)
+    node = load_technology().nearest_node(coefficients.node_nm)
     point = coefficients.for_array(events.array, gating=gating)
     costs = {
-        name: table.sram_cost(
-            capacity_bits=memory.capacity_bits, node=node, voltage_v=coefficients.voltage_v
+        name: macro_cost(
+            width_bits=memory.width_bits,
+            words=memory.words,
+            ports=memory.ports,
+            node=node,
+            voltage_v=coefficients.voltage_v,
         )
         for name, memory in events.memories.items()
     }
@@ -166,8 +166,7 @@ def energy_of(
             kind=step.kind,
             parts_pj=_compute(step, pj, gating, periphery),
             memory_pj={
-                name: access.read_bits * costs[name].read_pj_per_bit
-                + access.write_bits * costs[name].write_pj_per_bit
+                name: access.reads * costs[name].read_pj + access.writes * costs[name].write_pj
                 for name, access in step.accesses.items()
             },
             off_chip_pj=step.off_chip_bits * off_chip_pj_per_bit,
@@ -188,7 +187,6 @@ def energy_of(
         memory_um2=sum(costs[name].area_um2 * count for name, count in instances.items()),
         # mW / MHz is nJ a cycle.
         memory_leakage_pj=1000 * leakage_mw / clock_mhz * events.cycles,
-        extrapolated=tuple(name for name, cost in costs.items() if cost.extrapolated),
     )
 
 

@@ -48,11 +48,11 @@ def pipelined_events(
         for number, (window, depth) in enumerate(zip(windows, depths[unit.name], strict=True)):
             name = f"{unit.name} line buffer {number}"
             bits = 8 * len(window.channels)
-            memories[name] = Memory(capacity_bits=bits * depth, instances=1)
+            memories[name] = Memory(width_bits=bits, words=depth, ports=2)
             _, rows, columns = network.shapes[window.source]
             accesses[name] = Access(
-                read_bits=float(bits * window.reads * positions),
-                write_bits=float(bits * rows * columns),
+                reads=window.reads * positions,
+                writes=rows * columns,
             )
         steps.append(_unit(unit, positions, period, accesses, activity))
     shape, results = network.input.shape, network.shapes[network.output.name]

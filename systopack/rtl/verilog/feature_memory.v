@@ -16,6 +16,7 @@ module feature_memory #(
     parameter SLOT_BITS = 6,
     parameter OFFSET_BITS = 12,
     parameter JOB_ADDRESS_BITS = 8,
+    parameter JOB_WORDS = 1 << JOB_ADDRESS_BITS,
     parameter GROUPS = 2,             // rows that write into one bank
     parameter USERS = 36              // array columns and lanes
 ) (
@@ -74,7 +75,8 @@ module feature_memory #(
             wire [FEATURE_BITS-1:0] address;
             fetch_bank #(
                 .SLOT_BITS(SLOT_BITS), .PHASE_BITS(PHASE_BITS), .FEATURE_BITS(FEATURE_BITS),
-                .OFFSET_BITS(OFFSET_BITS), .JOB_ADDRESS_BITS(JOB_ADDRESS_BITS)
+                .OFFSET_BITS(OFFSET_BITS), .JOB_ADDRESS_BITS(JOB_ADDRESS_BITS),
+                .JOB_WORDS(JOB_WORDS)
             ) jobs (
                 .clk(clk), .reset(reset),
                 .write_job(write_job && {24'd0, job_bank} == b),

@@ -16,7 +16,8 @@ module fetch_bank #(
     parameter PHASE_BITS = 2,       // of a byte in a word
     parameter FEATURE_BITS = 10,    // of a word's address
     parameter OFFSET_BITS = 10,     // of a displacement in bytes, two's complement
-    parameter JOB_ADDRESS_BITS = 8
+    parameter JOB_ADDRESS_BITS = 8,
+    parameter JOB_WORDS = 1 << JOB_ADDRESS_BITS
 ) (
     input  wire                               clk,
     input  wire                               reset,
@@ -55,7 +56,7 @@ module fetch_bank #(
     wire restart = rewind || (ended && !started && !first && !empty);
     wire [JOB_ADDRESS_BITS-1:0] next_place = restart ? list
                                            : issue || started ? place + 1'b1 : place;
-    memory #(.WIDTH(ENTRY), .ADDRESS_BITS(JOB_ADDRESS_BITS)) jobs (
+    memory #(.WIDTH(ENTRY), .ADDRESS_BITS(JOB_ADDRESS_BITS), .WORDS(JOB_WORDS)) jobs (
         .clk(clk), .write(write_job), .write_address(table_address), .write_data(table_data),
         .read(restart || issue || started), .read_address(next_place), .read_data(coming)
     );

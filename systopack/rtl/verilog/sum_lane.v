@@ -37,6 +37,7 @@ module sum_lane #(
     parameter CLIPS = 1,      // 0: no finished sum is held between two limits, but above 0
     parameter SUM_POSITION_BITS = 6,
     parameter PARAMETER_BITS = 8,
+    parameter PARAMETER_WORDS = 1 << PARAMETER_BITS,
     parameter POOL_BITS = 4,
     parameter FEATURE_BITS = 10,
     parameter WORD_BYTES = 4,
@@ -159,13 +160,15 @@ module sum_lane #(
     wire [4:0]            residual_shift, shift;
     wire [ACC-1:0]        bias, highest, lowest;
     wire                  stores_places;
-    memory #(.WIDTH(STARTS), .ADDRESS_BITS(PARAMETER_BITS)) starts (
+    memory #(.WIDTH(STARTS), .ADDRESS_BITS(PARAMETER_BITS), .WORDS(PARAMETER_WORDS)) starts (
         .clk(clk), .write(write_parameter), .write_address(table_address),
         .write_data(table_data[LIMITS+:STARTS]), .read(turn && (first || finished)),
         .read_address(parameter_address),
         .read_data({residual_used, residual_shift, rectified, shift, bias})
     );
-    memory #(.WIDTH(1 + PLACE_BITS), .ADDRESS_BITS(PARAMETER_BITS)) places (
+    memory #(
+        .WIDTH(1 + PLACE_BITS), .ADDRESS_BITS(PARAMETER_BITS), .WORDS(PARAMETER_WORDS)
+    ) places (
         .clk(clk), .write(write_parameter), .write_address(table_address),
         .write_data(table_data[LIMITS+STARTS+:1+PLACE_BITS]),
         .read(turning[END-3] && stores_places), .read_address(address_places),
@@ -173,7 +176,9 @@ module sum_lane #(
     );
     generate
         if (CLIPS != 0) begin : g_limits
-            memory #(.WIDTH(LIMITS), .ADDRESS_BITS(PARAMETER_BITS)) limits (
+            memory #(
+                .WIDTH(LIMITS), .ADDRESS_BITS(PARAMETER_BITS), .WORDS(PARAMETER_WORDS)
+            ) limits (
                 .clk(clk), .write(write_parameter), .write_address(table_address),
                 .write_data(table_data[LIMITS-1:0]), .read(turning[3]),
                 .read_address(address_3), .read_data({highest, lowest})

@@ -26,12 +26,17 @@ module tiled_accelerator #(
     parameter OFFSET_BITS = 12,
     parameter DX_BITS = 2,
     parameter STREAM_ADDRESS_BITS = 8,
+    parameter STREAM_WORDS = 1 << STREAM_ADDRESS_BITS,
     parameter JOB_ADDRESS_BITS = 8,
+    parameter JOB_WORDS = 1 << JOB_ADDRESS_BITS,
     parameter DISPLACEMENT_ADDRESS_BITS = 5,
     parameter PARAMETER_BITS = 8,     // row tiles times rows of a lane
+    parameter PARAMETER_WORDS = 1 << PARAMETER_BITS,
     parameter SUM_POSITION_BITS = 6,
     parameter POOL_BITS = 4,
     parameter PROGRAM_BITS = 8,
+    parameter PROGRAM_WORDS = 1 << PROGRAM_BITS,
+    parameter OUTPUT_WORDS = 1 << PROGRAM_BITS,
     parameter WEIGHT_BITS = 10,
     parameter WEIGHT_WORDS = 1 << WEIGHT_BITS,
     parameter RESIDUALS = 1,          // 1: some steps read operands in the lanes
@@ -96,6 +101,7 @@ module tiled_accelerator #(
     localparam JOB_BITS = 1 + SLOT_BITS + PHASE_BITS + FEATURE_BITS + OFFSET_BITS;
     localparam DX = 1 << DX_BITS;
     localparam INDEX = FEATURE_BITS + PHASE_BITS < 24 ? FEATURE_BITS + PHASE_BITS : 24;
+    localparam OUTPUT_BITS = OUTPUT_WORDS > 2 ? $clog2(OUTPUT_WORDS) : 1;
     localparam ROW_WORD = 13 + FEATURE_BITS + PHASE_BITS + (CLIPS != 0 ? 3 : 1) * ACC;
 
     // Delays in cycles, waits in word times (docs/hardware/tiled.md).
@@ -117,7 +123,9 @@ module tiled_accelerator #(
         .WORD_BYTES(WORD_BYTES), .PHASE_BITS(PHASE_BITS), .BANK_DEPTH(BANK_DEPTH),
         .FEATURE_BITS(FEATURE_BITS), .SLOT_BITS(SLOT_BITS), .DX_BITS(DX_BITS),
         .OFFSET_BITS(OFFSET_BITS), .STREAM_ADDRESS_BITS(STREAM_ADDRESS_BITS),
-        .JOB_ADDRESS_BITS(JOB_ADDRESS_BITS),
+        .STREAM_WORDS(STREAM_WORDS), .JOB_ADDRESS_BITS(JOB_ADDRESS_BITS), .JOB_WORDS(JOB_WORDS),
+        .PROGRAM_WORDS(PROGRAM_WORDS), .OUTPUT_WORDS(OUTPUT_WORDS),
+        .PARAMETER_WORDS(PARAMETER_WORDS),
         .DISPLACEMENT_ADDRESS_BITS(DISPLACEMENT_ADDRESS_BITS), .PARAMETER_BITS(PARAMETER_BITS),
         .SUM_POSITION_BITS(SUM_POSITION_BITS), .POOL_BITS(POOL_BITS), .PROGRAM_BITS(PROGRAM_BITS),
         .WEIGHT_BITS(WEIGHT_BITS), .WEIGHT_WORDS(WEIGHT_WORDS), .RESIDUALS(RESIDUALS),
@@ -142,13 +150,13 @@ module tiled_accelerator #(
     wire [PHASE_BITS:0]     step_bytes;
     wire [11:0]             place_x, width, window;
     wire [7:0]              stride_x;
-    wire                    image_took, last_position;
+    wire                    image_took, last_position, send_read;
     wire [1:0]              send_step;
     wire                    program_read, output_read;
     wire [PROGRAM_BITS-1:0] program_address, output_address;
     wire [503:0]            program_word;
     wire [256:0]            output_word;
-    memory #(.WIDTH(504), .ADDRESS_BITS(PROGRAM_BITS)) instructions (
+    memory #(.WIDTH(504), .ADDRESS_BITS(PROGRAM_BITS), .WORDS(PROGRAM_WORDS)) instructions (
         .clk(clk), .write(config_write && config_memory == 3'd0),
         .write_address(config_address[PROGRAM_BITS-1:0]), .write_data(config_data[503:0]),
         .read(program_read), .read_address(program_address), .read_data(program_word)
@@ -173,7 +181,7 @@ module tiled_accelerator #(
         .image_last(image_last), .image_ready(image_ready), .image_dropped(image_dropped),
         .image_took(image_took), .position(position), .entry(entry),
         .last_position(last_position), .image_plane(image_plane), .image_pitch(image_pitch),
-        .image_phase(image_phase), .send_step(send_step), .result_valid(result_valid),
+        .image_phase(image_phase), .send_read(send_read), .send_step(send_step), .result_valid(result_valid),
         .send_lane(send_lane), .send_row(send_row), .result_ready(result_ready)
     );
     assign started = run_start;
@@ -207,7 +215,9 @@ module tiled_accelerator #(
     wire [TOGETHER*STREAM_BITS-1:0] descriptors;
     reg                             load_1, load_residual_1;
     reg  [5:0]                      load_number_1;
-    memory #(.WIDTH(TOGETHER * STREAM_BITS), .ADDRESS_BITS(STREAM_ADDRESS_BITS)) streams (
+    memory #(
+        .WIDTH(TOGETHER * STREAM_BITS), .ADDRESS_BITS(STREAM_ADDRESS_BITS), .WORDS(STREAM_WORDS)
+    ) streams (
         .clk(clk), .write(config_write && config_memory == 3'd3),
         .write_address(config_address[STREAM_ADDRESS_BITS-1:0]),
         .write_data(config_data[TOGETHER*STREAM_BITS-1:0]),
@@ -248,10 +258,13 @@ module tiled_accelerator #(
     wire [14:0]           multiplier;
     wire [4:0]            pool_shift;
     wire [23:0]           index;
-    memory #(.WIDTH(257), .ADDRESS_BITS(PROGRAM_BITS)) output_instructions (
+    memory #(
+        .WIDTH(257), .ADDRESS_BITS(OUTPUT_BITS), .WORDS(OUTPUT_WORDS)
+    ) output_instructions (
         .clk(clk), .write(config_write && config_memory == 3'd1),
-        .write_address(config_address[PROGRAM_BITS-1:0]), .write_data(config_data[256:0]),
-        .read(output_read), .read_address(output_address), .read_data(output_word)
+        .write_address(config_address[OUTPUT_BITS-1:0]), .write_data(config_data[256:0]),
+        .read(output_read), .read_address(output_address[OUTPUT_BITS-1:0]),
+        .read_data(output_word)
     );
     output_walk #(
         .LANE_ROWS(LANE_ROWS), .ROW_BITS(ROW_BITS), .PROGRAM_BITS(PROGRAM_BITS),
@@ -301,7 +314,8 @@ module tiled_accelerator #(
     feature_memory #(
         .BANKS(BANKS), .BANK_BITS(BANK_BITS), .WORD_BYTES(WORD_BYTES), .PHASE_BITS(PHASE_BITS),
         .WORDS(BANK_DEPTH), .FEATURE_BITS(FEATURE_BITS), .SLOT_BITS(SLOT_BITS),
-        .OFFSET_BITS(OFFSET_BITS), .JOB_ADDRESS_BITS(JOB_ADDRESS_BITS), .GROUPS(GROUPS),
+        .OFFSET_BITS(OFFSET_BITS), .JOB_ADDRESS_BITS(JOB_ADDRESS_BITS), .JOB_WORDS(JOB_WORDS),
+        .GROUPS(GROUPS),
         .USERS(COLUMNS + LANES)
     ) features (
         .clk(clk), .reset(reset), .write_job(config_write && config_memory == 3'd4),
@@ -401,7 +415,8 @@ module tiled_accelerator #(
             sum_lane #(
                 .LANE_ROWS(LANE_ROWS), .ROW_BITS(ROW_BITS), .ACCUMULATOR_BITS(ACC),
                 .RESIDUALS(RESIDUALS), .POOLS(POOLS), .CLIPS(CLIPS), .SUM_POSITION_BITS(SUM_POSITION_BITS),
-                .PARAMETER_BITS(PARAMETER_BITS), .POOL_BITS(POOL_BITS),
+                .PARAMETER_BITS(PARAMETER_BITS), .PARAMETER_WORDS(PARAMETER_WORDS),
+                .POOL_BITS(POOL_BITS),
                 .FEATURE_BITS(FEATURE_BITS), .WORD_BYTES(WORD_BYTES), .PHASE_BITS(PHASE_BITS),
                 .INDEX_BITS(INDEX), .RESIDUAL_STAGE(2)
             ) lane (
@@ -423,7 +438,7 @@ module tiled_accelerator #(
                 .pending_data(pending_data[u*LANE_ROWS*BITS+:LANE_ROWS*BITS]),
                 .pending_enables(pending_enables[u*LANE_ROWS*WORD_BYTES+:LANE_ROWS*WORD_BYTES]),
                 .taken(taken[u*LANE_ROWS+:LANE_ROWS]),
-                .send_read(is_send && send_step == 2'd0),
+                .send_read(send_read && {16'd0, send_lane} == u),
                 .send_position(position[SUM_POSITION_BITS-1:0]),
                 .send_row(send_row[ROW_BITS-1:0]), .kept(kept[u*ACC+:ACC]),
                 .made_valid(), .made_row(), .made_byte()

@@ -79,6 +79,7 @@ module visit_control #(
     output wire [15:0]             image_plane,
     output wire [15:0]             image_pitch,
     output wire [5:0]              image_phase,
+    output wire                    send_read,       // of the first step
     output reg  [1:0]              send_step,
     output reg                     result_valid,
     output reg  [15:0]             send_lane,
@@ -98,7 +99,7 @@ module visit_control #(
     reg          counted, coming;  // the counter has moved; its word comes
     always @(posedge clk) if (coming) waiting <= program_word;
     wire [503:0] next_word = LATE != 0 ? waiting : program_word;
-    reg          active, drained;
+    reg          active, drained, stepped;
     reg  [PROGRAM_BITS-1:0] counter;
 
     wire [2:0]  op;
@@ -123,6 +124,7 @@ module visit_control #(
     assign is_tiles = active && op == TILES;
     assign is_image = active && op == IMAGE;
     assign is_send = active && op == SEND;
+    assign send_read = is_send && !stepped && send_step == 2'd0;
     assign {image_plane, image_pitch, image_phase} = {streams, jobs, lag};
 
     // Word times.
@@ -167,7 +169,6 @@ module visit_control #(
                    || (period_ends && tailing && tail_left == 6'd1);
     wire tiles_end = visit_ends && last_tile && last_block;
     wire next_visit = visit_ends && !(last_tile && last_block);
-    reg  stepped;
     wire other_ends = slot_end && stepped;
     wire op_ends = tiles_end || other_ends;
     wire prologue_ends = state == PROLOGUE && slot == last_prologue;

@@ -13,7 +13,7 @@ from systopack.hardware.energy.activity import full_activity, measure_activity
 from systopack.hardware.energy.model import energy_of
 from systopack.hardware.energy.pipelined_events import pipelined_events
 from systopack.hardware.energy.technology import load_technology
-from systopack.hardware.energy.tiled_events import tiled_events, weight_bits
+from systopack.rtl.tiled_events import tiled_events, weight_bits
 from systopack.hardware.pipelined.cycles import count_pipelined
 from systopack.hardware.tiled.cycles import count_tiled
 from systopack.network.reference import column_words, run

@@ -9,7 +9,7 @@ from systopack.errors import InvalidOptionError
 from systopack.hardware.array import Array
 from systopack.hardware.energy.model import energy_of
 from systopack.hardware.energy.optimum import array_efficiency, closeness, idle_ratio
-from systopack.hardware.energy.tiled_events import tiled_events
+from systopack.rtl.tiled_events import tiled_events
 from tests.hardware.energy.test_coefficients import point, table
 from tests.report.contents import hand_made
 
