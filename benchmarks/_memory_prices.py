@@ -1,4 +1,4 @@
-"""What memories and the logic beside them cost: um2, pJ, leakage, block RAMs, LUT4.
+"""What memories and the logic beside them cost: um2, pJ, leakage.
 
 Memories are priced by width, words and ports from the record `memory_table`, logic by cells of
 NanGate 45 nm. What is neither cited nor measured stands in `Assumed`.
@@ -66,12 +66,10 @@ class Way:
     memories: Sequence[Memory]
     ports: str
     stall_cycles: int = 0
-    slow_tiles: int = 0  # whose words come in time only in a longer word time
     latches: int = 0
     flip_flops: int = 0
     muxes: int = 0
     gates: int = 0
-    luts: int = 0
     bus_words: float = 0.0  # words of 64 bits sent along the array
     latch_writes: float = 0.0  # bits
     latch_reads: float = 0.0  # bits
@@ -109,22 +107,10 @@ def macro(width: int, words: int, ports: int) -> dict[str, float]:
     }
 
 
-def ecp5(memory: Memory) -> tuple[int, int]:
-    """Block RAMs and LUT4 on an ECP5: distributed below 65 words, else blocks of 18 kbit."""
-    if memory.words <= 64:
-        deep = math.ceil(memory.words / 16)
-        luts = 6 * deep * math.ceil(memory.width / 4) + (deep - 1) * memory.width
-        return 0, luts * memory.count
-    modes = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
-    blocks = min(math.ceil(memory.width / w) * math.ceil(memory.words / d) for w, d in modes)
-    return blocks * memory.count, 0
-
-
 def cost(way: Way, assumed: Assumed) -> dict[str, float]:
-    """Everything of a way in um2, pJ of an image, mW, block RAMs and LUT4."""
+    """Everything of a way in um2, pJ of an image and mW."""
     priced = [(m, macro(m.width, m.words, m.ports)) for m in way.memories]
     bus = 64 * assumed.toggles * 0.5e-3 * assumed.bus_ff * NODE_V**2  # pJ a word
-    blocks, luts = zip(*(ecp5(m) for m in way.memories), strict=True)
     return {
         "bytes": sum(m.bytes for m in way.memories) + (way.latches + way.flip_flops) / 8,
         "um2_memories": assumed.sram_um2 * sum(p["um2"] * m.count for m, p in priced),
@@ -138,6 +124,4 @@ def cost(way: Way, assumed: Assumed) -> dict[str, float]:
         + bus * way.bus_words
         + 1e-3 * (assumed.latch_fj * way.latch_writes + assumed.read_fj * way.latch_reads),
         "leakage_mw": sum(p["leakage_mw"] * m.count for m, p in priced),
-        "block_rams": sum(blocks),
-        "lut4": sum(luts) + way.luts,
     }

@@ -1,4 +1,4 @@
-"""The order of column groups: fewer channels a bank, the same output."""
+"""The order of column groups: fewer channels a column, the same output."""
 
 import numpy as np
 from hypothesis import given
