@@ -26,7 +26,6 @@ from systopack.network.nodes import ConcatLayer, MatrixLayer, PoolLayer
 
 MUX_PIN_FF, CLOCK_EDGE_FJ = 0.95, 6.9  # of MUX2_X1; of a flip-flop, docs/silicon.md
 WORD = 8  # bytes of a word of windows and taps
-PARTS = 2  # memories that a bank is made of, so that results are written in time
 WINDOW_BLOCK = 256  # positions of a block with windows, which are filled again for each block
 
 
@@ -81,11 +80,12 @@ def banks_way(network: PackedNetwork, array: Array) -> Way:
 
     Channels are dealt to its parts in turn.
     """
+    parts = 1 if parallel(array) else 2  # so that results are written in time
     held = held_channels(network, array)
     planes = {name: shape[1] * shape[2] for name, shape in network.shapes.items()}
     words = peak(
         network,
-        {n: math.ceil(h.sum(axis=1).max() / PARTS) * planes[n] for n, h in held.items()},
+        {n: math.ceil(h.sum(axis=1).max() / parts) * planes[n] for n, h in held.items()},
     )
     streams, runs, reads, writes = 0.0, 0, 0.0, 0.0
     for tile in tiles(network, array):
@@ -103,7 +103,7 @@ def banks_way(network: PackedNetwork, array: Array) -> Way:
     used = np.logical_or.reduce([one.any(axis=1) for one in held.values()])
     count = columns + int(used[columns:].sum())  # those of the lanes where residuals are added
     reach = max(int(np.ptp(layer.columns[:, 1:])) for layer in network.layers) + 1
-    tag = 1 + 2 * math.ceil(math.log2(max(2, reach))) + math.ceil(math.log2(max(2, PARTS * words)))
+    tag = 1 + 2 * math.ceil(math.log2(max(2, reach))) + math.ceil(math.log2(max(2, parts * words)))
     flip_flops, clock_pj = _serializers(network, array)
     return Way(
         name="banks",
@@ -112,7 +112,7 @@ def banks_way(network: PackedNetwork, array: Array) -> Way:
                 name="banks",
                 width=8,
                 words=words,
-                count=PARTS * count,
+                count=parts * count,
                 ports=2,
                 reads=streams + reads,
                 writes=writes,
@@ -127,7 +127,7 @@ def banks_way(network: PackedNetwork, array: Array) -> Way:
         ],
         flip_flops=flip_flops,
         other_pj=clock_pj,
-        ports=f"{columns} x 8 bit read, {PARTS * columns} x 8 bit write",
+        ports=f"{columns} x 8 bit read, {parts * columns} x 8 bit write",
     )
 
 
