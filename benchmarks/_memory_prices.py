@@ -1,4 +1,4 @@
-"""What memories and the logic beside them cost: um2, pJ, leakage, block RAMs, LUT4.
+"""What memories and the logic beside them cost: um2, pJ, leakage.
 
 Memories are priced by width, words and ports from the record `memory_table`, logic by cells of
 NanGate 45 nm. What is neither cited nor measured stands in `Assumed`.
@@ -6,15 +6,11 @@ NanGate 45 nm. What is neither cited nor measured stands in `Assumed`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
-import numpy as np
-
+from systopack.hardware.energy.macros import MacroCost, macro_cost
 from systopack.hardware.energy.technology import load_technology
-from systopack.records import STORE, read_record
 
 NODE_V = 1.1  # supply of the array's library, to which the memories are scaled
 LATCH_UM2, MUX_UM2, GATE_UM2, FLIP_FLOP_UM2 = 2.660, 1.862, 0.798, 4.522  # DLH, MUX2, NAND2, DFF
@@ -66,78 +62,37 @@ class Way:
     memories: Sequence[Memory]
     ports: str
     stall_cycles: int = 0
-    slow_tiles: int = 0  # whose words come in time only in a longer word time
     latches: int = 0
     flip_flops: int = 0
     muxes: int = 0
     gates: int = 0
-    luts: int = 0
     bus_words: float = 0.0  # words of 64 bits sent along the array
     latch_writes: float = 0.0  # bits
     latch_reads: float = 0.0  # bits
     other_pj: float = 0.0
 
 
-@cache
-def _points(width: int, ports: int) -> list[dict[str, float]]:
-    points = read_record(STORE / "memory_table.json")["figures"]["points"]
-    return [p for p in points if p["width_bits"] == width and p["ports"] == ports]
-
-
-def macro(width: int, words: int, ports: int) -> dict[str, float]:
-    """Area, leakage and energy of an access at 45 nm, 1.1 V: macros of at most 64 bits side by
-    side, banks of at most 64 KiB behind each other; none smaller than 256 bytes."""
-    wide = math.ceil(width / 64)
-    each = min(w for w in (8, 16, 32, 64) if w >= min(64, math.ceil(width / wide)))
-    banks = math.ceil(each * words / 8 / 65536)
-    size = max(256.0, each * words / 8 / banks)
-    points = _points(each, ports)
-    x = np.log([p["bytes"] for p in points])
-    technology = load_technology()
-    node = technology.node("45-hp")
-    volts = technology.energy_factor(source=node, source_v=1.0, target=node, target_v=NODE_V)
-
-    def at(key: str) -> float:
-        return float(np.exp(np.interp(math.log(size), x, np.log([p[key] for p in points]))))
-
-    return {
-        "um2": at("um2") * wide * banks,
-        "leakage_mw": at("leakage_mw") * wide * banks,
-        "read_pj": at("read_pj") * wide * volts,
-        "write_pj": at("write_pj") * wide * volts,
-        "macros": wide * banks,
-    }
-
-
-def ecp5(memory: Memory) -> tuple[int, int]:
-    """Block RAMs and LUT4 on an ECP5: distributed below 65 words, else blocks of 18 kbit."""
-    if memory.words <= 64:
-        deep = math.ceil(memory.words / 16)
-        luts = 6 * deep * math.ceil(memory.width / 4) + (deep - 1) * memory.width
-        return 0, luts * memory.count
-    modes = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
-    blocks = min(math.ceil(memory.width / w) * math.ceil(memory.words / d) for w, d in modes)
-    return blocks * memory.count, 0
+def macro(width: int, words: int, ports: int) -> MacroCost:
+    """A memory at 45 nm, 1.1 V."""
+    node = load_technology().node("45-hp")
+    return macro_cost(width_bits=width, words=words, ports=ports, node=node, voltage_v=NODE_V)
 
 
 def cost(way: Way, assumed: Assumed) -> dict[str, float]:
-    """Everything of a way in um2, pJ of an image, mW, block RAMs and LUT4."""
+    """Everything of a way in um2, pJ of an image and mW."""
     priced = [(m, macro(m.width, m.words, m.ports)) for m in way.memories]
     bus = 64 * assumed.toggles * 0.5e-3 * assumed.bus_ff * NODE_V**2  # pJ a word
-    blocks, luts = zip(*(ecp5(m) for m in way.memories), strict=True)
     return {
         "bytes": sum(m.bytes for m in way.memories) + (way.latches + way.flip_flops) / 8,
-        "um2_memories": assumed.sram_um2 * sum(p["um2"] * m.count for m, p in priced),
+        "um2_memories": assumed.sram_um2 * sum(p.area_um2 * m.count for m, p in priced),
         "um2_logic": LATCH_UM2 * way.latches
         + FLIP_FLOP_UM2 * way.flip_flops
         + MUX_UM2 * way.muxes
         + GATE_UM2 * way.gates,
         "pj_memories": assumed.sram_pj
-        * sum(p["read_pj"] * m.reads + p["write_pj"] * m.writes for m, p in priced),
+        * sum(p.read_pj * m.reads + p.write_pj * m.writes for m, p in priced),
         "pj_logic": way.other_pj
         + bus * way.bus_words
         + 1e-3 * (assumed.latch_fj * way.latch_writes + assumed.read_fj * way.latch_reads),
-        "leakage_mw": sum(p["leakage_mw"] * m.count for m, p in priced),
-        "block_rams": sum(blocks),
-        "lut4": sum(luts) + way.luts,
+        "leakage_mw": sum(p.leakage_mw * m.count for m, p in priced),
     }

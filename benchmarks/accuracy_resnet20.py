@@ -200,7 +200,7 @@ def main() -> None:
     network = eight_bit(
         packed, data, name="resnet20-cifar10", fraction=experiment.fraction, seed=seed
     )
-    network = order_groups(network, columns=SIZE)  # computes the same from smaller memories
+    network = order_groups(network, columns=SIZE)  # computes the same
     figures |= tested(network, packed, data, dense=dense_right_answers(dense, data, options.out))
     write_network(network, stem, figures, **about)
 

@@ -3,9 +3,9 @@
     python benchmarks/hardware_verify.py [CASE ...] --data ../shared/data
 
 LeNet-5-Shift with 100 images under 5 minutes, the build of the hardware without a cache included;
-ResNet-20 with 2 images; both on the tiled 32 x 32 array and layer-pipelined. The cases with banks
-of two parts are those of the rows in docs/results.md; compact cells take half an hour to compile. A
-case that is named is measured anew, the others stay in the record as they are.
+ResNet-20 with 2 images; both on the tiled 32 x 32 array and layer-pipelined. The cases with one
+weight a cell are those of the rows in docs/results.md; compact cells take half an hour to compile.
+A case that is named is measured anew, the others stay in the record as they are.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Case:
     options: Mapping[str, Any] = field(default_factory=dict)  # of the array
 
 
-ONE_WEIGHT = {"input_fanout": 32, "weight_buffers": 1, "sub_banks": 2}
+ONE_WEIGHT = {"input_fanout": 16, "weight_buffers": 1}
 COMPACT = {"cell": "bit-serial-compact", "cells_per_stage": 8, **ONE_WEIGHT}
 
 

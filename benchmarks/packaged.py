@@ -5,8 +5,8 @@ and packed, and `zoo:resnet20-cifar10-dense`.
     python benchmarks/packaged.py resnet20-dense --data ../shared/data --out runs
 
 LeNet-5-Shift is trained on all of MNIST, packed, and quantized. Groups of its first linear layer
-mix two channels at most, and groups are dealt to 32 array columns so that the banks of the tiled
-accelerator are small; neither changes what is computed. The ResNet-20 is the published dense one,
+mix two channels at most, and groups are dealt to 32 array columns so that each reads few
+channels; neither changes what is computed. The ResNet-20 is the published dense one,
 quantized by calibration alone. The test images are classified once; the same command goes on where
 it was stopped.
 """

@@ -1,10 +1,10 @@
-"""Cycles and memories of the accelerators with banks and with one feature memory, side by side.
+"""Cycles and memories of the tiled accelerator.
 
     python benchmarks/tiled_counts.py
 
-Counts of the cycle models, which `verify` holds to the Verilog cycle for cycle. All networks run on
-`compact-32x32` with 16 rows to an input register, which lets rows split; those that are not
-combined on the same array with alpha 1. The table is that of docs/hardware/tiled.md.
+Counts of the cycle model, which `verify` holds to the Verilog cycle for cycle. All networks run on
+`compact-32x32`, those that are not combined on the same array with alpha 1. The table is that of
+docs/hardware/tiled.md.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from systopack.records import STORE, Record, sha256_of_file
 from systopack.rtl.program import JOBS, OUTPUT_PROGRAM, PROGRAM, STREAMS, WEIGHTS, compile_tiled
 
 ARRAY = "compact-32x32"
-INPUT_FANOUT = 16
 
 
 def counts(network: PackedNetwork, array: Array) -> dict[str, Any]:
@@ -37,7 +36,6 @@ def counts(network: PackedNetwork, array: Array) -> dict[str, Any]:
         for image in program.images
     }
     return {
-        "cycles_banks": count_tiled(network, array=array).cycles,
         "cycles": count_tiled(network, array=array, plan=plan).cycles,
         "feature_bytes": plan.places.depth * plan.timing.banks * plan.timing.word_bytes,
         "sum_positions": plan.sum_positions,
@@ -53,7 +51,7 @@ def counts(network: PackedNetwork, array: Array) -> dict[str, Any]:
 
 def main() -> None:
     """Count all and write the record."""
-    array = replace(NAMED_ARRAYS[ARRAY].array, input_fanout=INPUT_FANOUT)
+    array = NAMED_ARRAYS[ARRAY].array
     found: dict[str, dict[str, Any]] = {}
     inputs = {}
     for name, (dense, packed, _) in ZOO.items():
@@ -71,7 +69,7 @@ def main() -> None:
     Record(
         kind="tiled_counts",
         figures={"networks": found},
-        configuration={"array": ARRAY, "input_fanout": INPUT_FANOUT},
+        configuration={"array": ARRAY},
         inputs=inputs,
     ).write(STORE / "tiled_counts.json")
 

@@ -1,4 +1,4 @@
-"""The tables of docs/hardware/memory.md, from the records of the study of memories."""
+"""The tables of docs/hardware/memory.md and tiled.md, from the records of their counts."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pages import Figures
 from systopack.report.text import markdown_table
 
 _PLANS = {
-    "today": "today",
-    "interleaved": "row tiles interleaved",
+    "array": "sums through the array",
     "lanes": "sums added in the lanes",
     "pooled": "and pooled there",
     "rows split": "and rows split",
     "split": "and columns split",
 }
 _SHARED = ("weights", "descriptors", "partial sums")
-_CHOSEN = "row words of 32, 8 banks"
+_BUILT, _WIDE = "row words of 32, 16 banks", "row words of 64, 32 banks"
+_COMPARED = ("banks", "windows", "taps", "homes of 2 columns")
 
 
 def um2(way: Figures) -> float:
@@ -32,7 +32,7 @@ def pj(way: Figures) -> float:
 
 
 def each(figures: Figures) -> Iterator[tuple[str, Figures]]:
-    """A name for each network and kind, and its figures."""
+    """A name for each network and kind, and its figures by array."""
     for name, kinds in figures["networks"].items():
         for kind, entry in kinds.items():
             yield f"{name} {kind}", entry
@@ -66,34 +66,22 @@ def widths(record: Figures) -> list[str]:
     return markdown_table([*header, "a byte over an eighth of 64 bit"], rows)
 
 
-def schedules(figures: Figures, cells: str) -> list[str]:
+def schedules(figures: Figures) -> list[str]:
     """Cycles of an image."""
     rows = []
     for name, entry in each(figures):
-        if cells not in entry:
-            continue
-        found = entry[cells]["schedules"]
-        today = found["today"]
-        waits = (today["stall_cycles"], today["write_cycles"], found["lanes"]["waiting_cycles"])
-        rows.append(
-            [name]
-            + [f"{found[plan]['cycles']:,}" for plan in _PLANS]
-            + [f"{value:,}" for value in waits]
-        )
-    header = ["network", *_PLANS.values(), "waits today", "writes today", "waits, lanes"]
-    return markdown_table(header, rows)
+        found = entry["bit-serial"]["schedules"]
+        waits = (found["array"]["waiting_cycles"], found["lanes"]["waiting_cycles"])
+        cycles = [found[plan]["cycles"] for plan in _PLANS]
+        rows.append([name, *(f"{value:,}" for value in (*cycles, *waits))])
+    return markdown_table(["network", *_PLANS.values(), "waits, array", "waits, lanes"], rows)
 
 
 def ways(figures: Figures) -> list[str]:
-    """Every way for the packed ResNet-20 on the ASIC's array."""
+    """Every way for the packed ResNet-20."""
     entry = figures["networks"]["ResNet-20"]["packed"]["bit-serial"]
-    fpga = figures["fpga"]["ResNet-20 packed, bit-serial 32x16"]
-    cycles = entry["schedules"]["pooled"]["cycles"]
     rows = []
     for name, way in entry["ways"].items():
-        plan = entry["schedules"]["rows split"]["cycles"] if "rows split" in name else cycles
-        if name == "banks":
-            plan = entry["schedules"]["today"]["cycles"]
         rows.append(
             [
                 name,
@@ -103,35 +91,26 @@ def ways(figures: Figures) -> list[str]:
                 f"{way['um2_logic']:,.0f}",
                 f"{pj(way) / 1e6:.2f}",
                 f"{way['leakage_mw']:.0f}",
-                f"{plan + way['stall_cycles']:,}",
                 f"{way['stall_cycles']:,}",
-                f"{fpga[name]['block_rams']}" if name in fpga else "",
-                f"{fpga[name]['lut4']:,}" if name in fpga else "",
             ]
         )
     header = ["way", "KiB", "ports", "memories, um2", "logic, um2", "uJ an image", "leakage, mW"]
-    header += ["cycles", "of them waits", "block RAM", "LUT4"]
-    return markdown_table(header, rows)
+    return markdown_table([*header, "waits, cycles"], rows)
 
 
 def networks(figures: Figures, cells: str) -> list[str]:
     """The ways for all networks: KiB, mm2, uJ, waits."""
     rows = []
     for name, entry in each(figures):
-        if cells not in entry:
-            continue
-        found = entry[cells]["ways"]
-        last = _CHOSEN if cells == "bit-serial" else "row words of 64, 32 banks"
         row = [name]
-        for way in ("banks", "windows", "taps", "homes of 2 columns", last):
-            one = found[way]
+        for way in (*_COMPARED, _WIDE if cells == "bit-parallel" else _BUILT):
+            one = entry[cells]["ways"][way]
             waits = f", {one['stall_cycles']:,}" if one["stall_cycles"] else ""
             row.append(
                 f"{one['bytes'] / 1024:.0f}, {um2(one) / 1e6:.2f}, {pj(one) / 1e6:.2f}{waits}"
             )
         rows.append(row)
-    header = ["KiB, mm2, uJ, waits", "banks", "windows", "taps", "homes of 2 columns"]
-    return markdown_table([*header, "row words"], rows)
+    return markdown_table(["KiB, mm2, uJ, waits", *_COMPARED, "row words"], rows)
 
 
 def features(figures: Figures) -> list[str]:
@@ -149,17 +128,14 @@ def shared(figures: Figures) -> list[str]:
     """Weights, descriptors and partial sums as wide as their ports."""
     rows = []
     for name, entry in each(figures):
-        for cells in ("bit-serial", "bit-parallel"):
-            if cells not in entry:
-                continue
-            row = [f"{name}, {cells}"]
-            for part in _SHARED:
-                one = entry[cells]["shared"][part]
-                row.append(
-                    f"{one['bytes'] / 1024:.0f}, {one['width']} in {one['macros']}, "
-                    f"{one['um2_memories'] / 1e6:.2f}, {one['pj_memories'] / 1e6:.2f}"
-                )
-            rows.append(row)
+        row = [name]
+        for part in _SHARED:
+            one = entry["bit-serial"]["shared"][part]
+            row.append(
+                f"{one['bytes'] / 1024:.0f}, {one['width']} in {one['macros']}, "
+                f"{one['um2_memories'] / 1e6:.2f}, {one['pj_memories'] / 1e6:.2f}"
+            )
+        rows.append(row)
     return markdown_table(["KiB, bits in macros, mm2, uJ", *_SHARED], rows)
 
 
@@ -182,22 +158,6 @@ def lengths(figures: Figures) -> list[str]:
     return markdown_table(header, rows)
 
 
-def fpga(figures: Figures) -> list[str]:
-    """Block RAMs and LUT4 of all memories on the ECP5's array."""
-    rows = []
-    for name, found in figures["fpga"].items():
-        last = _CHOSEN if "bit-serial" in name else "row words of 64, 32 banks"
-        row = [name, f"{found['cycles']:,}"]
-        for way in ("banks", "windows", "taps", "homes of 2 columns", last):
-            row.append(f"{found[way]['block_rams']}, {found[way]['lut4']:,}")
-        rest = sum(found[part]["block_rams"] for part in _SHARED)
-        row += [str(found[part]["block_rams"]) for part in _SHARED]
-        rows.append([*row, str(rest + found[last]["block_rams"])])
-    header = ["block RAM, LUT4", "cycles", "banks", "windows", "taps", "homes of 2"]
-    header.append("row words")
-    return markdown_table([*header, *_SHARED, "all block RAM, row words"], rows)
-
-
 def homes(figures: Figures) -> list[str]:
     """Share of the norm kept."""
     rows = [
@@ -208,22 +168,9 @@ def homes(figures: Figures) -> list[str]:
     return markdown_table(["share of the norm kept", "free", "homes of 2", "homes of 4"], rows)
 
 
-def totals(figures: Figures) -> list[str]:
-    """The whole accelerator, every part, on the chosen way."""
-    parts = ("array", "activations", *_SHARED, "lanes and control", "total")
-    rows = []
-    for name, entry in each(figures):
-        for plan, found in entry["totals"].items():
-            row = [f"{name}, {'rows split' if plan == 'rows split' else 'whole array'}"]
-            row.append(f"{found['cycles']:,}")
-            row += [f"{found[f'um2_{p}'] / 1e6:.2f} / {found[f'pj_{p}'] / 1e6:.2f}" for p in parts]
-            rows.append([*row, f"{found['leakage_pj'] / 1e6:.1f}"])
-    return markdown_table(["mm2 / uJ an image", "cycles", *parts, "leakage, uJ, not in it"], rows)
-
-
 def sensitivity(figures: Figures) -> list[str]:
     """mm2 and uJ of the ways where an assumption is half or twice as large."""
-    names = ("banks", "windows", "taps", "homes of 2 columns", "row words of 64, 8 banks", _CHOSEN)
+    names = (*_COMPARED, "row words of 64, 8 banks", _BUILT)
     rows = []
     for one in figures["sensitivity"]:
         row = [f"{one['assumption']} x {one['factor']:g}"]
@@ -232,33 +179,38 @@ def sensitivity(figures: Figures) -> list[str]:
     return markdown_table(["mm2, uJ", *names], rows)
 
 
-def predicted(figures: Figures) -> list[str]:
-    """What was written down first, and what came out."""
-    rows = [
-        [one["what"], f"{one['predicted']:,g}", f"{one['computed']:,.6g}"]
-        for one in figures["predicted"]
-    ]
-    return markdown_table(["what", "predicted", "computed"], rows)
-
-
 def blocks() -> Mapping[str, Sequence[str]]:
-    """All tables of the page."""
+    """All tables of the page of the study."""
     table = pages.record("memory_table")
     figures = pages.figures("memory_study")
     return {
         "cited": cited(table),
         "widths": widths(table),
-        "schedules": schedules(figures, "bit-serial"),
-        "schedules-parallel": schedules(figures, "bit-parallel"),
+        "schedules": schedules(figures),
         "ways": ways(figures),
         "networks": networks(figures, "bit-serial"),
         "networks-parallel": networks(figures, "bit-parallel"),
         "features": features(figures),
         "shared": shared(figures),
         "blocks": lengths(figures),
-        "fpga": fpga(figures),
         "homes": homes(figures),
-        "totals": totals(figures),
         "sensitivity": sensitivity(figures),
-        "predicted": predicted(figures),
     }
+
+
+def tiled_blocks() -> Mapping[str, Sequence[str]]:
+    """The table of what the accelerator takes."""
+    rows = [
+        [
+            f"{name} {kind}",
+            f"{entry['cycles']:,}",
+            *(
+                f"{entry[key] / 1024:.1f}"
+                for key in ("feature_bytes", "weight_bytes", "stream_bytes", "job_bytes")
+            ),
+        ]
+        for name, kinds in pages.figures("tiled_counts")["networks"].items()
+        for kind, entry in kinds.items()
+    ]
+    header = ["network", "cycles", "features, KiB", "weights", "streams", "jobs"]
+    return {"counts": markdown_table(header, rows)}

@@ -24,7 +24,6 @@ import packing_tables
 import pages
 import related_tables
 import results_table
-import rows_tables
 import silicon_tables
 from pages import ROOT
 
@@ -40,7 +39,7 @@ PAGES: Mapping[str, Callable[[], Blocks]] = {
     "docs/energy.md": silicon_tables.energy_blocks,
     "docs/fpga.md": fpga_table.blocks,
     "docs/hardware/memory.md": memory_tables.blocks,
-    "docs/hardware/tiled.md": rows_tables.blocks,
+    "docs/hardware/tiled.md": memory_tables.tiled_blocks,
     "docs/packing.md": packing_tables.blocks,
     "docs/related-accelerators.md": related_tables.blocks,
     "docs/silicon.md": silicon_tables.silicon_blocks,

@@ -16,11 +16,10 @@ from systopack.packing.pack import pack
 def order_groups(network: PackedNetwork, *, columns: int) -> PackedNetwork:
     """Reorder the column groups of each layer for an array of so many columns.
 
-    Group g runs on array column g mod `columns`, whose bank of the tiled accelerator holds all
-    channels that its groups read. Where a channel has several columns (k x k windows, linear
-    layers on feature maps), groups that read the same channels go to the same array column: banks
-    become smaller and are filled and pooled in fewer cycles. The output stays as it is, integer
-    for integer; on arrays of other sizes the network runs as well, with larger banks.
+    Group g runs on array column g mod `columns`, whose streams share the words that they read.
+    Where a channel has several columns (k x k windows, linear layers on feature maps), groups that
+    read the same channels go to the same array column, so fewer words enter it. The output stays
+    as it is, integer for integer; on arrays of other sizes the network runs as well.
 
     Args:
         network: dense or packed.
@@ -61,12 +60,12 @@ def _regrouped(node: Node, columns: int, alpha: int) -> Node:
 
 
 def spread_groups(network: PackedNetwork, *, columns: int) -> PackedNetwork:
-    """Split column groups where the array has columns to spare, so that banks hold less.
+    """Split column groups where the array has columns to spare, so that each reads less.
 
     A layer with one column for each channel, and fewer groups than its tiles have array columns,
     gets its largest groups split until they are filled or every group has one column. Tiles,
-    streamed words and output stay as they are; channels spread over more banks, which are then
-    filled and pooled in fewer cycles.
+    streamed words and output stay as they are; channels spread over more array columns, each of
+    which takes one word a cycle.
 
     Args:
         network: dense or packed.

@@ -94,7 +94,7 @@ def show_energy(rows: Rows, notes: Notes) -> Section:
             f"layer-pipelined one, whose cells hold two weights, at {PIPELINED.name}. Memories "
             "are those of the cited table, their leakage not included (docs/energy.md). The "
             "tiled accelerator loads its weights for every image, the layer-pipelined one keeps "
-            "them, and its images follow each other without a gap. Periphery: banks, output "
+            "them, and its images follow each other without a gap. Periphery: streams, output "
             "lanes and control; '-' where it was not measured. The clock is that of the slower "
             "of array and periphery.",
         ),

@@ -107,8 +107,8 @@ def _where(count: TiledCycles) -> dict[str, float]:
     }
     cycles = {
         "stream words": sum(step.stream_cycles for step in layers),
-        "wait for banks to be written": sum(step.write_cycles for step in layers),
-        "wait for weights, partial sums or the last word": sum(
+        "fetch descriptors and words": sum(step.fetch_cycles for step in count.steps),
+        "wait for weights or the last word": sum(
             step.stall_cycles + step.drain_cycles for step in count.steps
         ),
         "pool": streams["pool"],

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,10 +46,14 @@ def program_events(program: TiledProgram, *, activity: Activity | None = None) -
     activity = activity or full_activity(network)
     ran = list(op_cycles(program.plan))
     ends = [after.begin for after in ran[1:]]
-    timed = list(zip(ran, ends, tiled_accesses(program), strict=False))
-    steps = []
-    for (name, sends), group in groupby(timed, key=lambda item: _step_of(item[0])):
-        steps.append(_step(program, name, sends, list(group), activity))
+    # Row tiles of the output are sent one by one; together they are a step.
+    groups: defaultdict[tuple[str, bool], list[tuple[OpCycles, int, Counts]]] = defaultdict(list)
+    for item, end, counts in zip(ran[:-1], ends, tiled_accesses(program), strict=True):
+        assert item.op is not None
+        groups[item.op.node, item.op.kind == "send"].append((item, end, counts))
+    steps = [
+        _step(program, name, sends, group, activity) for (name, sends), group in groups.items()
+    ]
     lead = ran[0].begin  # from the start of the run to its first instruction
     if lead:
         steps.insert(0, _idle("start", "image", lead, array, {}))
@@ -80,11 +84,6 @@ def _memories(program: TiledProgram) -> Mapping[str, Memory]:
         for memory in tiled_memories(program)
         if memory.module != REGISTER_MEMORY
     }
-
-
-def _step_of(item: OpCycles) -> tuple[str, bool]:
-    assert item.op is not None
-    return item.op.node, item.op.kind == "send"
 
 
 def _step(

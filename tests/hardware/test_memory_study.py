@@ -1,6 +1,6 @@
 """The counts of benchmarks/memory_study.py on networks small enough to count by hand."""
 
-import sys
+import importlib
 from pathlib import Path
 
 import numpy as np
@@ -15,31 +15,16 @@ FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 ARRAY = Array(rows=2, columns=2, alpha=2, cell="bit-serial-compact", weight_buffers=1)
 
 
-@pytest.fixture
-def counts(monkeypatch):
-    monkeypatch.syspath_prepend(str(FOLDER))
-    import _memory_counts
+def module(name):
+    @pytest.fixture
+    def fixture(monkeypatch):
+        monkeypatch.syspath_prepend(str(FOLDER))
+        return importlib.import_module(name)
 
-    yield _memory_counts
-    sys.modules.pop("_memory_counts")
-
-
-@pytest.fixture
-def prices(monkeypatch):
-    monkeypatch.syspath_prepend(str(FOLDER))
-    import _memory_prices
-
-    yield _memory_prices
-    sys.modules.pop("_memory_prices")
+    return fixture
 
 
-@pytest.fixture
-def ways(counts, monkeypatch):
-    monkeypatch.syspath_prepend(str(FOLDER))
-    import _memory_ways
-
-    yield _memory_ways
-    sys.modules.pop("_memory_ways")
+counts, ways, prices = map(module, ("_memory_counts", "_memory_ways", "_memory_prices"))
 
 
 def layer(name, source, groups, columns, *, rows=2, residual=None, size=(8, 8)):
@@ -111,63 +96,30 @@ def test_a_tile_reads_these_streams_and_rows(counts):
     assert [tile.last for tile in tiles] == [False, True, True, True]
     # Channel 0 at dy 0 is read with dx 0 and 1 by array column 0: one row, eight words of 8 bytes.
     # dy 1 and -1 leave one of the eight rows of the image.
-    rows = [
-        (row.channel, row.dy, row.words, row.columns, row.reach)
-        for row in counts.fetches(tiles[0], (8, 8))
-    ]
-    assert sorted(rows) == [
-        (0, 0, 8, (0,), (0, 1)),
-        (0, 1, 7, (1,), (0, 0)),
-        (1, -1, 7, (1,), (0, 0)),
+    rows = counts.fetches(tiles[0], (8, 8), word=8)
+    assert sorted((row.channel, row.dy, row.words, row.columns) for row in rows) == [
+        (0, 0, 8, (0,)),
+        (0, 1, 7, (1,)),
+        (1, -1, 7, (1,)),
     ]
     assert {row.words for row in counts.fetches(tiles[0], (8, 8), word=4)} == {16, 14}
 
 
 def test_words_that_end_a_row_and_start_the_next_are_read_once(counts):
-    columns = [(0, 0, 0)]
-    small = layer("small", "input", ((0,),), columns, rows=1, size=(4, 4))
-    assert counts.row_words(small, (4, 4), 0, np.array([0])) == 2  # 16 bytes
-    assert counts.row_words(small, (4, 4), 1, np.array([0])) == 2  # bytes 4 to 15
-
-
-def rows_of(counts, *rows):
-    """Rows from channel, dy, words, array columns, lowest and highest dx."""
-    return [
-        counts.Fetch(channel=c, dy=dy, words=words, columns=columns, reach=reach)
-        for c, dy, words, columns, reach in rows
-    ]
+    small = layer("small", "input", ((0,),), [(0, 0, 0)], rows=1, size=(4, 4))
+    assert counts.row_words(small, (4, 4), 0, np.array([0]), word=8) == 2  # 16 bytes
+    assert counts.row_words(small, (4, 4), 1, np.array([0]), word=8) == 2  # bytes 4 to 15
 
 
 def test_a_fetch_is_bound_by_banks_and_by_array_columns(counts):
-    rows = rows_of(
-        counts,
-        (0, 0, 4.0, (0, 1), (0, 0)),
-        (2, 0, 4.0, (0,), (0, 0)),
-        (1, 0, 2.0, (1,), (0, 0)),
-    )
-    assert counts.fetch_cycles(rows, 2, 1) == 8  # bank 0 has two of them, column 0 too
-    assert counts.fetch_cycles(rows, 4, 2) == 4
-
-
-def test_words_arrive_in_their_time_or_the_word_time_grows(counts):
-    # A word of two bytes lasts two positions of four cycles: eight words in eight cycles.
-    pace = counts.Pace(banks=1, buses=1, word=2, step=1, cycles=4)
-    assert [pace.needed(number, 0) for number in (0, 1, 2)] == [0, 8, 16]
-    assert [pace.needed(number, 1) for number in (0, 1, 2)] == [-4, 4, 12]  # dx 1: a byte sooner
-    eight = rows_of(counts, *((channel, 0, 1.0, (channel,), (0, 0)) for channel in range(8)))
-    assert counts.arrives(eight, pace)
-    nine = [*eight, *rows_of(counts, (8, 0, 1.0, (8,), (0, 0)))]
-    assert not counts.arrives(nine, pace)
-    assert counts.word_time(nine, pace) == 5  # ten cycles for nine words
-    # All into one array column: as many as in one bank.
-    one = rows_of(counts, *((channel, 0, 1.0, (0,), (0, 0)) for channel in range(9)))
-    wide = counts.Pace(banks=9, buses=1, word=2, step=1, cycles=4)
-    assert not counts.arrives(one, wide)
-    # Streams whose dx differ by a whole word's bytes have never place for it at one time.
-    assert not counts.arrives(rows_of(counts, (0, 0, 1.0, (0,), (0, 2))), pace)
-    # Results take a word every other cycle.
-    assert not counts.arrives(eight, counts.replace(pace, others=0.5))
-    assert counts.arrives(eight[:4], counts.replace(pace, others=0.5))
+    rows = [
+        counts.Fetch(channel=c, dy=0, words=words, columns=columns)
+        for c, words, columns in ((0, 4.0, (0, 1)), (2, 4.0, (0,)), (1, 2.0, (1,)))
+    ]
+    # Bank 0 has two of them, column 0 too.
+    assert counts.fetch_cycles(rows, banks=2, buses=1) == 8
+    assert counts.fetch_cycles(rows, banks=4, buses=2) == 4
+    assert counts.fetch_cycles(rows, banks=4, buses=2, others=8) == 6
 
 
 def test_a_feature_memory_holds_these_bytes(counts):
@@ -175,42 +127,46 @@ def test_a_feature_memory_holds_these_bytes(counts):
     # All tensors have 128 bytes. first lives on as the residual of third.
     assert counts.feature_bytes(network, in_place=False, pooled=False) == 3 * 128
     assert counts.feature_bytes(network, in_place=True, pooled=False) == 2 * 128
-    assert counts.pooled_at_lanes(network) == {"third"}
     assert counts.feature_bytes(network, in_place=False, pooled=True) == 2 * 128 + 32
 
 
-def test_the_schedule_waits_for_sums_only_where_they_return(counts):
+def test_the_schedule_of_sums_behind_the_array(counts):
     network = made()
-    lanes = counts.schedule(network, ARRAY, sums="lanes", pooled=False)
+    around = 128 + 3 * 128 + 3 * (ARRAY.latency_cycles + ARRAY.partial_sum_cycles)
+    lanes = counts.schedule(network, ARRAY, pooled=False)
     # 64 positions: two column tiles, one, one. Nothing is waited for.
-    assert (lanes["tiles"], lanes["entered_words"], lanes["waiting_cycles"]) == (4, 256, 0)
-    assert lanes["layer_cycles"] == 256 * 8
-    returned = counts.schedule(network, ARRAY, sums="interleaved", pooled=False)
-    assert returned["layer_cycles"] == 256 * 8  # 64 positions are longer than the way back
+    assert (lanes["cycles"] - around, lanes["waiting_cycles"]) == (256 * 8, 0)
     # Split in two columns' halves a tile has one group: three tiles of half the time, and so on.
-    split = counts.schedule(network, ARRAY, sums="lanes", pooled=False, across=(1, 2))
-    assert split["entered_words"] == 3 * 32 + 64 + 32
-    assert split["splits"] == {"first": (1, 2), "second": (1, 1), "third": (1, 2)}
+    split = counts.schedule(network, ARRAY, pooled=False, down=(1, 2), across=(1, 2))
+    assert split["cycles"] - around == (3 * 32 + 64 + 32) * 8
+    pooled = [counts.schedule(made(pool=True), ARRAY, pooled=p)["cycles"] for p in (False, True)]
+    assert pooled[0] - pooled[1] == 16 * 4 * 8  # a word time for each word of a window
 
 
-def test_sums_that_return_are_waited_for(counts):
-    timing = counts.TiledTiming(array=ARRAY)
-    back = timing.return_words
-    assert counts._interleaved(1, 3, 1, timing) == 2 * back + 1
-    assert counts._interleaved(2, 3, 1, timing) == 2 * back + 2
-    assert counts._interleaved(back, 3, 1, timing) == 3 * back
+def test_a_memory_for_each_column_holds_what_its_groups_read(ways):
+    held = ways.held_channels(made(pool=True), ARRAY)
+    # Columns 0 and 1, then the one lane. Groups 0 and 2 of the first layer read channel 0.
+    assert held["input"].tolist() == [[True, True], [True, True], [False, False]]
+    assert held["second"].tolist() == [[True, True], [False, False], [False, False]]
+    assert held["first"].tolist() == [[True, False], [False, True], [True, True]]
+    banks, tags = ways.banks_way(made(), ARRAY).memories
+    assert (banks.count, banks.ports) == (2 * 3, 2)
+    assert banks.words == 2 * 64  # one channel in each part; first waits while second is written
+    assert banks.reads == (4 + 1 + 2 + 2) * 64 + 128
+    assert banks.writes == (4 + 4 + 2) * 64
+    assert (tags.words, tags.reads) == (4 * 2, (4 + 1 + 2 + 2) * 64)
 
 
-def test_windows_and_row_words_read_what_the_streams_need(counts, ways):
+def test_windows_and_row_words_read_what_the_streams_need(ways):
     network = made()
     windows = {memory.name: memory for memory in ways.windows_way(network, ARRAY).memories}
     # Streams times positions; a window is filled with every channel that its array column reads.
     assert windows["windows"].reads == (4 + 1 + 2 + 2) * 64
     assert windows["windows"].writes == (3 + 1 + 2 + 2) * 64
-    rows = {memory.name: memory for memory in ways.rows_way(network, ARRAY, banks=2).memories}
+    features = ways.rows_way(network, ARRAY, banks=2, word=8).memories[0]
     residual = 128 / 8
-    assert rows["features"].reads == (8 + 7 + 7) + 8 + 16 + 16 + residual
-    assert rows["features"].writes == 4 * 128 / 8
+    assert features.reads == (8 + 7 + 7) + 8 + 16 + 16 + residual
+    assert features.writes == 4 * 128 / 8
 
 
 def test_weights_and_sums_are_counted_by_tiles(ways):
@@ -224,10 +180,8 @@ def test_weights_and_sums_are_counted_by_tiles(ways):
 
 def test_prices_follow_width_words_and_ports(prices):
     one, two = prices.macro(64, 1024, 1), prices.macro(64, 1024, 2)
-    assert one["um2"] == pytest.approx(26291.2, rel=1e-3)  # 8 KiB in records/memory_table.json
-    assert two["um2"] > 1.9 * one["um2"]
+    assert one.area_um2 == pytest.approx(26291.2, rel=1e-3)  # 8 KiB in records/memory_table.json
+    assert two.area_um2 > 1.9 * one.area_um2
     byte = prices.macro(8, 8192, 1)
-    assert byte["read_pj"] > 0.7 * one["read_pj"]  # not an eighth
-    assert prices.macro(128, 1024, 1)["um2"] == pytest.approx(2 * one["um2"])
-    assert prices.ecp5(prices.Memory(name="", width=36, words=512, count=2)) == (2, 0)
-    assert prices.ecp5(prices.Memory(name="", width=8, words=16, count=1)) == (0, 12)
+    assert byte.read_pj > 0.7 * one.read_pj  # not an eighth
+    assert prices.macro(128, 1024, 1).area_um2 == pytest.approx(2 * one.area_um2)

@@ -61,7 +61,7 @@ def check(network: PackedNetwork, array: Array, images: np.ndarray, file) -> Non
     )
     counts = merged(*tiled_accesses(program))
     wanted = {name: [access.reads, access.writes] for name, access in counts.items()}
-    got = {name: both for name, both in counted_in_verilog(program, images, file).items()}
+    got = counted_in_verilog(program, images, file)
     assert {name: both for name, both in got.items() if any(both)} == {
         name: both for name, both in wanted.items() if any(both)
     }

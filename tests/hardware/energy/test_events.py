@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from systopack.errors import InvalidOptionError
 from systopack.hardware.array import Array
 from systopack.hardware.energy.activity import full_activity, measure_activity
+from systopack.hardware.energy.macros import macro_cost
 from systopack.hardware.energy.model import energy_of
 from systopack.hardware.energy.pipelined_events import pipelined_events
 from systopack.hardware.energy.technology import load_technology
-from systopack.rtl.tiled_events import tiled_events, weight_bits
 from systopack.hardware.pipelined.cycles import count_pipelined
 from systopack.hardware.tiled.cycles import count_tiled
 from systopack.network.reference import column_words, run
+from systopack.rtl.tiled_events import tiled_events
 from tests.hardware.energy.test_coefficients import ONES, point, table
 from tests.networks import random_images, random_network
 from tests.report.contents import hand_made
@@ -41,12 +42,12 @@ def test_cell_words_are_those_of_every_cell_of_every_tile(seed):
     tensors = run(network, images.astype(np.int8), keep=[node.name for node in network.nodes])
     for layer in network.layers:
         words = column_words(layer, tensors[layer.source])  # (B, M, T)
-        active = zero_input = zero_weight = loads = 0
+        active = zero_input = zero_weight = tiles = 0
         hops = 0.0
         for band in layer.matrix.bands:
             columns = max(1, -(-len(band.groups) // array.columns)) * array.columns
             rows = -(-band.rows // array.rows) * array.rows
-            loads += rows * columns
+            tiles += rows * columns
             values = np.zeros((rows, columns))
             values[: band.rows, : len(band.groups)] = band.values
             for row, group in np.ndindex(values.shape):
@@ -65,9 +66,10 @@ def test_cell_words_are_those_of_every_cell_of_every_tile(seed):
         assert step.active == pytest.approx(active)
         assert step.zero_input == pytest.approx(zero_input)
         assert step.zero_weight == pytest.approx(zero_weight)
-        assert step.loads == loads
+        assert step.loads % tiles == 0  # once for every block of positions
         assert step.hops == pytest.approx(hops)
-        assert step.accesses["weights"].read_bits == loads * weight_bits(array)
+        words = step.accesses["weights"].reads * array.rows
+        assert words == step.loads
 
 
 @given(seeds)
@@ -120,13 +122,15 @@ def test_the_energy_of_a_step_by_hand():
         + 8 * layer.loads
         + 0.25 * layer.hops
     )
-    cost = load_technology().sram_cost(
-        capacity_bits=events.memories["weights"].capacity_bits,
+    weights = events.memories["weights"]
+    cost = macro_cost(
+        width_bits=weights.width_bits,
+        words=weights.words,
         node=load_technology().node("45-hp"),
         voltage_v=measured.voltage_v,
     )
     assert found.memory_pj["weights"] == pytest.approx(
-        layer.accesses["weights"].read_bits * cost.read_pj_per_bit
+        layer.accesses["weights"].reads * cost.read_pj
     )
     assert energy.total_pj == pytest.approx(energy.compute_pj + energy.memory_pj)
     assert 0 < energy.memory_share < 1 and energy.off_chip_pj == 0
