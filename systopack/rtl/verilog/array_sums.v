@@ -14,6 +14,8 @@ module array_sums #(
     output wire [SOURCES*ACCUMULATOR_BITS-1:0] sums
 );
     localparam ACC = ACCUMULATOR_BITS;
+    reg [7:1] later;
+    always @(posedge clk) later <= {later[6:1], complete};
     genvar r, i;
     generate
         for (r = 0; r < SOURCES; r = r + 1) begin : g_row
@@ -28,7 +30,8 @@ module array_sums #(
                 sum_deserializer #(
                     .CELL(CELL), .ACCUMULATOR_BITS(ACC), .SUM_BITS(SUM_BITS)
                 ) deserializer (
-                    .clk(clk), .complete(complete), .sum(leaving), .word(word)
+                    .clk(clk), .complete(complete), .bit_now({later, complete}), .sum(leaving),
+                    .word(word)
                 );
                 always @(posedge clk) if (complete) finished <= word;
                 assign sums[r*ACC+:ACC] = finished;

@@ -25,6 +25,8 @@ module lane_operands #(
     input  wire [TOGETHER*STREAM_BITS-1:0] descriptors,
     input  wire [SLOT_BITS-1:0]            slot,
     input  wire                            slot_valid,
+    input  wire [SLOT_BITS-1:0]            slot_3,       // the same 3 cycles later
+    input  wire                            slot_valid_3,
     output wire [ALL_LANES-1:0]            wants,
     output wire [ALL_LANES*BANK_BITS-1:0]  want_banks,
     input  wire [8*WORD_BYTES*BANKS-1:0]   bank_words,
@@ -65,7 +67,8 @@ module lane_operands #(
                     .DX_BITS(DX_BITS), .WORD_BITS(8)
                 ) streams (
                     .clk(clk), .reset(reset), .load(mine), .load_data(entries), .slot(slot),
-                    .slot_valid(slot_valid), .want(wants[u]),
+                    .slot_valid(slot_valid), .slot_3(slot_3), .slot_valid_3(slot_valid_3),
+                    .want(wants[u]),
                     .bank(want_banks[u*BANK_BITS+:BANK_BITS]), .bank_words(bank_words),
                     .step(step_1), .run_start(run_start_1), .low(low_1),
                     .step_bytes(step_bytes), .upper_bytes({PHASE_BITS{1'b0}}),

@@ -148,6 +148,8 @@ module pipe_array #(
     delay_line #(.WIDTH(SUMS), .CYCLES(EXTRA)) extra (
         .clk(clk), .in(g_level[LEVELS].sums), .out(total)
     );
+    reg [7:1] later;
+    always @(posedge clk) later <= {later[6:1], complete};
     generate
         for (r = 0; r < ROWS; r = r + 1) begin : g_row
             wire [SUM_BITS-1:0] sum;
@@ -157,7 +159,7 @@ module pipe_array #(
             sum_deserializer #(
                 .CELL(CELL), .ACCUMULATOR_BITS(ACCUMULATOR_BITS), .SUM_BITS(SUM_BITS)
             ) gather (
-                .clk(clk), .complete(complete), .sum(sum),
+                .clk(clk), .complete(complete), .bit_now({later, complete}), .sum(sum),
                 .word(word[r*ACCUMULATOR_BITS+:ACCUMULATOR_BITS])
             );
         end

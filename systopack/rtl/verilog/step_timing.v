@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What follows from a step, each as late as it is needed; the number is the delay in cycles.
+// What follows from a slot and from a step, each as late as it is needed; the number is the delay in cycles.
 //
 // `take` comes with the cycle before the step's words enter the array, `word_soon` two cycles before
 // the turns of its sums. While `reading`, bit `bit_index` of the words is sent; the highest stays.
@@ -7,11 +7,18 @@
 module step_timing #(
     parameter WORD_CYCLES = 8,
     parameter PHASE_BITS = 2,
+    parameter SLOT_BITS = 6,
     parameter FETCH = 3,
     parameter OUT = 60
 ) (
     input  wire                  clk,
     input  wire                  reset,
+    input  wire [SLOT_BITS-1:0]  slot,
+    input  wire                  array_slot,
+    input  wire                  lane_slot,
+    output wire [SLOT_BITS-1:0]  slot_3,
+    output wire                  array_slot_3,
+    output wire                  lane_slot_3,
     input  wire                  issue,
     input  wire                  first_issue,
     input  wire                  run_start,
@@ -28,6 +35,15 @@ module step_timing #(
     output wire                  take,
     output wire                  word_soon
 );
+    delay_line #(.WIDTH(SLOT_BITS), .CYCLES(3)) slot_delay (
+        .clk(clk), .in(slot), .out(slot_3)
+    );
+    valid_line #(.CYCLES(3)) to_words (
+        .clk(clk), .reset(reset), .in(array_slot), .out(array_slot_3)
+    );
+    valid_line #(.CYCLES(3)) to_operands (
+        .clk(clk), .reset(reset), .in(lane_slot), .out(lane_slot_3)
+    );
     wire [PHASE_BITS-1:0] upper_bytes_2;
     reg  [5:0]            bit_count;
     valid_line #(.CYCLES(2)) to_streams (.clk(clk), .reset(reset), .in(issue), .out(step_2));

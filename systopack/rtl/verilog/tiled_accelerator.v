@@ -188,13 +188,18 @@ module tiled_accelerator #(
 
     // A step, as late as its words are read: `step_2` is the cycle before.
     wire                  step_2, step_run_start_2, take, word_soon, reading;
+    wire                  array_slot_3, lane_slot_3;
+    wire [SLOT_BITS-1:0]  slot_3;
     wire [PHASE_BITS-1:0] step_low_2, upper_bytes_3;
     wire [PHASE_BITS:0]   step_bytes_2;
     wire [2:0]            bit_index;
     step_timing #(
-        .WORD_CYCLES(WORD_CYCLES), .PHASE_BITS(PHASE_BITS), .FETCH(FETCH), .OUT(OUT)
+        .WORD_CYCLES(WORD_CYCLES), .PHASE_BITS(PHASE_BITS), .SLOT_BITS(SLOT_BITS), .FETCH(FETCH),
+        .OUT(OUT)
     ) timing (
-        .clk(clk), .reset(reset), .issue(issue), .first_issue(first_issue),
+        .clk(clk), .reset(reset), .slot(slot[SLOT_BITS-1:0]), .array_slot(array_slot),
+        .lane_slot(lane_slot), .slot_3(slot_3), .array_slot_3(array_slot_3),
+        .lane_slot_3(lane_slot_3), .issue(issue), .first_issue(first_issue),
         .run_start(issue_run_start), .low(issue_low), .step_bytes(step_bytes),
         .upper_bytes(upper_bytes), .step_2(step_2), .run_start_2(step_run_start_2),
         .low_2(step_low_2), .step_bytes_2(step_bytes_2), .upper_bytes_3(upper_bytes_3),
@@ -348,7 +353,8 @@ module tiled_accelerator #(
             ) column (
                 .clk(clk), .reset(reset), .load({ALPHA{mine}}),
                 .load_data(descriptors[c*ALPHA%TOGETHER*STREAM_BITS+:ALPHA*STREAM_BITS]),
-                .slot(slot[SLOT_BITS-1:0]), .slot_valid(array_slot), .want(wants[c]),
+                .slot(slot[SLOT_BITS-1:0]), .slot_valid(array_slot), .slot_3(slot_3),
+                .slot_valid_3(array_slot_3), .want(wants[c]),
                 .bank(want_banks[c*BANK_BITS+:BANK_BITS]), .bank_words(bank_words),
                 .step(step_2), .run_start(step_run_start_2), .low(step_low_2),
                 .step_bytes(step_bytes_2), .upper_bytes(upper_bytes_3), .in_row(in_row_2),
@@ -394,6 +400,7 @@ module tiled_accelerator #(
     ) residuals (
         .clk(clk), .reset(reset), .load(load_1 && load_residual_1), .load_number(load_number_1),
         .descriptors(descriptors), .slot(slot[SLOT_BITS-1:0]), .slot_valid(lane_slot),
+        .slot_3(slot_3), .slot_valid_3(lane_slot_3),
         .wants(wants[COLUMNS+:LANES]), .want_banks(want_banks[COLUMNS*BANK_BITS+:LANES*BANK_BITS]),
         .bank_words(bank_words), .step(lane_step), .run_start(lane_run_start), .low(lane_low),
         .step_bytes(lane_step_bytes), .turn_row(turn_row), .operands(operands)

@@ -28,6 +28,8 @@ module word_streams #(
     input  wire [STREAMS*(2+SLOT_BITS+BANK_BITS+PHASE_BITS+DX_BITS)-1:0] load_data,
     input  wire [SLOT_BITS-1:0]          slot,
     input  wire                          slot_valid,
+    input  wire [SLOT_BITS-1:0]          slot_3,       // the same 3 cycles later
+    input  wire                          slot_valid_3,
     output reg                           want,
     output reg  [BANK_BITS-1:0]          bank,
     input  wire [8*WORD_BYTES*BANKS-1:0] bank_words,
@@ -46,24 +48,22 @@ module word_streams #(
     /* verilator no_inline_module */  // one copy of its code for all instances
     localparam ENTRY = 2 + SLOT_BITS + BANK_BITS + PHASE_BITS + DX_BITS;
     localparam BITS = 8 * WORD_BYTES;
-    wire [STREAMS-1:0] match;
-    reg  [STREAMS-1:0] match_1, match_2, match_3;
+    // Compared once for the bank and again for the word: fewer registers than what matched then.
+    wire [STREAMS-1:0] match, match_3;
     wire [STREAMS*BANK_BITS-1:0] banks;
-    reg  [BANK_BITS-1:0] bank_0, bank_2, bank_3;
+    reg  [BANK_BITS-1:0] bank_0, bank_3;
     integer i;
     always @* begin
         bank_0 = {BANK_BITS{1'b0}};
-        for (i = 0; i < STREAMS; i = i + 1)
+        bank_3 = {BANK_BITS{1'b0}};
+        for (i = 0; i < STREAMS; i = i + 1) begin
             bank_0 = bank_0 | (banks[i*BANK_BITS+:BANK_BITS] & {BANK_BITS{match[i]}});
+            bank_3 = bank_3 | (banks[i*BANK_BITS+:BANK_BITS] & {BANK_BITS{match_3[i]}});
+        end
     end
     always @(posedge clk) begin
-        match_1 <= reset ? {STREAMS{1'b0}} : match;
-        match_2 <= match_1;
-        match_3 <= match_2;
         want <= |match && !reset;
-        bank <= bank_0;
-        bank_2 <= bank;
-        bank_3 <= bank_2;
+        if (|match) bank <= bank_0;
     end
     wire [BITS-1:0] word = bank_words[bank_3*BITS+:BITS];
 
@@ -77,6 +77,7 @@ module word_streams #(
             wire [DX_BITS-1:0]    dx;
             assign {used, my_slot, banks[s*BANK_BITS+:BANK_BITS], negative, o, dx} = entry;
             assign match[s] = slot_valid && used && my_slot == slot;
+            assign match_3[s] = slot_valid_3 && used && my_slot == slot_3;
             reg  [BITS-1:0]       even, odd;
             reg                   second;  // the present word is `odd`
             reg  [PHASE_BITS-1:0] place;
