@@ -41,6 +41,7 @@ TILED_SOURCES = (
     "lane_operands.v",
     "array_sums.v",
     "row_mask.v",
+    "stream_table.v",
     "visit_control.v",
     "output_walk.v",
     "tile_weights.v",

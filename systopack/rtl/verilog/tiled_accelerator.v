@@ -80,13 +80,10 @@ module tiled_accelerator #(
     output wire [BANKS*WORD_BYTES-1:0]     written_enables,
     output wire [BANKS*8*WORD_BYTES-1:0]   written_data
 );
-    localparam ACC = ACCUMULATOR_BITS;
-    localparam BITS = 8 * WORD_BYTES;
-    localparam SOURCES = LANES * LANE_ROWS;
+    localparam ACC = ACCUMULATOR_BITS, BITS = 8 * WORD_BYTES, SOURCES = LANES * LANE_ROWS;
     localparam BANK_BITS = BANKS > 2 ? $clog2(BANKS) : 1;
     localparam PARTS = SPLIT != 0 ? 2 : 1;
-    localparam GROUPS = (ROWS - 1) / BANKS + 1;
-    localparam WRITES = GROUPS < 2 ? 2 : GROUPS;
+    localparam GROUPS = (ROWS - 1) / BANKS + 1, WRITES = GROUPS < 2 ? 2 : GROUPS;
     localparam INDEX_BITS = ALPHA > 2 ? $clog2(ALPHA) : 1;
     localparam PHASE_COUNT = WORD_CYCLES > 2 ? $clog2(WORD_CYCLES) : 1;
     localparam ROW_BITS = LANE_ROWS > 2 ? $clog2(LANE_ROWS) : 1;
@@ -105,8 +102,7 @@ module tiled_accelerator #(
     localparam ROW_WORD = 13 + FEATURE_BITS + PHASE_BITS + (CLIPS != 0 ? 3 : 1) * ACC;
 
     // Delays in cycles, waits in word times (docs/hardware/tiled.md).
-    localparam FETCH = 3;
-    localparam PRODUCTS = CELL == 4 ? 1 : 0;
+    localparam FETCH = 3, PRODUCTS = CELL == 4 ? 1 : 0;
     localparam MULTIPLEXER = ALPHA > 1 && CELL < 3 ? 1 : 0;
     localparam TOP_DELAY = (ROWS - 1) / INPUT_FANOUT;
     localparam LATENCY = (COLUMNS - 1) / CELLS_PER_STAGE + 1 + TOP_DELAY + MULTIPLEXER + PRODUCTS;
@@ -216,23 +212,19 @@ module tiled_accelerator #(
         .in_row(in_row_2), .upper_in_row(upper_in_row_2)
     );
 
-    // Stream descriptors.
     wire [TOGETHER*STREAM_BITS-1:0] descriptors;
-    reg                             load_1, load_residual_1;
-    reg  [5:0]                      load_number_1;
-    memory #(
+    wire                            load_columns, load_lanes;
+    wire [5:0]                      loaded;
+    stream_table #(
         .WIDTH(TOGETHER * STREAM_BITS), .ADDRESS_BITS(STREAM_ADDRESS_BITS), .WORDS(STREAM_WORDS)
     ) streams (
-        .clk(clk), .write(config_write && config_memory == 3'd3),
+        .clk(clk), .reset(reset), .write(config_write && config_memory == 3'd3),
         .write_address(config_address[STREAM_ADDRESS_BITS-1:0]),
-        .write_data(config_data[TOGETHER*STREAM_BITS-1:0]),
-        .read(load), .read_address(load_address[STREAM_ADDRESS_BITS-1:0]), .read_data(descriptors)
+        .write_data(config_data[TOGETHER*STREAM_BITS-1:0]), .load(load),
+        .load_residual(load_residual), .load_address(load_address[STREAM_ADDRESS_BITS-1:0]),
+        .load_number(load_number), .for_array(load_columns), .for_lanes(load_lanes),
+        .number(loaded), .descriptors(descriptors)
     );
-    always @(posedge clk) begin
-        load_1 <= load && !reset;
-        load_residual_1 <= load_residual;
-        load_number_1 <= load_number;
-    end
 
     // Weights.
     wire                   load_weights;
@@ -293,13 +285,12 @@ module tiled_accelerator #(
     wire [(PLACES+SOURCES)*FEATURE_BITS-1:0] pending_address;
     wire [(PLACES+SOURCES)*BITS-1:0]         pending_data;
     wire [(PLACES+SOURCES)*WORD_BYTES-1:0]   pending_enables;
-    assign pending[PLACES+SOURCES-1:SOURCES] = {PLACES{1'b0}};
-    assign pending_address[(PLACES+SOURCES)*FEATURE_BITS-1:SOURCES*FEATURE_BITS] =
-        {PLACES * FEATURE_BITS{1'b0}};
-    assign pending_data[(PLACES+SOURCES)*BITS-1:SOURCES*BITS] = {PLACES * BITS{1'b0}};
-    assign pending_enables[(PLACES+SOURCES)*WORD_BYTES-1:SOURCES*WORD_BYTES] =
-        {PLACES * WORD_BYTES{1'b0}};
-    assign taken[PLACES+SOURCES-1:PLACES] = {SOURCES{1'b0}};
+    localparam UP = PLACES + SOURCES - 1;
+    assign pending[UP:SOURCES] = {PLACES{1'b0}};
+    assign pending_address[(UP+1)*FEATURE_BITS-1:SOURCES*FEATURE_BITS] = {PLACES*FEATURE_BITS{1'b0}};
+    assign pending_data[(UP+1)*BITS-1:SOURCES*BITS] = {PLACES * BITS{1'b0}};
+    assign pending_enables[(UP+1)*WORD_BYTES-1:SOURCES*WORD_BYTES] = {PLACES * WORD_BYTES{1'b0}};
+    assign taken[UP:PLACES] = {SOURCES{1'b0}};
     wire [BANKS*BITS-1:0]                bank_words;
     wire [COLUMNS+LANES-1:0]             wants;
     wire [(COLUMNS+LANES)*BANK_BITS-1:0] want_banks;
@@ -345,7 +336,7 @@ module tiled_accelerator #(
     generate
         for (c = 0; c < COLUMNS; c = c + 1) begin : g_column
             localparam NUMBER = c * ALPHA / TOGETHER;
-            wire mine = load_1 && !load_residual_1 && {26'd0, load_number_1} == NUMBER;
+            wire mine = load_columns && {26'd0, loaded} == NUMBER;
             word_streams #(
                 .STREAMS(ALPHA), .BANKS(BANKS), .BANK_BITS(BANK_BITS), .WORD_BYTES(WORD_BYTES),
                 .PHASE_BITS(PHASE_BITS), .SLOT_BITS(SLOT_BITS), .DX_BITS(DX_BITS),
@@ -364,12 +355,7 @@ module tiled_accelerator #(
             );
         end
     endgenerate
-    wire [PARTS*ALPHA*COLUMNS*WORD_BITS-1:0] words;
-    generate
-        if (PARTS == 2) begin : g_parts
-            assign words = {upper_x, x};
-        end else begin : g_part assign words = x; end
-    endgenerate
+    wire [2*ALPHA*COLUMNS*WORD_BITS-1:0] words = {upper_x, x};
     wire word_start = {{(32 - PHASE_COUNT) {1'b0}}, phase} == (FETCH + 1) % WORD_CYCLES;
     wire complete = {{(32 - PHASE_COUNT) {1'b0}}, phase} == OUT % WORD_CYCLES;
     wire [ROWS*SUM_BITS-1:0] sum_out;
@@ -378,7 +364,7 @@ module tiled_accelerator #(
         .INPUT_FANOUT(INPUT_FANOUT), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS),
         .CELLS_PER_STAGE(CELLS_PER_STAGE), .WEIGHT_BUFFERS(WEIGHT_BUFFERS), .PARTS(PARTS)
     ) array (
-        .clk(clk), .word_start(word_start), .take(take), .x(words), .sum_in({ROWS*SUM_BITS{1'b0}}),
+        .clk(clk), .word_start(word_start), .take(take), .x(words[PARTS*ALPHA*COLUMNS*WORD_BITS-1:0]), .sum_in({ROWS*SUM_BITS{1'b0}}),
         .sum_out(sum_out), .load(load_weights), .load_column(load_column), .load_data(load_data)
     );
 
@@ -398,26 +384,20 @@ module tiled_accelerator #(
         .BANK_BITS(BANK_BITS), .WORD_BYTES(WORD_BYTES), .PHASE_BITS(PHASE_BITS),
         .SLOT_BITS(SLOT_BITS), .DX_BITS(DX_BITS)
     ) residuals (
-        .clk(clk), .reset(reset), .load(load_1 && load_residual_1), .load_number(load_number_1),
+        .clk(clk), .reset(reset), .load(load_lanes), .load_number(loaded),
         .descriptors(descriptors), .slot(slot[SLOT_BITS-1:0]), .slot_valid(lane_slot),
         .slot_3(slot_3), .slot_valid_3(lane_slot_3),
         .wants(wants[COLUMNS+:LANES]), .want_banks(want_banks[COLUMNS*BANK_BITS+:LANES*BANK_BITS]),
         .bank_words(bank_words), .step(lane_step), .run_start(lane_run_start), .low(lane_low),
         .step_bytes(lane_step_bytes), .turn_row(turn_row), .operands(operands)
     );
-    generate
-        if (LANE_ROWS == 1) begin : g_row_tile
-            assign parameter_address = row_tile[PARAMETER_BITS-1:0];
-        end else begin : g_row
-            assign parameter_address = {row_tile[PARAMETER_BITS-ROW_BITS-1:0], turn_row};
-        end
-    endgenerate
+    wire [ROW_BITS+15:0]      tile_and_row = {row_tile, turn_row};
+    assign parameter_address = LANE_ROWS == 1 ? row_tile[PARAMETER_BITS-1:0]
+                             : tile_and_row[PARAMETER_BITS-1:0];
     wire [ACC*LANES-1:0] kept;
     generate
         for (u = 0; u < LANES; u = u + 1) begin : g_lane
             wire upper = halves && u * LANE_ROWS >= ROWS / 2;
-            wire [LANE_ROWS*ACC-1:0]          sums;
-            wire [7:0]                        residual;
             /* verilator lint_off PINCONNECTEMPTY */  // for observation
             sum_lane #(
                 .LANE_ROWS(LANE_ROWS), .ROW_BITS(ROW_BITS), .ACCUMULATOR_BITS(ACC),
@@ -431,7 +411,8 @@ module tiled_accelerator #(
                 .write_parameter(config_write && config_memory == 3'd6
                                  && {24'd0, config_bank} == u),
                 .table_address(config_address[PARAMETER_BITS-1:0]),
-                .table_data(config_data[ROW_WORD-1:0]), .sums(sums), .turn(turn),
+                .table_data(config_data[ROW_WORD-1:0]), .sums(all_sums[u*LANE_ROWS*ACC+:LANE_ROWS*ACC]),
+                .turn(turn),
                 .turn_row(turn_row), .first(first), .last(last), .keep(keep),
                 .requantized(requantized), .bypass(bypass), .position(sum_position),
                 .parameter_address(parameter_address),
@@ -439,7 +420,7 @@ module tiled_accelerator #(
                 .pool_index(pool_index), .masked(masked), .multiplier(multiplier),
                 .pool_shift(pool_shift), .index(upper ? index[INDEX-1:0] + 1'b1 : index[INDEX-1:0]),
                 .ends(upper ? final_upper : final_index), .flush(flush),
-                .step_bytes(halves ? 2'd2 : 2'd1), .store(store), .residual(residual),
+                .step_bytes(halves ? 2'd2 : 2'd1), .store(store), .residual(operands[8*u+:8]),
                 .pending(pending[u*LANE_ROWS+:LANE_ROWS]),
                 .pending_address(pending_address[u*LANE_ROWS*FEATURE_BITS+:LANE_ROWS*FEATURE_BITS]),
                 .pending_data(pending_data[u*LANE_ROWS*BITS+:LANE_ROWS*BITS]),
@@ -450,8 +431,6 @@ module tiled_accelerator #(
                 .send_row(send_row[ROW_BITS-1:0]), .kept(kept[u*ACC+:ACC]),
                 .made_valid(), .made_row(), .made_byte()
             );
-            assign sums = all_sums[u*LANE_ROWS*ACC+:LANE_ROWS*ACC];
-            assign residual = operands[8*u+:8];
         end
     endgenerate
 
