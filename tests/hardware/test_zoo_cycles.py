@@ -1,8 +1,8 @@
 """What every network of the zoo computes, and its cycles on the named arrays, do not change.
 
-`zoo_cycles.json` was written by the models before arrays had names: a digest of the output words of
-two images of noise and, for each array, cycles of the array alone, of the tiled and of the
-layer-pipelined accelerator (where there is one).
+`zoo_cycles.json` was written by the models: a digest of the output words of two images of noise
+and, for each array, cycles of the array alone, of the tiled and of the layer-pipelined accelerator
+(where there is one).
 """
 
 import hashlib

@@ -17,7 +17,7 @@ COLLIDING = (
     "                                                        : words[read_address];"
 )
 ARRAYS = {
-    "tiled": Array(rows=3, columns=2, sub_banks=2),
+    "tiled": Array(rows=3, columns=2),
     "pipelined": Array(rows=4, columns=3, alpha=16),
 }
 
