@@ -1,4 +1,4 @@
-"""Mutants of the accelerator with one feature memory: every fault must turn the comparison red.
+"""Mutants of the tiled accelerator: every fault must turn the comparison red.
 
 All mutants of a build are in it at once: a word of the configuration says which of them is alive.
 """
