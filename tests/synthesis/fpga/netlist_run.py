@@ -90,6 +90,7 @@ def simulation_verilog(netlist: Ecp5Netlist, *, top: str) -> str:
             sources=[*_MODELS, source],
             commands=[
                 "proc",
+                f"setundef -zero {top}",  # pins of which nothing depends
                 "flatten",
                 "opt_expr",
                 "opt_reduce",
