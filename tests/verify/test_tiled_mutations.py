@@ -46,6 +46,8 @@ MUTANTS = [
     ("the first column tile's descriptors for all", "visit_control.v", "load_place <= last_tile ? streams : [[load_place]]", "streams"),
     ("weights of the tile before", "visit_control.v", "!last_tile ? [[following[19:0]]]", "weights_now"),
     ("the next block's weights those of the last column tile", "visit_control.v", "!last_block ? [[weights]]", "weights_now"),
+    ("an image that ends too early taken for a whole one", "visit_control.v", "(image_last ? [[overrun || !whole]]", "overrun"),
+    ("an image that goes on too long taken for a whole one", "visit_control.v", "overrun <= !image_last && ([[overrun || whole]])", "1'b0"),
     ("a row of the image that ends late", "visit_control.v", "column <= [[beyond >= {1'b0, out_width}]]", "beyond > {1'b0, out_width}"),
     ("a place in the row not moved back", "visit_control.v", "place_x <= [[beyond >= {1'b0, out_width}]]", "1'b0"),
     ("the horizontal stride ignored", "visit_control.v", "[[{4'd0, stride_x}]]);", "12'd1"),
@@ -160,16 +162,19 @@ def killed(program, images, verilog, number):
     """Whether a comparison is red with this mutant alive; 0: none is."""
     alive = image_of_words(NUMBER, BITS, [[number]])
     cycles = list(op_cycles(program.plan))[-1].begin
-    try:
-        found = run_tiled(
-            replace(program, images=(*program.images, alive)),
-            images,
-            cycle_limit=3 * cycles,
-            verilog=verilog,
-        )
-    except InvalidNetworkError:
-        return True  # it does not end
-    return found.assertion is not None or compare_run(program, found, images)[1] is not None
+    own = replace(program, images=(*program.images, alive))
+    length = images[0].size
+    for wrong_bytes in (0, length // 2, 2 * length):  # images of other lengths come before
+        try:
+            found = run_tiled(
+                own, images, cycle_limit=3 * cycles, wrong_bytes=wrong_bytes, verilog=verilog
+            )
+        except InvalidNetworkError:
+            return True  # it does not end
+        difference = compare_run(program, found, images, cycles=not wrong_bytes)[1]
+        if found.assertion is not None or difference is not None:
+            return True
+    return False
 
 
 @pytest.mark.slow
