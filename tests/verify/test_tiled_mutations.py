@@ -73,6 +73,10 @@ MUTANTS = [
     ("partial sums forgotten", "output_walk.v", "first <= [[tile == 12'd0]]", "1'b1"),
     ("partial sums of another position", "output_walk.v", "position <= [[place[SUM_POSITION_BITS-1:0]]]", "place[SUM_POSITION_BITS-1:0] & ~1"),
     ("a column tile goes on after the positions of the last", "output_walk.v", "plain <= [[plain_start]];", "plain + amount"),
+    ("pooled rows of a column tile go on after those of the last", "output_walk.v", "outer_y <= [[outer_start]];", "outer_y"),
+    ("pooled words of a column tile go on after those of the last", "output_walk.v", "row_index <= [[row_start]];", "row_index"),
+    ("the next block's pooled words those of the block before", "output_walk.v", "row_start <= [[row_index + {12'd0, pooled_width}]];", "row_start"),
+    ("steps of a period not counted anew", "visit_control.v", "if ([[period_ends || periods_start]]) period_steps", "periods_start"),
     ("a window a column too narrow", "output_walk.v", "inner_x_ends = [[inner_x == window_width - 12'd1]]", "inner_x == 12'd0"),
     ("a window's first member forgotten", "output_walk.v", ": [[inner_x == 12'd0 && inner_y == 12'd0]]", "inner_x == 12'd0"),
     ("padding read as data", "output_walk.v", "masked <= pool_step ? [[outside]]", "1'b0"),
@@ -114,6 +118,7 @@ def cases():
     found = {}
     for name, array, network, options in (
         ("pooled", Array(rows=18, columns=2), pooled_network(3, rows=20, channels=18), {"block": 16}),
+        ("long blocks", Array(rows=4, columns=2), pooled_network(3), {}),
         ("halves", HALVES, random_network(np.random.default_rng(9), layers=6, concatenations=True), {"split": True}),
         ("parallel", Array(rows=5, columns=3, cell="bit-parallel"), random_network(np.random.default_rng(117), layers=6, concatenations=True), {}),
     ):  # fmt: skip
