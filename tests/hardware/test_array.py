@@ -46,7 +46,6 @@ def test_a_label_tells_what_is_not_the_default():
         ({"accumulator_bits": 24}, "accumulator_bits is 24"),
         ({"cells_per_stage": 2}, "choose cell 'bit-serial-compact'"),
         ({"cell": "bit-serial-compact", "cells_per_stage": 33}, "cells_per_stage is 33"),
-        ({"sub_banks": 3}, "sub_banks is 3"),
         ({"weight_buffers": 3}, "weight_buffers is 3"),
     ],
 )

@@ -10,10 +10,10 @@ from systopack.hardware.named_arrays import DEFAULT_ARRAY, NAMED_ARRAYS, array_f
 def test_a_name_a_size_and_a_change():
     assert array_from() == NAMED_ARRAYS[DEFAULT_ARRAY].array == Array()
     assert array_from("16x8") == Array(rows=16, columns=8)
-    assert array_from("compact-32x32", ["sub-banks=1", "alpha = 4"]) == Array(
+    assert array_from("compact-32x32", ["weight-buffers=1", "alpha = 4"]) == Array(
         cell="bit-serial-compact",
         alpha=4,
-        input_fanout=32,
+        input_fanout=16,
         cells_per_stage=8,
         weight_buffers=1,
     )

@@ -194,7 +194,9 @@ def moved(schedule, *, by):
 
 def test_planes_of_a_tensor_begin_at_different_bytes_and_sums_replace_their_operands():
     network = load("systopack/zoo_data/resnet20-cifar10.spk")
-    array = array_from("compact-32x32", accumulator_bits=network.accumulator_bits)
+    array = array_from(
+        "compact-32x32", ["input-fanout=32"], accumulator_bits=network.accumulator_bits
+    )
     places = plan_tiles(network, array=array).places
     first = places.tensors["conv1"]
     assert first.banks.tolist() == list(range(16)) and set(first.phases.tolist()) == {1}

@@ -201,32 +201,6 @@ def cell_properties() -> Iterator[Property]:
                 yield lanes_property(_one(cell, accumulator, bits))
 
 
-def controller_property(part: int, *, word_cycles: int) -> Property:
-    """The tiled accelerator's controller, for any program; `controller_proof.v` has the parts."""
-    inner = [
-        *("active", "stepped", "drained", "op_ends", "start", "next_up", "present", "next_word"),
-        *("final_position", "final_entry", "since", "idle", "space", "tail", "counter"),
-        "overrun",
-        *("walker.inner_y", "walker.inner_x"),
-    ]
-    return Property(
-        name=f"controller, part {part}, words of {word_cycles} cycles",
-        top="controller_proof",
-        files=(
-            VERILOG / "position_walker.v",
-            VERILOG / "controller.v",
-            _PROOFS / "controller_proof.v",
-        ),
-        parameters=(
-            ("PART", part),
-            ("WORD_CYCLES", word_cycles),
-            ("PHASE_BITS", bits_for(word_cycles)),
-        ),
-        induction=True,
-        wires=_inner(inner),
-    )
-
-
 def registers_property(config_bits: int) -> Property:
     """The AXI4-Lite registers, for any host."""
     inner = ["chunk", "collected", "address_waits", "data_waits", "read_waits", "write_index"]
@@ -307,10 +281,7 @@ def streams_property() -> Property:
 
 
 def handshake_properties() -> Iterator[Property]:
-    """Everything that waits for a host, and the order of what the tiled accelerator does."""
-    for word_cycles in (1, 8, 16, 32):
-        for part in range(3):
-            yield controller_property(part, word_cycles=word_cycles)
+    """Everything that waits for a host."""
     yield registers_property(70)
     yield registers_property(bits_of(INSTRUCTION))
     yield source_property(period=7, credits=3)

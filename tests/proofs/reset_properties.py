@@ -13,6 +13,7 @@ from systopack.rtl.pipelined.top import top_module
 from systopack.rtl.program import TiledProgram
 from tests.proofs.formal import Property
 
+_LANE_CYCLES = 20  # from a row's turn to its word
 _SLACK_CYCLES = 4  # from a valid that would come out last to what it would do
 
 
@@ -21,8 +22,8 @@ def reset_property(
 ) -> Property:
     """After one cycle of reset nothing of what went on before is left, whatever it was.
 
-    Tiled, as long as no run is started: no word is captured, no memory or weight is written, no
-    result offered and no byte taken. Layer-pipelined, as long as no image comes, whatever starts
+    Tiled, as long as no run is started: no slot and no turn of a row comes, no memory or weight is
+    written, no result offered and no byte taken. Layer-pipelined, as long as no image comes, whatever starts
     there are: no unit gives a word and no result is offered.
 
     Args:
@@ -36,34 +37,38 @@ def reset_property(
 
 
 def _tiled(program: TiledProgram, folder: Path, verilog: Path) -> Property:
-    sizes, timing = program.parameters, program.timing
+    sizes, timing = program.parameters, program.plan.timing
     parameters = ", ".join(f".{name}({value})" for name, value in sizes.items())
-    lanes = [f"core.g_lane[{lane}].lane.turn_6" for lane in range(timing.lanes)]
-    inner = {"turns": ",".join(f"\\{lane}" for lane in reversed(lanes))}
-    inner |= {"load": "\\core.load", "take": "\\core.take", "fed": "\\core.feed_3"}
+    names = ["made_valid", "partial_sums.write"]
+    lanes = [f"core.g_lane[{lane}].lane.{name}" for lane in range(timing.lanes) for name in names]
+    inner = {"lanes": ",".join(f"\\{name}" for name in lanes)}
+    inner |= {"load": "\\core.load_weights", "take": "\\core.take", "turn": "\\core.turn"}
+    inner |= {"wants": "\\core.wants", "slot_valid": "\\core.slot_valid"}
     text = f"""
 module reset_proof (input wire clk, input wire image_valid, input wire image_last,
                     input wire [7:0] image_byte, input wire result_ready, output wire holds);
     reg reset = 1;
-    wire busy, started, image_ready, image_dropped, result_valid, op_start, words_captured;
-    wire [{program.banks * sizes["SUB_BANKS"] - 1}:0] written;
-    wire [{timing.lanes - 1}:0] turns;
-    wire load, take, fed;
+    wire busy, started, image_ready, image_dropped, result_valid, op_start;
+    wire [{timing.banks - 1}:0] written;
+    wire [{len(lanes) - 1}:0] lanes;
+    wire [{timing.lanes + program.array.columns - 1}:0] wants;
+    wire load, take, turn, slot_valid;
     tiled_accelerator #({parameters}) core (
         .clk(clk), .reset(reset), .go(1'b0), .busy(busy), .started(started), .config_write(1'b0),
-        .config_memory(3'd0), .config_bank(0), .config_address(20'd0), .config_data(0),
-        .image_valid(image_valid), .image_last(image_last), .image_ready(image_ready),
-        .image_byte(image_byte), .image_dropped(image_dropped), .result_valid(result_valid),
-        .result_ready(result_ready), .op_start(op_start), .words_captured(words_captured),
+        .config_memory(3'd0), .config_bank(8'd0), .config_address(20'd0),
+        .config_data({sizes["CONFIG_BITS"]}'d0), .image_valid(image_valid), .image_last(image_last),
+        .image_ready(image_ready), .image_byte(image_byte), .image_dropped(image_dropped),
+        .result_valid(result_valid), .result_ready(result_ready), .op_start(op_start),
         .written(written));
     wire noise = !reset && (busy || started || image_ready || image_dropped || result_valid
-        || op_start || words_captured || (|written) || (|turns) || load || take || fed);
+        || op_start || (|written) || (|lanes) || (|wants) || load || take || turn || slot_valid);
     reg heard = 0;
     always @(posedge clk) {{reset, heard}} <= {{1'b0, heard || noise}};
     assign holds = !heard && !noise;
 endmodule
 """
-    longest = max(timing.out_cycles, timing.load_wait_cycles) + timing.lane_rows + 6
+    waits = timing.fetch_cycles + program.array.swap_cycles + program.array.load_cycles
+    longest = max(timing.out_cycles + _LANE_CYCLES + timing.lane_rows, waits)
     return Property(
         name=f"one cycle of reset, {program.network.name} on {program.array.label}, tiled",
         top="reset_proof",

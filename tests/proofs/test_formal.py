@@ -14,7 +14,6 @@ from tests.proofs.formal import Property, prove, prove_all
 from tests.proofs.properties import (
     cell_properties,
     cell_property,
-    controller_property,
     handshake_properties,
     host_property,
     lanes_property,
@@ -72,7 +71,7 @@ def test_the_steps_of_a_cells_proof(property):
 @pytest.mark.parametrize(
     "property", list(handshake_properties()), ids=lambda property: property.name
 )
-def test_the_handshakes_of_controllers_registers_and_streams(property):
+def test_the_handshakes_of_hosts_registers_and_streams(property):
     assert prove(property)
 
 
@@ -140,14 +139,6 @@ MUTANTS = [
     (cell_property(TREE, carry_save=True), "carry_save.v", "MINUS ? ~product : product", "product"),
     (cell_property(TREE, carry_save=True), "full_adder.v", "(c & (a ^ b))", "(c & a)"),
     (cell_property(TREE, carry_save=True), "parallel_stage.v", " - SURPLUS", ""),
-    (controller_property(0, word_cycles=8), "controller.v", "send_step == 2'd2 && !result_ready));", "send_step == 2'd2));"),
-    (controller_property(0, word_cycles=8), "controller.v", "assign image_ready = is_image && !stepped;", "assign image_ready = is_image;"),
-    (controller_property(0, word_cycles=8), "controller.v", "(!is_image || image_last)) stepped", "1'b1) stepped"),
-    (controller_property(1, word_cycles=8), "controller.v", "since_words >= MIN_LOAD", "since_words > MIN_LOAD - 2"),
-    (controller_property(1, word_cycles=8), "controller.v", "wire start = next_up && clear && fed;", "wire start = next_up && fed;"),
-    (controller_property(1, word_cycles=8), "controller.v", "if (tile_ends) idle <= {WAIT_BITS{1'b0}};", ""),
-    (controller_property(1, word_cycles=8), "controller.v", "run_start <= 1'b0;", ""),
-    (controller_property(2, word_cycles=8), "controller.v", "if (last_entry && (!is_image || image_last)) stepped <= 1'b1;", ""),
     (registers_property(70), "axi_registers.v", "read_waits && (!s_axi_rvalid || s_axi_rready);", "read_waits;"),
     (registers_property(70), "axi_registers.v", "s_axi_bvalid <= write || (s_axi_bvalid && !s_axi_bready);", "s_axi_bvalid <= write;"),
     (registers_property(70), "axi_registers.v", "if (started) go <= 1'b0;", ""),

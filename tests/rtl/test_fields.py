@@ -7,33 +7,28 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from systopack.hardware.timing import TiledTiming
 
 from systopack.errors import InvalidOptionError
 from systopack.hardware.array import Array
-from systopack.hardware.row_tiles import place, row_tiles
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import InputNode, MatrixLayer, PoolLayer
 from systopack.packing.pack import dense
-from systopack.rtl import rows_fields
 from systopack.rtl.fields import (
     INSTRUCTION,
     OUTPUT_INSTRUCTION,
     Field,
     bits_of,
-    descriptor_layout,
+    job_layout,
     pack_fields,
     pipelined_row_layout,
-    route_layout,
     row_layout,
+    stream_layout,
     unpack_fields,
 )
-from systopack.rtl.images import DESCRIPTORS, PROGRAM, WEIGHTS
-from systopack.rtl.parameters import VERILOG, sources
+from systopack.rtl.parameters import VERILOG
 from systopack.rtl.pipelined.instances import table
 from systopack.rtl.pipelined.program import compile_pipelined
-from systopack.rtl.program import TILE, compile_tiled
-from systopack.verification.bench import Bench, Port
+from systopack.rtl.program import JOBS, OUTPUT_PROGRAM, PROGRAM, ROWS, TILES, WEIGHTS, compile_tiled
 from tests.networks import random_network
 
 
@@ -92,54 +87,51 @@ def verilog_fields(file, register):
     return [(name, widths[name]) for found in names for name in found]
 
 
+WIDTHS = {
+    "SLOT_BITS": 7, "PHASE_BITS": 3, "FEATURE_BITS": 11, "OFFSET_BITS": 9, "BANK_BITS": 5,
+    "DX_BITS": 4, "ACC": 24,
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    ("file", "register", "layout", "names"),
+    ("file", "register", "layout", "named"),
     [
-        ("controller.v", "present", INSTRUCTION, {}),
-        ("output_sequencer.v", "present", OUTPUT_INSTRUCTION, {}),
-        (
-            "stream_bank.v",
-            "",
-            [*descriptor_layout(13, 17), *route_layout(11, 16)],
-            {"MOVE": 13, "ADDRESS_BITS": 17, "SOURCE_BITS": 11, "PLACE_BITS": 16},
-        ),
-        ("output_lane.v", "", row_layout(24), {"ACCUMULATOR_BITS": 24}),
-        ("pipe_lane.v", "", pipelined_row_layout(24), {"ACC": 24}),
+        ("visit_control.v", "present", INSTRUCTION, False),
+        ("output_walk.v", "present", OUTPUT_INSTRUCTION, False),
+        ("fetch_bank.v", "head", job_layout(7, 3, 11, 9), False),
+        ("pipe_lane.v", "", pipelined_row_layout(24), True),
     ],
 )
-def test_the_verilog_takes_words_apart_as_they_were_packed(file, register, layout, names):
+def test_the_verilog_takes_words_apart_as_they_were_packed(file, register, layout, named):
+    """Every field has its width, and its name where the Verilog has no other for it."""
+
     def bits(width):
         high, low = width.strip("[] ").split(":")
-        return eval(high, {}, names) - int(low) + 1
+        return eval(high, {}, WIDTHS) - int(low) + 1
 
     found = [(name, bits(width)) for name, width in verilog_fields(file, register)]
-    assert found == [(field.name, field.bits) for field in layout]
+    assert [bits for _, bits in found] == [field.bits for field in layout]
+    assert not named or [name for name, _ in found] == [field.name for field in layout]
 
 
 @pytest.mark.parametrize(
-    ("file", "register", "layout"),
+    ("file", "name", "layout"),
     [
-        ("visit_control.v", "present", rows_fields.INSTRUCTION),
-        ("output_walk.v", "present", rows_fields.OUTPUT_INSTRUCTION),
-        ("fetch_bank.v", "head", rows_fields.job_layout(7, 3, 11, 9)),
+        ("tiled_accelerator.v", "STREAM_BITS", stream_layout(7, 5, 3, 4)),
+        ("tiled_accelerator.v", "JOB_BITS", job_layout(7, 3, 11, 9)),
+        ("tiled_accelerator.v", "ROW_WORD", row_layout(11, 3, 24)),
+        ("word_streams.v", "ENTRY", stream_layout(7, 5, 3, 4)),
     ],
 )
-def test_words_of_one_feature_memory_are_taken_apart_at_the_widths_they_were_packed(
-    file, register, layout
-):
-    names = {"SLOT_BITS": 7, "PHASE_BITS": 3, "FEATURE_BITS": 11, "OFFSET_BITS": 9}
-    found = [width.strip("[] ").split(":") for _, width in verilog_fields(file, register)]
-    bits = [eval(high, {}, names) - int(low) + 1 for high, low in found]
-    assert bits == [field.bits for field in layout]
+def test_words_of_tables_are_as_wide_as_the_verilog_says(file, name, layout):
+    (found,) = re.findall(rf"localparam {name} = ([^;]+);", (VERILOG / file).read_text())
+    assert eval(found, {}, WIDTHS) == bits_of(layout)
 
 
 def test_the_widths_of_whole_words_are_those_of_the_verilog():
     top = (VERILOG / "tiled_accelerator.v").read_text()
     widths = [int(width) for width in re.findall(r"memory #\(\.WIDTH\((\d+)\)", top)]
     assert widths == [bits_of(INSTRUCTION), bits_of(OUTPUT_INSTRUCTION)]
-    top = (VERILOG / "tiled_accelerator.v").read_text()
-    widths = [int(width) for width in re.findall(r"memory #\(\.WIDTH\((\d+)\)", top)]
-    assert widths == [bits_of(rows_fields.INSTRUCTION), bits_of(rows_fields.OUTPUT_INSTRUCTION)]
 
 
 layouts = st.lists(st.tuples(st.integers(1, 33), st.booleans()), min_size=1, max_size=8).map(
@@ -173,35 +165,45 @@ sides = st.sampled_from([1, 2, 255, 256, 257, 511, 513, 1023, 1024])
     rows=sides,
     columns=st.sampled_from([1, 3, 1024]),
     cell=cells,
-    parts=st.sampled_from([1, 2, 4]),
     size=st.sampled_from([(1, 1), (1, 2047), (2047, 1), (31, 33)]),
     layer_rows=st.sampled_from([1, 255, 257, 600]),
 )
-def test_programs_of_the_largest_arrays_hold_what_was_meant(
-    rows, columns, cell, parts, size, layer_rows
-):
+def test_programs_of_the_largest_arrays_hold_what_was_meant(rows, columns, cell, size, layer_rows):
     network = chain(layer_rows, size)
-    array = Array(rows=rows, columns=columns, alpha=1, cell=cell, sub_banks=parts)
-    timing = TiledTiming(array=array)
-    placement = place(network, timing)
-    if placement.depth > 1 << 20:  # that many words have no address
-        with pytest.raises(InvalidOptionError, match="but the accelerator addresses 1048576"):
+    array = Array(rows=rows, columns=columns, alpha=1, cell=cell)
+    if cell == "bit-parallel" and rows > 256:
+        with pytest.raises(InvalidOptionError, match=f"has {rows} rows with a lane of their own"):
             compile_tiled(network, array=array)
         return
-    program = compile_tiled(network, array=array)
+    try:
+        program = compile_tiled(network, array=array)
+    except InvalidOptionError as error:  # that many words have no address
+        assert re.search(r"but (the accelerator addresses|that field holds) ", str(error))
+        return
+    ops = program.plan.ops
     got = [unpack_fields(INSTRUCTION, word) for word in words_of(program.images[PROGRAM])]
-    for operation, values in zip(program.operations, got, strict=True):
-        assert values["op"] == operation.kind
-        if operation.kind != TILE:
+    assert len(got) == len(ops) + 1
+    outputs = [
+        unpack_fields(OUTPUT_INSTRUCTION, word) for word in words_of(program.images[OUTPUT_PROGRAM])
+    ]
+    behind = iter(outputs)
+    weights = 0
+    for op, values in zip(ops, got, strict=False):
+        assert (values["op"] == TILES) == (op.kind in ("tiles", "pool"))
+        if op.kind != "tiles":
             continue
-        node = network.by_name[operation.node]
-        tile = row_tiles(node, rows=rows, columns=columns)[operation.row_tile]
-        last = operation.column_tile == tile.column_tiles - 1
-        writes = 0 if node is network.output else placement.writes(node.name, tile)
-        assert values["spacing"] == (max(1, -(-writes // array.word_cycles)) if last else 1)
-        assert values["positions"] == size[0] * size[1]
-        assert (values["height"], values["width"]) == size
-        assert values["out_width"] == size[1]
+        visits, output = op.visits, next(behind)
+        for name in ("column_tiles", "blocks"):
+            assert values[name] == output[name] == getattr(visits, name)
+        assert values["weights"] == weights
+        weights += visits.column_tiles * array.load_cycles
+        assert (values["out_width"], values["width"]) == (size[1], size[1])
+        assert values["limit"] == size[0] * size[1] + program.plan.timing.word_bytes - 1
+        steps = [visits.steps(last=last) for last in (False, True)]
+        assert [output["steps"], output["last_steps"]] == steps
+        if op.target is not None:
+            assert output["final"] == size[0] * size[1] - 1
+    assert program.images[WEIGHTS].words.shape[1] == weights
 
 
 def test_every_value_of_the_tables_lies_in_its_field_at_16_bits():
@@ -216,12 +218,12 @@ def test_every_value_of_the_tables_lies_in_its_field_at_16_bits():
     second = replace(network.by_name["second"], matrix=dense(np.ones((2, 3), np.int8)))
     network = replace(network, nodes=(network.nodes[0], first, second))
     array = Array(rows=2, columns=1, accumulator_bits=16)
-    tiled = compile_tiled(network, array=array).images[-1]
+    tiled = compile_tiled(network, array=array)
+    of_rows = row_layout(tiled.parameters["FEATURE_BITS"], tiled.parameters["PHASE_BITS"], 16)
     pipelined = compile_pipelined(network, array=array).images[-1]
-    for layout, image in ((row_layout(16), tiled), (pipelined_row_layout(16), pipelined)):
-        values = list(unpack_fields(layout, words_of(image)[0]).values())
-        names = [field.name[:-2] for field in layout]
-        found = dict(zip(names, values, strict=True))
+    for layout, image in ((of_rows, tiled.images[ROWS]), (pipelined_row_layout(16), pipelined)):
+        found = unpack_fields(layout, words_of(image)[0])
+        found = {name.removesuffix("_1"): value for name, value in found.items()}
         assert (found["lowest"], found["highest"]) == (-32768, 32767)
 
 
@@ -275,64 +277,28 @@ def test_tables_of_the_pipelined_accelerator_refuse_what_16_bits_do_not_hold():
             table([value])
 
 
-def test_banks_of_more_than_65536_words_are_read_and_written_at_every_address():
-    """The offset of a position has 16 bits, the address of a bank up to 20."""
-    top = (VERILOG / "tiled_accelerator.v").read_text()
-    assert "wire [19:0] store_offset" in top
-    program = compile_tiled(chain(3, (200, 200), 3), array=Array(rows=2, columns=1, alpha=4))
-    assert program.placement.place_bits == 18
-    layout = descriptor_layout(program.placement.displacement_bits, 18)
-    bases = [unpack_fields(layout, word)["base"] for word in words_of(program.images[DESCRIPTORS])]
-    assert max(bases) > 65536
-
-
-def controller(**waits):
-    parameters = {"WORD_CYCLES": 1, "PHASE_BITS": 1, "PROGRAM_BITS": 3, "LANE_ROWS": 1}
-    return Bench(
-        top="controller",
-        sources=sources(("position_walker.v", "controller.v")),
-        parameters={**parameters, "MIN_LOAD": 4, "MIN_RETURN": 4, "MIN_DRAIN": 4, **waits},
-        inputs=[Port(name=n, bits=1) for n in ("reset", "go", "image_valid", "result_ready")]
-        + [Port(name="program_word", bits=bits_of(INSTRUCTION))],
-        outputs=[Port(name=n, bits=1) for n in ("op_start", "issue", "busy")],
+def test_planes_lie_where_jobs_find_them_and_banks_beyond_the_address_are_refused(monkeypatch):
+    network, array = chain(40, (100, 100)), Array(rows=8, columns=8, alpha=1)
+    program = compile_tiled(network, array=array)
+    layout = job_layout(
+        *(program.parameters[f"{name}_BITS"] for name in ("SLOT", "PHASE", "FEATURE", "OFFSET"))
     )
-
-
-def run_tiles(bench, cycles, *, spacing, positions):
-    """Two tiles after another: the cycles in which instructions and positions start."""
-    values = {field.name: 1 for field in INSTRUCTION} | {
-        "op": TILE,
-        "barrier": 0,
-        "spacing": spacing,
-        "positions": positions,
+    places = program.plan.places
+    found = {
+        (bank, unpack_fields(layout, word)["plane"])
+        for bank in range(program.plan.timing.banks)
+        for word in words_of(program.images[JOBS], bank)
     }
-    word = pack_fields(INSTRUCTION, values, where="")
-    bits = [(word >> bit) & 1 for bit in range(bits_of(INSTRUCTION))]
-    record = {port.name: np.zeros((cycles, port.bits), np.uint8) for port in bench.inputs}
-    record["program_word"][:] = bits
-    record["reset"][:3] = 1
-    record["go"][3:] = 1
-    out = bench.run(record)
-    return tuple(np.flatnonzero(out[name][:, 0]) for name in ("op_start", "issue"))
-
-
-@pytest.mark.parametrize("spacing", [1, 255, 256, 300, 1024])
-def test_positions_follow_each_other_at_every_spacing(spacing):
-    starts, issues = run_tiles(controller(), 12 * spacing + 40, spacing=spacing, positions=5)
-    assert len(issues) >= 10
-    assert set(np.diff(issues)[:4]) == {spacing}
-    assert starts[1] - starts[0] == max(5 * spacing, 4)
-
-
-@pytest.mark.slow
-def test_waits_of_more_than_65535_word_times_end():
-    """1024 rows loaded one by one into 70 columns take 71,680 cycles, all of them word times."""
-    starts, _ = run_tiles(controller(MIN_LOAD=71_680), 150_000, spacing=1, positions=2)
-    assert starts[1] - starts[0] == 71_680
+    wanted = places.tensors["first"]
+    assert set(zip(wanted.banks.tolist(), wanted.planes.tolist(), strict=True)) <= found
+    assert max(plane for _, plane in found) > 1 << 12
+    monkeypatch.setattr("systopack.rtl.program.TABLE_LIMIT", places.depth - 1)
+    with pytest.raises(InvalidOptionError, match=f"accelerator addresses {places.depth - 1}"):
+        compile_tiled(network, array=array)
 
 
 def test_random_networks_pack_into_all_organisations():
     for seed in range(20):
         network = random_network(np.random.default_rng(seed), layers=4)
-        for compiled in (compile_tiled, compile_tiled, compile_pipelined):
+        for compiled in (compile_tiled, compile_pipelined):
             compiled(network, array=Array(rows=3, columns=2))

@@ -63,16 +63,6 @@ def elaborated(folder, top):
     return found
 
 
-@pytest.mark.parametrize("seed", [42, 1])
-def test_those_of_a_tiled_accelerator_are_the_ones_listed(tmp_path, seed):
-    network = random_network(np.random.default_rng(seed), layers=3)
-    array = Array(rows=3, columns=2, sub_banks=2)
-    folder = tmp_path / "rtl"
-    written = write_rtl(network, array=array, out=folder)
-    listed = tiled_memories(compile_tiled(network, array=array))
-    check(folder, written, listed, "tiled_accelerator")
-
-
 @pytest.mark.parametrize(
     ("seed", "options"),
     [
@@ -82,13 +72,11 @@ def test_those_of_a_tiled_accelerator_are_the_ones_listed(tmp_path, seed):
     ],
     ids=str,
 )
-def test_those_of_an_accelerator_with_one_feature_memory_are_the_ones_listed(
-    tmp_path, seed, options
-):
+def test_those_of_a_tiled_accelerator_are_the_ones_listed(tmp_path, seed, options):
     network = random_network(np.random.default_rng(seed), layers=3)
     array = Array(**{"columns": 2, **options})
     folder = tmp_path / "rtl"
-    written = write_rtl(network, array=array, out=folder, organisation="rows")
+    written = write_rtl(network, array=array, out=folder)
     check(folder, written, tiled_memories(compile_tiled(network, array=array)), "tiled_accelerator")
 
 

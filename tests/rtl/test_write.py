@@ -41,7 +41,7 @@ def run(command, folder, **environment):
     )
 
 
-KINDS = ["tiled", "tiled in parts", "tiled in pairs", "rows", "rows in pairs", "pipelined"]
+KINDS = ["tiled", "tiled in pairs", "pipelined"]
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -49,7 +49,7 @@ def folder(request, tmp_path_factory):
     out = tmp_path_factory.mktemp("variant" if " in " in request.param else "rtl")
     network, images = network_and_images(SEED)
     organisation, *parts = request.param.split(" in ")
-    array = Array(rows=3, columns=2, sub_banks=2 if parts == ["parts"] else 1)
+    array = Array(rows=3, columns=2)
     if parts == ["pairs"]:  # the last pair lacks a column
         array = Array(rows=3, columns=5, cell="bit-serial-compact", cells_per_stage=2)
     write_rtl(network, array=array, out=out, image=images, organisation=organisation)
@@ -132,7 +132,6 @@ def test_a_clock_that_begins_high_breaks_no_rule(folder, tmp_path):
 
 # What a copy of the design may do wrong at its borders: (file, text, text of the mutant).
 BORDER_MUTANTS = [
-    ("all pixels thrown away", "stream_bank.v", "store_image ? image_byte", "store_image ? 8'd0"),
     ("all pixels thrown away", "image_words.v", "{{(BITS - 8) {1'b0}}, image_byte}", "{BITS{1'b0}}"),
     ("all pixels thrown away", "pipe_window.v", ".write_data(data)", ".write_data({8 * CHANNELS{1'b0}})"),
     ("a pause of the source not seen", "axi_streams.v", "image_valid = s_axis_image_tvalid &&", "image_valid = midway_now !== 1'bx &&"),
@@ -160,7 +159,7 @@ def test_the_test_bench_sees_faults_at_the_borders(folder, tmp_path, mutant):
     assert "FAIL" in run(BENCH, copy).stdout
 
 
-@pytest.mark.parametrize("organisation", ["tiled", "rows", "pipelined"])
+@pytest.mark.parametrize("organisation", ["tiled", "pipelined"])
 def test_the_images_of_the_bench_tell_pixels_apart(tmp_path, organisation):
     network, images = network_and_images(SEED)
     same = np.repeat(images[:1], 2, axis=0)

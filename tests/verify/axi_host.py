@@ -19,7 +19,6 @@ from systopack.rtl.parameters import (
 )
 from systopack.rtl.pipelined.program import PipelinedProgram
 from systopack.rtl.pipelined.top import top_module
-from systopack.rtl.program import TiledProgram
 from systopack.verification.verilator import build, take_assertion
 from tests.verify.board import harness
 
@@ -54,8 +53,6 @@ class SimulatedBoard:
         top, names = "axi_tiled", AXI_TILED_SOURCES
         if self._pipelined:
             top, names = "axi_pipelined", AXI_PIPELINED_SOURCES
-        elif isinstance(program, TiledProgram):
-            top, names = "axi_tiled", AXI_TILED_SOURCES
         files = [verilog / name for name in names]
         image_bits = 8
         with WorkingFolder("axi") as folder:

@@ -18,8 +18,8 @@ INVENTED = "image_rules: a word was written that was not taken"
 
 # No word and no cycle changes by these: nothing but an assertion can see them.
 TILED_MUTANTS = [
-    (COUNTED, "controller.v", [("took && image_last && (overrun || !whole);", "took && image_last;")]),
-    (INVENTED, "tiled_accelerator.v", [("image_valid && image_ready && !reset", "image_ready && !reset")]),
+    (COUNTED, "visit_control.v", [("image_took && image_last && (overrun || !whole);", "image_took && image_last;")]),
+    (INVENTED, "tiled_accelerator.v", [("{byte_1, ends_1} <= {image_took, image.ends}", "{byte_1, ends_1} <= {is_image, image.ends}")]),
 ]  # fmt: skip
 PIPELINED_MUTANTS = [
     (COUNTED, "pipe_host.v", [("judged && !good && !reset", "judged && !reset")]),
@@ -33,7 +33,7 @@ PIPELINED_MUTANTS = [
     ),
 ]  # fmt: skip
 LOSING = [
-    ("tiled", "tiled_accelerator.v", "image_valid && image_ready && !reset", "image_valid && image_ready && !reset && position != 16'd1"),
+    ("tiled", "image_words.v", "write <= took && ends && !reset", "write <= took && ends && !last_position && !reset"),
     ("pipelined", "pipe_source.v", "(took && !overrun) ||", "(took && !overrun && word != 2) ||"),
 ]  # fmt: skip
 

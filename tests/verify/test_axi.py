@@ -36,19 +36,14 @@ from systopack.verification.bench import Bench, Port
 from tests.networks import network_of_positions, random_images, random_network
 from tests.verify.axi_host import OKAY, SLVERR, SimulatedBoard
 
-COMPILED = {"tiled": compile_tiled, "rows": compile_tiled, "pipelined": compile_pipelined}
+COMPILED = {"tiled": compile_tiled, "pipelined": compile_pipelined}
 
 
-@pytest.mark.parametrize(
-    ("compiled", "count", "identity"),
-    [(compile_tiled, count_tiled, TILED_IDENTITY), (compile_tiled, count_tiled, TILED_IDENTITY)],
-    ids=["tiled", "rows"],
-)
-def test_a_host_configures_runs_and_reads_the_cycle_counter(compiled, count, identity):
+def test_a_host_configures_runs_and_reads_the_cycle_counter():
     rng = np.random.default_rng(4)
     network = random_network(rng, layers=3)
     images = random_images(rng, network, 2)
-    program = compiled(network, array=Array(rows=3, columns=2))
+    program = compile_tiled(network, array=Array(rows=3, columns=2))
     board = SimulatedBoard(program)
     board.host.configure(program)
     assert not board.host.busy()
@@ -58,11 +53,11 @@ def test_a_host_configures_runs_and_reads_the_cycle_counter(compiled, count, ide
         while board.host.busy():
             pass
         # The image is there from the start and the host is never late: the model's cycles.
-        counted = count(network, array=program.array)
+        counted = count_tiled(network, array=program.array)
         assert board.host.cycles() == counted.cycles
         assert board.host.entered_words() == counted.entered_words
         assert board.host.stall_words() == counted.stall_words
-    assert board._read(IDENTITY) == identity
+    assert board._read(IDENTITY) == TILED_IDENTITY
     assert board.read(0x40) == (0, SLVERR)
     assert board.violations() == 0
 
@@ -334,7 +329,6 @@ def test_a_start_during_a_run_is_kept_or_refused(ready, board):
 def test_a_host_refuses_hardware_of_other_widths_and_depths(ready, board):
     program, _, _, _ = ready
     compiled = compile_pipelined if isinstance(program, PipelinedProgram) else compile_tiled
-    compiled = compile_tiled if isinstance(program, TiledProgram) else compiled
     other = compiled(random_network(np.random.default_rng(4), layers=2), array=program.array)
     with pytest.raises(InvalidFileError, match="built for other widths and depths"):
         board.host.configure(other)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from systopack.errors import InvalidNetworkError
 from systopack.hardware.array import Array
 from systopack.packing.pack import dense
 from systopack.rtl.parameters import VERILOG
@@ -20,26 +21,9 @@ MUTANTS = [
     ("the sign correction dropped", "mx_row.v", "assign above = constants;", "assign above = NONE;"),
     ("a sum's skew register missing", "row_skew.v", "gone = g_stage[s-1].gone | (here & MINE)", "gone = g_stage[s-1].gone | (g_stage[s-1].here & MINE)"),
     ("a column's skew register missing", "skew.v", "out[s*WIDTH+:WIDTH] = here[WIDTH-1:0]", "out[s*WIDTH+:WIDTH] = s == 1 ? in[s*WIDTH+:WIDTH] : here[WIDTH-1:0]"),
-    ("two channels swapped", "tiled_accelerator.v", "x[(c*ALPHA+i*READS+a)*WORD_BITS", "x[(c*ALPHA+i*READS+(a^1))*WORD_BITS"),
     ("weights taken over a cycle early", "multiplexer_row.v", "take_weight = take_late[BLOCKS*PATTERN-1:ROWS*OFFSET]", "take_weight = taken"),
-    ("weights loaded before the present ones are taken", "weight_loader.v", ".CYCLES(WAIT)", ".CYCLES(1)"),
-    ("ties rounded the other way", "requantize.v", "below == half && quotient[0]", "below == half && !quotient[0]"),
-    ("saturation one too low", "requantize.v", "8'h7f", "8'h7e"),
-    ("padding read as data", "stream_bank.v", "in_image      <= used &&", "in_image      <= used || 1'b0 &&"),
-    ("the horizontal stride ignored", "position_walker.v", "x + {4'd0, stride_x}", "x + 12'd1"),
-    ("the lower clip limit ignored", "output_lane.v", "sum_4 < lowest_4 ? lowest_4 : sum_4", "sum_4"),
-    ("the residual shifted once more", "output_lane.v", "operand_3 << residual_shift_3", "operand_3 << residual_shift_3 << 1"),
-    ("a byte written to another part's place", "stream_bank.v", "route_place + store_offset", "(p == 1 ? {PLACE_BITS{1'b0}} : route_place) + store_offset"),
-    ("every word read from the first part", "stream_bank.v", "stored_parts[8*part+:8]", "stored_parts[7:0]"),
-    ("streams always sent downwards", "tiled_accelerator.v", ".down(down)", ".down(1'b1)"),
-    ("the smaller of two pooled words", "stream_bank.v", "member > reduced", "member < reduced"),
-    ("banks reduce while words stream, not in pooling", "step_delays.v", ".in(is_pool), .out(pooling_3)", ".in(is_tile), .out(pooling_3)"),
-    ("the average's window never restarted", "stream_bank.v", "if (window_first) reduced", "if (window_first && maximum) reduced"),
-    ("partial sums not waited for", "controller.v", "since_words >= MIN_RETURN", "1'b1"),
-    ("a layer started one word too late", "controller.v", "idle_words >= MIN_DRAIN", "idle_words > MIN_DRAIN"),
-    ("a layer started before the words are written", "controller.v", "idle_words >= MIN_DRAIN", "1'b1"),
-    ("stalls counted where there is none", "controller.v", "next_up && clear && !fed", "next_up && clear && fed"),
-    ("partial sums of another position", "output_lane.v", ".write_address(keep_address_6)", ".write_address(keep_address_6 ^ 1)"),
+    ("the horizontal stride ignored in a pooling", "position_walker.v", "x + {4'd0, stride_x}", "x + 12'd1"),
+    ("whole sums not held for their rows", "array_sums.v", "if (complete) finished", "finished"),
 ]  # fmt: skip
 COMPACT_MUTANTS = [
     ("the last bit added, not subtracted", "compact_cell.v", "minus[c] = word & last;", "minus[c] = 1'b0;"),
@@ -58,7 +42,6 @@ DENSE_MUTANTS = [
 WAVE_MUTANTS = [
     ("weights of lower rows in the upper rows", "load_skew.v", "bits[j*BEFORE+INPUT_FANOUT+:HERE]", "bits[j*BEFORE+:HERE]"),
     ("weights a cycle too early for the multiplexer", "systolic_array.v", ".LATE(MULTIPLEXER)", ".LATE(0)"),
-    ("weights that come a cycle too late", "weight_loader.v", ".CYCLES(WAIT)", ".CYCLES(WAIT + 1)"),
     ("a row of weights for all columns", "multiplexer_row.v", ".taken(taken)", ".taken({CELLS{|taken}})"),
 ]  # fmt: skip
 PIPELINED_MUTANTS = [
@@ -79,7 +62,7 @@ def outcome(verilog):
     rng = np.random.default_rng(SEED)
     network = random_network(rng, layers=5)
     images = random_images(rng, network, 2)
-    return verify(network, images, array=Array(rows=3, columns=2, sub_banks=2), verilog=verilog)
+    return verify(network, images, array=Array(rows=3, columns=2), verilog=verilog)
 
 
 def compact_outcome(verilog):
@@ -139,9 +122,12 @@ def assert_killed(tmp_path, run, name, old, new):
     text = (folder / name).read_text()
     assert text.count(old) == 1, f"{name} has {text.count(old)} times {old}"
     (folder / name).write_text(text.replace(old, new))
-    result = run(folder)
+    try:
+        result = run(folder)
+    except InvalidNetworkError:
+        return  # it does not end
     assert not result.passed
-    assert result.difference.layer
+    assert result.assertion is not None or result.difference.layer
 
 
 @pytest.mark.slow

@@ -7,7 +7,8 @@ import pytest
 
 from systopack.rtl.parameters import VERILOG
 from systopack.verification.verilator import take_assertion
-from tests.verify.lane_run import Lane, Layer, Run, add_layer, difference, inputs_of
+from tests.verify.lane_bench import Lane
+from tests.verify.lane_run import Layer, Run, add_layer, difference, inputs_of
 
 SERIAL = Lane()
 PARALLEL = Lane(rows=1, word_bytes=8)

@@ -1,4 +1,4 @@
-"""Whole networks through the RTL with one feature memory: every byte, every cycle."""
+"""Whole networks through the RTL of the tiled accelerator: every byte, every cycle."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 import systopack
-from systopack.api.hardware import energy
-from systopack.errors import InvalidNetworkError, InvalidOptionError
+from systopack.errors import InvalidNetworkError
 from systopack.hardware.array import Array
 from systopack.hardware.named_arrays import NAMED_ARRAYS
 from systopack.hardware.tiled.cycles import count_tiled
@@ -18,7 +17,6 @@ from systopack.network.reference import run
 from systopack.rtl.program import pack_plan
 from systopack.verification.tiled import TiledRun, run_tiled
 from systopack.verification.tiled_check import compare_words, verify_tiled
-from systopack.verification.verify import verify
 from tests.networks import random_images, random_network
 from tests.verify.test_accumulators import small_network
 from tests.verify.tiled_networks import pooled_network
@@ -149,18 +147,6 @@ def test_a_word_that_is_written_to_another_place_is_found(pooled):
     assert difference.where.startswith("byte ")
 
 
-def test_verify_takes_the_organisation():
-    rng = np.random.default_rng(7)  # as above: one build
-    network = random_network(rng, layers=4, concatenations=True)
-    images = random_images(np.random.default_rng(0), network, 2)
-    array = replace(SERIAL, accumulator_bits=network.accumulator_bits)
-    result = verify(network, images, array=array, organisation="rows")
-    assert result.passed, result.reason
-    assert result.organisation == "rows"
-    with pytest.raises(InvalidOptionError, match="no image"):
-        verify(network, images[:0], array=array, organisation="rows")
-
-
 ODD = {
     "one row": (Array(rows=1, columns=4), 11),
     "one column": (Array(rows=5, columns=1), 12),
@@ -227,13 +213,8 @@ def test_sums_of_16_bits(cell):
 )  # fmt: skip
 def test_a_trained_network(name, size):
     network = load(ZOO / f"{name}.spk")
-    result = check(network, replace(NAMED_ARRAYS[size].array, sub_banks=1), images=1)
+    result = check(network, NAMED_ARRAYS[size].array, images=1)
     assert result.words > 10_000
-
-
-def test_the_energy_of_this_accelerator_is_not_known():
-    with pytest.raises(InvalidOptionError, match="organisation is 'rows', but the energy"):
-        energy("zoo:lenet5-mnist", "tiny-8x8", organisation="rows")
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Mutants of the accelerator with one feature memory: every fault must turn the comparison red.
+"""Mutants of the tiled accelerator: every fault must turn the comparison red.
 
 All mutants of a build are in it at once: a word of the configuration says which of them is alive.
 """
@@ -46,6 +46,8 @@ MUTANTS = [
     ("the first column tile's descriptors for all", "visit_control.v", "load_place <= last_tile ? streams : [[load_place]]", "streams"),
     ("weights of the tile before", "visit_control.v", "!last_tile ? [[following[19:0]]]", "weights_now"),
     ("the next block's weights those of the last column tile", "visit_control.v", "!last_block ? [[weights]]", "weights_now"),
+    ("an image that ends too early taken for a whole one", "visit_control.v", "(image_last ? [[overrun || !whole]]", "overrun"),
+    ("an image that goes on too long taken for a whole one", "visit_control.v", "overrun <= !image_last && ([[overrun || whole]])", "1'b0"),
     ("a row of the image that ends late", "visit_control.v", "column <= [[beyond >= {1'b0, out_width}]]", "beyond > {1'b0, out_width}"),
     ("a place in the row not moved back", "visit_control.v", "place_x <= [[beyond >= {1'b0, out_width}]]", "1'b0"),
     ("the horizontal stride ignored", "visit_control.v", "[[{4'd0, stride_x}]]);", "12'd1"),
@@ -71,6 +73,10 @@ MUTANTS = [
     ("partial sums forgotten", "output_walk.v", "first <= [[tile == 12'd0]]", "1'b1"),
     ("partial sums of another position", "output_walk.v", "position <= [[place[SUM_POSITION_BITS-1:0]]]", "place[SUM_POSITION_BITS-1:0] & ~1"),
     ("a column tile goes on after the positions of the last", "output_walk.v", "plain <= [[plain_start]];", "plain + amount"),
+    ("pooled rows of a column tile go on after those of the last", "output_walk.v", "outer_y <= [[outer_start]];", "outer_y"),
+    ("pooled words of a column tile go on after those of the last", "output_walk.v", "row_index <= [[row_start]];", "row_index"),
+    ("the next block's pooled words those of the block before", "output_walk.v", "row_start <= [[row_index + {12'd0, pooled_width}]];", "row_start"),
+    ("steps of a period not counted anew", "visit_control.v", "if ([[period_ends || periods_start]]) period_steps", "periods_start"),
     ("a window a column too narrow", "output_walk.v", "inner_x_ends = [[inner_x == window_width - 12'd1]]", "inner_x == 12'd0"),
     ("a window's first member forgotten", "output_walk.v", ": [[inner_x == 12'd0 && inner_y == 12'd0]]", "inner_x == 12'd0"),
     ("padding read as data", "output_walk.v", "masked <= pool_step ? [[outside]]", "1'b0"),
@@ -112,6 +118,7 @@ def cases():
     found = {}
     for name, array, network, options in (
         ("pooled", Array(rows=18, columns=2), pooled_network(3, rows=20, channels=18), {"block": 16}),
+        ("long blocks", Array(rows=4, columns=2), pooled_network(3), {}),
         ("halves", HALVES, random_network(np.random.default_rng(9), layers=6, concatenations=True), {"split": True}),
         ("parallel", Array(rows=5, columns=3, cell="bit-parallel"), random_network(np.random.default_rng(117), layers=6, concatenations=True), {}),
     ):  # fmt: skip
@@ -160,16 +167,19 @@ def killed(program, images, verilog, number):
     """Whether a comparison is red with this mutant alive; 0: none is."""
     alive = image_of_words(NUMBER, BITS, [[number]])
     cycles = list(op_cycles(program.plan))[-1].begin
-    try:
-        found = run_tiled(
-            replace(program, images=(*program.images, alive)),
-            images,
-            cycle_limit=3 * cycles,
-            verilog=verilog,
-        )
-    except InvalidNetworkError:
-        return True  # it does not end
-    return found.assertion is not None or compare_run(program, found, images)[1] is not None
+    own = replace(program, images=(*program.images, alive))
+    length = images[0].size
+    for wrong_bytes in (0, length // 2, 2 * length):  # images of other lengths come before
+        try:
+            found = run_tiled(
+                own, images, cycle_limit=3 * cycles, wrong_bytes=wrong_bytes, verilog=verilog
+            )
+        except InvalidNetworkError:
+            return True  # it does not end
+        difference = compare_run(program, found, images, cycles=not wrong_bytes)[1]
+        if found.assertion is not None or difference is not None:
+            return True
+    return False
 
 
 @pytest.mark.slow

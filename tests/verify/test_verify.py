@@ -1,4 +1,4 @@
-"""Whole networks through the RTL of the tiled accelerator: every word, every cycle."""
+"""`verify` on random networks and random arrays: every byte, every cycle."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,6 @@ def random_array(rng: np.random.Generator) -> Array:
     )
     input_fanout = int(rng.integers(1, rows + 1))
     shared = int(rng.integers(1, columns + 1)) if CELLS[cell].staged else 1
-    sub_banks = int(rng.choice([1, 2, 4]))
     weight_buffers = int(rng.integers(1, 3))
     return Array(
         rows=rows,
@@ -29,7 +28,6 @@ def random_array(rng: np.random.Generator) -> Array:
         input_fanout=input_fanout,
         cells_per_stage=shared,
         weight_buffers=weight_buffers,
-        sub_banks=sub_banks,
     )
 
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A bank of the feature memory: words of WORD_BYTES bytes, one port, byte enables, registered read.
 //
-// In a cycle with `access` a word is written (any of `enables`) or read; what was read stays.
+// In a cycle with `access` a word is written (any of `enables`) or read. What was read stays until
+// the next access; after a write `read_data` is of no use to anybody, so that a word may lie in
+// several block memories, of which those read that are not written.
 // Latency of a read: 1 cycle. No reset.
 module feature_bank #(
     parameter WORD_BYTES = 4,

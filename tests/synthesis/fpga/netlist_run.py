@@ -17,7 +17,7 @@ from systopack.synthesis.yosys import run_yosys
 from tests.verify.axi_host import SimulatedBoard
 
 _QUIET = "// verilator lint_off WIDTHEXPAND\n// verilator lint_off WIDTHTRUNC\n"  # of yosys' words
-_BLOCK_MEMORY = Path(__file__).with_name("dp16kd.v")
+_MODELS = [Path(__file__).with_name(name) for name in ("dp16kd.v", "mult18x18d.v")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ def simulate_netlist(
 def simulation_verilog(netlist: Ecp5Netlist, *, top: str) -> str:
     """A netlist in which every cell is replaced by its model, for Verilator.
 
-    The models are yosys' own, and `dp16kd.v`. Only inside them something is simplified: constants,
+    The models are yosys' own, `dp16kd.v` and `mult18x18d.v`. Only inside them something is simplified: constants,
     equal expressions, and what no output depends on.
 
     Raises:
@@ -87,9 +87,10 @@ def simulation_verilog(netlist: Ecp5Netlist, *, top: str) -> str:
         run = run_yosys(
             top=top,
             models=["+/ecp5/cells_sim.v"],
-            sources=[_BLOCK_MEMORY, source],
+            sources=[*_MODELS, source],
             commands=[
                 "proc",
+                f"setundef -zero {top}",  # pins of which nothing depends
                 "flatten",
                 "opt_expr",
                 "opt_reduce",

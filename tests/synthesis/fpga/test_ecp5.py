@@ -37,20 +37,32 @@ REGISTER = FpgaDesign(
 
 
 def small_design():
-    """A network without average pooling on a 2 x 2 array."""
+    """A network without averages on a 2 x 2 array."""
     rng = np.random.default_rng(3)
     for _ in range(50):
         network = random_network(rng, layers=3)
         design = tiled_design(network, array=Array(rows=2, columns=2, alpha=16))
-        if not design.parameters["AVERAGES"]:
+        if design.parameters["POOLS"] < 2:
             return design
-    raise AssertionError("no network without average pooling")
+    raise AssertionError("no network without averages")
 
 
 def test_a_memory_becomes_block_memories_and_nothing_else():
     netlist = synthesize_ecp5(MEMORY)
     assert netlist.use == Use(luts=netlist.use.luts, flip_flops=0, block_rams=2, multipliers=0)
     assert netlist.use.luts <= 2
+
+
+def test_a_bank_of_the_feature_memory_becomes_block_memories():
+    netlist = synthesize_ecp5(
+        FpgaDesign(
+            top="feature_bank",
+            sources=tuple(sources(("feature_bank.v",))),
+            parameters={"WORD_BYTES": 4, "ADDRESS_BITS": 10},
+        )
+    )
+    assert netlist.use == Use(luts=netlist.use.luts, flip_flops=0, block_rams=2, multipliers=0)
+    assert netlist.use.luts <= 8
 
 
 def test_registers_with_a_mask_use_enables():
@@ -102,15 +114,17 @@ def test_parts_add_up():
         return {"cells": {f"c{n}": {"type": kind} for n, kind in enumerate(kinds)}}
 
     modules = {
-        "\\axi_tiled": module(**{"$paramod$1a\\stream_bank": 3, "LUT4": 2, "\\controller": 1}),
-        "$paramod$1a\\stream_bank": module(**{"\\memory": 2, "TRELLIS_FF": 1}),
+        "\\axi_tiled": module(
+            **{"$paramod$1a\\feature_memory": 3, "LUT4": 2, "\\visit_control": 1}
+        ),
+        "$paramod$1a\\feature_memory": module(**{"\\memory": 2, "TRELLIS_FF": 1}),
         "\\memory": module(**{"DP16KD": 1, "$scopeinfo": 4}),
-        "\\controller": module(CCU2C=1),
+        "\\visit_control": module(CCU2C=1),
         "DP16KD": {"attributes": {"blackbox": 1}, "cells": {}},
     }
     leaf = partial(cells_alone, modules)
     assert contents_of_parts(modules, "axi_tiled", leaf=leaf) == {
-        "activation banks": {"TRELLIS_FF": 3, "DP16KD": 6},
+        "feature memory": {"TRELLIS_FF": 3, "DP16KD": 6},
         "control": {"LUT4": 2, "CCU2C": 1},
     }
 

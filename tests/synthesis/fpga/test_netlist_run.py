@@ -109,11 +109,68 @@ def test_rounding(tmp_path):
     assert found[1:].tolist() == rounded[:-1].tolist()
 
 
-def test_a_cell_without_model_is_named(tmp_path):
+@pytest.mark.parametrize("signed", ["", "signed"])
+def test_products(tmp_path, signed):
     top = tmp_path / "product.v"
     top.write_text(
-        "module product (input clk, input [15:0] a, b, output reg [31:0] c);\n"
+        f"module product (input clk, input {signed} [15:0] a, b, output reg {signed} [31:0] c);\n"
         "    always @(posedge clk) c <= a * b;\nendmodule\n"
     )
-    with pytest.raises(InvalidFileError, match="MULT18X18D"):
-        bench(tmp_path, "product", files=[top], inputs={"a": 16, "b": 16}, outputs={"c": 32})
+    pins = bench(tmp_path, "product", files=[top], inputs={"a": 16, "b": 16}, outputs={"c": 32})
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(-(1 << 15) * bool(signed), 1 << (15 if signed else 16), (2, 64))
+    found = values_of(pins.run({"a": bits_of(a, 16), "b": bits_of(b, 16)})["c"])
+    assert found[1:].tolist() == (a * b & 0xFFFFFFFF).tolist()[:-1]
+
+
+@pytest.mark.parametrize(("word_bytes", "words"), [(4, 600), (8, 600), (4, 12)])
+def test_banks_write_the_bytes_that_are_enabled(tmp_path, word_bytes, words):
+    places, rng = (words - 1).bit_length(), np.random.default_rng(words)
+    pins = bench(
+        tmp_path,
+        "feature_bank",
+        inputs={
+            "access": 1,
+            "enables": word_bytes,
+            "address": places,
+            "write_data": 8 * word_bytes,
+        },
+        outputs={"read_data": 8 * word_bytes},
+        WORD_BYTES=word_bytes,
+        ADDRESS_BITS=places,
+        WORDS=words,
+    )
+    count = 400
+    access, address = rng.integers(0, 4, count) > 0, rng.integers(0, min(words, 24), count)
+    enables = rng.integers(0, 2, (count, word_bytes)) * rng.integers(0, 2, (count, 1))
+    data = rng.integers(0, 256, (count, word_bytes))
+    access[0], enables[0], kept = True, 0, None
+    memory = np.zeros((words, word_bytes), int)
+    bits = (data[..., None] >> np.arange(8) & 1).reshape(count, -1).astype(np.uint8)
+    found = pins.run(
+        {
+            "access": bits_of(access.astype(int), 1),
+            "enables": enables.astype(np.uint8),
+            "address": bits_of(address, places),
+            "write_data": bits,
+        }
+    )["read_data"]
+    for cycle in range(count - 1):
+        if access[cycle]:
+            if enables[cycle].any():
+                memory[address[cycle]][enables[cycle] > 0] = data[cycle][enables[cycle] > 0]
+                kept = None  # after a write nobody asks for it
+            else:
+                kept = memory[address[cycle]].copy()
+        read = found[cycle + 1].reshape(word_bytes, 8) @ (1 << np.arange(8))
+        assert kept is None or (read == kept).all(), cycle
+
+
+def test_a_cell_without_model_is_named(tmp_path):
+    top = tmp_path / "user.v"
+    top.write_text(
+        "module user (input clk, input a, output reg b);\n    always @(posedge clk) b <= a;\n"
+        "    (* keep *) USRMCLK pin (.USRMCLKI(b), .USRMCLKTS(a));\nendmodule\n"
+    )
+    with pytest.raises(InvalidFileError, match="USRMCLK"):
+        bench(tmp_path, "user", files=[top], inputs={"a": 1}, outputs={"b": 1})
