@@ -23,6 +23,7 @@ class Lane:
     residuals: int = 1
     residual_stage: int = 1
     pools: int = 2
+    clips: int = 1
     word_bytes: int = 4
     position_bits: int = 6
     parameter_bits: int = 8
@@ -32,6 +33,11 @@ class Lane:
     @property
     def row_bits(self) -> int:
         return max(1, (self.rows - 1).bit_length())
+
+    @property
+    def row_bits_of_table(self) -> int:
+        words = 3 if self.clips else 1
+        return 13 + self.feature_bits + self.phase_bits + words * self.accumulator_bits
 
     @property
     def phase_bits(self) -> int:
@@ -50,7 +56,7 @@ class Lane:
         acc, rows = self.accumulator_bits, self.rows
         return {
             "reset": 1, "write_parameter": 1, "table_address": self.parameter_bits,
-            "table_data": 12 + self.feature_bits + self.phase_bits + 3 * acc, "sums": rows * acc,
+            "table_data": self.row_bits_of_table, "sums": rows * acc,
             "turn": 1, "turn_row": self.row_bits, "parameter_address": self.parameter_bits,
             "residual": 8, "first": 1, "last": 1, "keep": 1, "requantized": 1, "bypass": 1,
             "position": self.position_bits, "pool": 2, "pool_first": 1, "pool_last": 1,
@@ -84,6 +90,7 @@ class Lane:
                 "RESIDUALS": self.residuals,
                 "RESIDUAL_STAGE": self.residual_stage,
                 "POOLS": self.pools,
+                "CLIPS": self.clips,
                 "SUM_POSITION_BITS": self.position_bits,
                 "PARAMETER_BITS": self.parameter_bits,
                 "POOL_BITS": self.pool_bits,

@@ -84,6 +84,7 @@ class _Rows:
     residual_shift: np.ndarray
     shift: np.ndarray
     bias: np.ndarray
+    rectified: np.ndarray
     highest: np.ndarray
     lowest: np.ndarray
 
@@ -100,6 +101,7 @@ def _rows(run: Run, layer: Layer, stored: int) -> _Rows:
     limit = 1 << (acc - 1)
     relu = random.random(count) < 0.4
     spread = random.integers(0, limit, (2, count)) >> random.integers(0, acc - 2, (2, count))
+    free = (random.random((2, count)) < 0.5) | (not lane.clips)
     rows = _Rows(
         used=(random.random(count) < 0.9) & (not layer.keep),
         place=planes * lane.word_bytes + phase,
@@ -107,16 +109,18 @@ def _rows(run: Run, layer: Layer, stored: int) -> _Rows:
         residual_shift=random.integers(0, 16, count) + 16 * (random.random(count) < 0.1),
         shift=random.integers(0, 17, count) + 8 * (random.random(count) < 0.2),
         bias=random.integers(-limit, limit, count) >> random.integers(0, acc - 4, count),
-        highest=np.where(random.random(count) < 0.5, limit - 1, spread[0]),
-        lowest=np.where(relu, 0, np.where(random.random(count) < 0.5, -limit, -spread[1])),
+        highest=np.where(free[0], limit - 1, spread[0]),
+        lowest=np.where(relu, 0, np.where(free[1], -limit, -spread[1])),
+        rectified=relu,
     )
     mask = (1 << acc) - 1
     for row in range(count):
         word = int(rows.used[row])
         for value, bits in (
             (rows.place[row], lane.feature_bits + lane.phase_bits),
-            *((rows.residual_used[row], 1), (rows.residual_shift[row], 5), (rows.shift[row], 5)),
-            *((rows.bias[row], acc), (rows.highest[row], acc), (rows.lowest[row], acc)),
+            *((rows.residual_used[row], 1), (rows.residual_shift[row], 5)),
+            *((rows.rectified[row], 1), (rows.shift[row], 5), (rows.bias[row], acc)),
+            *((limit[row], acc) for limit in (rows.highest, rows.lowest) if lane.clips),
         ):
             word = word << bits | int(value) & (mask if bits == acc else (1 << bits) - 1)
         run.put("write_parameter", 1)

@@ -17,6 +17,7 @@ LANES = {
     "bit-parallel": PARALLEL,
     "balanced": Lane(rows=32, residual_stage=2, pools=1, feature_bits=13, parameter_bits=10),
     "two rows, 16 bits": Lane(rows=2, accumulator_bits=16),
+    "no limits": Lane(clips=0),
     "three rows": Lane(rows=3, pools=1, residuals=0, word_bytes=8),
     "six rows, 24 bits, no pooling": Lane(rows=6, pools=0, accumulator_bits=24),
     "one row, few windows": Lane(
