@@ -31,21 +31,69 @@ _REGISTERS_IN_PLACE = (
     "flatten",
     "setattr -mod -unset keep_hierarchy *",
 )
-_MEMORY = """(* blackbox *)
+# Beside these, memories are written only while they are filled, and one port serves.
+_READ_WHILE_WRITTEN = ("lane_sums", "lane_pool")
+_MEMORIES = """(* blackbox *)
 module memory #(
-    parameter WIDTH = 8,
-    parameter ADDRESS_BITS = 10,
-    parameter WORDS = 1 << ADDRESS_BITS
+    parameter WIDTH = 8, ADDRESS_BITS = 10, WORDS = 1 << ADDRESS_BITS
 ) (
-    input  wire                    clk,
-    input  wire                    write,
-    input  wire [ADDRESS_BITS-1:0] write_address,
-    input  wire [WIDTH-1:0]        write_data,
-    input  wire [ADDRESS_BITS-1:0] read_address,
-    output wire [WIDTH-1:0]        read_data
+    input clk, write, input [ADDRESS_BITS-1:0] write_address, input [WIDTH-1:0] write_data,
+    input [ADDRESS_BITS-1:0] read_address, output [WIDTH-1:0] read_data
+);
+endmodule
+(* blackbox *)
+module single_memory #(
+    parameter WIDTH = 8, ADDRESS_BITS = 10, WORDS = 1 << ADDRESS_BITS
+) (
+    input clk, read, write, input [ADDRESS_BITS-1:0] address, input [WIDTH-1:0] write_data,
+    output [WIDTH-1:0] read_data
+);
+endmodule
+(* blackbox *)
+module feature_bank #(
+    parameter WORD_BYTES = 4, ADDRESS_BITS = 10, WORDS = 1 << ADDRESS_BITS
+) (
+    input clk, access, input [WORD_BYTES-1:0] enables, input [ADDRESS_BITS-1:0] address,
+    input [8*WORD_BYTES-1:0] write_data, output [8*WORD_BYTES-1:0] read_data
 );
 endmodule
 """
+MEMORY_MODULES = ("memory", "single_memory", "feature_bank")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryShape:
+    """What a memory has to be.
+
+    Args:
+        width_bits: of a word.
+        words: how many.
+        ports: 1: it reads or writes; 2: it also does both in one cycle.
+    """
+
+    width_bits: int
+    words: int
+    ports: int
+
+    @property
+    def bits(self) -> int:
+        """All of it."""
+        return self.width_bits * self.words
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memories:
+    """Memories that are alike.
+
+    Args:
+        shape: of each.
+        count: how many.
+        area_um2: of each, by the cited table.
+    """
+
+    shape: MemoryShape
+    count: int
+    area_um2: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,17 +104,28 @@ class PartArea:
         name: see `parts.PARTS`.
         logic_um2: area of its standard cells.
         flip_flops: of it.
-        memories: number of memories.
-        memory_bits: of all of them.
-        memory_um2: their area by the cited table.
+        memories: of it, by shape.
     """
 
     name: str
     logic_um2: float
     flip_flops: int
-    memories: int
-    memory_bits: int
-    memory_um2: float
+    memories: tuple[Memories, ...]
+
+    @property
+    def memory_count(self) -> int:
+        """All memories."""
+        return sum(one.count for one in self.memories)
+
+    @property
+    def memory_bits(self) -> int:
+        """Of all memories."""
+        return sum(one.count * one.shape.bits for one in self.memories)
+
+    @property
+    def memory_um2(self) -> float:
+        """Their area."""
+        return sum(one.count * one.area_um2 for one in self.memories)
 
 
 def map_accelerator(
@@ -100,13 +159,15 @@ def map_accelerator(
         on_line=on_line,
     )
     modules = json.loads(run.text("design.json"))["modules"]
+    for kind, module in modules.items():
+        for instance in module["cells"].values():
+            if base_name(instance["type"]) in MEMORY_MODULES:
+                instance["shape"] = _shape(instance, inside=base_name(kind))
 
     def leaf(instance: Mapping[str, Any]) -> Content | None:
         kind = instance["type"]
-        if base_name(kind) == "memory":
-            sizes = {name: _number(value) for name, value in instance["parameters"].items()}
-            words = sizes.get("WORDS", 1 << sizes["ADDRESS_BITS"])
-            return Counter({sizes["WIDTH"] * words: 1})
+        if "shape" in instance:
+            return Counter({instance["shape"]: 1})
         if kind in library.cells:
             return Counter({kind: 1})
         if kind == "$scopeinfo":
@@ -145,14 +206,15 @@ def run_mapping(
         plain_flip_flops: see `MappingFiles.commands`.
     """
     with (
-        WorkingFolder("memory") as folder,
+        WorkingFolder("memories") as folder,
         MappingFiles(library, options) as made,
     ):
-        stub = folder / "memory.v"
-        stub.write_text(_MEMORY)
+        stub = folder / "memories.v"
+        stub.write_text(_MEMORIES)
+        mapped = [path for path in sources(TILED_SOURCES) if path.stem not in MEMORY_MODULES]
         return run_yosys(
             top="tiled_accelerator",
-            sources=[stub, *(path for path in sources(TILED_SOURCES) if path.name != stub.name)],
+            sources=[stub, *mapped],
             parameters=program.parameters,
             defines=DEFINES,
             commands=[
@@ -171,23 +233,35 @@ def run_mapping(
 
 
 def _area(name: str, content: Content, library: Library) -> PartArea:
-    technology = load_technology()
-    node = technology.nearest_node(library.node_nm)
     cells = {library.cells[kind]: n for kind, n in content.items() if isinstance(kind, str)}
-    memories = {bits: count for bits, count in content.items() if isinstance(bits, int)}
+    memories = [(shape, n) for shape, n in content.items() if isinstance(shape, MemoryShape)]
     return PartArea(
         name=name,
         logic_um2=sum(cell.area_um2 * count for cell, count in cells.items()),
         flip_flops=sum(count for cell, count in cells.items() if cell.kind == "flip-flop"),
-        memories=sum(memories.values()),
-        memory_bits=sum(bits * count for bits, count in memories.items()),
-        memory_um2=sum(
-            count
-            * technology.sram_cost(
-                capacity_bits=bits, node=node, voltage_v=library.voltage_v
-            ).area_um2
-            for bits, count in memories.items()
+        memories=tuple(
+            Memories(shape=shape, count=count, area_um2=_memory_um2(shape, library))
+            for shape, count in memories
         ),
+    )
+
+
+def _memory_um2(shape: MemoryShape, library: Library) -> float:
+    technology = load_technology()
+    return technology.sram_cost(
+        capacity_bits=shape.bits,
+        node=technology.nearest_node(library.node_nm),
+        voltage_v=library.voltage_v,
+    ).area_um2
+
+
+def _shape(instance: Mapping[str, Any], *, inside: str) -> MemoryShape:
+    sizes = {name: _number(value) for name, value in instance["parameters"].items()}
+    kind = base_name(instance["type"])
+    return MemoryShape(
+        width_bits=8 * sizes["WORD_BYTES"] if kind == "feature_bank" else sizes["WIDTH"],
+        words=sizes.get("WORDS", 1 << sizes["ADDRESS_BITS"]),
+        ports=2 if kind == "memory" and inside in _READ_WHILE_WRITTEN else 1,
     )
 
 
