@@ -139,18 +139,22 @@ def job_layout(slot_bits: int, phase_bits: int, feature_bits: int, offset_bits: 
     )
 
 
-def row_layout(feature_bits: int, phase_bits: int, accumulator_bits: int) -> Layout:
-    """Output parameters of a row."""
+def row_layout(feature_bits: int, phase_bits: int, accumulator_bits: int, *, clips: bool) -> Layout:
+    """Output parameters of a row, sum_lane.v; with limits where some layer clips."""
+    limits = (
+        Field("highest", accumulator_bits, signed=True),
+        Field("lowest", accumulator_bits, signed=True),
+    )
     return (
         Field("used", 1),
         Field("plane", feature_bits),
         Field("phase", phase_bits),
         Field("residual_used", 1),
         Field("residual_shift", 5),
+        Field("rectified", 1),
         Field("shift", 5),
         Field("bias", accumulator_bits, signed=True),
-        Field("highest", accumulator_bits, signed=True),
-        Field("lowest", accumulator_bits, signed=True),
+        *(limits if clips else ()),
     )
 
 

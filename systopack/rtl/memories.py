@@ -84,8 +84,8 @@ def tiled_memories(program: TiledProgram) -> tuple[Memory, ...]:
             8 * timing.word_bytes,
             sizes["BANK_DEPTH"],
         ),
-        (MEMORY, f"{lane}.starts", lanes, 6 + accumulator, rows),
-        (MEMORY, f"{lane}.limits", lanes, 5 + 2 * accumulator, rows),
+        (MEMORY, f"{lane}.starts", lanes, 12 + accumulator, rows),
+        (MEMORY, f"{lane}.g_limits.limits", sizes["CLIPS"] * lanes, 2 * accumulator, rows),
         (MEMORY, f"{lane}.places", lanes, 1 + place, rows),
         (SINGLE_MEMORY, f"{lane}.partial_sums.g_pairs.pairs", lanes, 2 * accumulator, sums)
         if paired

@@ -124,7 +124,10 @@ class _Compiler:
             self.slot_bits, self.timing.bank_bits, self.phase_bits, self.layouts.bits
         )
         self.job = job_layout(self.slot_bits, self.phase_bits, self.feature_bits, self.offset_bits)
-        self.row = row_layout(self.feature_bits, self.phase_bits, self.array.accumulator_bits)
+        self.clips = any(layer.clip is not None for layer in self.network.layers)
+        self.row = row_layout(
+            self.feature_bits, self.phase_bits, self.array.accumulator_bits, clips=self.clips
+        )
         self.program: list[dict[str, int]] = []
         self.nodes: list[str] = []
         self.output_program: list[int] = []
@@ -275,6 +278,7 @@ class _Compiler:
             "BANK_DEPTH": plan.places.depth,
             "RESIDUALS": int(any(op.residual for op in ops)),
             "POOLS": plan.pools,
+            "CLIPS": int(self.clips),
             "SPLIT": int(any(op.schedule and op.schedule.walk.parts > 1 for op in ops)),
             "CONFIG_BITS": max(image.bits for image in images),
         }
@@ -405,15 +409,17 @@ class _Compiler:
                     table.append(0)
                     continue
                 channel = tile.row_start + rows.index(row % half)
-                added, shift, bias, limits = 0, 0, 0, ends
+                added, shift, bias, rectified, limits = 0, 0, 0, 0, ends
                 if layer is not None and clip is not None:
                     bias = int(layer.bias[channel])
                     shift = 0 if layer.shift is None else int(layer.shift[channel])
+                    rectified = int(layer.activation == "relu")
                     limits = [int(clip[channel, 1]), int(clip[channel, 0])]
                     if row in tags and layer.residual is not None:
                         added = int(layer.residual.shift[channel])
                 where_to = _place_of(op.target, channel)
-                values = [*where_to, int(row in tags), added, shift, bias, *limits]
+                values = [*where_to, int(row in tags), added, rectified, shift, bias]
+                values += limits if self.clips else []
                 table.append(pack_fields(self.row, values, where=f"Layer '{op.node}'"))
             table.extend([0] * padding)
         self.row_tile += 1

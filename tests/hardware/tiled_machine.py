@@ -72,7 +72,10 @@ class Machine:
             *(parameters[f"{name}_BITS"] for name in ("SLOT", "PHASE", "FEATURE", "OFFSET"))
         )
         self.row = row_layout(
-            parameters["FEATURE_BITS"], parameters["PHASE_BITS"], self.array.accumulator_bits
+            parameters["FEATURE_BITS"],
+            parameters["PHASE_BITS"],
+            self.array.accumulator_bits,
+            clips=bool(parameters["CLIPS"]),
         )
         self.idle = (1 << parameters["SLOT_BITS"]) - 1
         self.instructions = [unpack_fields(INSTRUCTION, w) for w in self.words(PROGRAM)]
@@ -360,7 +363,10 @@ class Machine:
             total = wrap(
                 sums[row] + (operand << values["residual_shift"]), self.array.accumulator_bits
             )
-            total = np.clip(total, values["lowest"], values["highest"])
+            if "lowest" in values:
+                total = np.clip(total, values["lowest"], values["highest"])
+            elif values["rectified"]:
+                total = np.maximum(total, 0)
             if out["requantized"]:
                 total = np.clip(np.rint(total * 2.0 ** -values["shift"]), -128, 127).astype(
                     np.int64

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* verilator lint_off UNUSEDSIGNAL */  // upper bits of bank and address
-// The accelerator with one feature memory behind AXI: AXI4-Lite registers, AXI4-Stream for images
-// and results.
+// The tiled accelerator behind AXI: AXI4-Lite registers, AXI4-Stream for images and results.
 //
 // Registers: see `axi_registers`. A start begins one run, of one image, which ends with TLAST. It is
 // refused while another one waits, and during a run until its last result has been taken.
@@ -37,6 +36,7 @@ module axi_tiled #(
     parameter WEIGHT_WORDS = 1 << WEIGHT_BITS,
     parameter RESIDUALS = 1,
     parameter POOLS = 2,
+    parameter CLIPS = 1,
     parameter SPLIT = 0,
     parameter CONFIG_BITS = 1024
 ) (
@@ -155,7 +155,8 @@ module axi_tiled #(
         .JOB_ADDRESS_BITS(JOB_ADDRESS_BITS), .DISPLACEMENT_ADDRESS_BITS(DISPLACEMENT_ADDRESS_BITS),
         .PARAMETER_BITS(PARAMETER_BITS), .SUM_POSITION_BITS(SUM_POSITION_BITS),
         .POOL_BITS(POOL_BITS), .PROGRAM_BITS(PROGRAM_BITS), .WEIGHT_BITS(WEIGHT_BITS),
-        .WEIGHT_WORDS(WEIGHT_WORDS), .RESIDUALS(RESIDUALS), .POOLS(POOLS), .SPLIT(SPLIT),
+        .WEIGHT_WORDS(WEIGHT_WORDS), .RESIDUALS(RESIDUALS), .POOLS(POOLS), .CLIPS(CLIPS),
+        .SPLIT(SPLIT),
         .CONFIG_BITS(CONFIG_BITS)
     ) core (
         .clk(clk), .reset(reset || cut), .go(go && !aborting), .started(started), .busy(busy),

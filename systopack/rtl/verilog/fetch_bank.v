@@ -51,12 +51,13 @@ module fetch_bank #(
     wire ended = &job_slot;
     wire issue = slot_valid && job_slot == slot && !ended;
     reg  started;  // the list's first word is coming
-    wire restart = rewind || (ended && !started);
+    reg  first, empty;  // it has come; it was the end
+    wire restart = rewind || (ended && !started && !first && !empty);
     wire [JOB_ADDRESS_BITS-1:0] next_place = restart ? list
                                            : issue || started ? place + 1'b1 : place;
     memory #(.WIDTH(ENTRY), .ADDRESS_BITS(JOB_ADDRESS_BITS)) jobs (
         .clk(clk), .write(write_job), .write_address(table_address), .write_data(table_data),
-        .read_address(next_place), .read_data(coming)
+        .read(restart || issue || started), .read_address(next_place), .read_data(coming)
     );
     reg                  read_1, residual_1;
     reg  [WIDE-1:0]      bytes_1;
@@ -69,6 +70,9 @@ module fetch_bank #(
         place <= next_place;
         started <= restart;
         if (started || issue) head <= coming;
+        first <= started;
+        if (rewind) empty <= 1'b0;
+        else if (first && ended && !started) empty <= 1'b1;
         read_1 <= issue && !reset;
         residual_1 <= residual;
         bytes_1 <= {{(WIDE - BYTES + 1) {base_now[BYTES-2]}}, base_now}

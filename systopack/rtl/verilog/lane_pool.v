@@ -16,7 +16,8 @@ module lane_pool #(
     input  wire [1:0]              pool,           // 0 none, 1 maximum, 2 average
     input  wire [14:0]             multiplier,
     input  wire [4:0]              shift,
-    input  wire [ADDRESS_BITS-1:0] read_address,   // a cycle before `value`
+    input  wire                    read,           // a cycle before `value`
+    input  wire [ADDRESS_BITS-1:0] read_address,
     input  wire [7:0]              value,
     input  wire                    masked,         // with `value`: it lies outside the image
     input  wire                    first,          // of its window; a cycle after `value`
@@ -33,17 +34,17 @@ module lane_pool #(
     generate
         if (ADDRESS_BITS <= 3) begin : g_few
             wire [WIDTH-1:0] now;
-            reg  [WIDTH-1:0] read;
+            reg  [WIDTH-1:0] held;
             register_memory #(.WIDTH(WIDTH), .ADDRESS_BITS(ADDRESS_BITS)) windows (
                 .clk(clk), .write(write), .write_address(write_address), .write_data(reduced),
                 .read_address(read_address), .read_data(now)
             );
-            always @(posedge clk) read <= now;
-            assign stored = read;
+            always @(posedge clk) if (read) held <= now;
+            assign stored = held;
         end else begin : g_many
             memory #(.WIDTH(WIDTH), .ADDRESS_BITS(ADDRESS_BITS)) windows (
                 .clk(clk), .write(write), .write_address(write_address), .write_data(reduced),
-                .read_address(read_address), .read_data(stored)
+                .read(read), .read_address(read_address), .read_data(stored)
             );
         end
     endgenerate

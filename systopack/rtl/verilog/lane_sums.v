@@ -64,8 +64,8 @@ module lane_sums #(
         end else begin : g_ports
             memory #(.WIDTH(ACC), .ADDRESS_BITS(ADDRESS_BITS)) sums (
                 .clk(clk), .write(write), .write_address(to[WHOLE_BITS-1:DROPPED]),
-                .write_data(write_value), .read_address(from[WHOLE_BITS-1:DROPPED]),
-                .read_data(stored)
+                .write_data(write_value), .read(read || send_read),
+                .read_address(from[WHOLE_BITS-1:DROPPED]), .read_data(stored)
             );
             assign kept = stored;
         end

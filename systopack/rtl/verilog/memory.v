@@ -12,13 +12,14 @@ module memory #(
     input  wire                    write,
     input  wire [ADDRESS_BITS-1:0] write_address,
     input  wire [WIDTH-1:0]        write_data,
+    input  wire                    read,
     input  wire [ADDRESS_BITS-1:0] read_address,
-    output reg  [WIDTH-1:0]        read_data       // one cycle after read_address
+    output reg  [WIDTH-1:0]        read_data       // from the cycle after `read` until the next one
 );
     (* no_rw_check *)
     reg [WIDTH-1:0] words[0:WORDS-1];
     always @(posedge clk) begin
         if (write) words[write_address] <= write_data;
-        read_data <= words[read_address];
+        if (read) read_data <= words[read_address];
     end
 endmodule

@@ -18,6 +18,7 @@ module output_walk #(
     input  wire                    reset,
     input  wire                    run_start,
     input  wire                    word,
+    output wire                    program_read,
     output wire [PROGRAM_BITS-1:0] program_address,
     input  wire [256:0]            program_word,
     // Streams of residual operands.
@@ -77,6 +78,9 @@ module output_walk #(
     wire new_op = word && (over || (ends && last_tile && last_block));
     wire new_visit = word && ends;
     wire [23:0] amount = halves ? 24'd2 : 24'd1;
+    reg counted;  // `begun` has moved
+    always @(posedge clk) counted <= new_op || run_start || reset;
+    assign program_read = LANE_ROWS > 3 ? counted : run_start || new_op;
     assign program_address = LANE_ROWS > 3 ? begun
                            : run_start ? {PROGRAM_BITS{1'b0}} : new_op ? begun + 1'b1 : begun;
 

@@ -57,7 +57,7 @@ module pipe_lane #(
     wire signed [ACC-1:0] highest_1, lowest_1, bias_1;
     memory #(.WIDTH(12 + 3 * ACC), .ADDRESS_BITS(ROW_BITS), .WORDS(ROWS)) parameters (
         .clk(clk), .write(write_parameter), .write_address(table_address),
-        .write_data(table_data), .read_address(row),
+        .write_data(table_data), .read(turn), .read_address(row),
         .read_data({residual_used_1, residual_shift_1, requantized_1, shift_1, highest_1,
                     lowest_1, bias_1})
     );

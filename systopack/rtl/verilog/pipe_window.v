@@ -93,10 +93,9 @@ module pipe_window #(
     wire signed [31:0] y = {{(32 - PLACE_BITS) {1'b0}}, reading_y} + dy;
     wire signed [31:0] x = {{(32 - PLACE_BITS) {1'b0}}, reading_x} + dx;
 
-    // The address holds still while nothing is read.
     memory #(.WIDTH(8 * CHANNELS), .ADDRESS_BITS(ADDRESS_BITS), .WORDS(DEPTH)) lines (
         .clk(clk), .write(write), .write_address(write_address), .write_data(data),
-        .read_address(address), .read_data(stored)
+        .read(running_1), .read_address(address), .read_data(stored)
     );
     always @(posedge clk) begin
         if (write)

@@ -10,6 +10,7 @@ module row_mask #(
     input  wire                    write,
     input  wire [ADDRESS_BITS-1:0] table_address,
     input  wire [13*DX-1:0]        table_data,     // two's complement, the first one lowest
+    input  wire                    start,          // of a visit: the table is read
     input  wire [ADDRESS_BITS-1:0] window,
     input  wire [11:0]             place,          // of the first position, in the source's row
     input  wire [11:0]             upper,          // from the first to the second position
@@ -20,7 +21,7 @@ module row_mask #(
     wire [13*DX-1:0] displacements;
     memory #(.WIDTH(13 * DX), .ADDRESS_BITS(ADDRESS_BITS)) windows (
         .clk(clk), .write(write), .write_address(table_address), .write_data(table_data),
-        .read_address(window), .read_data(displacements)
+        .read(start), .read_address(window), .read_data(displacements)
     );
     reg  [12:0] place_1, upper_1, width_1;
     always @(posedge clk) begin

@@ -19,8 +19,8 @@
 //   pool, multiplier, pool_shift    0 none, 1 maximum, 2 average
 //   step_bytes       bytes from one stored byte of a row to its next one, 1 or 2
 //
-// Rows' parameters, msb first: {used, plane, phase, residual used, residual shift, shift, bias,
-// highest, lowest}. Cycles from a row's turn: parameter_address and sums 0, residual RESIDUAL_STAGE,
+// Rows' parameters, msb first: {used, plane, phase, residual used, residual shift, rectified, shift,
+// bias} and with CLIPS {highest, lowest}: what a finished sum is held between. Cycles from a row's turn: parameter_address and sums 0, residual RESIDUAL_STAGE,
 // its byte 10 (`made_*`), in a pending word BYTE_STAGE + 1: so BYTE_STAGE + LANE_ROWS from a token's
 // first turn to the last row's word, where BYTE_STAGE is 10, with pooling 12, with averages 19. A
 // position's sums are read again 6 cycles after their last turn or later; kept results are there 12
@@ -34,6 +34,7 @@ module sum_lane #(
     parameter RESIDUAL_STAGE = 1,  // 1 or 2
     parameter RESIDUALS = 1,  // 0: no residual is ever added, no pooling is a step of its own
     parameter POOLS = 2,      // 0: none, 1: maximum only, 2: averages too
+    parameter CLIPS = 1,      // 0: no finished sum is held between two limits, but above 0
     parameter SUM_POSITION_BITS = 6,
     parameter PARAMETER_BITS = 8,
     parameter POOL_BITS = 4,
@@ -46,7 +47,7 @@ module sum_lane #(
     input  wire                              reset,
     input  wire                              write_parameter,
     input  wire [PARAMETER_BITS-1:0]         table_address,
-    input  wire [11+FEATURE_BITS+PHASE_BITS+3*ACCUMULATOR_BITS:0] table_data,
+    input  wire [12+FEATURE_BITS+PHASE_BITS+(CLIPS!=0?3:1)*ACCUMULATOR_BITS:0] table_data,
     // The array's side.
     input  wire [LANE_ROWS*ACCUMULATOR_BITS-1:0] sums,
     input  wire                              turn,
@@ -89,7 +90,6 @@ module sum_lane #(
 );
     /* verilator no_inline_module */  // one copy of its code for all instances
     localparam ACC = ACCUMULATOR_BITS;
-    /* verilator no_inline_module */  // one copy of its code for all instances
     localparam BYTE_STAGE = POOLS == 0 ? 10 : POOLS == 1 ? 12 : 19;
     localparam END = BYTE_STAGE;
 
@@ -151,27 +151,35 @@ module sum_lane #(
     assign address_3 = token_3 | {{(PARAMETER_BITS - ROW_BITS) {1'b0}}, rows[3*ROW_BITS+:ROW_BITS]};
     assign address_places =
         token_places | {{(PARAMETER_BITS - ROW_BITS) {1'b0}}, rows[(END-3)*ROW_BITS+:ROW_BITS]};
-    localparam LIMITS = 2 * ACC;
+    localparam LIMITS = CLIPS != 0 ? 2 * ACC : 0;
+    localparam STARTS = ACC + 12;
     localparam PLACE_BITS = FEATURE_BITS + PHASE_BITS;
-    wire                  used, residual_used;
+    wire                  used, residual_used, rectified;
     wire [PLACE_BITS-1:0] plane;  // {plane, phase}: the address of its first byte
     wire [4:0]            residual_shift, shift;
     wire [ACC-1:0]        bias, highest, lowest;
-    memory #(.WIDTH(6 + ACC), .ADDRESS_BITS(PARAMETER_BITS)) starts (
+    wire                  stores_places;
+    memory #(.WIDTH(STARTS), .ADDRESS_BITS(PARAMETER_BITS)) starts (
         .clk(clk), .write(write_parameter), .write_address(table_address),
-        .write_data({table_data[10+3*ACC:5+3*ACC], table_data[LIMITS+:ACC]}),
-        .read_address(parameter_address), .read_data({residual_used, residual_shift, bias})
-    );
-    memory #(.WIDTH(5 + 2 * ACC), .ADDRESS_BITS(PARAMETER_BITS)) limits (
-        .clk(clk), .write(write_parameter), .write_address(table_address),
-        .write_data({table_data[3*ACC+:5], table_data[LIMITS-1:0]}),
-        .read_address(address_3), .read_data({shift, highest, lowest})
+        .write_data(table_data[LIMITS+:STARTS]), .read(turn && (first || finished)),
+        .read_address(parameter_address),
+        .read_data({residual_used, residual_shift, rectified, shift, bias})
     );
     memory #(.WIDTH(1 + PLACE_BITS), .ADDRESS_BITS(PARAMETER_BITS)) places (
         .clk(clk), .write(write_parameter), .write_address(table_address),
-        .write_data(table_data[11+PLACE_BITS+3*ACC:11+3*ACC]),
-        .read_address(address_places), .read_data({used, plane})
+        .write_data(table_data[LIMITS+STARTS+:1+PLACE_BITS]),
+        .read(turning[END-3] && stores_places), .read_address(address_places),
+        .read_data({used, plane})
     );
+    generate
+        if (CLIPS != 0) begin : g_limits
+            memory #(.WIDTH(LIMITS), .ADDRESS_BITS(PARAMETER_BITS)) limits (
+                .clk(clk), .write(write_parameter), .write_address(table_address),
+                .write_data(table_data[LIMITS-1:0]), .read(turning[3]),
+                .read_address(address_3), .read_data({highest, lowest})
+            );
+        end
+    endgenerate
 
     // From a sum to a result.
     wire [ACC-1:0]        partial_1;
@@ -179,7 +187,9 @@ module sum_lane #(
     reg  signed [ACC-1:0] word_1, word_2, base_2, sum_3, sum_4, operand_4, acc_5, acc_6, clipped_7;
     reg  signed [ACC-1:0] highest_5, lowest_5, highest_6, lowest_6;
     reg  signed [7:0]     residual_3;
-    reg         [4:0]     residual_shift_2, residual_shift_3, shift_5, shift_6, shift_7;
+    reg         [4:0]     residual_shift_2, residual_shift_3, shift_7;
+    reg         [24:0]    shifts;       // stages 6 to 2
+    reg         [3:0]     rectifies;    // stages 5 to 2
     reg                   used_2, add_3, above_6, below_6;
     wire signed [ACC-1:0] extended_3 = {{(ACC - 8) {residual_3[7]}}, residual_3};
     wire                  raw = pass || (keep && !requantized);
@@ -202,13 +212,20 @@ module sum_lane #(
         end else begin
             acc_5 <= sum_4;
         end
-        {shift_5, highest_5, lowest_5} <= {shift, highest, lowest};
-        {shift_6, highest_6, lowest_6} <= {shift_5, highest_5, lowest_5};
-        acc_6     <= acc_5;
-        above_6   <= !pass && acc_5 > highest_5;
-        below_6   <= !pass && acc_5 < lowest_5;
-        clipped_7 <= above_6 ? highest_6 : below_6 ? lowest_6 : acc_6;
-        shift_7   <= raw ? 5'd0 : shift_6;
+        shifts <= {shifts[19:0], shift};
+        acc_6 <= acc_5;
+        if (CLIPS != 0) begin
+            {highest_5, lowest_5} <= {highest, lowest};
+            {highest_6, lowest_6} <= {highest_5, lowest_5};
+            above_6   <= !pass && acc_5 > highest_5;
+            below_6   <= !pass && acc_5 < lowest_5;
+            clipped_7 <= above_6 ? highest_6 : below_6 ? lowest_6 : acc_6;
+        end else begin
+            rectifies <= {rectifies[2:0], rectified};
+            below_6   <= !pass && rectifies[3] && acc_5[ACC-1];
+            clipped_7 <= below_6 ? {ACC{1'b0}} : acc_6;
+        end
+        shift_7 <= raw ? 5'd0 : shifts[24:20];
     end
     wire signed [ACC-1:0] result_8;  // without a shift: what was clipped
     wire        [7:0]     byte_10;
@@ -241,6 +258,9 @@ module sum_lane #(
     wire       stores = finished && store && (!pools || pool_last);
     wire       stores_end;
     wire [7:0] byte_end;
+    token_line #(.WIDTH(1), .CYCLES(END - 3), .LANE_ROWS(LANE_ROWS)) stores_line (
+        .clk(clk), .starts(starting[END-4:0]), .in(stores), .out(stores_places)
+    );
     generate
         if (POOLS == 0) begin : g_bytes
             assign byte_end = byte_10;
@@ -280,7 +300,7 @@ module sum_lane #(
                 .LANE_ROWS(LANE_ROWS), .POOLS(POOLS), .ADDRESS_BITS(WINDOW_BITS)
             ) windows (
                 .clk(clk), .pool(pool), .multiplier(multiplier), .shift(pool_shift),
-                .read_address(read_9[POOL_BITS+ROW_BITS-1-:WINDOW_BITS]), .value(byte_10),
+                .read(turning[9] && pools), .read_address(read_9[POOL_BITS+ROW_BITS-1-:WINDOW_BITS]), .value(byte_10),
                 .masked(masked_10), .first(first_11), .counts(made_11 && pools),
                 .write_address(write_12[POOL_BITS+ROW_BITS-1-:WINDOW_BITS]),
                 .scale(turning[12] && stores_12 && pool[1]), .pooled(byte_end)

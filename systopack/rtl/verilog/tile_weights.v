@@ -36,7 +36,7 @@ module tile_weights #(
     wire [ADDRESS_BITS-1:0] address = !begin_now ? next_address : WAIT == 0 ? base : held;
     memory #(.WIDTH(WIDTH), .ADDRESS_BITS(ADDRESS_BITS), .WORDS(WORDS)) weights (
         .clk(clk), .write(write), .write_address(write_address), .write_data(write_data),
-        .read_address(address), .read_data(load_data)
+        .read(step), .read_address(address), .read_data(load_data)
     );
     always @(posedge clk) begin
         if (start) held <= base;

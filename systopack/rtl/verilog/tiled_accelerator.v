@@ -36,6 +36,7 @@ module tiled_accelerator #(
     parameter WEIGHT_WORDS = 1 << WEIGHT_BITS,
     parameter RESIDUALS = 1,          // 1: some steps read operands in the lanes
     parameter POOLS = 2,              // 0: no pooling, 1: maximum, 2: averages too
+    parameter CLIPS = 1,              // 1: some layers hold their sums between two limits
     parameter SPLIT = 0,              // 1: both halves of the rows may work side by side
     parameter CONFIG_BITS = 1024,     // the widest memory word
     // These follow from the ones above; leave them alone.
@@ -95,7 +96,7 @@ module tiled_accelerator #(
     localparam JOB_BITS = 1 + SLOT_BITS + PHASE_BITS + FEATURE_BITS + OFFSET_BITS;
     localparam DX = 1 << DX_BITS;
     localparam INDEX = FEATURE_BITS + PHASE_BITS < 24 ? FEATURE_BITS + PHASE_BITS : 24;
-    localparam ROW_WORD = 12 + FEATURE_BITS + PHASE_BITS + 3 * ACC;
+    localparam ROW_WORD = 13 + FEATURE_BITS + PHASE_BITS + (CLIPS != 0 ? 3 : 1) * ACC;
 
     // Delays in cycles, waits in word times (docs/hardware/tiled.md).
     localparam FETCH = 3;
@@ -120,7 +121,7 @@ module tiled_accelerator #(
         .DISPLACEMENT_ADDRESS_BITS(DISPLACEMENT_ADDRESS_BITS), .PARAMETER_BITS(PARAMETER_BITS),
         .SUM_POSITION_BITS(SUM_POSITION_BITS), .POOL_BITS(POOL_BITS), .PROGRAM_BITS(PROGRAM_BITS),
         .WEIGHT_BITS(WEIGHT_BITS), .WEIGHT_WORDS(WEIGHT_WORDS), .RESIDUALS(RESIDUALS),
-        .POOLS(POOLS), .SPLIT(SPLIT), .CONFIG_BITS(CONFIG_BITS), .LOAD_BITS(LOAD_BITS),
+        .POOLS(POOLS), .CLIPS(CLIPS), .SPLIT(SPLIT), .CONFIG_BITS(CONFIG_BITS), .LOAD_BITS(LOAD_BITS),
         .STREAM_WORD(TOGETHER * STREAM_BITS), .JOB_BITS(JOB_BITS), .ROW_WORD(ROW_WORD),
         .ROW_BITS(ROW_BITS), .WRITES(WRITES), .PARALLEL(PARALLEL), .WORD_CYCLES(WORD_CYCLES),
         .LANE_ROWS(LANE_ROWS), .LANES(LANES)
@@ -143,13 +144,14 @@ module tiled_accelerator #(
     wire [7:0]              stride_x;
     wire                    image_took, last_position;
     wire [1:0]              send_step;
+    wire                    program_read, output_read;
     wire [PROGRAM_BITS-1:0] program_address, output_address;
     wire [503:0]            program_word;
     wire [256:0]            output_word;
     memory #(.WIDTH(504), .ADDRESS_BITS(PROGRAM_BITS)) instructions (
         .clk(clk), .write(config_write && config_memory == 3'd0),
         .write_address(config_address[PROGRAM_BITS-1:0]), .write_data(config_data[503:0]),
-        .read_address(program_address), .read_data(program_word)
+        .read(program_read), .read_address(program_address), .read_data(program_word)
     );
     visit_control #(
         .WORD_CYCLES(WORD_CYCLES), .WORD_BYTES(WORD_BYTES), .PHASE_BITS(PHASE_BITS),
@@ -157,7 +159,8 @@ module tiled_accelerator #(
         .MIN_LOAD(MIN_LOAD), .MIN_DRAIN(MIN_DRAIN)
     ) control (
         .clk(clk), .reset(reset), .go(go), .busy(busy), .cycles(cycles), .entered(entered),
-        .stalled(stalled), .program_address(program_address), .program_word(program_word),
+        .stalled(stalled), .program_read(program_read), .program_address(program_address),
+        .program_word(program_word),
         .run_start(run_start), .op_start(op_start), .op_number(op_number), .is_tiles(is_tiles),
         .is_image(is_image), .is_send(is_send), .phase(phase), .load(load),
         .load_residual(load_residual), .load_address(load_address), .load_number(load_number),
@@ -195,7 +198,7 @@ module tiled_accelerator #(
     row_mask #(.DX(DX), .ADDRESS_BITS(DISPLACEMENT_ADDRESS_BITS)) mask (
         .clk(clk), .write(config_write && config_memory == 3'd5),
         .table_address(config_address[DISPLACEMENT_ADDRESS_BITS-1:0]),
-        .table_data(config_data[13*DX-1:0]), .window(window[DISPLACEMENT_ADDRESS_BITS-1:0]),
+        .table_data(config_data[13*DX-1:0]), .start(rewind), .window(window[DISPLACEMENT_ADDRESS_BITS-1:0]),
         .place(place_x), .upper(split ? {4'd0, stride_x} : 12'd0), .width(width),
         .in_row(in_row_2), .upper_in_row(upper_in_row_2)
     );
@@ -208,7 +211,7 @@ module tiled_accelerator #(
         .clk(clk), .write(config_write && config_memory == 3'd3),
         .write_address(config_address[STREAM_ADDRESS_BITS-1:0]),
         .write_data(config_data[TOGETHER*STREAM_BITS-1:0]),
-        .read_address(load_address[STREAM_ADDRESS_BITS-1:0]), .read_data(descriptors)
+        .read(load), .read_address(load_address[STREAM_ADDRESS_BITS-1:0]), .read_data(descriptors)
     );
     always @(posedge clk) begin
         load_1 <= load && !reset;
@@ -248,14 +251,15 @@ module tiled_accelerator #(
     memory #(.WIDTH(257), .ADDRESS_BITS(PROGRAM_BITS)) output_instructions (
         .clk(clk), .write(config_write && config_memory == 3'd1),
         .write_address(config_address[PROGRAM_BITS-1:0]), .write_data(config_data[256:0]),
-        .read_address(output_address), .read_data(output_word)
+        .read(output_read), .read_address(output_address), .read_data(output_word)
     );
     output_walk #(
         .LANE_ROWS(LANE_ROWS), .ROW_BITS(ROW_BITS), .PROGRAM_BITS(PROGRAM_BITS),
         .PHASE_BITS(PHASE_BITS), .POOL_BITS(POOL_BITS), .SUM_POSITION_BITS(SUM_POSITION_BITS)
     ) walk (
         .clk(clk), .reset(reset), .run_start(run_start), .word(word_soon),
-        .program_address(output_address), .program_word(output_word), .step(lane_step),
+        .program_read(output_read), .program_address(output_address), .program_word(output_word),
+        .step(lane_step),
         .step_run_start(lane_run_start), .step_low(lane_low), .step_bytes(lane_step_bytes),
         .turn(turn), .turn_row(turn_row), .first(first), .last(last), .keep(keep),
         .requantized(requantized), .bypass(bypass), .position(sum_position),
@@ -396,7 +400,7 @@ module tiled_accelerator #(
             /* verilator lint_off PINCONNECTEMPTY */  // for observation
             sum_lane #(
                 .LANE_ROWS(LANE_ROWS), .ROW_BITS(ROW_BITS), .ACCUMULATOR_BITS(ACC),
-                .RESIDUALS(RESIDUALS), .POOLS(POOLS), .SUM_POSITION_BITS(SUM_POSITION_BITS),
+                .RESIDUALS(RESIDUALS), .POOLS(POOLS), .CLIPS(CLIPS), .SUM_POSITION_BITS(SUM_POSITION_BITS),
                 .PARAMETER_BITS(PARAMETER_BITS), .POOL_BITS(POOL_BITS),
                 .FEATURE_BITS(FEATURE_BITS), .WORD_BYTES(WORD_BYTES), .PHASE_BITS(PHASE_BITS),
                 .INDEX_BITS(INDEX), .RESIDUAL_STAGE(2)

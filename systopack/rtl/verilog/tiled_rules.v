@@ -31,6 +31,7 @@ module tiled_rules #(
     parameter WEIGHT_WORDS = 1024,
     parameter RESIDUALS = 1,
     parameter POOLS = 2,
+    parameter CLIPS = 1,
     parameter SPLIT = 0,
     parameter CONFIG_BITS = 1024,
     parameter LOAD_BITS = 352,     // widths of memory words
@@ -81,9 +82,10 @@ module tiled_rules #(
         begin : g_wrong_port
             wrong_parameters_CONFIG_BITS_is_less_than_the_widest_memory_word stop ();
         end
-        if (RESIDUALS < 0 || RESIDUALS > 1 || POOLS < 0 || POOLS > 2 || SPLIT < 0 || SPLIT > 1)
+        if (RESIDUALS < 0 || RESIDUALS > 1 || POOLS < 0 || POOLS > 2 || SPLIT < 0 || SPLIT > 1
+            || CLIPS < 0 || CLIPS > 1)
         begin : g_wrong_flag
-            wrong_parameters_RESIDUALS_and_SPLIT_must_be_0_or_1_POOLS_0_to_2 stop ();
+            wrong_parameters_RESIDUALS_CLIPS_and_SPLIT_must_be_0_or_1_POOLS_0_to_2 stop ();
         end
         if (SPLIT == 1 && (ROWS % 2 != 0 || ROWS / 2 % LANE_ROWS != 0)) begin : g_wrong_split
             wrong_parameters_SPLIT_needs_whole_lanes_in_each_half_of_the_rows stop ();

@@ -28,6 +28,7 @@ module visit_control #(
     output reg  [31:0]             cycles,
     output reg  [31:0]             entered,         // word times in which words entered the array
     output reg  [31:0]             stalled,         // word times lost to weights
+    output wire                    program_read,
     output wire [PROGRAM_BITS-1:0] program_address,
     input  wire [503:0]            program_word,    // one cycle after program_address
     output reg                     run_start,
@@ -94,7 +95,8 @@ module visit_control #(
     // With some cycles in a word time the program memory's word waits in a register.
     localparam LATE = WORD_CYCLES > 3 ? 1 : 0;
     reg  [503:0] waiting, present;
-    always @(posedge clk) waiting <= program_word;
+    reg          counted, coming;  // the counter has moved; its word comes
+    always @(posedge clk) if (coming) waiting <= program_word;
     wire [503:0] next_word = LATE != 0 ? waiting : program_word;
     reg          active, drained;
     reg  [PROGRAM_BITS-1:0] counter;
@@ -184,6 +186,8 @@ module visit_control #(
     wire start_run = go && !busy && slot_end;
     wire finish = start && next_op == END;
     wire start_tiles = start && next_op == TILES;
+    assign program_read = LATE != 0 ? counted : start_run || start;
+    always @(posedge clk) {coming, counted} <= {counted, start_run || start};
     assign program_address = LATE != 0 ? counter
                            : start_run || !busy ? {PROGRAM_BITS{1'b0}}
                            : start ? counter + 1'b1 : counter;
