@@ -11,12 +11,13 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from systopack.errors import InvalidFileError
 from systopack.folders.working import WorkingFolder
 from systopack.hardware.energy.technology import load_technology
-from systopack.rtl.parameters import TILED_SOURCES, sources
+from systopack.rtl.parameters import TILED_SOURCES, VERILOG, sources
 from systopack.rtl.program import TiledProgram
 from systopack.synthesis.asic import DEFINES, TOP, MappingFiles, MappingOptions
 from systopack.synthesis.library import Library
@@ -33,31 +34,6 @@ _REGISTERS_IN_PLACE = (
 )
 # Beside these, memories are written only while they are filled, and one port serves.
 _READ_WHILE_WRITTEN = ("lane_sums", "lane_pool")
-_MEMORIES = """(* blackbox *)
-module memory #(
-    parameter WIDTH = 8, ADDRESS_BITS = 10, WORDS = 1 << ADDRESS_BITS
-) (
-    input clk, write, input [ADDRESS_BITS-1:0] write_address, input [WIDTH-1:0] write_data,
-    input [ADDRESS_BITS-1:0] read_address, output [WIDTH-1:0] read_data
-);
-endmodule
-(* blackbox *)
-module single_memory #(
-    parameter WIDTH = 8, ADDRESS_BITS = 10, WORDS = 1 << ADDRESS_BITS
-) (
-    input clk, read, write, input [ADDRESS_BITS-1:0] address, input [WIDTH-1:0] write_data,
-    output [WIDTH-1:0] read_data
-);
-endmodule
-(* blackbox *)
-module feature_bank #(
-    parameter WORD_BYTES = 4, ADDRESS_BITS = 10, WORDS = 1 << ADDRESS_BITS
-) (
-    input clk, access, input [WORD_BYTES-1:0] enables, input [ADDRESS_BITS-1:0] address,
-    input [8*WORD_BYTES-1:0] write_data, output [8*WORD_BYTES-1:0] read_data
-);
-endmodule
-"""
 MEMORY_MODULES = ("memory", "single_memory", "feature_bank")
 
 
@@ -210,7 +186,7 @@ def run_mapping(
         MappingFiles(library, options) as made,
     ):
         stub = folder / "memories.v"
-        stub.write_text(_MEMORIES)
+        stub.write_text("".join(_black_box(VERILOG / f"{name}.v") for name in MEMORY_MODULES))
         mapped = [path for path in sources(TILED_SOURCES) if path.stem not in MEMORY_MODULES]
         return run_yosys(
             top="tiled_accelerator",
@@ -230,6 +206,12 @@ def run_mapping(
             inputs=made.paths,
             on_line=on_line,
         )
+
+
+def _black_box(file: Path) -> str:
+    """A module's header alone."""
+    header = file.read_text().partition("module ")[2].partition(");\n")[0]
+    return f"(* blackbox *)\nmodule {header.replace('output reg', 'output wire')});\nendmodule\n"
 
 
 def _area(name: str, content: Content, library: Library) -> PartArea:

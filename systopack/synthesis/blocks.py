@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from systopack.synthesis.measure import ArrayMeasurement
 
 _IMAGES = 4  # whose words the tiles of an array stream
-GATE_KINDS = ("cells_pj", "clock_pj", "leakage_pj", "clock_tree_pj", "wires_pj")
 
 
 def _array(block: Block, work: Work, clock_ns: float, library: Library) -> Synthesized:
@@ -97,12 +96,10 @@ def _accelerator(block: Block, work: Work, clock_ns: float, library: Library) ->
     )
 
 
-def _accelerator_energy(
-    block: Block, work: Work, clock_ns: float, library: Library
-) -> Synthesized:
+def _accelerator_energy(block: Block, work: Work, clock_ns: float, library: Library) -> Synthesized:
     from systopack.rtl.program import compile_tiled
     from systopack.synthesis.asic import MappingOptions
-    from systopack.synthesis.gate_level import measure_gates
+    from systopack.synthesis.gate_level import KINDS, measure_gates
 
     found = measure_gates(
         compile_tiled(work.needed_network(block.option), array=work.array),
@@ -112,8 +109,7 @@ def _accelerator_energy(
         on_progress=work.on_line,
     )
     mean = {
-        name: [found.total(kind, name) / found.cycles for kind in GATE_KINDS]
-        for name in found.parts
+        name: [found.total(kind, name) / found.cycles for kind in KINDS] for name in found.parts
     }
     rows = [
         (
@@ -125,7 +121,7 @@ def _accelerator_energy(
         )
         for name, cells in found.parts.items()
     ]
-    whole = (f"{found.total(kind) / found.cycles:.2f}" for kind in GATE_KINDS)
+    whole = (f"{found.total(kind) / found.cycles:.2f}" for kind in KINDS)
     area, flip_flops = f"{found.area_um2:,.0f}", f"{found.flip_flops:,}"
     return Synthesized(
         figures={**asdict(found), "cells_pj": found.total("cells_pj")},

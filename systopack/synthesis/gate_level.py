@@ -33,6 +33,7 @@ from systopack.verification.bench import Port
 from systopack.verification.tiled import run_tiled
 from systopack.verification.tracing import Probe
 
+KINDS = ("cells_pj", "clock_pj", "leakage_pj", "clock_tree_pj", "wires_pj")
 _PHASE, _STARTS, _NUMBER = "phase", "op_start", "op_number"
 _EVERY_WORD = ("word_start", "complete")  # come again with every word time, in a run or not
 _PIECE = 2048  # cycles simulated at a time
@@ -68,11 +69,6 @@ class GateEnergy:
             clock_tree_pj=self.clock_tree_pj + each * found.clock_tree_fj,
             wires_pj=self.wires_pj + each * found.wires_fj,
         )
-
-    @property
-    def with_allowances_pj(self) -> float:
-        """Cells, and what a layout adds."""
-        return self.cells_pj + self.clock_tree_pj + self.wires_pj
 
 
 @dataclass(frozen=True, kw_only=True)
