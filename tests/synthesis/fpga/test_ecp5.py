@@ -102,15 +102,15 @@ def test_parts_add_up():
         return {"cells": {f"c{n}": {"type": kind} for n, kind in enumerate(kinds)}}
 
     modules = {
-        "\\axi_tiled": module(**{"$paramod$1a\\stream_bank": 3, "LUT4": 2, "\\controller": 1}),
-        "$paramod$1a\\stream_bank": module(**{"\\memory": 2, "TRELLIS_FF": 1}),
+        "\\axi_tiled": module(**{"$paramod$1a\\word_streams": 3, "LUT4": 2, "\\visit_control": 1}),
+        "$paramod$1a\\word_streams": module(**{"\\memory": 2, "TRELLIS_FF": 1}),
         "\\memory": module(**{"DP16KD": 1, "$scopeinfo": 4}),
-        "\\controller": module(CCU2C=1),
+        "\\visit_control": module(CCU2C=1),
         "DP16KD": {"attributes": {"blackbox": 1}, "cells": {}},
     }
     leaf = partial(cells_alone, modules)
     assert contents_of_parts(modules, "axi_tiled", leaf=leaf) == {
-        "activation banks": {"TRELLIS_FF": 3, "DP16KD": 6},
+        "streams": {"TRELLIS_FF": 3, "DP16KD": 6},
         "control": {"LUT4": 2, "CCU2C": 1},
     }
 
