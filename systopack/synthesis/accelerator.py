@@ -1,15 +1,16 @@
 """The whole tiled accelerator on standard cells, part by part: area of logic and of memories.
 
-Every module is mapped once and counted as often as it stands in the design; hierarchy is kept, so
-nothing is shared between parts. Memories are left out of the mapping and get the area of the cited
-table (`hardware/energy/technology.toml`).
+The modules of `PART_MODULES` are mapped once each, flattened, and counted as often as they stand in
+the design; what is around them is one more. So gates are shared and sized within a part, never
+between parts. Memories are left out of the mapping and get the area of the cited table
+(`hardware/energy/technology.toml`).
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,16 +25,12 @@ from systopack.synthesis.library import Library
 from systopack.synthesis.parts import Content, base_name, contents_of_parts
 from systopack.synthesis.yosys import YosysRun, run_yosys
 
-# Which bits of a register share an enable, and so a clock gate, is seen where it is used alone.
-_REGISTERS_IN_PLACE = (
-    "proc",
-    "setattr -mod -set keep_hierarchy 1 *",
-    "setattr -mod -unset keep_hierarchy *masked_register* *weight_register*",
-    "flatten",
-    "setattr -mod -unset keep_hierarchy *",
-)
+PART_MODULES = (
+    "systolic_array", "word_streams", "feature_memory", "array_sums", "lane_operands", "sum_lane",
+)  # fmt: skip
+PARTS_FILE, WHOLE_FILE = "parts.json", "whole.json"
 # Beside these, memories are written only while they are filled, and one port serves.
-_READ_WHILE_WRITTEN = ("lane_sums", "lane_pool")
+_READ_WHILE_WRITTEN = ("g_ports.sums", "g_many.windows")
 MEMORY_MODULES = ("memory", "single_memory", "feature_bank")
 
 
@@ -126,19 +123,12 @@ def map_accelerator(
         InvalidFileError: yosys is missing or refuses the design.
         InvalidOptionError: the library's node is not known.
     """
-    run = run_mapping(
-        program,
-        library=library,
-        options=options or MappingOptions(),
-        after=["opt_clean -purge", "write_json design.json"],
-        outputs=["design.json"],
-        on_line=on_line,
-    )
-    modules = json.loads(run.text("design.json"))["modules"]
-    for kind, module in modules.items():
-        for instance in module["cells"].values():
+    run = run_mapping(program, library=library, options=options, on_line=on_line)
+    modules = json.loads(run.text(PARTS_FILE))["modules"]
+    for module in modules.values():
+        for name, instance in module["cells"].items():
             if base_name(instance["type"]) in MEMORY_MODULES:
-                instance["shape"] = _shape(instance, inside=base_name(kind))
+                instance["shape"] = _shape(instance, name)
 
     def leaf(instance: Mapping[str, Any]) -> Content | None:
         kind = instance["type"]
@@ -166,24 +156,19 @@ def run_mapping(
     program: TiledProgram,
     *,
     library: Library,
-    options: MappingOptions,
-    before: Sequence[str] = (),
-    after: Sequence[str],
-    outputs: Sequence[str],
-    plain_flip_flops: bool = False,
+    options: MappingOptions | None,
     on_line: Callable[[str], None] | None,
 ) -> YosysRun:
-    """Map every module of the accelerator by itself; memories stay black boxes.
+    """Map every part of the accelerator by itself; memories stay black boxes.
+
+    It writes the parts in their hierarchy (`PARTS_FILE`), and all in one module (`WHOLE_FILE`).
 
     Args:
         program, library, options, on_line: see `map_accelerator`.
-        before, after: yosys' commands before and after the mapping.
-        outputs: files that these write.
-        plain_flip_flops: see `MappingFiles.commands`.
     """
     with (
         WorkingFolder("memories") as folder,
-        MappingFiles(library, options) as made,
+        MappingFiles(library, options or MappingOptions()) as made,
     ):
         stub = folder / "memories.v"
         stub.write_text("".join(_black_box(VERILOG / f"{name}.v") for name in MEMORY_MODULES))
@@ -196,13 +181,21 @@ def run_mapping(
             commands=[
                 f"rename -top {TOP}",
                 *made.before(),
-                *before,
-                *_REGISTERS_IN_PLACE,
+                "proc",
+                *(f"flatten *{name}*" for name in PART_MODULES),
+                *(f"setattr -mod -set keep_hierarchy 1 *{name}*" for name in PART_MODULES),
+                "flatten",
                 f"synth -noabc -top {TOP}",
-                *made.commands(plain_flip_flops=plain_flip_flops),
-                *after,
+                *made.commands(plain_flip_flops=True),
+                "attrmap -remove src",
+                "opt_clean -purge",
+                f"write_json {PARTS_FILE}",
+                *(f"setattr -mod -unset keep_hierarchy *{name}*" for name in PART_MODULES),
+                "flatten",
+                "opt_clean -purge",
+                f"write_json {WHOLE_FILE}",
             ],
-            outputs=outputs,
+            outputs=[PARTS_FILE, WHOLE_FILE],
             inputs=made.paths,
             on_line=on_line,
         )
@@ -237,13 +230,13 @@ def _memory_um2(shape: MemoryShape, library: Library) -> float:
     ).area_um2
 
 
-def _shape(instance: Mapping[str, Any], *, inside: str) -> MemoryShape:
+def _shape(instance: Mapping[str, Any], name: str) -> MemoryShape:
     sizes = {name: _number(value) for name, value in instance["parameters"].items()}
     kind = base_name(instance["type"])
     return MemoryShape(
         width_bits=8 * sizes["WORD_BYTES"] if kind == "feature_bank" else sizes["WIDTH"],
         words=sizes.get("WORDS", 1 << sizes["ADDRESS_BITS"]),
-        ports=2 if kind == "memory" and inside in _READ_WHILE_WRITTEN else 1,
+        ports=2 if kind == "memory" and name.endswith(_READ_WHILE_WRITTEN) else 1,
     )
 
 

@@ -9,7 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from systopack.rtl.program import TiledProgram
-from systopack.synthesis.accelerator import MEMORY_MODULES, run_mapping
+from systopack.synthesis.accelerator import (
+    MEMORY_MODULES,
+    PART_MODULES,
+    PARTS_FILE,
+    WHOLE_FILE,
+    run_mapping,
+)
 from systopack.synthesis.asic import TOP, MappingOptions
 from systopack.synthesis.library import Library
 from systopack.synthesis.netlist import Netlist, parse_netlist
@@ -17,9 +23,6 @@ from systopack.synthesis.parts import base_name, part_of
 from systopack.synthesis.yosys import YosysRun
 
 CLOCK = "clk"
-_MODULES = (
-    "systolic_array", "word_streams", "feature_memory", "array_sums", "lane_operands", "sum_lane",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -71,27 +74,8 @@ def map_parts(
     Raises:
         InvalidFileError: yosys is missing or refuses the design or the library.
     """
-    run = run_mapping(
-        program,
-        library=library,
-        options=options or MappingOptions(),
-        after=[
-            "attrmap -remove src",
-            *(f"flatten *{name}*" for name in _MODULES),
-            *(f"setattr -mod -set keep_hierarchy 1 *{name}*" for name in _MODULES),
-            "flatten",
-            "opt_clean -purge",
-            "write_json parts.json",
-            *(f"setattr -mod -unset keep_hierarchy *{name}*" for name in _MODULES),
-            "flatten",
-            "opt_clean -purge",
-            "write_json whole.json",
-        ],
-        outputs=["parts.json", "whole.json"],
-        plain_flip_flops=True,
-        on_line=on_line,
-    )
-    whole = json.loads(run.text("whole.json"))["modules"][TOP]
+    run = run_mapping(program, library=library, options=options, on_line=on_line)
+    whole = json.loads(run.text(WHOLE_FILE))["modules"][TOP]
     return GateDesign(parts=_parts(run, library), whole=_netlist(TOP, whole, library))
 
 
@@ -108,12 +92,12 @@ def with_library(netlist: Netlist, library: Library) -> Netlist:
 
 
 def _parts(run: YosysRun, library: Library) -> tuple[GatePart, ...]:
-    modules = json.loads(run.text("parts.json"))["modules"]
+    modules = json.loads(run.text(PARTS_FILE))["modules"]
     instances: defaultdict[str, list[str]] = defaultdict(list)
     joined: dict[tuple[str, str], tuple[str, str]] = {}
     first: dict[tuple[int | str, ...], tuple[str, str]] = {}
     for path, instance in modules[TOP]["cells"].items():
-        if base_name(instance["type"]) in _MODULES:
+        if base_name(instance["type"]) in PART_MODULES:
             instances[instance["type"]].append(path)
             for pin, bits in instance["connections"].items():
                 if bits:  # else it is open
@@ -138,7 +122,7 @@ def _netlist(kind: str, module: dict[str, Any], library: Library) -> Netlist:
     for name, instance in module["cells"].items():
         if instance["type"] in library.cells:
             cells[name] = instance
-        elif base_name(instance["type"]) in (*_MODULES, *MEMORY_MODULES):
+        elif base_name(instance["type"]) in (*PART_MODULES, *MEMORY_MODULES):
             for pin, bits in instance["connections"].items():
                 inward = instance["port_directions"][pin] == "input"
                 if pin == CLOCK or not bits or (inward and tuple(bits) in given):
