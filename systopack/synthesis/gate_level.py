@@ -1,16 +1,13 @@
 """Energy of the whole tiled accelerator but its memories, at gate level, on an image.
 
-What a part gets from memories, from other parts and from the host in every cycle of a run is taken
-from the Verilog, simulated by Verilator. Its netlist then goes through the same cycles, all
-instances of a part side by side, and everything that it gives has to be what the Verilog gave.
-Energy is counted node by node of the network, from the start of its first instruction to that of
-the next node's.
+What memories and the host give in every cycle of a run is taken from the Verilog, simulated by
+Verilator. The netlist then goes through the same cycles, and everything that it gives to memories
+and host has to be what the Verilog gave. Energy is counted node by node of the network, from the
+start of its first instruction to that of the next node's, and part by part.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,19 +20,18 @@ from systopack.folders.working import WorkingFolder
 from systopack.rtl.parameters import bits_for
 from systopack.rtl.program import TiledProgram
 from systopack.synthesis.asic import MappingOptions
-from systopack.synthesis.delays import propagate
-from systopack.synthesis.gate_parts import CLOCK, GateDesign, GatePart, map_parts, with_library
-from systopack.synthesis.gate_simulation import RUNS, Activity, GateSimulation, Lanes
+from systopack.synthesis.delays import Delays, propagate
+from systopack.synthesis.gate_parts import CLOCK, GateDesign, map_gates, with_library
+from systopack.synthesis.gate_simulation import Activity, GateSimulation, Lanes
 from systopack.synthesis.library import Library
 from systopack.synthesis.netlist import Netlist
-from systopack.synthesis.power import Energy, energy
+from systopack.synthesis.power import Energy, energy_of_parts
 from systopack.verification.bench import Port
 from systopack.verification.tiled import run_tiled
 from systopack.verification.tracing import Probe
 
 KINDS = ("cells_pj", "clock_pj", "leakage_pj", "clock_tree_pj", "wires_pj")
 _PHASE, _STARTS, _NUMBER = "phase", "op_start", "op_number"
-_EVERY_WORD = ("word_start", "complete")  # come again with every word time, in a run or not
 _PIECE = 2048  # cycles simulated at a time
 _RESET_CYCLES = 16
 _RESTING_CYCLES = 512  # whole word times in which all that was before leaves the array
@@ -53,22 +49,11 @@ class GateEnergy:
         clock_tree_pj, wires_pj: allowances (`allowance`), in nothing else.
     """
 
-    cells_pj: float = 0.0
-    clock_pj: float = 0.0
-    leakage_pj: float = 0.0
-    clock_tree_pj: float = 0.0
-    wires_pj: float = 0.0
-
-    def plus(self, found: Energy, cycles: int) -> GateEnergy:
-        """With some cycles more."""
-        each = cycles / 1000
-        return GateEnergy(
-            cells_pj=self.cells_pj + each * found.cells_fj,
-            clock_pj=self.clock_pj + each * found.clock_fj,
-            leakage_pj=self.leakage_pj + each * found.leakage_fj,
-            clock_tree_pj=self.clock_tree_pj + each * found.clock_tree_fj,
-            wires_pj=self.wires_pj + each * found.wires_fj,
-        )
+    cells_pj: float
+    clock_pj: float
+    leakage_pj: float
+    clock_tree_pj: float
+    wires_pj: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,14 +76,16 @@ class PartCells:
     """The standard cells of a part.
 
     Args:
-        area_um2: of all its instances.
+        area_um2: of them.
         flip_flops: of them.
-        critical_ns: longest path within one of its modules.
+        critical_ns: shortest clock period for the paths that end in it.
+        endpoint: flip-flop or clock gate at which the longest of these ends.
     """
 
     area_um2: float
     flip_flops: int
     critical_ns: float
+    endpoint: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,8 +99,7 @@ class GateMeasurement:
         critical_ns: shortest clock period of the whole; what memories give comes at time 0.
         endpoint: at which its longest path ends.
         slow_critical_ns: the same with the slow corner's cells, None where there was none.
-        bits_checked: that the netlists gave to each other, to memories and host, all as in the
-            Verilog.
+        bits_checked: that the netlist gave to memories and host, all as in the Verilog.
     """
 
     cycles: int
@@ -168,54 +154,60 @@ def measure_gates(
     options = options or MappingOptions()
     say = on_progress or (lambda _: None)
     say("mapping")
-    design = map_parts(program, library=library, options=options)
-    whole = propagate(design.whole)
-    energies: defaultdict[int, dict[str, GateEnergy]] = defaultdict(dict)
-    cells: dict[str, PartCells] = {}
-    checked = 0
+    design = map_gates(program, library=library, options=options)
+    netlist, delays = design.netlist, propagate(design.netlist)
+    nodes = []
     with WorkingFolder("gates") as folder:
         say("simulating the Verilog")
-        recording = _record(program, image, design, folder / "probe.bin")
-        for part in design.parts:
-            say(f"{part.module}: {len(part.instances)} of {part.netlist.cells} cells")
-            delays, count = propagate(part.netlist), len(part.instances)
-            cells[part.name] = _with_part(cells.get(part.name), part, delays.critical_ns)
-            replay = _Replay(part, recording)
-            for number, (_, start, stop) in enumerate(recording.windows):
-                activity = replay.window(start, stop)
-                found = energy(part.netlist, activity, delays, period_ns=options.clock_ns)
-                here = energies[number]
-                here[part.name] = here.get(part.name, GateEnergy()).plus(
-                    found, count * (stop - start)
-                )
-            checked += replay.checked
-        cycles, windows = recording.cycles, recording.windows
+        recording = _record(program, image, netlist, folder / "probe.bin")
+        replay = _Replay(netlist, recording)
+        for node, start, stop in recording.windows:
+            say(f"{netlist.cells:,} cells: {node}, {stop - start:,} cycles")
+            activity = replay.window(start, stop)
+            found = energy_of_parts(
+                netlist, activity, delays, design.members, period_ns=options.clock_ns
+            )
+            parts = {
+                name: _energy(one, stop - start)
+                for name, one in zip(design.parts, found, strict=True)
+            }
+            nodes.append(NodeEnergy(node=node, cycles=stop - start, parts=parts))
+        cycles = recording.cycles
     return GateMeasurement(
         cycles=cycles,
-        parts=dict(sorted(cells.items())),
-        nodes=tuple(
-            NodeEnergy(node=node, cycles=stop - start, parts=dict(sorted(energies[n].items())))
-            for n, (node, start, stop) in enumerate(windows)
-        ),
-        critical_ns=whole.critical_ns,
-        endpoint=whole.endpoint,
-        slow_critical_ns=None if slow is None else _critical_ns(design.whole, slow),
-        bits_checked=checked,
+        parts={name: _cells(design, number, delays) for number, name in enumerate(design.parts)},
+        nodes=tuple(nodes),
+        critical_ns=delays.critical_ns,
+        endpoint=delays.endpoint,
+        slow_critical_ns=None
+        if slow is None
+        else propagate(with_library(netlist, slow)).critical_ns,
+        bits_checked=replay.checked,
     )
 
 
-def _critical_ns(netlist: Netlist, library: Library) -> float:
-    return propagate(with_library(netlist, library)).critical_ns
-
-
-def _with_part(cells: PartCells | None, part: GatePart, critical_ns: float) -> PartCells:
-    before = cells or PartCells(area_um2=0.0, flip_flops=0, critical_ns=0.0)
-    count = len(part.instances)
-    return PartCells(
-        area_um2=before.area_um2 + count * part.netlist.area_um2,
-        flip_flops=before.flip_flops + count * part.netlist.count("flip-flop"),
-        critical_ns=max(before.critical_ns, critical_ns),
+def _energy(found: Energy, cycles: int) -> GateEnergy:
+    each = cycles / 1000
+    return GateEnergy(
+        cells_pj=each * found.cells_fj,
+        clock_pj=each * found.clock_fj,
+        leakage_pj=each * found.leakage_fj,
+        clock_tree_pj=each * found.clock_tree_fj,
+        wires_pj=each * found.wires_fj,
     )
+
+
+def _cells(design: GateDesign, number: int, delays: Delays) -> PartCells:
+    area_um2, flip_flops, worst, endpoint = 0.0, 0, 0.0, "none"
+    for name, item in design.netlist.instances.items():
+        mine = np.flatnonzero(design.members[name] == number)
+        area_um2 += item.cell.area_um2 * len(mine)
+        flip_flops += len(mine) if item.cell.kind == "flip-flop" else 0
+        if name in delays.ends_ns and len(mine):
+            latest = int(mine[delays.ends_ns[name][mine].argmax()])
+            if delays.ends_ns[name][latest] > worst:
+                worst, endpoint = float(delays.ends_ns[name][latest]), item.names[latest]
+    return PartCells(area_um2=area_um2, flip_flops=flip_flops, critical_ns=worst, endpoint=endpoint)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -225,14 +217,12 @@ class _Recording:
     Args:
         words: shape (cycles, words), uint32.
         places: signal -> first bit and number of bits.
-        word_cycles: cycles of a word time.
-        phase: how far the first cycle is into one.
+        phase: how far the first cycle is into a word time.
         windows: node, its first cycle, and the one after its last.
     """
 
     words: NDArray[np.uint32]
     places: Mapping[str, tuple[int, int]]
-    word_cycles: int
     phase: int
     windows: tuple[tuple[str, int, int], ...]
 
@@ -246,16 +236,21 @@ class _Recording:
         part = np.ascontiguousarray(self.words[start:stop])
         return np.unpackbits(part.view(np.uint8), axis=1, bitorder="little")
 
+    def signal(self, name: str, bits: NDArray[np.uint8]) -> Lanes:
+        """A signal in these cycles, for the netlist: shape (cycles, bits)."""
+        first, count = self.places[name]
+        return bits[:, first : first + count].astype(np.uint64)
+
 
 def _record(
-    program: TiledProgram, image: NDArray[np.int8], design: GateDesign, file: Path
+    program: TiledProgram, image: NDArray[np.int8], netlist: Netlist, file: Path
 ) -> _Recording:
     widths = {_PHASE: bits_for(program.array.word_cycles)}
-    for part in design.parts:
-        ports = {**part.netlist.inputs, **part.netlist.outputs}
-        for path, (port, nets) in itertools.product(part.instances, ports.items()):
-            if port != CLOCK:
-                widths[part.signal(path, port)] = len(nets)
+    widths |= {
+        name: len(nets)
+        for name, nets in {**netlist.inputs, **netlist.outputs}.items()
+        if name != CLOCK
+    }
     probe = Probe(ports=[Port(name=name, bits=bits) for name, bits in widths.items()], file=file)
     run_tiled(program, image[None], probe=probe)
     ends = np.cumsum(list(widths.values())).tolist()
@@ -269,7 +264,6 @@ def _record(
     return _Recording(
         words=words,
         places=places,
-        word_cycles=program.array.word_cycles,
         phase=int(words[0, 0]) & ((1 << widths[_PHASE]) - 1),
         windows=tuple(_windows(nodes, starts.tolist(), len(words))),
     )
@@ -297,34 +291,22 @@ def _windows(
 
 
 class _Replay:
-    """The same cycles on a part's netlist, all its instances at once; every output compared.
+    """The same cycles on the netlist; every output compared.
 
     Before them a reset, and cycles of waiting until a word time is as far as in the Verilog.
     """
 
-    def __init__(self, part: GatePart, recording: _Recording) -> None:
-        if len(part.instances) > RUNS:
-            raise InvalidFileError(
-                f"The accelerator has {len(part.instances)} instances of '{part.module}', but at "
-                f"most {RUNS} are simulated side by side; take a smaller array."
-            )
+    def __init__(self, netlist: Netlist, recording: _Recording) -> None:
         self.checked = 0
-        self._part, self._recording = part, recording
-        self._inputs = [name for name in part.netlist.inputs if name != CLOCK]
-        self._run = GateSimulation(part.netlist, clock=CLOCK).start(runs=len(part.instances))
-        count = _RESET_CYCLES + _RESTING_CYCLES + recording.phase
-        first = recording.bits(0, 1).repeat(count, axis=0)
-        words = recording.bits(0, recording.word_cycles)[
-            np.arange(-count, 0) % recording.word_cycles
-        ]
-        resting = {
-            name: _lanes(part, name, words if name in _EVERY_WORD else first, recording)
-            for name in self._inputs
-        }
-        if "go" in resting:
-            resting["go"][:] = 0
-        if "reset" in resting:
-            resting["reset"][:_RESET_CYCLES] = 1
+        self._recording = recording
+        self._inputs = [name for name in netlist.inputs if name != CLOCK]
+        self._run = GateSimulation(netlist, clock=CLOCK).start(runs=1)
+        first = recording.bits(0, 1).repeat(
+            _RESET_CYCLES + _RESTING_CYCLES + recording.phase, axis=0
+        )
+        resting = {name: recording.signal(name, first) for name in self._inputs}
+        resting["go"][:] = 0
+        resting["reset"][:_RESET_CYCLES] = 1
         self._run.advance(resting, counted=False)
         self._before = self._run.activity()
 
@@ -337,32 +319,17 @@ class _Replay:
         return found
 
     def _piece(self, start: int, stop: int) -> None:
-        part, recording = self._part, self._recording
+        recording = self._recording
         bits = recording.bits(start, stop)
-        given = self._run.advance(
-            {name: _lanes(part, name, bits, recording) for name in self._inputs}
-        )
-        mask = ~np.uint64(0) >> np.uint64(RUNS - len(part.instances))
+        given = self._run.advance({name: recording.signal(name, bits) for name in self._inputs})
         skipped = max(0, _SETTLED - start)
         for name, words in given.items():
-            wanted = _lanes(part, name, bits, recording)
-            different = np.argwhere(((words ^ wanted) & mask)[skipped:])
+            wanted = recording.signal(name, bits)
+            different = np.argwhere(((words ^ wanted) & np.uint64(1))[skipped:])
             if len(different):
                 cycle, bit = different[0].tolist()
                 raise InvalidFileError(
-                    f"The netlist of '{part.module}' gives another bit {bit} of '{name}' than the "
-                    f"Verilog in cycle {start + skipped + cycle}; the library or the tools misread "
-                    "the design."
+                    f"The netlist gives another bit {bit} of '{name}' than the Verilog in cycle "
+                    f"{start + skipped + cycle}; the library or the tools misread the design."
                 )
-            self.checked += words[skipped:].size * len(part.instances)
-
-
-def _lanes(part: GatePart, port: str, bits: NDArray[np.uint8], recording: _Recording) -> Lanes:
-    """A port of all instances: shape (cycles, bits), bit k of instance k."""
-    lanes: Lanes | None = None
-    for number, path in enumerate(part.instances):
-        first, count = recording.places[part.signal(path, port)]
-        own = bits[:, first : first + count].astype(np.uint64) << np.uint64(number)
-        lanes = own if lanes is None else lanes | own
-    assert lanes is not None
-    return lanes
+            self.checked += words[skipped:].size

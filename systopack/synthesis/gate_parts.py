@@ -1,12 +1,14 @@
-"""The tiled accelerator as netlists: its parts, mapped one by one, and what stands between them."""
+"""The tiled accelerator as one netlist, and which of its cells belong to which part."""
 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from systopack.rtl.program import TiledProgram
 from systopack.synthesis.accelerator import (
@@ -17,66 +19,59 @@ from systopack.synthesis.accelerator import (
     run_mapping,
 )
 from systopack.synthesis.asic import TOP, MappingOptions
+from systopack.synthesis.buffering import buffered
 from systopack.synthesis.library import Library
 from systopack.synthesis.netlist import Netlist, parse_netlist
-from systopack.synthesis.parts import base_name, part_of
-from systopack.synthesis.yosys import YosysRun
+from systopack.synthesis.parts import CONTROL, base_name, part_of
 
 CLOCK = "clk"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class GatePart:
-    """A module of the accelerator and its instances, or the top module without them.
-
-    Args:
-        name: of the part that it belongs to, see `parts.PARTS`.
-        module: its Verilog module.
-        netlist: pins of memories and of other modules inside it are ports, named `instance.pin`.
-        instances: paths from the top module; the top module itself is "".
-        joined: (path, port) -> the (path, port) that stands for all that hang on the same nets.
-    """
-
-    name: str
-    module: str
-    netlist: Netlist
-    instances: tuple[str, ...]
-    joined: Mapping[tuple[str, str], tuple[str, str]]
-
-    def signal(self, path: str, port: str) -> str:
-        """The Verilog path of an instance's port."""
-        path, port = self.joined.get((path, port), (path, port))
-        return f"{path}.{port}" if path else port
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
 class GateDesign:
-    """The whole accelerator.
+    """The whole accelerator without its memories.
 
     Args:
-        parts: every module whose instances are simulated side by side, the top module last.
-        whole: all of it in one netlist, memories left out; their pins are ports.
+        netlist: pins of memories are ports, named `instance.pin`.
+        parts: names of the parts (`parts.PARTS`) that have cells.
+        members: cell -> for each instance, the number of its part.
     """
 
-    parts: tuple[GatePart, ...]
-    whole: Netlist
+    netlist: Netlist
+    parts: tuple[str, ...]
+    members: Mapping[str, NDArray[np.int64]]
 
 
-def map_parts(
+def map_gates(
     program: TiledProgram,
     *,
     library: Library,
     options: MappingOptions | None = None,
     on_line: Callable[[str], None] | None = None,
 ) -> GateDesign:
-    """Map the accelerator of a compiled network, part by part; memories are black boxes.
+    """Map the accelerator of a compiled network, part by part, and put the parts together.
 
     Raises:
         InvalidFileError: yosys is missing or refuses the design or the library.
     """
     run = run_mapping(program, library=library, options=options, on_line=on_line)
+    top = json.loads(run.text(PARTS_FILE))["modules"][TOP]
+    paths = {
+        path: part_of(instance["type"])
+        for path, instance in top["cells"].items()
+        if base_name(instance["type"]) in PART_MODULES
+    }
     whole = json.loads(run.text(WHOLE_FILE))["modules"][TOP]
-    return GateDesign(parts=_parts(run, library), whole=_netlist(TOP, whole, library))
+    netlist = buffered(_netlist(whole, library))
+    numbers: dict[str, int] = {}
+    members = {
+        name: np.array(
+            [numbers.setdefault(_part(one, paths), len(numbers)) for one in item.names],
+            dtype=np.int64,
+        )
+        for name, item in netlist.instances.items()
+    }
+    return GateDesign(netlist=netlist, parts=tuple(numbers), members=members)
 
 
 def with_library(netlist: Netlist, library: Library) -> Netlist:
@@ -91,45 +86,32 @@ def with_library(netlist: Netlist, library: Library) -> Netlist:
     )
 
 
-def _parts(run: YosysRun, library: Library) -> tuple[GatePart, ...]:
-    modules = json.loads(run.text(PARTS_FILE))["modules"]
-    instances: defaultdict[str, list[str]] = defaultdict(list)
-    joined: dict[tuple[str, str], tuple[str, str]] = {}
-    first: dict[tuple[int | str, ...], tuple[str, str]] = {}
-    for path, instance in modules[TOP]["cells"].items():
-        if base_name(instance["type"]) in PART_MODULES:
-            instances[instance["type"]].append(path)
-            for pin, bits in instance["connections"].items():
-                if bits:  # else it is open
-                    joined[path, pin] = first.setdefault(tuple(bits), (path, pin))
-    instances[TOP] = [""]
-    return tuple(
-        GatePart(
-            name=part_of(kind),
-            module="tiled_accelerator" if kind == TOP else base_name(kind),
-            netlist=_netlist(kind, modules[kind], library),
-            instances=tuple(paths),
-            joined=joined,
-        )
-        for kind, paths in instances.items()
-    )
+def _part(name: str, paths: Mapping[str, str]) -> str:
+    r"""The part of a cell, by the path that is in front of its name."""
+    name = name.removeprefix("$flatten").removeprefix("\\")
+    end = name.find(".")
+    while end >= 0:
+        if name[:end] in paths:
+            return paths[name[:end]]
+        end = name.find(".", end + 1)
+    return CONTROL
 
 
-def _netlist(kind: str, module: dict[str, Any], library: Library) -> Netlist:
-    """The netlist of a module; instances that are no cells of the library become ports."""
+def _netlist(module: dict[str, Any], library: Library) -> Netlist:
+    """The netlist of a module; memories become ports."""
     cells = {}
-    given: set[tuple[int | str, ...]] = set()  # what all instances are given alike is one port
+    given: set[tuple[int | str, ...]] = set()  # what all memories are given alike is one port
     for name, instance in module["cells"].items():
-        if instance["type"] in library.cells:
+        if base_name(instance["type"]) not in MEMORY_MODULES:
             cells[name] = instance
-        elif base_name(instance["type"]) in (*PART_MODULES, *MEMORY_MODULES):
-            for pin, bits in instance["connections"].items():
-                inward = instance["port_directions"][pin] == "input"
-                if pin == CLOCK or not bits or (inward and tuple(bits) in given):
-                    continue
-                if inward:
-                    given.add(tuple(bits))
-                direction = "output" if inward else "input"
-                module["ports"][f"{name}.{pin}"] = {"direction": direction, "bits": bits}
-    text = json.dumps({"modules": {kind: {**module, "cells": cells}}})
-    return parse_netlist(text, top=kind, library=library)
+            continue
+        for pin, bits in instance["connections"].items():
+            inward = instance["port_directions"][pin] == "input"
+            if pin == CLOCK or not bits or (inward and tuple(bits) in given):
+                continue
+            if inward:
+                given.add(tuple(bits))
+            direction = "output" if inward else "input"
+            module["ports"][f"{name}.{pin}"] = {"direction": direction, "bits": bits}
+    text = json.dumps({"modules": {TOP: {**module, "cells": cells}}})
+    return parse_netlist(text, top=TOP, library=library)

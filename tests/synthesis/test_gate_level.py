@@ -1,5 +1,7 @@
 """The whole accelerator as netlists: they do what the Verilog does, and are counted."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from systopack.rtl.program import compile_tiled
 from systopack.synthesis import gate_level
 from systopack.synthesis.accelerator import map_accelerator
 from systopack.synthesis.gate_level import KINDS, measure_gates
-from systopack.synthesis.gate_parts import map_parts, with_library
+from systopack.synthesis.gate_parts import map_gates, with_library
 from systopack.synthesis.liberty import read_library
 from tests.networks import random_network
 
@@ -41,9 +43,9 @@ def test_a_whole_image(program, image):
     said = []
     library = read_library()
     found = measure_gates(program, image, library=library, slow=library, on_progress=said.append)
-    assert any(line.startswith("systolic_array: 1 of") for line in said)
+    assert len(said) == 2 + len(found.nodes)
     assert found.cycles > 200
-    assert found.bits_checked > 500 * found.cycles
+    assert found.bits_checked > 300 * found.cycles
     assert [node.node for node in found.nodes] == list(
         dict.fromkeys(op.node for op in program.plan.ops)
     )
@@ -56,11 +58,8 @@ def test_a_whole_image(program, image):
     assert found.total("cells_pj") == pytest.approx(
         sum(found.total("cells_pj", part) for part in PARTS)
     )
-    assert found.critical_ns >= max(part.critical_ns for part in found.parts.values())
+    assert found.critical_ns >= max(part.critical_ns for part in found.parts.values()) > 0
     assert found.slow_critical_ns == found.critical_ns
-    blocks = map_accelerator(program, library=library)
-    counted = sum(block.flip_flops for block in blocks)
-    assert found.flip_flops == pytest.approx(counted, rel=0.02)  # constants move through parts
 
 
 def test_another_bit_than_the_verilog_gives_is_refused(program, image, monkeypatch):
@@ -70,31 +69,30 @@ def test_another_bit_than_the_verilog_gives_is_refused(program, image, monkeypat
         simulate(program, images, probe=probe)
         words = np.fromfile(probe.file, dtype="<u4").reshape(-1, -(-probe.bits // 32))
         names = [port.name for port in probe.ports]
-        at = sum(port.bits for port in probe.ports[: names.index("array.sum_out")])
+        at = sum(port.bits for port in probe.ports[: names.index("weights.weights.read_address")])
         words[100, at // 32] ^= np.uint32(1 << at % 32)
         words.tofile(probe.file)
 
     monkeypatch.setattr(gate_level, "run_tiled", tampered)
-    with pytest.raises(InvalidFileError, match=r"bit 0 of 'sum_out' .* in cycle 100"):
+    with pytest.raises(InvalidFileError, match=r"bit 0 of 'weights.weights.read_address' .* 100;"):
         measure_gates(program, image, library=read_library())
 
 
 def test_the_parts(program):
     library = read_library()
-    design = map_parts(program, library=library)
-    streams = next(part for part in design.parts if part.module == "word_streams")
-    assert len(streams.instances) == program.array.columns
-    control = design.parts[-1]
-    assert control.instances == ("",) and control.name == "control"
-    assert "array.sum_out" not in control.netlist.inputs  # the lanes' sums take it
-    assert "array.word_start" in control.netlist.outputs
-    # What all columns are given alike is recorded once.
-    assert len({streams.signal(path, "bank_words") for path in streams.instances}) == 1
-    # The whole is its parts; gates without a use are gone.
-    cells = sum(len(part.instances) * part.netlist.cells for part in design.parts)
-    assert 0.9 * cells < design.whole.cells <= cells
-    again = with_library(design.whole, library)
-    assert again.area_um2 == design.whole.area_um2
+    design = map_gates(program, library=library)
+    assert set(design.parts) == PARTS
+    assert "weights.weights.read_data" in design.netlist.inputs
+    assert "weights.weights.read_address" in design.netlist.outputs
+    areas = {part.name: part for part in map_accelerator(program, library=library)}
+    flip_flops = Counter()
+    for name, item in design.netlist.instances.items():
+        if item.cell.kind == "flip-flop":
+            for number in design.members[name].tolist():
+                flip_flops[design.parts[number]] += 1
+    for part in PARTS:  # constants move through parts when they are put together
+        assert flip_flops[part] == pytest.approx(areas[part].flip_flops, rel=0.02)
+    assert with_library(design.netlist, library).area_um2 == design.netlist.area_um2
 
 
 def test_windows_of_nodes():
