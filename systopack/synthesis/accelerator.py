@@ -2,8 +2,8 @@
 
 The modules of `PART_MODULES` are mapped once each, flattened, and counted as often as they stand in
 the design; what is around them is one more. So gates are shared and sized within a part, never
-between parts. Memories are left out of the mapping and get the area of the cited table
-(`hardware/energy/technology.toml`).
+between parts. Memories are left out of the mapping and priced as macros by width, words and ports
+(`hardware/energy/macros.py`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 from systopack.errors import InvalidFileError
 from systopack.folders.working import WorkingFolder
+from systopack.hardware.energy.macros import macro_cost
 from systopack.hardware.energy.technology import load_technology
 from systopack.rtl.parameters import TILED_SOURCES, VERILOG, sources
 from systopack.rtl.program import TiledProgram
@@ -61,7 +62,7 @@ class Memories:
     Args:
         shape: of each.
         count: how many.
-        area_um2: of each, by the cited table.
+        area_um2: of each, as macros.
     """
 
     shape: MemoryShape
@@ -222,10 +223,11 @@ def _area(name: str, content: Content, library: Library) -> PartArea:
 
 
 def _memory_um2(shape: MemoryShape, library: Library) -> float:
-    technology = load_technology()
-    return technology.sram_cost(
-        capacity_bits=shape.bits,
-        node=technology.nearest_node(library.node_nm),
+    return macro_cost(
+        width_bits=shape.width_bits,
+        words=shape.words,
+        ports=shape.ports,
+        node=load_technology().nearest_node(library.node_nm),
         voltage_v=library.voltage_v,
     ).area_um2
 
