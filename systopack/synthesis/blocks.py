@@ -90,7 +90,7 @@ def _accelerator(block: Block, work: Work, clock_ns: float, library: Library) ->
             )
             for part in parts
         ],
-        told=f"{whole / 1e6:.3f} mm2 at {library.node_nm:g} nm, memories from the cited table, "
+        told=f"{whole / 1e6:.3f} mm2 at {library.node_nm:g} nm, memories priced as macros, "
         "wires and clock tree not included",
         configuration={"node_nm": library.node_nm},
     )
@@ -189,7 +189,7 @@ BLOCKS: Mapping[str, Block] = {
         Block(name="array", built="the array", measured=_TILES),
         Block(
             name="accelerator",
-            built="the accelerator of a network, memories by the cited table",
+            built="the accelerator of a network, memories priced as macros",
             measured="area of each part",
             network=True,
             images=False,
