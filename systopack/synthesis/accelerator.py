@@ -1,51 +1,73 @@
 """The whole tiled accelerator on standard cells, part by part: area of logic and of memories.
 
-Every module is mapped once and counted as often as it stands in the design; hierarchy is kept, so
-nothing is shared between parts. Memories are left out of the mapping and get the area of the cited
-table (`hardware/energy/technology.toml`).
+The modules of `PART_MODULES` are mapped once each, flattened, and counted as often as they stand in
+the design; what is around them is one more. So gates are shared and sized within a part, never
+between parts. Memories are left out of the mapping and priced as macros by width, words and ports
+(`hardware/energy/macros.py`).
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from systopack.errors import InvalidFileError
 from systopack.folders.working import WorkingFolder
+from systopack.hardware.energy.macros import macro_cost
 from systopack.hardware.energy.technology import load_technology
-from systopack.rtl.parameters import TILED_SOURCES, sources
+from systopack.rtl.parameters import TILED_SOURCES, VERILOG, sources
 from systopack.rtl.program import TiledProgram
 from systopack.synthesis.asic import DEFINES, TOP, MappingFiles, MappingOptions
 from systopack.synthesis.library import Library
 from systopack.synthesis.parts import Content, base_name, contents_of_parts
 from systopack.synthesis.yosys import YosysRun, run_yosys
 
-# Which bits of a register share an enable, and so a clock gate, is seen where it is used alone.
-_REGISTERS_IN_PLACE = (
-    "proc",
-    "setattr -mod -set keep_hierarchy 1 *",
-    "setattr -mod -unset keep_hierarchy *masked_register* *weight_register*",
-    "flatten",
-    "setattr -mod -unset keep_hierarchy *",
-)
-_MEMORY = """(* blackbox *)
-module memory #(
-    parameter WIDTH = 8,
-    parameter ADDRESS_BITS = 10,
-    parameter WORDS = 1 << ADDRESS_BITS
-) (
-    input  wire                    clk,
-    input  wire                    write,
-    input  wire [ADDRESS_BITS-1:0] write_address,
-    input  wire [WIDTH-1:0]        write_data,
-    input  wire [ADDRESS_BITS-1:0] read_address,
-    output wire [WIDTH-1:0]        read_data
-);
-endmodule
-"""
+PART_MODULES = (
+    "systolic_array", "word_streams", "feature_memory", "array_sums", "lane_operands", "sum_lane",
+)  # fmt: skip
+PARTS_FILE, WHOLE_FILE = "parts.json", "whole.json"
+# Beside these, memories are written only while they are filled, and one port serves.
+_READ_WHILE_WRITTEN = ("g_ports.sums", "g_many.windows")
+MEMORY_MODULES = ("memory", "single_memory", "feature_bank")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryShape:
+    """What a memory has to be.
+
+    Args:
+        width_bits: of a word.
+        words: how many.
+        ports: 1: it reads or writes; 2: it also does both in one cycle.
+    """
+
+    width_bits: int
+    words: int
+    ports: int
+
+    @property
+    def bits(self) -> int:
+        """All of it."""
+        return self.width_bits * self.words
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memories:
+    """Memories that are alike.
+
+    Args:
+        shape: of each.
+        count: how many.
+        area_um2: of each, as macros.
+    """
+
+    shape: MemoryShape
+    count: int
+    area_um2: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,17 +78,28 @@ class PartArea:
         name: see `parts.PARTS`.
         logic_um2: area of its standard cells.
         flip_flops: of it.
-        memories: number of memories.
-        memory_bits: of all of them.
-        memory_um2: their area by the cited table.
+        memories: of it, by shape.
     """
 
     name: str
     logic_um2: float
     flip_flops: int
-    memories: int
-    memory_bits: int
-    memory_um2: float
+    memories: tuple[Memories, ...]
+
+    @property
+    def memory_count(self) -> int:
+        """All memories."""
+        return sum(one.count for one in self.memories)
+
+    @property
+    def memory_bits(self) -> int:
+        """Of all memories."""
+        return sum(one.count * one.shape.bits for one in self.memories)
+
+    @property
+    def memory_um2(self) -> float:
+        """Their area."""
+        return sum(one.count * one.area_um2 for one in self.memories)
 
 
 def map_accelerator(
@@ -91,22 +124,17 @@ def map_accelerator(
         InvalidFileError: yosys is missing or refuses the design.
         InvalidOptionError: the library's node is not known.
     """
-    run = run_mapping(
-        program,
-        library=library,
-        options=options or MappingOptions(),
-        after=["opt_clean -purge", "write_json design.json"],
-        outputs=["design.json"],
-        on_line=on_line,
-    )
-    modules = json.loads(run.text("design.json"))["modules"]
+    run = run_mapping(program, library=library, options=options, on_line=on_line)
+    modules = json.loads(run.text(PARTS_FILE))["modules"]
+    for module in modules.values():
+        for name, instance in module["cells"].items():
+            if base_name(instance["type"]) in MEMORY_MODULES:
+                instance["shape"] = _shape(instance, name)
 
     def leaf(instance: Mapping[str, Any]) -> Content | None:
         kind = instance["type"]
-        if base_name(kind) == "memory":
-            sizes = {name: _number(value) for name, value in instance["parameters"].items()}
-            words = sizes.get("WORDS", 1 << sizes["ADDRESS_BITS"])
-            return Counter({sizes["WIDTH"] * words: 1})
+        if "shape" in instance:
+            return Counter({instance["shape"]: 1})
         if kind in library.cells:
             return Counter({kind: 1})
         if kind == "$scopeinfo":
@@ -129,65 +157,88 @@ def run_mapping(
     program: TiledProgram,
     *,
     library: Library,
-    options: MappingOptions,
-    before: Sequence[str] = (),
-    after: Sequence[str],
-    outputs: Sequence[str],
-    plain_flip_flops: bool = False,
+    options: MappingOptions | None,
     on_line: Callable[[str], None] | None,
 ) -> YosysRun:
-    """Map every module of the accelerator by itself; memories stay black boxes.
+    """Map every part of the accelerator by itself; memories stay black boxes.
+
+    It writes the parts in their hierarchy (`PARTS_FILE`), and all in one module (`WHOLE_FILE`).
 
     Args:
         program, library, options, on_line: see `map_accelerator`.
-        before, after: yosys' commands before and after the mapping.
-        outputs: files that these write.
-        plain_flip_flops: see `MappingFiles.commands`.
     """
     with (
-        WorkingFolder("memory") as folder,
-        MappingFiles(library, options) as made,
+        WorkingFolder("memories") as folder,
+        MappingFiles(library, options or MappingOptions()) as made,
     ):
-        stub = folder / "memory.v"
-        stub.write_text(_MEMORY)
+        stub = folder / "memories.v"
+        stub.write_text("".join(_black_box(VERILOG / f"{name}.v") for name in MEMORY_MODULES))
+        mapped = [path for path in sources(TILED_SOURCES) if path.stem not in MEMORY_MODULES]
         return run_yosys(
             top="tiled_accelerator",
-            sources=[stub, *(path for path in sources(TILED_SOURCES) if path.name != stub.name)],
+            sources=[stub, *mapped],
             parameters=program.parameters,
             defines=DEFINES,
             commands=[
                 f"rename -top {TOP}",
                 *made.before(),
-                *before,
-                *_REGISTERS_IN_PLACE,
+                "proc",
+                *(f"flatten *{name}*" for name in PART_MODULES),
+                *(f"setattr -mod -set keep_hierarchy 1 *{name}*" for name in PART_MODULES),
+                "flatten",
                 f"synth -noabc -top {TOP}",
-                *made.commands(plain_flip_flops=plain_flip_flops),
-                *after,
+                *made.commands(plain_flip_flops=True),
+                "attrmap -remove src",
+                "opt_clean -purge",
+                f"write_json {PARTS_FILE}",
+                *(f"setattr -mod -unset keep_hierarchy *{name}*" for name in PART_MODULES),
+                "flatten",
+                "opt_clean -purge",
+                f"write_json {WHOLE_FILE}",
             ],
-            outputs=outputs,
+            outputs=[PARTS_FILE, WHOLE_FILE],
             inputs=made.paths,
             on_line=on_line,
         )
 
 
+def _black_box(file: Path) -> str:
+    """A module's header alone."""
+    header = file.read_text().partition("module ")[2].partition(");\n")[0]
+    return f"(* blackbox *)\nmodule {header.replace('output reg', 'output wire')});\nendmodule\n"
+
+
 def _area(name: str, content: Content, library: Library) -> PartArea:
-    technology = load_technology()
-    node = technology.nearest_node(library.node_nm)
     cells = {library.cells[kind]: n for kind, n in content.items() if isinstance(kind, str)}
-    memories = {bits: count for bits, count in content.items() if isinstance(bits, int)}
+    memories = [(shape, n) for shape, n in content.items() if isinstance(shape, MemoryShape)]
     return PartArea(
         name=name,
         logic_um2=sum(cell.area_um2 * count for cell, count in cells.items()),
         flip_flops=sum(count for cell, count in cells.items() if cell.kind == "flip-flop"),
-        memories=sum(memories.values()),
-        memory_bits=sum(bits * count for bits, count in memories.items()),
-        memory_um2=sum(
-            count
-            * technology.sram_cost(
-                capacity_bits=bits, node=node, voltage_v=library.voltage_v
-            ).area_um2
-            for bits, count in memories.items()
+        memories=tuple(
+            Memories(shape=shape, count=count, area_um2=_memory_um2(shape, library))
+            for shape, count in memories
         ),
+    )
+
+
+def _memory_um2(shape: MemoryShape, library: Library) -> float:
+    return macro_cost(
+        width_bits=shape.width_bits,
+        words=shape.words,
+        ports=shape.ports,
+        node=load_technology().nearest_node(library.node_nm),
+        voltage_v=library.voltage_v,
+    ).area_um2
+
+
+def _shape(instance: Mapping[str, Any], name: str) -> MemoryShape:
+    sizes = {name: _number(value) for name, value in instance["parameters"].items()}
+    kind = base_name(instance["type"])
+    return MemoryShape(
+        width_bits=8 * sizes["WORD_BYTES"] if kind == "feature_bank" else sizes["WIDTH"],
+        words=sizes.get("WORDS", 1 << sizes["ADDRESS_BITS"]),
+        ports=2 if kind == "memory" and name.endswith(_READ_WHILE_WRITTEN) else 1,
     )
 
 

@@ -8,6 +8,7 @@ pins it drives, the library's facts say. These are estimates, never added to wha
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,8 @@ from systopack.synthesis.library import LibraryCell, WireLoad
 from systopack.synthesis.netlist import Netlist, clock_nets
 
 Values = NDArray[np.float64]
+# Cell -> for each of its instances, the number of the part that it belongs to.
+Members = Mapping[str, NDArray[np.int64]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,31 +40,56 @@ class Allowance:
     buffers: int
 
 
+def together(netlist: Netlist) -> Members:
+    """All instances as one part."""
+    return {name: np.zeros(len(item), dtype=np.int64) for name, item in netlist.instances.items()}
+
+
+def part_count(members: Members) -> int:
+    """How many parts there are."""
+    return max((int(own.max()) + 1 for own in members.values() if own.size), default=1)
+
+
 def allowance(netlist: Netlist, activity: Activity) -> Allowance:
     """Estimate both; 0 where the library has no wire load model, or its facts no clock buffer."""
-    library = netlist.library
+    return allowances(netlist, activity, together(netlist))[0]
+
+
+def allowances(netlist: Netlist, activity: Activity, members: Members) -> list[Allowance]:
+    """The same for each part: wires of the nets that it drives, a clock tree of its own."""
+    library, count = netlist.library, part_count(members)
     wires = library.wire_load
     if wires is None:
-        return Allowance(wires_fj=0.0, clock_tree_fj=0.0, buffers=0)
-    pins = np.zeros(netlist.net_count)
-    for item in netlist.instances.values():
+        return [Allowance(wires_fj=0.0, clock_tree_fj=0.0, buffers=0)] * count
+    pins = np.zeros((count, netlist.net_count))
+    owner = np.full(netlist.net_count, -1)
+    for cell, item in netlist.instances.items():
         for name in item.cell.inputs:
-            np.add.at(pins, item.nets[name], 1.0)
+            np.add.at(pins, (members[cell], item.nets[name]), 1.0)
+        for name in item.cell.outputs:
+            owner[item.nets[name]] = members[cell]
+    owner = np.where(owner < 0, pins.argmax(axis=0), owner)  # a port: who takes most of it
     clocks = clock_nets(netlist)
     squared = library.voltage_v**2
     rate = activity.toggles / activity.cycles
-    plain = 0.5 * squared * wires.at(pins) * rate
+    plain = np.where(clocks, 0.0, 0.5 * squared * wires.at(pins.sum(axis=0)) * rate)
+    wires_fj = np.bincount(owner, weights=plain, minlength=count)
     enabled = (activity.ones / activity.cycles)[clocks]
     named, each = library.facts.clock_buffer, library.facts.clock_buffer_pins
-    wire_ff, buffers = clock_tree(pins[clocks], wires, each=each if named is not None else None)
-    tree = squared * wire_ff  # up and down once a cycle
-    if named is not None:
-        tree = tree + buffers * buffer_fj(library.cells[named], wires, squared, pins=each)
-    return Allowance(
-        wires_fj=float(plain[~clocks].sum()),
-        clock_tree_fj=float((tree * enabled).sum()),
-        buffers=int(buffers.sum()),
-    )
+    found = []
+    for own, wire_fj in zip(pins, wires_fj, strict=True):
+        wire_ff, buffers = clock_tree(own[clocks], wires, each=each if named is not None else None)
+        tree = squared * wire_ff  # up and down once a cycle
+        if named is not None:
+            tree = tree + buffers * buffer_fj(library.cells[named], wires, squared, pins=each)
+        found.append(
+            Allowance(
+                wires_fj=float(wire_fj),
+                clock_tree_fj=float((tree * enabled).sum()),
+                buffers=int(buffers.sum()),
+            )
+        )
+    return found
 
 
 def clock_tree(

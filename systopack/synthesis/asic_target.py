@@ -25,7 +25,7 @@ class MappingClock(Options):
 class AsicOptions(MappingClock):
     """What is built of an array, and of which cells."""
 
-    block: Literal["cell", "row", "array", "accelerator", "periphery"] = option(
+    block: Literal["cell", "row", "array", "accelerator", "accelerator-energy"] = option(
         "array",
         "; ".join(f"{block.name}: {block.built} ({block.measured})" for block in BLOCKS.values())
         + ".",

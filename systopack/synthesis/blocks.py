@@ -83,49 +83,55 @@ def _accelerator(block: Block, work: Work, clock_ns: float, library: Library) ->
                 part.name,
                 f"{part.logic_um2:,.0f}",
                 f"{part.flip_flops:,}",
-                f"{part.memories:,}",
+                f"{part.memory_count:,}",
                 f"{part.memory_bits:,}",
                 f"{part.memory_um2:,.0f}",
                 f"{100 * (part.logic_um2 + part.memory_um2) / whole:.1f} %",
             )
             for part in parts
         ],
-        told=f"{whole / 1e6:.3f} mm2 at {library.node_nm:g} nm, memories from the cited table, "
+        told=f"{whole / 1e6:.3f} mm2 at {library.node_nm:g} nm, memories priced as macros, "
         "wires and clock tree not included",
         configuration={"node_nm": library.node_nm},
     )
 
 
-def _periphery(block: Block, work: Work, clock_ns: float, library: Library) -> Synthesized:
+def _accelerator_energy(block: Block, work: Work, clock_ns: float, library: Library) -> Synthesized:
     from systopack.rtl.program import compile_tiled
     from systopack.synthesis.asic import MappingOptions
-    from systopack.synthesis.periphery import measure_periphery
+    from systopack.synthesis.gate_level import KINDS, measure_gates
 
-    say = work.on_line or (lambda _: None)
-    found = measure_periphery(
+    found = measure_gates(
         compile_tiled(work.needed_network(block.option), array=work.array),
         work.quantized_images(1)[0],
         library=library,
         options=MappingOptions(clock_ns=clock_ns),
-        on_progress=lambda done, parts: say(f"netlists: part {done} of {parts}"),
+        on_progress=work.on_line,
     )
+    mean = {
+        name: [found.total(kind, name) / found.cycles for kind in KINDS] for name in found.parts
+    }
+    rows = [
+        (
+            name,
+            f"{cells.area_um2:,.0f}",
+            f"{cells.flip_flops:,}",
+            *(f"{value:.2f}" for value in mean[name]),
+            f"{cells.critical_ns:.3f}",
+        )
+        for name, cells in found.parts.items()
+    ]
+    whole = (f"{found.total(kind) / found.cycles:.2f}" for kind in KINDS)
+    area, flip_flops = f"{found.area_um2:,.0f}", f"{found.flip_flops:,}"
     return Synthesized(
-        figures={**asdict(found), "total_pj": found.total_pj},
-        header=(f"around {work.array.label}", library.name),
-        rows=[
-            *((f"{name}, pJ per cycle", f"{pj:.2f}") for name, pj in found.blocks_pj.items()),
-            ("all, pJ per cycle", f"{found.total_pj:.2f}"),
-            ("   of it clock pins", f"{found.clock_pj:.2f}"),
-            ("   allowance for the clock tree, beside it", f"{found.clock_tree_pj:.2f}"),
-            ("   allowance for wires, beside it", f"{found.wires_pj:.2f}"),
-            ("cycles of the image", f"{found.cycles:,}"),
-            ("all, uJ per image", f"{found.total_pj * found.cycles / 1e6:.3f}"),
-            ("area, um2", f"{found.area_um2:,.0f}"),
-            ("flip-flops", f"{found.flip_flops:,}"),
-            ("longest path, ns", f"{found.critical_ns:.3f}"),
-            ("bits compared with the Verilog, all equal", f"{found.bits_checked:,}"),
-        ],
-        told="array and memories are not in these figures",
+        figures={**asdict(found), "cells_pj": found.total("cells_pj")},
+        header=(
+            *("part", "um2", "flip-flops", "pJ a cycle", "of it clock pins", "of it leakage"),
+            *("clock tree, beside it", "wires, beside it", "longest path, ns"),
+        ),
+        rows=[*rows, ("all", area, flip_flops, *whole, f"{found.critical_ns:.3f}")],
+        told=f"{found.cycles:,} cycles, {found.total('cells_pj') / 1e6:.3f} uJ an image without "
+        f"memories; {found.bits_checked:,} bits compared with the Verilog, all equal",
     )
 
 
@@ -183,18 +189,18 @@ BLOCKS: Mapping[str, Block] = {
         Block(name="array", built="the array", measured=_TILES),
         Block(
             name="accelerator",
-            built="the accelerator of a network, memories by the cited table",
+            built="the accelerator of a network, memories priced as macros",
             measured="area of each part",
             network=True,
             images=False,
             measure=_accelerator,
         ),
         Block(
-            name="periphery",
-            built="the accelerator without array and memories",
-            measured="energy over an image, area, clock",
+            name="accelerator-energy",
+            built="the accelerator of a network without its memories",
+            measured="energy over an image node by node, area, clock",
             network=True,
-            measure=_periphery,
+            measure=_accelerator_energy,
         ),
     )
 }

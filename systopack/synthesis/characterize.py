@@ -3,8 +3,9 @@
 Every array is mapped and simulated at gate level with the weights and words of a network's layers,
 and idle, with nothing but zeros; non-negative least squares gives the coefficients. Tiles are of
 several lengths, as the load of a tile and its cycles could not be told apart otherwise. Some layers
-are kept back and predicted. The array alone: wires, clock tree and periphery are not in these
-numbers. The array's clock never stops, so a cycle without words costs what it was measured to cost.
+are kept back and predicted. The array alone: wires, clock tree and what is around it are not in
+these numbers. The array's clock never stops, so a cycle without words costs what it was measured to
+cost.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ to a flip-flop or port, with clock-to-output delay and setup time.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,7 @@ class Delays:
         rise_transition_ns, fall_transition_ns: the slowest transitions of each net.
         critical_ns: the shortest clock period.
         endpoint: the flip-flop or port at which the longest path ends.
+        ends_ns: cell -> for each flip-flop or clock gate, the shortest period for what ends there.
     """
 
     rise_ns: Values
@@ -37,6 +39,7 @@ class Delays:
     fall_transition_ns: Values
     critical_ns: float
     endpoint: str
+    ends_ns: Mapping[str, Values]
 
     @property
     def transition_ns(self) -> Values:
@@ -70,6 +73,7 @@ def propagate(netlist: Netlist) -> Delays:
             chosen = np.flatnonzero(order[item.cell.name] == level)
             state.through(item, chosen, load, clocked=False)
     worst, endpoint = 0.0, "none"
+    ends_ns: dict[str, Values] = {}
     for item in netlist.instances.values():
         if item.cell.kind not in ("flip-flop", "clock-gate"):
             continue
@@ -83,6 +87,7 @@ def propagate(netlist: Netlist) -> Delays:
                 needed = needed + setup[edge].at(state.transition[edge][nets], clock)
             times.append(needed)
         latest = np.maximum(*times)
+        ends_ns[item.cell.name] = latest
         if latest.size and latest.max() > worst:
             worst, endpoint = float(latest.max()), item.names[int(latest.argmax())]
     for name, nets in netlist.outputs.items():
@@ -96,6 +101,7 @@ def propagate(netlist: Netlist) -> Delays:
         fall_transition_ns=state.transition[1],
         critical_ns=worst,
         endpoint=endpoint,
+        ends_ns=ends_ns,
     )
 
 

@@ -44,6 +44,16 @@ class Activity:
     clocked: Mapping[str, Counts]
     outputs: Mapping[str, Lanes]
 
+    def since(self, before: Activity) -> Activity:
+        """What happened after an earlier moment of the same run, without outputs."""
+        return Activity(
+            cycles=self.cycles - before.cycles,
+            ones=self.ones - before.ones,
+            toggles=self.toggles - before.toggles,
+            clocked={name: now - before.clocked[name] for name, now in self.clocked.items()},
+            outputs={},
+        )
+
 
 class GateSimulation:
     """A netlist ready to run.
@@ -157,12 +167,12 @@ class GateRun:
         """What was counted so far, without outputs."""
         by_cell, start = {}, 0
         for item in self._simulation.flip_flops:
-            by_cell[item.cell.name] = self._clocked[start : start + len(item)]
+            by_cell[item.cell.name] = self._clocked[start : start + len(item)].copy()
             start += len(item)
         return Activity(
             cycles=self._cycles * self._runs,
-            ones=self._ones,
-            toggles=self._toggles,
+            ones=self._ones.copy(),
+            toggles=self._toggles.copy(),
             clocked=by_cell,
             outputs={},
         )

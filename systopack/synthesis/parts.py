@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 # What lies in none of these modules is control.
 PARTS: Mapping[str, str] = {
     "systolic_array": "array",
-    "stream_bank": "activation banks",
-    "output_lane": "output lanes",
-    "sum_serializer": "output lanes",
-    "sum_deserializer": "output lanes",
-    "memory": "weights and programs",
+    "word_streams": "streams",
+    "feature_memory": "feature memory",
+    "array_sums": "lanes",
+    "lane_operands": "lanes",
+    "sum_lane": "lanes",
+    "memory": "weights and tables",
     "axi_registers": "registers",
 }
 CONTROL = "control"
-Content = Counter[str | int]  # cells by type; memories by their bits
+Content = Counter[Hashable]  # cells by type; memories by their shapes
 Modules = Mapping[str, Mapping[str, Any]]
 
 
@@ -32,8 +33,8 @@ def base_name(kind: str) -> str:
 
     >>> base_name("$paramod$1a2b\\memory"), base_name("$paramod\\memory\\WIDTH=s32'1000")
     ('memory', 'memory')
-    >>> base_name("\\controller")
-    'controller'
+    >>> base_name("\\visit_control")
+    'visit_control'
     """
     return re.sub(r"^\$paramod(\$[0-9a-f]+)?", "", kind).removeprefix("\\").partition("\\")[0]
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from systopack.synthesis.allowance import allowance
+from systopack.synthesis.allowance import Members, allowances, part_count, together
 from systopack.synthesis.delays import Delays
 from systopack.synthesis.gate_simulation import Activity
 from systopack.synthesis.instance_power import InstancePower
@@ -62,25 +62,47 @@ def energy(
         netlist, activity, delays: a netlist, what it did, its transitions.
         period_ns: clock period, for leakage.
     """
+    return energy_of_parts(netlist, activity, delays, together(netlist), period_ns=period_ns)[0]
+
+
+def energy_of_parts(
+    netlist: Netlist, activity: Activity, delays: Delays, members: Members, *, period_ns: float
+) -> list[Energy]:
+    """The same for each part of a netlist.
+
+    Args:
+        members: see `allowance.Members`; a net's load counts for the part that drives it, a port's
+            for the part that takes it.
+    """
     model = InstancePower(netlist, activity, delays, period_ns)
-    totals = np.zeros(4)  # switching, internal, clock, leakage; a load counts for its driver
-    for item in netlist.instances.values():
-        totals += [part.sum() for part in model.of(item)]
-    switching, internal, clock, leakage = totals.tolist()
-    half = 0.5 * netlist.library.voltage_v**2
-    clocks = clock_nets(netlist)
-    load = netlist.loads_ff()
+    count = part_count(members)
+    totals = np.zeros((4, count))  # switching, internal, clock, leakage
     driven = np.zeros(netlist.net_count, dtype=bool)
     for nets in netlist.inputs.values():
         driven[nets] = True
+    half = 0.5 * netlist.library.voltage_v**2
+    clocks = clock_nets(netlist)
     rate = activity.toggles / activity.cycles
     edges = 2 * activity.ones / activity.cycles  # a clock net: two edges where it is enabled
-    allowed = allowance(netlist, activity)
-    return Energy(
-        switching_fj=switching + float((half * load * rate)[driven & ~clocks].sum()),
-        internal_fj=internal,
-        clock_fj=clock + float((half * load * edges)[driven & clocks].sum()),
-        leakage_fj=leakage,
-        clock_tree_fj=allowed.clock_tree_fj,
-        wires_fj=allowed.wires_fj,
-    )
+    for name, item in netlist.instances.items():
+        for kind, each in enumerate(model.of(item)):
+            totals[kind] += np.bincount(members[name], weights=each, minlength=count)
+        for pin in item.cell.inputs:
+            nets = item.nets[pin]
+            load = half * item.cell.pins[pin].capacitance_ff * driven[nets]
+            plain = np.where(clocks[nets], 0.0, rate[nets])
+            clock = np.where(clocks[nets], edges[nets], 0.0)
+            totals[0] += np.bincount(members[name], weights=load * plain, minlength=count)
+            totals[2] += np.bincount(members[name], weights=load * clock, minlength=count)
+    allowed = allowances(netlist, activity, members)
+    return [
+        Energy(
+            switching_fj=float(switching),
+            internal_fj=float(internal),
+            clock_fj=float(clock),
+            leakage_fj=float(leakage),
+            clock_tree_fj=one.clock_tree_fj,
+            wires_fj=one.wires_fj,
+        )
+        for (switching, internal, clock, leakage), one in zip(totals.T, allowed, strict=True)
+    ]

@@ -28,7 +28,7 @@ NETWORK = "zoo:lenet5-mnist"
         (["asic", "--block", "chip"], "--block is 'chip', but it must be 'cell' or 'row'"),
         (["asic", "--clock-ns", "0"], "--clock-ns is 0.0"),
         (["asic", "--block", "accelerator"], "--block accelerator needs a network"),
-        (["asic", "--block", "periphery"], "--block periphery needs a network"),
+        (["asic", "--block", "accelerator-energy"], "--block accelerator-energy needs a network"),
         (["asic", "--block", "cell", "--array", "compact-32x32"], "cells share an adder"),
         (["asic", "--set", "cells_per_stage=2"], "have a register each"),
         (["asic", "--library", "absent.lib"], "absent.lib"),
@@ -89,14 +89,15 @@ def test_a_cell_on_the_bundled_library(run, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_periphery(run, tmp_path):
-    code, out, _ = run(
-        *("synthesize", "asic", NETWORK, "--block", "periphery", "--array", "16x16", "--out", "p")
-    )
+def test_an_image_through_the_accelerator(run, tmp_path):
+    arguments = ("--block", "accelerator-energy", "--array", "8x8", "--out", "p")
+    code, out, _ = run("synthesize", "asic", NETWORK, *arguments)
     assert code == 0
     figures = read_record(tmp_path / "p" / "synthesize.json")["figures"]
-    assert set(figures["blocks_pj"]) == {"activation banks", "control", "output lanes"}
-    assert figures["total_pj"] == pytest.approx(sum(figures["blocks_pj"].values()))
+    assert set(figures["parts"]) == {"array", "control", "feature memory", "lanes", "streams"}
+    assert figures["cells_pj"] == pytest.approx(
+        sum(part["cells_pj"] for node in figures["nodes"] for part in node["parts"].values())
+    )
     assert f"{figures['bits_checked']:,}" in out
 
 

@@ -56,7 +56,8 @@ module step_timing #(
         .clk(clk), .reset(reset), .in(issue), .out(word_soon)
     );
     always @(posedge clk) begin
-        bit_count <= step_2 ? 6'd0 : bit_count + 6'd1;
+        if (step_2 || reset) bit_count <= 6'd0;
+        else if ({26'd0, bit_count} != WORD_CYCLES - 1) bit_count <= bit_count + 6'd1;
         if (step_2) begin
             reading <= 1'b1;
             upper_bytes_3 <= upper_bytes_2;

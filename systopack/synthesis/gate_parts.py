@@ -1,0 +1,117 @@
+"""The tiled accelerator as one netlist, and which of its cells belong to which part."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from systopack.rtl.program import TiledProgram
+from systopack.synthesis.accelerator import (
+    MEMORY_MODULES,
+    PART_MODULES,
+    PARTS_FILE,
+    WHOLE_FILE,
+    run_mapping,
+)
+from systopack.synthesis.asic import TOP, MappingOptions
+from systopack.synthesis.buffering import buffered
+from systopack.synthesis.library import Library
+from systopack.synthesis.netlist import Netlist, parse_netlist
+from systopack.synthesis.parts import CONTROL, base_name, part_of
+
+CLOCK = "clk"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GateDesign:
+    """The whole accelerator without its memories.
+
+    Args:
+        netlist: pins of memories are ports, named `instance.pin`.
+        parts: names of the parts (`parts.PARTS`) that have cells.
+        members: cell -> for each instance, the number of its part.
+    """
+
+    netlist: Netlist
+    parts: tuple[str, ...]
+    members: Mapping[str, NDArray[np.int64]]
+
+
+def map_gates(
+    program: TiledProgram,
+    *,
+    library: Library,
+    options: MappingOptions | None = None,
+    on_line: Callable[[str], None] | None = None,
+) -> GateDesign:
+    """Map the accelerator of a compiled network, part by part, and put the parts together.
+
+    Raises:
+        InvalidFileError: yosys is missing or refuses the design or the library.
+    """
+    run = run_mapping(program, library=library, options=options, on_line=on_line)
+    top = json.loads(run.text(PARTS_FILE))["modules"][TOP]
+    paths = {
+        path: part_of(instance["type"])
+        for path, instance in top["cells"].items()
+        if base_name(instance["type"]) in PART_MODULES
+    }
+    whole = json.loads(run.text(WHOLE_FILE))["modules"][TOP]
+    netlist = buffered(_netlist(whole, library))
+    numbers: dict[str, int] = {}
+    members = {
+        name: np.array(
+            [numbers.setdefault(_part(one, paths), len(numbers)) for one in item.names],
+            dtype=np.int64,
+        )
+        for name, item in netlist.instances.items()
+    }
+    return GateDesign(netlist=netlist, parts=tuple(numbers), members=members)
+
+
+def with_library(netlist: Netlist, library: Library) -> Netlist:
+    """The same netlist of the cells of another corner, which have the same names and pins."""
+    return replace(
+        netlist,
+        library=library,
+        instances={
+            name: replace(item, cell=library.cells[name])
+            for name, item in netlist.instances.items()
+        },
+    )
+
+
+def _part(name: str, paths: Mapping[str, str]) -> str:
+    r"""The part of a cell, by the path that is in front of its name."""
+    name = name.removeprefix("$flatten").removeprefix("\\")
+    end = name.find(".")
+    while end >= 0:
+        if name[:end] in paths:
+            return paths[name[:end]]
+        end = name.find(".", end + 1)
+    return CONTROL
+
+
+def _netlist(module: dict[str, Any], library: Library) -> Netlist:
+    """The netlist of a module; memories become ports."""
+    cells = {}
+    given: set[tuple[int | str, ...]] = set()  # what all memories are given alike is one port
+    for name, instance in module["cells"].items():
+        if base_name(instance["type"]) not in MEMORY_MODULES:
+            cells[name] = instance
+            continue
+        for pin, bits in instance["connections"].items():
+            inward = instance["port_directions"][pin] == "input"
+            if pin == CLOCK or not bits or (inward and tuple(bits) in given):
+                continue
+            if inward:
+                given.add(tuple(bits))
+            direction = "output" if inward else "input"
+            module["ports"][f"{name}.{pin}"] = {"direction": direction, "bits": bits}
+    text = json.dumps({"modules": {TOP: {**module, "cells": cells}}})
+    return parse_netlist(text, top=TOP, library=library)
