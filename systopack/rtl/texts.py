@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from systopack.rtl.parameters import VERILOG
+from systopack.rtl.parameters import LICENSE_LINE, VERILOG
 
 BENCH_IMAGES = 3
 
@@ -70,6 +70,40 @@ def hex_lines(values: NDArray[np.integer], bits: int) -> str:
     )
 
 
+def accelerator_text(
+    module: str,
+    parameters: Mapping[str, int],
+    *,
+    heading: str,
+    sizes: Mapping[str, int] | None = None,
+) -> str:
+    """The module `accelerator`: an AXI accelerator for one network, whose one parameter is GATED.
+
+    Args:
+        module: that it wraps, with the same ports.
+        parameters: of it.
+        heading: comment lines.
+        sizes: numbers for the parameters in its ports.
+    """
+    source = (VERILOG / f"{module}.v").read_text()
+    ports = source[source.index(") (\n") + 4 : source.index(");\n")].replace("reg ", "wire")
+    names = [
+        line.rstrip(",").split()[-1]
+        for line in ports.splitlines()
+        if line.startswith(("    input", "    output"))
+    ]
+    for name, size in (sizes or {}).items():
+        ports = ports.replace(f"{name}-1", str(size - 1))
+    values = ",\n".join(
+        f"        .{name}({value})" for name, value in {"GATED": "GATED", **parameters}.items()
+    )
+    connections = ",\n".join(f"        .{name}({name})" for name in names)
+    return (
+        f"{LICENSE_LINE}{heading}module accelerator #(\n    parameter GATED = 0\n) (\n{ports});\n"
+        f"    {module} #(\n{values}\n    ) axi (\n{connections}\n    );\nendmodule\n"
+    )
+
+
 def bench_files(
     beats: NDArray[np.integer],
     words: NDArray[np.integer],
@@ -77,7 +111,6 @@ def bench_files(
     writes: Sequence[tuple[int, int]],
     cycles: int,
     starts: bool,
-    tied: Sequence[str] = (),
 ) -> dict[str, str]:
     """The self-checking test bench, its sizes set, and what it reads.
 
@@ -87,7 +120,6 @@ def bench_files(
         writes: to the registers, in order.
         cycles: of one image.
         starts: whether every image wants a start of its own.
-        tied: inputs that the test bench holds at 0.
     """
     text = (VERILOG / "testbench.v").read_text()
     for name, before, value in (
@@ -100,8 +132,6 @@ def bench_files(
         ("STARTS", 0, int(starts)),
     ):
         text = text.replace(f"parameter {name} = {before};", f"parameter {name} = {value};")
-    zeros = "".join(f"\n        .{name}(1'b0)," for name in tied)
-    text = text.replace("accelerator subject (", f"accelerator subject ({zeros}")
     return {
         "testbench.v": text,
         "configuration.hex": configuration_text(writes),

@@ -32,13 +32,12 @@ from systopack.rtl.names import comment, markdown
 from systopack.rtl.parameters import (
     AXI_TILED_SOURCES,
     LICENSE,
-    LICENSE_LINE,
     VERILOG,
 )
 from systopack.rtl.pipelined.write import pipelined_contents
 from systopack.rtl.program import TiledProgram, compile_tiled
 from systopack.rtl.telling import telling_images
-from systopack.rtl.texts import BENCH_COMMAND, PORTS, REGISTERS, bench_files
+from systopack.rtl.texts import BENCH_COMMAND, PORTS, REGISTERS, accelerator_text, bench_files
 
 ORGANISATIONS = ("tiled", "pipelined")
 
@@ -156,7 +155,12 @@ def _contents(
     contents = {
         **{name: (VERILOG / name).read_text() for name in AXI_TILED_SOURCES},
         "LICENSE": LICENSE.read_text(),
-        "accelerator.v": _top(program),
+        "accelerator.v": accelerator_text(
+            "axi_tiled",
+            axi_parameters(program),
+            heading=f"// Network {comment(network.name)} on a tiled accelerator:\n"
+            f"// {array.label}.\n",
+        ),
         **bench_files(
             images.reshape(len(images), -1, 1),
             results.reshape(len(results), -1),
@@ -168,27 +172,6 @@ def _contents(
         "README.md": _readme(program, counted, memories, len(writes)),
     }
     return contents, counted.cycles, memory_bits(memories)
-
-
-def _top(program: TiledProgram) -> str:
-    """A module without parameters: the AXI accelerator for this network and array."""
-    source = (VERILOG / "axi_tiled.v").read_text()
-    ports = source[source.index(") (\n") + 4 : source.index(");\n")].replace("reg ", "wire")
-    names = [
-        line.rstrip(",").split()[-1]
-        for line in ports.splitlines()
-        if line.startswith(("    input", "    output"))
-    ]
-    parameters = ",\n".join(
-        f"        .{name}({value})" for name, value in axi_parameters(program).items()
-    )
-    connections = ",\n".join(f"        .{name}({name})" for name in names)
-    return (
-        f"{LICENSE_LINE}// Network {comment(program.network.name)} on a tiled accelerator:\n"
-        f"// {program.array.label}.\n"
-        f"module accelerator (\n{ports});\n    axi_tiled #(\n{parameters}\n    ) axi (\n"
-        f"{connections}\n    );\nendmodule\n"
-    )
 
 
 def _readme(
@@ -208,13 +191,15 @@ Array: {array.label}, {array.accumulator_bits}-bit accumulators. One image takes
 
 ## Files
 
-- `accelerator.v`: the top module, without parameters; `sources.f` lists all files it needs.
+- `accelerator.v`: the top module; `sources.f` lists all files it needs.
 - `configuration.hex`: {writes:,} register writes, in order, a line each: register (2 digits),
   value (8 digits). They fill the memories; the last one starts a run.
 - `testbench.v` with `image.hex` and `results.hex`: several images, the first without a wait, the
   others with random back-pressure on both streams; prints PASS, or FAIL
   and then ends with a status other than 0; `-DSYSTOPACK_ASSERTIONS` adds the design's assertions.
   `{BENCH_COMMAND}`
+- `clock_gate.v`: with `GATED` 1 the clock of an idle array stops; silicon puts its own cell there,
+  and drives `test_enable` in a scan test. With `GATED` 0, the default, tie it low.
 
 ## Ports
 

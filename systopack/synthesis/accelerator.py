@@ -172,12 +172,15 @@ def run_mapping(
         MappingFiles(library, options or MappingOptions()) as made,
     ):
         stub = folder / "memories.v"
-        stub.write_text("".join(_black_box(VERILOG / f"{name}.v") for name in MEMORY_MODULES))
-        mapped = [path for path in sources(TILED_SOURCES) if path.stem not in MEMORY_MODULES]
+        gate = _clock_gate(library) if (options or MappingOptions()).clock_gates else None
+        boxes = [_black_box(VERILOG / f"{name}.v") for name in MEMORY_MODULES]
+        stub.write_text("".join([*boxes, gate or ""]))
+        left_out = {*MEMORY_MODULES, *(["clock_gate"] if gate else [])}
+        mapped = [path for path in sources(TILED_SOURCES) if path.stem not in left_out]
         return run_yosys(
             top="tiled_accelerator",
             sources=[stub, *mapped],
-            parameters=program.parameters,
+            parameters={**program.parameters, "GATED": int(gate is not None)},
             defines=DEFINES,
             commands=[
                 f"rename -top {TOP}",
@@ -206,6 +209,25 @@ def _black_box(file: Path) -> str:
     """A module's header alone."""
     header = file.read_text().partition("module ")[2].partition(");\n")[0]
     return f"(* blackbox *)\nmodule {header.replace('output reg', 'output wire')});\nendmodule\n"
+
+
+def _clock_gate(library: Library) -> str | None:
+    """The module `clock_gate` with the library's largest plain clock-gating cell in it."""
+    gates = [
+        cell
+        for cell in library.cells.values()
+        if cell.kind == "clock-gate" and len(cell.inputs) == 2
+    ]
+    if not gates:
+        return None
+    cell = max(gates, key=lambda gate: gate.area_um2)
+    return (
+        f"(* blackbox *)\nmodule {cell.name} (input {cell.clock}, input {cell.data}, "
+        f"output {cell.state});\nendmodule\n"
+        "module clock_gate (input clk, input enable, input test_enable, output gated);\n"
+        f"    {cell.name} gate (.{cell.clock}(clk), .{cell.data}(enable), .{cell.state}(gated));\n"
+        "endmodule\n"
+    )
 
 
 def _area(name: str, content: Content, library: Library) -> PartArea:

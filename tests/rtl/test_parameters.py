@@ -98,7 +98,7 @@ WRONG_BLOCKS = [
     ("pipe_pool", {"READS": 0}, "CHANNELS_READS_and_LANE_CHANNELS"),
     ("pipe_pool", {"READ_BITS": 1}, "READ_BITS_or_LANE_BITS"),
     ("pipe_pool", {"MULTIPLIER": 32768}, "MAXIMUM_MULTIPLIER_or_SHIFT"),
-    ("pipe_clock", {"GATED": 2}, "GATED_must_be"),
+    ("array_clock", {"GATED": 2}, "GATED_must_be"),
 ]
 BLOCKS = sorted({top for top, _, _ in WRONG_BLOCKS})
 

@@ -14,9 +14,9 @@ from systopack.hardware.tiled.cycles import count_tiled
 from systopack.hardware.tiled.plan import plan_tiles
 from systopack.network.file import load
 from systopack.network.reference import run
-from systopack.rtl.program import pack_plan
+from systopack.rtl.program import compile_tiled, pack_plan
 from systopack.verification.tiled import TiledRun, run_tiled
-from systopack.verification.tiled_check import compare_words, verify_tiled
+from systopack.verification.tiled_check import compare_run, compare_words, verify_tiled
 from tests.networks import random_images, random_network
 from tests.verify.test_accumulators import small_network
 from tests.verify.tiled_networks import pooled_network
@@ -220,3 +220,23 @@ def test_a_trained_network(name, size):
 @pytest.mark.slow
 def test_a_plane_whose_last_word_follows_soon():
     check(pooled_network(3), Array(rows=4, columns=2))  # pooled, with a row left over
+
+
+@pytest.mark.slow
+def test_an_idle_array_without_a_clock_gives_the_same_words():
+    rng = np.random.default_rng(3)
+    network = pooled_network(3)
+    array = Array(
+        rows=16,
+        columns=4,
+        alpha=8,
+        cell="bit-serial-compact",
+        input_fanout=8,
+        weight_buffers=1,
+        accumulator_bits=network.accumulator_bits,
+    )
+    program = compile_tiled(network, array=array)
+    gated = replace(program, parameters={**program.parameters, "GATED": 1})
+    images = random_images(rng, network, 2)
+    words, difference = compare_run(gated, run_tiled(gated, images), images)
+    assert words and difference is None

@@ -248,7 +248,7 @@ class _Top:
             )
             first += len(own)
         yield from instance(
-            "pipe_clock",
+            "array_clock",
             f"{name}_gate",
             {"GATED": "GATED", "WORDS": out // self.word + 2},
             {

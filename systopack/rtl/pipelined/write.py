@@ -12,10 +12,10 @@ from systopack.rtl.host import CONTROL, PIPELINED_IDENTITY, START, configuration
 from systopack.rtl.identity import axi_parameters, build_digest
 from systopack.rtl.memories import memories_text, memory_bits, pipelined_memories
 from systopack.rtl.names import markdown
-from systopack.rtl.parameters import AXI_PIPELINED_SOURCES, LICENSE, LICENSE_LINE, VERILOG
+from systopack.rtl.parameters import AXI_PIPELINED_SOURCES, LICENSE, VERILOG
 from systopack.rtl.pipelined.program import PipelinedProgram, compile_pipelined
 from systopack.rtl.pipelined.top import top_module
-from systopack.rtl.texts import BENCH_COMMAND, PORTS, REGISTERS, bench_files
+from systopack.rtl.texts import BENCH_COMMAND, PORTS, REGISTERS, accelerator_text, bench_files
 
 _TOPS = ("pipelined_accelerator.v", "accelerator.v")
 
@@ -40,40 +40,23 @@ def pipelined_contents(
         **{name: (VERILOG / name).read_text() for name in AXI_PIPELINED_SOURCES},
         "LICENSE": LICENSE.read_text(),
         "pipelined_accelerator.v": top_module(program),
-        "accelerator.v": _top(program),
+        "accelerator.v": accelerator_text(
+            "axi_pipelined",
+            axi_parameters(program),
+            heading="",
+            sizes={"IMAGE_BITS": program.parameters["IMAGE_BITS"]},
+        ),
         **bench_files(
             beats,
             words,
             writes=writes,
             cycles=program.cycles.latency_cycles,
             starts=False,
-            tied=("test_enable",),
         ),
         "sources.f": "".join(f"{name}\n" for name in (*AXI_PIPELINED_SOURCES, *_TOPS)),
         "README.md": _readme(program, len(writes)),
     }
     return contents, program.cycles.latency_cycles, memory_bits(pipelined_memories(program))
-
-
-def _top(program: PipelinedProgram) -> str:
-    """A module without parameters: the AXI accelerator for this network and array."""
-    source = (VERILOG / "axi_pipelined.v").read_text()
-    ports = source[source.index(") (\n") + 4 : source.index(");\n")]
-    names = [
-        line.rstrip(",").split()[-1]
-        for line in ports.splitlines()
-        if line.startswith(("    input", "    output"))
-    ]
-    ports = ports.replace("IMAGE_BITS-1", str(program.parameters["IMAGE_BITS"] - 1))
-    parameters = ",\n".join(
-        f"        .{n}({value})"
-        for n, value in {"GATED": "GATED", **axi_parameters(program)}.items()
-    )
-    connections = ",\n".join(f"        .{name}({name})" for name in names)
-    return (
-        f"{LICENSE_LINE}module accelerator #(\n    parameter GATED = 0\n) (\n{ports});\n"
-        f"    axi_pipelined #(\n{parameters}\n    ) axi (\n{connections}\n    );\nendmodule\n"
-    )
 
 
 def _readme(program: PipelinedProgram, writes: int) -> str:

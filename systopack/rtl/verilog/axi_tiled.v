@@ -42,6 +42,7 @@ module axi_tiled #(
     parameter RESIDUALS = 1,
     parameter POOLS = 2,
     parameter CLIPS = 1,
+    parameter GATED = 0,
     parameter SPLIT = 0,
     parameter CONFIG_BITS = 1024
 ) (
@@ -73,7 +74,9 @@ module axi_tiled #(
     output wire [31:0] m_axis_result_tdata,
     output wire        m_axis_result_tvalid,
     input  wire        m_axis_result_tready,
-    output wire        m_axis_result_tlast
+    output wire        m_axis_result_tlast,
+    // With GATED: keeps all clocks running in a scan test.
+    input  wire        test_enable
 );
     wire                   reset = !aresetn;
     wire                   go, started, aborting, cut, closing, commit, busy, dropped;
@@ -162,10 +165,12 @@ module axi_tiled #(
         .POOL_BITS(POOL_BITS), .PROGRAM_BITS(PROGRAM_BITS), .WEIGHT_BITS(WEIGHT_BITS),
         .WEIGHT_WORDS(WEIGHT_WORDS), .RESIDUALS(RESIDUALS), .POOLS(POOLS), .CLIPS(CLIPS),
         .PROGRAM_WORDS(PROGRAM_WORDS), .OUTPUT_WORDS(OUTPUT_WORDS), .STREAM_WORDS(STREAM_WORDS),
-        .JOB_WORDS(JOB_WORDS), .PARAMETER_WORDS(PARAMETER_WORDS), .SPLIT(SPLIT),
+        .JOB_WORDS(JOB_WORDS), .PARAMETER_WORDS(PARAMETER_WORDS), .GATED(GATED),
+        .SPLIT(SPLIT),
         .CONFIG_BITS(CONFIG_BITS)
     ) core (
-        .clk(clk), .reset(reset || cut), .go(go && !aborting), .started(started), .busy(busy),
+        .clk(clk), .test_enable(test_enable), .reset(reset || cut), .go(go && !aborting),
+        .started(started), .busy(busy),
         .cycles(cycles), .entered(entered), .stalled(stalled), .config_write(commit),
         .config_memory(memory[2:0]), .config_bank(memory[15:8]),
         .config_address(address[19:0]), .config_data(data),

@@ -202,33 +202,38 @@ module sum_lane #(
         .clk(clk), .in(residual), .out(residual_2)
     );
     always @(posedge clk) begin
-        word_1 <= sums[turn_row*ACC+:ACC];
-        word_2 <= pass ? {ACC{1'b0}} : word_1;
-        base_2 <= pass ? {ACC{1'b0}} : first_1 ? bias : partial_1;
-        sum_3  <= base_2 + word_2;
-        sum_4  <= sum_3;
+        if (turn) word_1 <= sums[turn_row*ACC+:ACC];
+        if (turning[1]) begin
+            word_2 <= pass ? {ACC{1'b0}} : word_1;
+            base_2 <= pass ? {ACC{1'b0}} : first_1 ? bias : partial_1;
+        end
+        if (turning[2]) sum_3 <= base_2 + word_2;
+        if (turning[3]) sum_4 <= sum_3;
         if (RESIDUALS != 0) begin
-            {used_2, residual_shift_2} <= {residual_used, residual_shift};
-            residual_3       <= residual_2;
-            residual_shift_3 <= pass ? 5'd0 : residual_shift_2;
-            add_3            <= pass || used_2;  // counts in finished sums only
-            operand_4        <= add_3 ? extended_3 << residual_shift_3 : {ACC{1'b0}};
-            acc_5            <= sum_4 + operand_4;
-        end else begin
+            if (turning[1]) {used_2, residual_shift_2} <= {residual_used, residual_shift};
+            if (turning[2]) begin
+                residual_3       <= residual_2;
+                residual_shift_3 <= pass ? 5'd0 : residual_shift_2;
+                add_3            <= pass || used_2;  // counts in finished sums only
+            end
+            if (turning[3])
+                operand_4 <= add_3 ? extended_3 << residual_shift_3 : {ACC{1'b0}};
+            if (turning[4]) acc_5 <= sum_4 + operand_4;
+        end else if (turning[4]) begin
             acc_5 <= sum_4;
         end
-        shifts <= {shifts[19:0], shift};
-        acc_6 <= acc_5;
+        if (|turning[5:1]) shifts <= {shifts[19:0], shift};
+        if (turning[5]) acc_6 <= acc_5;
         if (CLIPS != 0) begin
             {highest_5, lowest_5} <= {highest, lowest};
             {highest_6, lowest_6} <= {highest_5, lowest_5};
             above_6   <= !pass && acc_5 > highest_5;
             below_6   <= !pass && acc_5 < lowest_5;
-            clipped_7 <= above_6 ? highest_6 : below_6 ? lowest_6 : acc_6;
+            if (turning[6]) clipped_7 <= above_6 ? highest_6 : below_6 ? lowest_6 : acc_6;
         end else begin
             rectifies <= {rectifies[2:0], rectified};
             below_6   <= !pass && rectifies[3] && acc_5[ACC-1];
-            clipped_7 <= below_6 ? {ACC{1'b0}} : acc_6;
+            if (turning[6]) clipped_7 <= below_6 ? {ACC{1'b0}} : acc_6;
         end
         shift_7 <= raw ? 5'd0 : shifts[24:20];
     end

@@ -62,6 +62,7 @@ module testbench;
     wire tvalid = sent < allowed * BEATS && !in_back_pressure;
     wire result_ready = !out_back_pressure;
     accelerator subject (
+        .test_enable(1'b0),
         .clk(clk), .aresetn(aresetn),
         .s_axi_awaddr(awaddr), .s_axi_awprot(3'd0), .s_axi_awvalid(awvalid),
         .s_axi_awready(awready), .s_axi_wdata(wdata), .s_axi_wstrb(4'hf), .s_axi_wvalid(wvalid),

@@ -42,6 +42,7 @@ module tiled_accelerator #(
     parameter RESIDUALS = 1,          // 1: some steps read operands in the lanes
     parameter POOLS = 2,              // 0: no pooling, 1: maximum, 2: averages too
     parameter CLIPS = 1,              // 1: some layers hold their sums between two limits
+    parameter GATED = 0,              // 1: idle arrays have no clock; `clock_gate` is a cell then
     parameter SPLIT = 0,              // 1: both halves of the rows may work side by side
     parameter CONFIG_BITS = 1024,     // the widest memory word
     // These follow from the ones above; leave them alone.
@@ -52,6 +53,7 @@ module tiled_accelerator #(
 ) (
     input  wire                    clk,
     input  wire                    reset,
+    input  wire                    test_enable,  // of gated clocks
     input  wire                    go,
     output wire                    started,
     output wire                    busy,
@@ -135,7 +137,7 @@ module tiled_accelerator #(
     wire [PHASE_COUNT-1:0]  phase;
     wire                    run_start, is_tiles, is_image, is_send;
     wire                    load, load_residual, rewind, slot_valid, array_slot, lane_slot;
-    wire                    issue, first_issue, issue_run_start, split;
+    wire                    issue, array_issue, first_issue, issue_run_start, split;
     wire [15:0]             load_address, list, entry, image_plane, image_pitch, send_lane, send_row;
     wire [5:0]              load_number, image_phase;
     wire [19:0]             weights_now, weights_next;
@@ -171,7 +173,7 @@ module tiled_accelerator #(
         .rewind(rewind), .list(list), .weights_now(weights_now), .weights_next(weights_next),
         .slot(slot), .slot_valid(slot_valid), .array_slot(array_slot), .lane_slot(lane_slot),
         .base(base), .residual_base(residual_base), .limit(limit), .issue(issue),
-        .first_issue(first_issue), .issue_run_start(issue_run_start), .issue_low(issue_low),
+        .array_issue(array_issue), .first_issue(first_issue), .issue_run_start(issue_run_start), .issue_low(issue_low),
         .step_bytes(step_bytes), .upper_bytes(upper_bytes), .split(split), .place_x(place_x),
         .width(width), .stride_x(stride_x), .window(window), .image_valid(image_valid),
         .image_last(image_last), .image_ready(image_ready), .image_dropped(image_dropped),
@@ -358,26 +360,24 @@ module tiled_accelerator #(
     wire [2*ALPHA*COLUMNS*WORD_BITS-1:0] words = {upper_x, x};
     wire word_start = {{(32 - PHASE_COUNT) {1'b0}}, phase} == (FETCH + 1) % WORD_CYCLES;
     wire complete = {{(32 - PHASE_COUNT) {1'b0}}, phase} == OUT % WORD_CYCLES;
-    wire [ROWS*SUM_BITS-1:0] sum_out;
-    systolic_array #(
+    wire [SOURCES*ACC-1:0] all_sums;
+    array_core #(
         .ROWS(ROWS), .COLUMNS(COLUMNS), .ALPHA(ALPHA), .ACCUMULATOR_BITS(ACC), .CELL(CELL),
         .INPUT_FANOUT(INPUT_FANOUT), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS),
-        .CELLS_PER_STAGE(CELLS_PER_STAGE), .WEIGHT_BUFFERS(WEIGHT_BUFFERS), .PARTS(PARTS)
-    ) array (
-        .clk(clk), .word_start(word_start), .take(take), .x(words[PARTS*ALPHA*COLUMNS*WORD_BITS-1:0]), .sum_in({ROWS*SUM_BITS{1'b0}}),
-        .sum_out(sum_out), .load(load_weights), .load_column(load_column), .load_data(load_data)
+        .CELLS_PER_STAGE(CELLS_PER_STAGE), .WEIGHT_BUFFERS(WEIGHT_BUFFERS), .PARTS(PARTS),
+        .WORD_BITS(WORD_BITS), .SUM_BITS(SUM_BITS), .LANE_BITS(PARALLEL ? ACC : 1),
+        .SOURCES(SOURCES), .COLUMN_BITS(COLUMN_BITS), .LOAD_BITS(LOAD_BITS), .GATED(GATED),
+        .WORDS((OUT + 1) / WORD_CYCLES + 2)
+    ) core (
+        .clk(clk), .test_enable(test_enable), .slot(phase == {PHASE_COUNT{1'b0}}),
+        .issue(array_issue || run_start), .word_start(word_start), .complete(complete), .take(take),
+        .x(words[PARTS*ALPHA*COLUMNS*WORD_BITS-1:0]), .load(load_weights),
+        .load_column(load_column), .load_data(load_data), .sums(all_sums)
     );
 
     // Lanes.
-    wire [SOURCES*ACC-1:0]    all_sums;
     wire [8*LANES-1:0]        operands;
     wire [PARAMETER_BITS-1:0] parameter_address;
-    array_sums #(
-        .ROWS(ROWS), .SOURCES(SOURCES), .CELL(CELL), .ACCUMULATOR_BITS(ACC), .SUM_BITS(SUM_BITS),
-        .LANE_BITS(PARALLEL ? ACC : 1)
-    ) whole (
-        .clk(clk), .complete(complete), .sum_out(sum_out), .sums(all_sums)
-    );
     lane_operands #(
         .LANES(RESIDUALS != 0 ? LANES : 0), .ALL_LANES(LANES), .LANE_ROWS(LANE_ROWS),
         .ROW_BITS(ROW_BITS), .TOGETHER(TOGETHER), .STREAM_BITS(STREAM_BITS), .BANKS(BANKS),

@@ -57,6 +57,7 @@ module visit_control #(
     output wire [23:0]             limit,
     // Steps, in the cycle of their slot.
     output wire                    issue,
+    output wire                    array_issue,     // its words go to the array
     output wire                    first_issue,     // of a visit
     output wire                    issue_run_start,
     output wire [PHASE_BITS-1:0]   issue_low,
@@ -201,7 +202,8 @@ module visit_control #(
     assign lane_slot = slot_valid && with_residual;
     assign issue = state == PERIOD && !tailing && in_step == 10'd0 && steps_left != 16'd0
                 && period_steps != steps_per_period;
-    assign first_issue = issue && first_run && !pool_step;
+    assign array_issue = issue && !pool_step;
+    assign first_issue = array_issue && first_run;
     assign issue_run_start = gather || new_run;
 
     // Where words come from. RUN: a word further at every period; GATHER: the place of the next step.
