@@ -116,23 +116,37 @@ def _with_allowances(figures: Figures) -> float:
 
 
 def accelerator() -> list[str]:
-    """Area of the whole accelerator by block."""
-    blocks = pages.figures("asic_accelerator")["blocks"]
-    logic = sum(block["logic_um2"] for block in blocks)
-    whole = logic + sum(block["memory_um2"] for block in blocks)
-    lines = [
-        {
-            **block,
-            "kib": block["memory_bits"] / 8192,
-            "share": 100 * (block["logic_um2"] + block["memory_um2"]) / whole,
-        }
-        for block in blocks
-    ]
+    """Area of the whole accelerator for the packed ResNet-20, by part."""
+    case = pages.figures("gate_level")["resnet20"]
+    memories = {part["name"]: part["memories"] for part in case["areas"]}
+    lines = []
+    for name in {**case["parts"], **memories}:
+        own = memories.get(name, [])
+        cells = case["parts"].get(name, {"area_um2": 0.0, "flip_flops": 0})
+        lines.append(
+            {
+                "name": name,
+                **cells,
+                "path": f"{cells['critical_ns']:.2f}" if "critical_ns" in cells else "-",
+                "count": sum(one["count"] for one in own),
+                "kib": sum(
+                    one["count"] * one["shape"]["width_bits"] * one["shape"]["words"] for one in own
+                )
+                / 8192,
+                "memory_um2": sum(one["count"] * one["area_um2"] for one in own),
+            }
+        )
+    logic = sum(line["area_um2"] for line in lines)
+    whole = logic + sum(line["memory_um2"] for line in lines)
+    for line in lines:
+        line["share"] = 100 * (line["area_um2"] + line["memory_um2"]) / whole
+    lines.sort(key=lambda line: -line["share"])
     columns = {
-        "block": "{name}",
-        "cells, um2": "{logic_um2:,.0f}",
+        "part": "{name}",
+        "cells, um2": "{area_um2:,.0f}",
         "flip-flops": "{flip_flops:,}",
-        "memories": "{memories:,}",
+        "path, ns": "{path}",
+        "memories": "{count:,}",
         "KiB": "{kib:,.1f}",
         "memories, um2": "{memory_um2:,.0f}",
         "share": "{share:.1f} %",
@@ -144,32 +158,49 @@ def accelerator() -> list[str]:
     ]
 
 
-def periphery() -> list[str]:
-    """Energy of the periphery, by block."""
-    lines = [
-        {
-            **case,
-            "gates": "yes" if case["clock_gates"] else "no",
-            "image_uj": case["total_pj"] * case["cycles"] / 1e6,
-        }
-        for case in pages.figures("periphery").values()
-    ]
+def gate_level() -> list[str]:
+    """Energy of the accelerator without its memories over an image, by part."""
+    lines = []
+    for case in pages.figures("gate_level").values():
+        parts: dict[str, float] = {}
+        beside = {"clock_pj": 0.0, "leakage_pj": 0.0, "clock_tree_pj": 0.0, "wires_pj": 0.0}
+        for node in case["nodes"]:
+            for name, found in node["parts"].items():
+                parts[name] = parts.get(name, 0.0) + found["cells_pj"]
+                for kind in beside:
+                    beside[kind] += found[kind]
+        whole = sum(parts.values())
+        lines.append(
+            {
+                **case,
+                "alpha": case["array"]["alpha"],
+                "kind": "packed"
+                if case["combined"]
+                else "uncombined"
+                if case["apart"]
+                else "dense",
+                "each": {name: value / case["cycles"] for name, value in parts.items()},
+                "all": whole / case["cycles"],
+                **{kind: value / case["cycles"] for kind, value in beside.items()},
+                "image_uj": whole / 1e6,
+            }
+        )
     columns = {
         "network": "{network}",
-        "alpha": "{alpha}",
-        "clock gates": "{gates}",
+        "as": "{kind}",
         "cycles": "{cycles:,}",
-        "flip-flops": "{flip_flops:,}",
         **{
-            f"{block}, pJ a cycle": f"{{blocks_pj[{block}]:.1f}}"
-            for block in ("activation banks", "output lanes", "control")
+            f"{name}, pJ a cycle": f"{{each[{name}]:.1f}}"
+            for name in ("array", "streams", "lanes", "feature memory", "control")
         },
-        "all, pJ a cycle": "{total_pj:.1f}",
+        "all": "{all:.1f}",
         "clock pins": "{clock_pj:.1f}",
-        "clock tree": "{clock_tree_pj:.1f}",
-        "wires": "{wires_pj:.1f}",
+        "leakage": "{leakage_pj:.1f}",
+        "clock tree, beside": "{clock_tree_pj:.1f}",
+        "wires, beside": "{wires_pj:.1f}",
         "uJ an image": "{image_uj:.2f}",
         "path, ns": "{critical_ns:.2f}",
+        "slow corner, ns": "{slow_critical_ns:.2f}",
         "bits compared": "{bits_checked:,}",
     }
     return table_of(columns, lines)
@@ -210,7 +241,7 @@ def silicon_blocks() -> dict[str, list[str]]:
         "word-times": word_times(),
         "sky130": cells("asic_cells_sky130"),
         "accelerator": accelerator(),
-        "periphery": periphery(),
+        "gate-level": gate_level(),
     }
 
 

@@ -67,7 +67,6 @@ def silicon_jobs(liberty: Path | None) -> tuple[Job, ...]:
     of_library = (
         ("asic_cells", "--out"),
         ("energy_coefficients", "--name"),
-        ("periphery", "--out"),
     )
     return (
         *(
@@ -77,6 +76,8 @@ def silicon_jobs(liberty: Path | None) -> tuple[Job, ...]:
             )
             for name, option in of_library
         ),
+        Job(script="gate_level.py", arguments=("--library", library)),
+        Job(script="headline.py", arguments=()),
         Job(script="hardware_verify.py", arguments=()),
         Job(script="fpga_lenet.py", arguments=()),
     )

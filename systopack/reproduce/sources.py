@@ -145,10 +145,11 @@ class Sources:
         found: dict[tuple[str, Gating], Periphery] = {}
         for _, record in self._periphery_records:
             for case in record["figures"].values():
-                gating: Gating = "clock" if case["clock_gates"] else "none"
-                found[case["network"], gating] = Periphery(
-                    pj_per_cycle=case["total_pj"], critical_ns=case["critical_ns"]
-                )
+                if not case["apart"]:
+                    found[case["network"], "clock"] = Periphery(
+                        pj_per_cycle=_outside_pj(case) / case["cycles"],
+                        critical_ns=case["critical_ns"],
+                    )
         return found
 
     @property
@@ -162,7 +163,7 @@ class Sources:
         library = None if self.coefficients is None else self.coefficients.library
         return [
             (name, record)
-            for name, record in self.records_of("periphery")
+            for name, record in self.records_of("gate_level")
             if record["configuration"].get("library") == library
         ]
 
@@ -207,6 +208,17 @@ class Sources:
             image=image,
             activity=(activity[0], activity[1]),
         )
+
+
+def _outside_pj(case: Mapping[str, Any]) -> float:
+    """Of an image: cells outside the array, and the allowance for wires and clock tree of all."""
+    return sum(
+        (0.0 if part == "array" else found["cells_pj"])
+        + found["clock_tree_pj"]
+        + found["wires_pj"]
+        for node in case["nodes"]
+        for part, found in node["parts"].items()
+    )
 
 
 def records_folder(given: Path | None) -> Path:

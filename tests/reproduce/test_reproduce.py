@@ -153,7 +153,7 @@ def test_all_numbers_of_ours_are_of_the_headlines_design_point(written):
     assert distinct(sections["cross-layer latency"], "design_point") == [PIPELINED.name]
     relative = sections["throughput, energy and tiles"]
     points = distinct(select(relative, quantity="energy x throughput"), "design_point")
-    assert points[0] == HEADLINE.name and len(points) == 2  # measured with and without gates
+    assert points[0] == HEADLINE.name
     for quantity in ("throughput", "tiles"):
         assert len(select(relative, quantity=quantity, design_point=HEADLINE.name)) == 3
 
@@ -161,15 +161,17 @@ def test_all_numbers_of_ours_are_of_the_headlines_design_point(written):
 def test_logic_outside_of_another_library_is_left_out(records, tmp_path):
     shutil.copy(records / "coefficients.json", tmp_path)
     own = json.loads((tmp_path / "coefficients.json").read_text())["figures"]["library"]
-    case = {"network": "net", "clock_gates": True, "total_pj": 2.0, "critical_ns": 1.5}
-    for name, library, energy in (("a", "another", 1.0), ("b", own, 2.0)):
-        record = {"record_version": 1, "kind": "periphery"}
-        record |= {"figures": {"case": {**case, "total_pj": energy}}}
+    case = {"network": "net", "apart": False, "cycles": 10, "critical_ns": 1.5}
+    for name, library, energy in (("a", "another", 10.0), ("b", own, 15.0)):
+        kinds = {"cells_pj": energy, "clock_tree_pj": 2.0, "wires_pj": 0.5}
+        nodes = [{"parts": {"array": kinds, "lanes": kinds}}]
+        record = {"record_version": 1, "kind": "gate_level"}
+        record |= {"figures": {"case": {**case, "nodes": nodes}}}
         record |= {"configuration": {"library": library}}
         (tmp_path / f"{name}.json").write_text(json.dumps(record))
     sources = Sources(records=tmp_path, pixels={})
     assert sources.periphery_name == "b.json"
-    assert sources.periphery["net", "clock"].pj_per_cycle == 2.0
+    assert sources.periphery["net", "clock"].pj_per_cycle == 2.0  # 15 of lanes, 5 beside
 
 
 def test_claims_are_stated_plainly(written):
