@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 ArrayLike = Array | str
 COEFFICIENTS = STORE / "energy_coefficients_nangate45.json"
+PERIPHERY = STORE / "periphery_model.json"
 _SAMPLE_SHAPE = (1, 28, 28)
 
 
@@ -138,7 +139,8 @@ def energy(
 
     Args:
         network, array, changes: as in `simulate`.
-        coefficients: record of coefficients measured at gate level; None: the package's.
+        coefficients: record of coefficients measured at gate level; None: the package's, and with
+            them the logic outside the array where it was measured for this array.
         gating: of the array's clock: "none" or "clock".
         organisation: "tiled" or "pipelined".
         data: images that give real activations; None: every word counts as not zero.
@@ -151,6 +153,7 @@ def energy(
     from systopack.hardware.energy.activity import measure_activity
     from systopack.hardware.energy.coefficients import read_coefficients
     from systopack.hardware.energy.model import energy_of
+    from systopack.hardware.energy.periphery import read_periphery
     from systopack.hardware.energy.pipelined_events import pipelined_events
     from systopack.rtl.tiled_events import tiled_events
 
@@ -162,7 +165,10 @@ def energy(
     count = tiled_events if organisation == "tiled" else pipelined_events
     events = count(loaded, array=design, activity=activity)
     table = read_coefficients(coefficients or COEFFICIENTS)
-    return energy_of(events, coefficients=table, gating=gating)
+    beside = None
+    if organisation == "tiled" and coefficients is None and gating == "clock":
+        beside = read_periphery(PERIPHERY, design)
+    return energy_of(events, coefficients=table, gating=gating, periphery=beside)
 
 
 def verify(

@@ -147,9 +147,11 @@ def energy(options: Energy, job: Job) -> None:
     console.table(
         ("step", "cycles", "cell words, weight", "no weight", "compute, uJ", "memory, uJ"), lines
     )
+    logic = "not measured" if found.periphery is None else f"{found.periphery_pj / 1e6:.3f}"
+    array_pj = found.compute_pj - found.periphery_pj
     console.say(
-        f"{found.total_pj / 1e6:.3f} uJ an image: array and logic {found.compute_pj / 1e6:.3f}, "
-        f"memories {found.memory_pj / 1e6:.3f} ({100 * found.memory_share:.0f} %); "
+        f"{found.total_pj / 1e6:.3f} uJ an image: array {array_pj / 1e6:.3f}, logic outside it "
+        f"{logic}, memories {found.memory_pj / 1e6:.3f} ({100 * found.memory_share:.0f} %); "
         f"{found.library}, gating '{options.gating}', coefficients {found.origin}"
     )
     told = ("total_pj", "compute_pj", "memory_pj", "memory_leakage_pj", "memory_um2", "origin")

@@ -20,7 +20,7 @@ from systopack.hardware.energy.coefficients import (
     Gating,
     read_coefficients,
 )
-from systopack.hardware.energy.model import Periphery
+from systopack.hardware.energy.periphery import Periphery
 from systopack.network.file import load
 from systopack.network.network import PackedNetwork
 from systopack.network.packaged import network_file, packaged_names
@@ -147,7 +147,7 @@ class Sources:
             for case in record["figures"].values():
                 if not case["apart"]:
                     found[case["network"], "clock"] = Periphery(
-                        pj_per_cycle=_outside_pj(case) / case["cycles"],
+                        cycle_pj=_outside_pj(case) / case["cycles"],
                         critical_ns=case["critical_ns"],
                     )
         return found
@@ -212,12 +212,14 @@ class Sources:
 
 def _outside_pj(case: Mapping[str, Any]) -> float:
     """Of an image: cells outside the array, and the allowance for wires and clock tree of all."""
-    return sum(
-        (0.0 if part == "array" else found["cells_pj"])
-        + found["clock_tree_pj"]
-        + found["wires_pj"]
-        for node in case["nodes"]
-        for part, found in node["parts"].items()
+    return float(
+        sum(
+            (0.0 if part == "array" else found["cells_pj"])
+            + found["clock_tree_pj"]
+            + found["wires_pj"]
+            for node in case["nodes"]
+            for part, found in node["parts"].items()
+        )
     )
 
 

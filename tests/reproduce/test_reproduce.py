@@ -171,7 +171,7 @@ def test_logic_outside_of_another_library_is_left_out(records, tmp_path):
         (tmp_path / f"{name}.json").write_text(json.dumps(record))
     sources = Sources(records=tmp_path, pixels={})
     assert sources.periphery_name == "b.json"
-    assert sources.periphery["net", "clock"].pj_per_cycle == 2.0  # 15 of lanes, 5 beside
+    assert sources.periphery["net", "clock"].cycle_pj == 2.0  # 15 of lanes, 5 beside
 
 
 def test_claims_are_stated_plainly(written):

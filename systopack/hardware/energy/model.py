@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from systopack.hardware.energy.coefficients import CoefficientTable, Gating
 from systopack.hardware.energy.events import NetworkEvents, StepEvents
 from systopack.hardware.energy.macros import macro_cost
+from systopack.hardware.energy.periphery import Periphery
 from systopack.hardware.energy.technology import Node, load_technology
 
 
@@ -42,19 +43,6 @@ class StepEnergy:
     def total_pj(self) -> float:
         """Compute, memories and link."""
         return self.compute_pj + sum(self.memory_pj.values()) + self.off_chip_pj
-
-
-@dataclass(frozen=True, kw_only=True)
-class Periphery:
-    """The logic of an accelerator outside its array, memories apart, measured at gate level.
-
-    Args:
-        pj_per_cycle: mean energy of a clock cycle.
-        critical_ns: shortest clock period.
-    """
-
-    pj_per_cycle: float
-    critical_ns: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +152,7 @@ def energy_of(
         StepEnergy(
             name=step.name,
             kind=step.kind,
-            parts_pj=_compute(step, pj, gating, periphery),
+            parts_pj=_compute(step, pj, gating, periphery, events.cells),
             memory_pj={
                 name: access.reads * costs[name].read_pj + access.writes * costs[name].write_pj
                 for name, access in step.accesses.items()
@@ -191,7 +179,11 @@ def energy_of(
 
 
 def _compute(
-    step: StepEvents, pj: Mapping[str, float], gating: Gating, periphery: Periphery | None
+    step: StepEvents,
+    pj: Mapping[str, float],
+    gating: Gating,
+    periphery: Periphery | None,
+    cells: int,
 ) -> dict[str, float]:
     running = step.cell_cycles if gating == "none" else step.running_cell_cycles
     return {
@@ -202,5 +194,5 @@ def _compute(
         "stopped": (step.cell_cycles - running) * pj["stopped_pj"],
         "load": step.loads * pj["load_pj"],
         "hop": step.hops * pj["hop_pj"],
-        "periphery": step.cycles * (periphery.pj_per_cycle if periphery else 0.0),
+        "periphery": periphery.of(step, cells) if periphery else 0.0,
     }
