@@ -212,15 +212,12 @@ class Sources:
 
 def _outside_pj(case: Mapping[str, Any]) -> float:
     """Of an image: cells outside the array, and the allowance for wires and clock tree of all."""
-    return float(
-        sum(
-            (0.0 if part == "array" else found["cells_pj"])
-            + found["clock_tree_pj"]
-            + found["wires_pj"]
-            for node in case["nodes"]
-            for part, found in node["parts"].items()
-        )
-    )
+    total = 0.0
+    for node in case["nodes"]:
+        for part, found in node["parts"].items():
+            total += found["clock_tree_pj"] + found["wires_pj"]
+            total += 0.0 if part == "array" else found["cells_pj"]
+    return total
 
 
 def records_folder(given: Path | None) -> Path:
