@@ -12,6 +12,7 @@ from systopack.hardware.array import Array
 from systopack.hardware.energy.activity import Activity, active_products, full_activity
 from systopack.hardware.energy.events import Memory, NetworkEvents, StepEvents
 from systopack.hardware.tiled.cycles import OpCycles, op_cycles
+from systopack.hardware.tiled.timing import TiledTiming
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import MatrixLayer
 from systopack.rtl.accesses import Counts, merged, tiled_accesses
@@ -26,8 +27,9 @@ def tiled_events(
 ) -> NetworkEvents:
     """Count the events of one image on the tiled accelerator.
 
-    The array's clock never stops, and weights of all its cells are loaded for every visit of a
-    tile, zeros included, as the RTL does.
+    Where weights come with the words the array's clock stops while there are none (`array_core.v`
+    with GATED), else it never does. Weights of all cells are loaded for every visit of a tile,
+    zeros included.
 
     Args:
         network: dense or packed.
@@ -102,10 +104,10 @@ def _step(
         return _idle(name, "send", cycles, array, accesses, off_chip_bits=bits)
     if isinstance(node, MatrixLayer):
         return _layer(
-            array,
+            program.plan.timing,
             node,
             activity.nonzero_words[name],
-            [item for item, _, _ in group],
+            [(item, end) for item, end, _ in group],
             cycles=cycles,
             accesses=accesses,
         )
@@ -116,25 +118,30 @@ def _step(
 
 
 def _layer(
-    array: Array,
+    timing: TiledTiming,
     layer: MatrixLayer,
     nonzero: NDArray[np.float64],
-    items: Iterable[OpCycles],
+    items: Iterable[tuple[OpCycles, int]],
     *,
     cycles: int,
     accesses: Counts,
 ) -> StepEvents:
+    array = timing.array
     cells = array.rows * array.columns
     active = active_products(layer, nonzero)
     work = layer.matrix.nonzeros * layer.positions
-    entered, loads, hops = 0, 0, 0.0
-    for item in items:
+    entered, loads, running, hops = 0, 0, 0, 0.0
+    for item, end in items:
         op = item.op
         if op is None or op.kind != "tiles":
             continue
         assert op.visits is not None and op.tile is not None and op.schedule is not None
         entered += item.streamed // array.word_cycles * cells
-        loads += op.visits.blocks * op.visits.column_tiles * cells
+        visits = op.visits.blocks * op.visits.column_tiles
+        loads += visits * cells
+        running += item.streamed + min(
+            end - item.begin - item.streamed, visits * timing.clock_cycles
+        )
         moved = float(nonzero[_streamed_columns(layer, op.tile.band)].sum())
         hops += moved * array.rows / op.schedule.walk.parts
     return StepEvents(
@@ -142,7 +149,7 @@ def _layer(
         kind="layer",
         cycles=cycles,
         cell_cycles=cycles * cells,
-        running_cell_cycles=cycles * cells,
+        running_cell_cycles=(running if array.weight_buffers == 1 else cycles) * cells,
         active=active,
         zero_input=work - active,
         zero_weight=float(entered - work),
@@ -177,7 +184,7 @@ def _idle(
         kind=kind,
         cycles=cycles,
         cell_cycles=cells,
-        running_cell_cycles=cells,
+        running_cell_cycles=0 if array.weight_buffers == 1 else cells,
         active=0.0,
         zero_input=0.0,
         zero_weight=0.0,

@@ -70,6 +70,12 @@ class TiledTiming:
         return self.fetch_cycles + 1 + self.array.latency_cycles + self.array.serial_cycles
 
     @property
+    def clock_cycles(self) -> int:
+        """For how long a step keeps the array's clock running, where it stops at all."""
+        words = (self.out_cycles + 1) // self.array.word_cycles + 2
+        return words * self.array.word_cycles
+
+    @property
     def residual_cycles(self) -> int:
         """How much later a lane reads its operand of a step than the streams read their words."""
         return self.out_cycles - self.fetch_cycles + _LANE_STAGE
