@@ -16,6 +16,7 @@ from systopack.reproduce import (
     accelerators,
     accuracy,
     efficiency,
+    headline,
     latency,
     related,
     relative,
@@ -27,6 +28,7 @@ from systopack.reproduce.rows import Rows, read_rows
 from systopack.reproduce.sources import SUBJECTS, Sources
 
 SECTIONS: Mapping[str, tuple[Callable[[Sources], Rows], Callable[[Rows, Notes], Section]]] = {
+    "headline": (headline.measure, headline.show),
     "tiles per layer": (tiles.measure, tiles.show),
     "throughput, energy and tiles": (relative.measure, relative.show),
     "accuracy": (accuracy.measure, accuracy.show),
