@@ -140,14 +140,15 @@ def show(rows: Rows, _: Notes) -> Section:
     return Section(
         title=title,
         text=(
-            f"One design point, `{HEADLINE.name}`, fixed by its name before logic, clock and energy "
-            "were measured; networks that are not combined run on the same array with alpha 1, each "
-            "with the schedule that the same search finds for it. Logic, clock and energy are those "
-            "of the whole accelerator's netlist on a test image (NanGate 45 nm, typical), accesses "
-            "of memories those of the Verilog, priced as macros of CACTI 7. Accuracies are of one "
-            "training each. 2:8 and the smaller dense network were pruned and trained for "
-            "themselves with a tenth of the data; their ratios are to column combining trained "
-            "alike, each in its own model of equal multipliers (docs/related-accelerators.md).",
+            f"One design point, `{HEADLINE.name}`, fixed by its name before logic, clock and "
+            "energy were measured; networks that are not combined run on the same array with "
+            "alpha 1, each with the schedule that the same search finds for it. Logic, clock "
+            "and energy are those of the whole accelerator's netlist on a test image (NanGate "
+            "45 nm, typical), accesses of memories those of the Verilog, priced as macros of "
+            "CACTI 7. Accuracies are of one training each. 2:8 and the smaller dense network "
+            "were pruned and trained for themselves with a tenth of the data; their ratios are "
+            "to column combining trained alike, each in its own model of equal multipliers "
+            "(docs/related-accelerators.md).",
         ),
         tables=tuple(table(rows, network) for network in networks),
         verdict=tuple(_verdict(rows, network) for network in networks),
