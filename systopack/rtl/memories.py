@@ -80,7 +80,7 @@ def tiled_memories(program: TiledProgram) -> tuple[Memory, ...]:
             sizes["OUTPUT_WORDS"],
         ),
         table("weights", "weights.weights", 1, widths[WEIGHTS], sizes["WEIGHT_WORDS"]),
-        table("streams", "streams.words", 1, widths[STREAMS], sizes["STREAM_WORDS"]),
+        table("streams", "streams.kept", 1, widths[STREAMS], sizes["STREAM_WORDS"]),
         table(
             "displacements",
             "mask.windows",

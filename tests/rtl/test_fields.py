@@ -119,18 +119,21 @@ def test_the_verilog_takes_words_apart_as_they_were_packed(file, register, layou
     [
         ("tiled_accelerator.v", "STREAM_BITS", stream_layout(7, 5, 3, 4)),
         ("tiled_accelerator.v", "JOB_BITS", job_layout(7, 3, 11, 9)),
-        ("tiled_accelerator.v", "ROW_WORD", row_layout(11, 3, 24)),
+        ("tiled_accelerator.v", "ROW_WORD", row_layout(11, 3, 24, clips=True)),
+        ("tiled_accelerator.v", "ROW_WORD", row_layout(11, 3, 24, clips=False)),
         ("word_streams.v", "ENTRY", stream_layout(7, 5, 3, 4)),
     ],
 )
 def test_words_of_tables_are_as_wide_as_the_verilog_says(file, name, layout):
     (found,) = re.findall(rf"localparam {name} = ([^;]+);", (VERILOG / file).read_text())
-    assert eval(found, {}, WIDTHS) == bits_of(layout)
+    found = re.sub(r"(\w+) != 0 \? (\d+) : (\d+)", r"\2 if \1 else \3", found)
+    clips = any(field.name == "lowest" for field in layout)
+    assert eval(found, {}, WIDTHS | {"CLIPS": clips}) == bits_of(layout)
 
 
 def test_the_widths_of_whole_words_are_those_of_the_verilog():
     top = (VERILOG / "tiled_accelerator.v").read_text()
-    widths = [int(width) for width in re.findall(r"memory #\(\.WIDTH\((\d+)\)", top)]
+    widths = [int(width) for width in re.findall(r"memory #\(\s*\.WIDTH\((\d+)\)", top)]
     assert widths == [bits_of(INSTRUCTION), bits_of(OUTPUT_INSTRUCTION)]
 
 
@@ -219,7 +222,8 @@ def test_every_value_of_the_tables_lies_in_its_field_at_16_bits():
     network = replace(network, nodes=(network.nodes[0], first, second))
     array = Array(rows=2, columns=1, accumulator_bits=16)
     tiled = compile_tiled(network, array=array)
-    of_rows = row_layout(tiled.parameters["FEATURE_BITS"], tiled.parameters["PHASE_BITS"], 16)
+    sizes = (tiled.parameters[f"{name}_BITS"] for name in ("FEATURE", "PHASE"))
+    of_rows = row_layout(*sizes, 16, clips=True)
     pipelined = compile_pipelined(network, array=array).images[-1]
     for layout, image in ((of_rows, tiled.images[ROWS]), (pipelined_row_layout(16), pipelined)):
         found = unpack_fields(layout, words_of(image)[0])

@@ -51,7 +51,9 @@ def folder(request, tmp_path_factory):
     organisation, *parts = request.param.split(" in ")
     array = Array(rows=3, columns=2)
     if parts == ["pairs"]:  # the last pair lacks a column
-        array = Array(rows=3, columns=5, cell="bit-serial-compact", cells_per_stage=2)
+        array = Array(
+            rows=3, columns=5, cell="bit-serial-compact", cells_per_stage=2, weight_buffers=1
+        )
     write_rtl(network, array=array, out=out, image=images, organisation=organisation)
     return out
 
@@ -261,8 +263,8 @@ def test_every_file_of_verilog_says_its_licence(folder):
 
 @pytest.mark.parametrize("test_enable", [0, 1])
 def test_gated_clocks_are_there_for_silicon_and_change_no_result(folder, tmp_path, test_enable):
-    if shutil.which("iverilog") is None or not (folder / "clock_gate.v").exists():
-        pytest.skip("needs iverilog and the layer-pipelined accelerator")
+    if shutil.which("iverilog") is None:
+        pytest.skip("needs iverilog")
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     bench = (copy / "testbench.v").read_text()

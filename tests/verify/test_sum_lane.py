@@ -12,12 +12,13 @@ from tests.verify.lane_run import Layer, Run, add_layer, difference, inputs_of
 
 SERIAL = Lane()
 PARALLEL = Lane(rows=1, word_bytes=8)
+NO_LIMITS = Lane(clips=0)
 LANES = {
     "bit-serial": SERIAL,
     "bit-parallel": PARALLEL,
     "balanced": Lane(rows=32, residual_stage=2, pools=1, feature_bits=13, parameter_bits=10),
     "two rows, 16 bits": Lane(rows=2, accumulator_bits=16),
-    "no limits": Lane(clips=0),
+    "no limits": NO_LIMITS,
     "three rows": Lane(rows=3, pools=1, residuals=0, word_bytes=8),
     "six rows, 24 bits, no pooling": Lane(rows=6, pools=0, accumulator_bits=24),
     "one row, few windows": Lane(
@@ -93,7 +94,20 @@ MUTANTS = [
     ("a residual shifted in a pooling of its own", SERIAL, "sum_lane.v", "pass ? 5'd0 : residual_shift_2;", "residual_shift_2;"),
     ("pooled bytes clipped", SERIAL, "sum_lane.v", "above_6   <= !pass && ", "above_6   <= "),
     ("the lower limit ignored", SERIAL, "sum_lane.v", "below_6 ? lowest_6 : acc_6", "acc_6"),
-    ("limits of the row before", SERIAL, "sum_lane.v", ".read_address(address_3), .read_data({shift", ".read_address(token_3 | 8'd1), .read_data({shift"),
+    ("limits of the row before", SERIAL, "sum_lane.v", ".read_address(address_3), .read_data({highest", ".read_address(token_3 | 8'd1), .read_data({highest"),
+    ("limits of a token's first row for all", SERIAL, "sum_lane.v", ".read(turning[3])", ".read(starting[3])"),
+    ("the bias not read", SERIAL, "sum_lane.v", ".read(turn && (first || finished))", ".read(turn && finished)"),
+    ("parameters of a finished sum not read", SERIAL, "sum_lane.v", ".read(turn && (first || finished))", ".read(turn && first)"),
+    ("planes of a token's first row for all", SERIAL, "sum_lane.v", ".read(turning[END-3] && stores_places)", ".read(starting[END-3] && stores_places)"),
+    ("partial sums read for finished ones only", SERIAL, "sum_lane.v", ".read(turn && !first && !pass)", ".read(turn && !first && last)"),
+    ("kept sums not read", SERIAL, "lane_sums.v", "reads = send_read || (", "reads = ("),
+    ("kept sums of one row not read", PARALLEL, "lane_sums.v", ".read(read || send_read)", ".read(read)"),
+    ("a window's word not read beside a write", SERIAL, "lane_pool.v", ".read(read), .read_address(read_address), .read_data(stored)", ".read(read && !write), .read_address(read_address), .read_data(stored)"),
+    ("all rows rectified", NO_LIMITS, "sum_lane.v", "rectifies[3] && acc_5", "acc_5"),
+    ("a row rectified as the next one is", NO_LIMITS, "sum_lane.v", "rectifies[3] && acc_5", "rectifies[2] && acc_5"),
+    ("no row rectified", NO_LIMITS, "sum_lane.v", "below_6 ? {ACC{1'b0}} : acc_6", "acc_6"),
+    ("pooled bytes rectified", NO_LIMITS, "sum_lane.v", "!pass && rectifies[3]", "rectifies[3]"),
+    ("a shift one row late", SERIAL, "sum_lane.v", "if (|turning[5:1]) shifts", "if (|turning[5:2]) shifts"),
     ("pooled bytes requantized", SERIAL, "sum_lane.v", "raw = pass || (keep", "raw = (keep"),
     ("unfinished bytes stored", SERIAL, "sum_lane.v", "finished && store &&", "store &&"),
     ("every member of a window stored", SERIAL, "sum_lane.v", "(!pools || pool_last)", "1'b1"),

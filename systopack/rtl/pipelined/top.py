@@ -247,6 +247,7 @@ class _Top:
                 },
             )
             first += len(own)
+        yield f"    wire {name}_running;"
         yield from instance(
             "array_clock",
             f"{name}_gate",
@@ -257,6 +258,7 @@ class _Top:
                 "issue": f"{name}_issue",
                 "run": "idle",
                 "test_enable": "test_enable",
+                "running": f"{name}_running",
                 "gated": f"{name}_clock",
             },
         )

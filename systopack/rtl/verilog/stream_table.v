@@ -22,7 +22,7 @@ module stream_table #(
     output reg  [5:0]              number,
     output wire [WIDTH-1:0]        descriptors
 );
-    memory #(.WIDTH(WIDTH), .ADDRESS_BITS(ADDRESS_BITS), .WORDS(WORDS)) words (
+    memory #(.WIDTH(WIDTH), .ADDRESS_BITS(ADDRESS_BITS), .WORDS(WORDS)) kept (
         .clk(clk), .write(write), .write_address(write_address), .write_data(write_data),
         .read(load), .read_address(load_address), .read_data(descriptors)
     );

@@ -74,6 +74,9 @@ module tiled_rules #(
         if (BANK_DEPTH < 1 || BANK_DEPTH > 1 << FEATURE_BITS || WEIGHT_WORDS > 1 << WEIGHT_BITS
             || FEATURE_BITS > 16 || WEIGHT_BITS > 20 || PROGRAM_BITS > 20 || PARAMETER_BITS > 20
             || STREAM_ADDRESS_BITS > 16 || JOB_ADDRESS_BITS > 16
+            || STREAM_WORDS > 1 << STREAM_ADDRESS_BITS || JOB_WORDS > 1 << JOB_ADDRESS_BITS
+            || PROGRAM_WORDS > 1 << PROGRAM_BITS || OUTPUT_WORDS > 1 << PROGRAM_BITS
+            || PARAMETER_WORDS > 1 << PARAMETER_BITS
             || DISPLACEMENT_ADDRESS_BITS > 12) begin : g_wrong_memory
             wrong_parameters_a_memory_has_more_words_than_its_address_reaches stop ();
         end
