@@ -6,7 +6,7 @@ Takes `zoo:lenet5-mnist` and `zoo:lenet5-mnist-dense`, deals their column groups
 builds the tiled accelerator for each array given: yosys, nextpnr, ecppack. What does not fit is
 noted with the resource it lacks. The netlist of the fastest one runs `--images` test images, which
 must equal the integer reference. Runs of the tools are cached, so that a second call is short.
-Writes the record fpga_lenet.json; `tools/tables.py` puts it into docs/fpga.md.
+Writes the record fpga_lenet.json.
 """
 
 from __future__ import annotations
