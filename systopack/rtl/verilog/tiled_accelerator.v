@@ -83,14 +83,12 @@ module tiled_accelerator #(
     output wire [BANKS*8*WORD_BYTES-1:0]   written_data
 );
     localparam ACC = ACCUMULATOR_BITS, BITS = 8 * WORD_BYTES, SOURCES = LANES * LANE_ROWS;
-    localparam BANK_BITS = BANKS > 2 ? $clog2(BANKS) : 1;
-    localparam PARTS = SPLIT != 0 ? 2 : 1;
+    localparam BANK_BITS = BANKS > 2 ? $clog2(BANKS) : 1, PARTS = SPLIT != 0 ? 2 : 1;
     localparam GROUPS = (ROWS - 1) / BANKS + 1, WRITES = GROUPS < 2 ? 2 : GROUPS;
-    localparam INDEX_BITS = ALPHA > 2 ? $clog2(ALPHA) : 1;
+    localparam INDEX_BITS = ALPHA > 2 ? $clog2(ALPHA) : 1, DX = 1 << DX_BITS;
     localparam PHASE_COUNT = WORD_CYCLES > 2 ? $clog2(WORD_CYCLES) : 1;
     localparam ROW_BITS = LANE_ROWS > 2 ? $clog2(LANE_ROWS) : 1;
-    localparam WORD_BITS = PARALLEL ? 8 : 1;
-    localparam SUM_BITS = PARALLEL ? ACC : CELL == 1 ? 1 : ACC / 8;
+    localparam WORD_BITS = PARALLEL ? 8 : 1, SUM_BITS = PARALLEL ? ACC : CELL == 1 ? 1 : ACC / 8;
     localparam LOAD_COLUMNS = WEIGHT_BUFFERS == 1 ? CELLS_PER_STAGE : 1;
     localparam LOAD_BITS = LOAD_COLUMNS * ROWS * (CELL_WEIGHT_BITS + INDEX_BITS);
     localparam LOADS = (COLUMNS - 1) / LOAD_COLUMNS + 1;
@@ -98,7 +96,6 @@ module tiled_accelerator #(
     localparam STREAM_BITS = 2 + SLOT_BITS + BANK_BITS + PHASE_BITS + DX_BITS;
     localparam TOGETHER = ((COLUMNS - 1) / 4 + 1) * ALPHA;  // stream descriptors in a word
     localparam JOB_BITS = 1 + SLOT_BITS + PHASE_BITS + FEATURE_BITS + OFFSET_BITS;
-    localparam DX = 1 << DX_BITS;
     localparam INDEX = FEATURE_BITS + PHASE_BITS < 24 ? FEATURE_BITS + PHASE_BITS : 24;
     localparam OUTPUT_BITS = OUTPUT_WORDS > 2 ? $clog2(OUTPUT_WORDS) : 1;
     localparam ROW_WORD = 13 + FEATURE_BITS + PHASE_BITS + (CLIPS != 0 ? 3 : 1) * ACC;
@@ -122,8 +119,7 @@ module tiled_accelerator #(
         .FEATURE_BITS(FEATURE_BITS), .SLOT_BITS(SLOT_BITS), .DX_BITS(DX_BITS),
         .OFFSET_BITS(OFFSET_BITS), .STREAM_ADDRESS_BITS(STREAM_ADDRESS_BITS),
         .STREAM_WORDS(STREAM_WORDS), .JOB_ADDRESS_BITS(JOB_ADDRESS_BITS), .JOB_WORDS(JOB_WORDS),
-        .PROGRAM_WORDS(PROGRAM_WORDS), .OUTPUT_WORDS(OUTPUT_WORDS),
-        .PARAMETER_WORDS(PARAMETER_WORDS),
+        .PROGRAM_WORDS(PROGRAM_WORDS), .OUTPUT_WORDS(OUTPUT_WORDS), .PARAMETER_WORDS(PARAMETER_WORDS),
         .DISPLACEMENT_ADDRESS_BITS(DISPLACEMENT_ADDRESS_BITS), .PARAMETER_BITS(PARAMETER_BITS),
         .SUM_POSITION_BITS(SUM_POSITION_BITS), .POOL_BITS(POOL_BITS), .PROGRAM_BITS(PROGRAM_BITS),
         .WEIGHT_BITS(WEIGHT_BITS), .WEIGHT_WORDS(WEIGHT_WORDS), .RESIDUALS(RESIDUALS),

@@ -34,9 +34,7 @@ module visit_control #(
     output reg                     run_start,
     output reg                     op_start,
     output reg  [PROGRAM_BITS-1:0] op_number,
-    output wire                    is_tiles,
-    output wire                    is_image,
-    output wire                    is_send,
+    output wire                    is_tiles, is_image, is_send,
     output reg  [(WORD_CYCLES > 2 ? $clog2(WORD_CYCLES) : 1)-1:0] phase,  // cycle in the word time
     // Loading.
     output wire                    load,            // a stream word's address is out
@@ -77,8 +75,7 @@ module visit_control #(
     output reg  [23:0]             position,
     output reg  [15:0]             entry,
     output wire                    last_position,
-    output wire [15:0]             image_plane,
-    output wire [15:0]             image_pitch,
+    output wire [15:0]             image_plane, image_pitch,
     output wire [5:0]              image_phase,
     output wire                    send_read,       // of the first step
     output reg  [1:0]              send_step,
