@@ -24,16 +24,10 @@ CASES = {
     "bit-parallel": (PARALLEL, 4, 90, 4, 2 * 2 * (32 - 18)),
     "bit-parallel without a bubble": (PARALLEL, 2, 90, 30, 0),
 }  # fmt: skip
-FAST = ("a short load",)
 
 
-@pytest.mark.parametrize(
-    "case",
-    [
-        pytest.param(case, id=name, marks=() if name in FAST else pytest.mark.slow)
-        for name, case in CASES.items()
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_the_counters_of_the_rtl_are_the_closed_form(case):
     array, rows, columns, positions, lost = case
     rng = np.random.default_rng(3)

@@ -56,7 +56,13 @@ def difference_of(lane: Lane, seed: int, verilog=VERILOG):
     return difference(run, lane.bench(verilog))
 
 
-@pytest.mark.parametrize("name", LANES)
+FAST = ("bit-serial", "bit-parallel", "balanced", "no limits")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in LANES],
+)
 def test_a_lane_is_the_reference(name):
     for seed in range(3):
         assert difference_of(LANES[name], seed) is None

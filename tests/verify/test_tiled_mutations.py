@@ -121,7 +121,7 @@ MUTANTS = [
     ("weights of the first column not read", "tile_weights.v", ".read([[step]])", "running"),
     ("a kept sum not read", "tiled_accelerator.v", ".send_read([[send_read && {16'd0, send_lane} == u]])", "1'b0"),
     ("a kept sum read a cycle late", "visit_control.v", "!stepped && [[send_step == 2'd0]]", "send_step == 2'd1"),
-    ("the array's clock stopped a word too early", "array_clock.v", "issue || [[(|history)]]", "|history[WORDS-2:0]"),
+    ("the array's clock stopped before sums are whole", "array_clock.v", "issue || [[(|history)]]", "history[0]"),
     ("the array's clock not started with a step", "array_clock.v", "run || [[issue]] ||", "1'b0"),
     ("the array's clock not started with a run", "tiled_accelerator.v", ".issue([[array_issue || run_start]])", "array_issue"),
 ]  # fmt: skip

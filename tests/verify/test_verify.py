@@ -44,11 +44,12 @@ def check(
     assert result.words > 0
 
 
-@pytest.mark.parametrize("seed", [2, 10])
+@pytest.mark.parametrize("seed", [10, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_random_network_is_equal_in_every_word_and_cycle(seed):
     check(seed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weight_buffers", [1, 2])
 def test_compact_cells_in_pairs(weight_buffers):
     rng = np.random.default_rng(10)
@@ -80,6 +81,7 @@ def test_parallel_cells_that_share_a_sum(weight_buffers):
     assert result.passed, result.difference
 
 
+@pytest.mark.slow
 def test_concatenations_are_read_where_their_sources_lie():
     check(100, layers=3, concatenations=True)
 
