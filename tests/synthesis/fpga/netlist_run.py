@@ -95,6 +95,9 @@ def simulation_verilog(netlist: Ecp5Netlist, *, top: str) -> str:
                 "opt_expr",
                 "opt_reduce",
                 "opt_merge",
+                "opt_muxtree",
+                "opt_expr",
+                "opt_mem",  # ports that never write
                 "rename -hide w:*",  # long names are most of the text
                 "rename -hide c:*",
                 "opt_clean -purge",

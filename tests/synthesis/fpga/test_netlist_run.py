@@ -45,6 +45,7 @@ def test_memories_keep_their_words(tmp_path, width, words):
             "write": 1,
             "write_address": places,
             "write_data": width,
+            "read": 1,
             "read_address": places,
         },
         outputs={"read_data": width},
@@ -64,6 +65,7 @@ def test_memories_keep_their_words(tmp_path, width, words):
             "write": bits_of(write, 1),
             "write_address": bits_of(np.concatenate([addresses, idle]), places),
             "write_data": bits_of(np.concatenate([values, idle]), width),
+            "read": bits_of(np.concatenate([0 * addresses, 0 * reads + 1, [0]]), 1),
             "read_address": bits_of(
                 np.concatenate([np.zeros(len(addresses), int), reads, [0]]), places
             ),
