@@ -93,7 +93,7 @@ def test_random_networks_read_and_write_what_is_counted(seed, tmp_path):
 MUTANTS = [
     ("jobs", "fetch_bank.v", " && !first && !empty", " && !first"),
     ("jobs", "fetch_bank.v", " && !first && !empty", " && !empty"),
-    ("row starts", "sum_lane.v", ".read(turn && (first || finished))", ".read(turn)"),
+    ("row starts", "sum_lane.v", ".read(turn && (first || finished))", ".read(1'b1)"),
     ("row places", "sum_lane.v", ".read(turning[END-3] && stores_places)", ".read(turning[END-3])"),
     ("partial sums", "sum_lane.v", ".read(turn && !first && !pass)", ".read(turn && !pass)"),
     ("weights", "tile_weights.v", ".read(step)", ".read(1'b1)"),

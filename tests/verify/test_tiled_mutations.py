@@ -123,7 +123,6 @@ MUTANTS = [
     ("a kept sum read a cycle late", "visit_control.v", "!stepped && [[send_step == 2'd0]]", "send_step == 2'd1"),
     ("the array's clock stopped before sums are whole", "array_clock.v", "issue || [[(|history)]]", "history[0]"),
     ("the array's clock not started with a step", "array_clock.v", "run || [[issue]] ||", "1'b0"),
-    ("the array's clock not started with a run", "tiled_accelerator.v", ".issue([[array_issue || run_start]])", "array_issue"),
 ]  # fmt: skip
 HALVES = Array(
     rows=32,
