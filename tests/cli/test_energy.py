@@ -38,10 +38,13 @@ def test_table_and_record(files, organisation):
     assert sum(step["off_chip_pj"] for step in figures["steps"]) == 0
 
 
-def test_gating_costs_less(files):
+def test_a_clock_that_stops_saves_energy_where_weights_come_with_the_words(files):
+    one = replace(point(2), array=replace(point(2).array, weight_buffers=1))
+    table(one, replace(one, gating="none")).write(files[1], configuration={})
     totals = []
     for gating in ("none", "clock"):
-        assert invoke(*files, "--gating", gating).exit_code == 0
+        options = ("--gating", gating, "--set", "weight_buffers=1")
+        assert invoke(*files, *options).exit_code == 0
         record = json.loads(files[0].with_suffix(".energy.json").read_text())
         totals.append(record["figures"]["total_pj"])
     assert totals[1] < totals[0]
