@@ -42,7 +42,10 @@ def energy_pair(
         networks, pair.arrays(point), pair.activity, logic, strict=True
     ):
         try:
-            events = count(network, array=array, activity=activity)
+            key = (organisation, network.name, array)
+            if key not in sources.counted:
+                sources.counted[key] = count(network, array=array, activity=activity)
+            events = sources.counted[key]
             found.append(
                 energy_of(
                     events,

@@ -96,9 +96,7 @@ def reproduce(
         configuration={
             "images": sources.images if sources.pixels else 0,
             "headline": HEADLINE.name,
-            "design_points": {
-                point.name: point.described() for point in (HEADLINE, *sources.design_points)
-            },
+            "design_points": {HEADLINE.name: HEADLINE.described()},
             "notes": asdict(notes),
         },
         inputs={

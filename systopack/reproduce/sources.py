@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,14 @@ from systopack.hardware.energy.coefficients import (
     Gating,
     read_coefficients,
 )
+from systopack.hardware.energy.events import NetworkEvents, Organisation
 from systopack.hardware.energy.periphery import Periphery
 from systopack.network.file import load
 from systopack.network.network import PackedNetwork
 from systopack.network.packaged import network_file, packaged_names
 from systopack.network.reference import quantize_images
 from systopack.records import STORE, read_record
-from systopack.reproduce.design_points import HEADLINE, DesignPoint, design_point
+from systopack.reproduce.design_points import HEADLINE, DesignPoint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,11 +110,13 @@ class Sources:
         pixels: uint8 images by data set shape, for real activity; empty: every word counts as
             not zero.
         images: how many of them are used.
+        counted: events that were counted already, by organisation, network and array.
     """
 
     records: Path
     pixels: Mapping[tuple[int, int, int], NDArray[np.uint8]]
     images: int = 4
+    counted: dict[tuple[Organisation, str, Array], NetworkEvents] = field(default_factory=dict)
 
     @cached_property
     def pairs(self) -> tuple[Pair, ...]:
@@ -166,21 +169,6 @@ class Sources:
             for name, record in self.records_of("gate_level")
             if record["configuration"].get("library") == library
         ]
-
-    @cached_property
-    def design_points(self) -> tuple[DesignPoint, ...]:
-        """Those of which arrays with and without combining were measured in full size."""
-        if self.coefficients is None:
-            return ()
-        full = HEADLINE.array
-        found: dict[int, dict[str, DesignPoint]] = {1: {}, full.alpha: {}}
-        for measured in self.coefficients.points:
-            array = measured.array
-            if (array.rows, array.columns) == (full.rows, full.columns) and array.alpha in found:
-                point = design_point(array, measured.gating)
-                found[array.alpha][point.name] = point
-        both = [point for name, point in found[full.alpha].items() if name in found[1]]
-        return tuple(sorted(both, key=lambda point: (point != HEADLINE, point.name)))
 
     def records_of(self, kind: str) -> list[tuple[str, dict[str, Any]]]:
         """File name and content of all records of a kind, sorted by name."""
