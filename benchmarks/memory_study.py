@@ -22,9 +22,8 @@ from systopack.hardware.array import Array
 from systopack.hardware.named_arrays import NAMED_ARRAYS
 from systopack.network.file import load
 from systopack.network.network import PackedNetwork
-from systopack.network.nodes import MatrixLayer
 from systopack.network.packaged import network_file
-from systopack.packing.matrix import PackedBand, PackedMatrix
+from systopack.network.uncombine import uncombined
 from systopack.packing.objective import MostNorm
 from systopack.packing.pack import pack
 from systopack.records import STORE, Record, sha256_of_file
@@ -162,27 +161,6 @@ def blocks_of_positions(network: PackedNetwork, array: Array) -> list[dict[str, 
             }
         )
     return found
-
-
-def uncombined(network: PackedNetwork) -> PackedNetwork:
-    """The same sparse weights, an array column for each column that a band has weights in."""
-    nodes = []
-    for node in network.nodes:
-        if isinstance(node, MatrixLayer):
-            bands: list[PackedBand] = []
-            for band in node.matrix.bands:
-                row, column, value = band.columns_of_cells()
-                used, place = np.unique(column, return_inverse=True)
-                values = np.zeros((band.rows, len(used)), dtype=band.values.dtype)
-                values[row, place] = value
-                groups = tuple((int(one),) for one in used)
-                none = np.zeros(values.shape, np.uint8)
-                bands.append(PackedBand(groups=groups, values=values, channels=none))
-            matrix = PackedMatrix(columns=node.matrix.columns, bands=tuple(bands))
-            nodes.append(replace(node, matrix=matrix))
-        else:
-            nodes.append(node)
-    return replace(network, nodes=tuple(nodes))
 
 
 def main() -> None:

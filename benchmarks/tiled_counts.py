@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from memory_study import ZOO, uncombined
+from memory_study import ZOO
 
 from systopack.hardware.array import Array
 from systopack.hardware.named_arrays import NAMED_ARRAYS
@@ -21,6 +21,7 @@ from systopack.hardware.tiled.cycles import count_tiled
 from systopack.network.file import load
 from systopack.network.network import PackedNetwork
 from systopack.network.packaged import network_file
+from systopack.network.uncombine import uncombined
 from systopack.records import STORE, Record, sha256_of_file
 from systopack.rtl.program import JOBS, OUTPUT_PROGRAM, PROGRAM, STREAMS, WEIGHTS, compile_tiled
 
