@@ -10,7 +10,7 @@ from systopack.network.file import load
 from systopack.network.packaged import network_file
 from systopack.records import STORE, read_record
 from systopack.reproduce.headline import PAPER, measure, table
-from systopack.reproduce.rows import select, value_of
+from systopack.reproduce.rows import read_rows, select, value_of
 from systopack.reproduce.sources import Sources
 
 FIGURES = read_record(STORE / "headline.json")["figures"]
@@ -45,3 +45,8 @@ def test_the_papers_ratios_stand_beside():
     assert value_of(paper, quantity="throughput, packed over it") == 3.9
     assert value_of(paper, quantity="energy, packed over it") == 0.271
     assert "89.25" in str(table(rows, "resnet20").lines)
+
+
+def test_the_page_of_results_shows_this_record():
+    shown = read_rows(read_record(STORE / "reproduce.json")["figures"])["headline"]
+    assert shown == measure(Sources(records=STORE, pixels={}))
