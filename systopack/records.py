@@ -32,6 +32,10 @@ _SUFFIXES = {  # of what a command makes or reads in the first place; the others
 _LIBRARIES = ("numpy", "numba", "torch", "lightning-fabric", "safetensors", "scipy", "ortools")
 
 
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Record:
     """One measurement with all that is needed to repeat it.
@@ -43,6 +47,7 @@ class Record:
         seed: the seed of the run, None where nothing is random.
         inputs: file name -> sha256 of each file read.
         outputs: file name -> sha256 of each file written.
+        time_utc: when the figures were known, ISO 8601 in seconds; now unless said.
     """
 
     kind: str
@@ -51,9 +56,10 @@ class Record:
     seed: int | None = None
     inputs: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
+    time_utc: str = field(default_factory=_now)
 
     def to_json(self) -> str:
-        """The record as JSON text, with versions, machine and time added.
+        """The record as JSON text, with versions and machine added: the same text at every call.
 
         Raises:
             InvalidOptionError: a figure is NaN or infinite, which JSON cannot hold.
@@ -63,7 +69,6 @@ class Record:
             **asdict(self),
             "versions": versions(),
             "machine": machine(),
-            "time_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         try:
             return json.dumps(content, indent=1, default=_plain, allow_nan=False) + "\n"

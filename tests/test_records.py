@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from systopack.records import Record
+
 PROGRAM = """
 import json, sys
 {imports}
@@ -39,3 +41,9 @@ def threads_of(program, environment):
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment
     )
     return json.loads(done.stdout.replace("'", '"'))
+
+
+def test_a_record_says_the_same_at_every_call():
+    record = Record(kind="a", figures={}, time_utc="2001-02-03T04:05:06+00:00")
+    assert json.loads(record.to_json())["time_utc"] == "2001-02-03T04:05:06+00:00"
+    assert Record(kind="a", figures={}).time_utc != record.time_utc
