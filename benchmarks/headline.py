@@ -88,13 +88,14 @@ def entry(case: Mapping[str, Any], events: NetworkEvents) -> dict[str, Any]:
             energy[group] += found["cells_pj"] - found["leakage_pj"]
             extra["clock_tree_and_wires"] += found["clock_tree_pj"] + found["wires_pj"]
             extra["leakage"] += found["leakage_pj"]
+    worst = max(case["parts"].values(), key=lambda part: part["critical_ns"])
     clock_mhz = 1000 / case["critical_ns"]
     features = events.memories["features"]
     return {
         "cycles": events.cycles,
         "clock_mhz": clock_mhz,
         "clock_slow_corner_mhz": 1000 / case["slow_critical_ns"],
-        "critical_path_ends_at": case["endpoint"],
+        "critical_path": [worst["startpoint"], worst["endpoint"]],
         "frames_per_s": 1e6 * clock_mhz / events.cycles,
         "latency_us": events.cycles / clock_mhz,
         "area_um2": {**area, "total": sum(area.values())},

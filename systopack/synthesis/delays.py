@@ -7,7 +7,7 @@ to a flip-flop or port, with clock-to-output delay and setup time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,6 +103,36 @@ def propagate(netlist: Netlist) -> Delays:
         endpoint=endpoint,
         ends_ns=ends_ns,
     )
+
+
+def starts_of(netlist: Netlist, delays: Delays, ends: Sequence[str]) -> list[str]:
+    """Where the longest paths to some flip-flops or clock gates begin: a flip-flop, or "a port".
+
+    Args:
+        ends: names of instances.
+    """
+    latest = np.maximum(delays.rise_ns, delays.fall_ns)
+    drivers = {
+        int(net): (item, number)
+        for item in netlist.instances.values()
+        for pin in item.cell.outputs
+        for number, net in enumerate(item.nets[pin])
+    }
+    data = {
+        name: int(item.nets[item.cell.data][number])
+        for item in netlist.instances.values()
+        if item.cell.kind in ("flip-flop", "clock-gate")
+        for number, name in enumerate(item.names)
+    }
+    found = []
+    for end in ends:
+        net = data.get(end, -1)
+        while net in drivers and drivers[net][0].cell.kind == "gate":
+            item, number = drivers[net]
+            net = max((int(item.nets[pin][number]) for pin in item.cell.inputs), key=latest.item)
+        driver = drivers.get(net)
+        found.append("a port" if driver is None else driver[0].names[driver[1]])
+    return found
 
 
 class _State:

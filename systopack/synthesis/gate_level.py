@@ -20,7 +20,7 @@ from systopack.folders.working import WorkingFolder
 from systopack.rtl.parameters import bits_for
 from systopack.rtl.program import TiledProgram
 from systopack.synthesis.asic import MappingOptions
-from systopack.synthesis.delays import Delays, propagate
+from systopack.synthesis.delays import Delays, propagate, starts_of
 from systopack.synthesis.gate_parts import CLOCK, GateDesign, map_gates, with_library
 from systopack.synthesis.gate_simulation import Activity, GateSimulation, Lanes
 from systopack.synthesis.library import Library
@@ -79,12 +79,13 @@ class PartCells:
         area_um2: of them.
         flip_flops: of them.
         critical_ns: shortest clock period for the paths that end in it.
-        endpoint: flip-flop or clock gate at which the longest of these ends.
+        startpoint, endpoint: registers (or clock gates) between which the longest of these goes.
     """
 
     area_um2: float
     flip_flops: int
     critical_ns: float
+    startpoint: str
     endpoint: str
 
 
@@ -97,7 +98,6 @@ class GateMeasurement:
         parts: their cells, by name.
         nodes: energy, in the order they run.
         critical_ns: shortest clock period of the whole; what memories give comes at time 0.
-        endpoint: at which its longest path ends.
         slow_critical_ns: the same with the slow corner's cells, None where there was none.
         bits_checked: that the netlist gave to memories and host, all as in the Verilog.
     """
@@ -106,7 +106,6 @@ class GateMeasurement:
     parts: Mapping[str, PartCells]
     nodes: tuple[NodeEnergy, ...]
     critical_ns: float
-    endpoint: str
     slow_critical_ns: float | None
     bits_checked: int
 
@@ -175,10 +174,9 @@ def measure_gates(
         cycles = recording.cycles
     return GateMeasurement(
         cycles=cycles,
-        parts={name: _cells(design, number, delays) for number, name in enumerate(design.parts)},
+        parts=_parts(design, delays),
         nodes=tuple(nodes),
         critical_ns=delays.critical_ns,
-        endpoint=delays.endpoint,
         slow_critical_ns=None
         if slow is None
         else propagate(with_library(netlist, slow)).critical_ns,
@@ -197,17 +195,35 @@ def _energy(found: Energy, cycles: int) -> GateEnergy:
     )
 
 
-def _cells(design: GateDesign, number: int, delays: Delays) -> PartCells:
-    area_um2, flip_flops, worst, endpoint = 0.0, 0, 0.0, "none"
-    for name, item in design.netlist.instances.items():
-        mine = np.flatnonzero(design.members[name] == number)
-        area_um2 += item.cell.area_um2 * len(mine)
-        flip_flops += len(mine) if item.cell.kind == "flip-flop" else 0
-        if name in delays.ends_ns and len(mine):
-            latest = int(mine[delays.ends_ns[name][mine].argmax()])
-            if delays.ends_ns[name][latest] > worst:
-                worst, endpoint = float(delays.ends_ns[name][latest]), item.names[latest]
-    return PartCells(area_um2=area_um2, flip_flops=flip_flops, critical_ns=worst, endpoint=endpoint)
+def _parts(design: GateDesign, delays: Delays) -> dict[str, PartCells]:
+    ends = [_last(design, number, delays) for number in range(len(design.parts))]
+    starts = starts_of(design.netlist, delays, [end for _, end in ends])
+    found = {}
+    for number, name in enumerate(design.parts):
+        area_um2, flip_flops = 0.0, 0
+        for cell, item in design.netlist.instances.items():
+            count = int(np.count_nonzero(design.members[cell] == number))
+            area_um2 += item.cell.area_um2 * count
+            flip_flops += count if item.cell.kind == "flip-flop" else 0
+        found[name] = PartCells(
+            area_um2=area_um2,
+            flip_flops=flip_flops,
+            critical_ns=ends[number][0],
+            startpoint=design.registers.get(starts[number], starts[number]),
+            endpoint=design.registers.get(ends[number][1], ends[number][1]),
+        )
+    return found
+
+
+def _last(design: GateDesign, number: int, delays: Delays) -> tuple[float, str]:
+    """The longest path that ends in a part, in ns, and at which instance it does."""
+    worst, end = 0.0, "none"
+    for cell, times in delays.ends_ns.items():
+        mine = np.flatnonzero(design.members[cell] == number)
+        if len(mine) and times[mine].max() > worst:
+            worst = float(times[mine].max())
+            end = design.netlist.instances[cell].names[int(mine[times[mine].argmax()])]
+    return worst, end
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -35,11 +35,13 @@ class GateDesign:
         netlist: pins of memories are ports, named `instance.pin`.
         parts: names of the parts (`parts.PARTS`) that have cells.
         members: cell -> for each instance, the number of its part.
+        registers: flip-flop -> the bit of the Verilog's register that it keeps.
     """
 
     netlist: Netlist
     parts: tuple[str, ...]
     members: Mapping[str, NDArray[np.int64]]
+    registers: Mapping[str, str]
 
 
 def map_gates(
@@ -62,6 +64,7 @@ def map_gates(
         if base_name(instance["type"]) in PART_MODULES
     }
     whole = json.loads(run.text(WHOLE_FILE))["modules"][TOP]
+    registers = _registers(whole, library)
     netlist = buffered(_netlist(whole, library))
     numbers: dict[str, int] = {}
     members = {
@@ -71,7 +74,9 @@ def map_gates(
         )
         for name, item in netlist.instances.items()
     }
-    return GateDesign(netlist=netlist, parts=tuple(numbers), members=members)
+    return GateDesign(
+        netlist=netlist, parts=tuple(numbers), members=members, registers=registers
+    )
 
 
 def with_library(netlist: Netlist, library: Library) -> Netlist:
@@ -84,6 +89,25 @@ def with_library(netlist: Netlist, library: Library) -> Netlist:
             for name, item in netlist.instances.items()
         },
     )
+
+
+def _registers(module: dict[str, Any], library: Library) -> dict[str, str]:
+    """The names of what flip-flops keep; of several the one from deepest in the hierarchy."""
+    names: dict[int | str, str] = {}
+    for name, net in module["netnames"].items():
+        for number, bit in enumerate(net["bits"]):
+            known = names.get(bit, "")
+            if "$" not in name and (not known or name.count(".") > known.count(".")):
+                names[bit] = f"{name}[{number}]" if len(net["bits"]) > 1 else name
+    return {
+        name: names[bit]
+        for name, instance in module["cells"].items()
+        if instance["type"] in library.cells
+        and library.cells[instance["type"]].kind == "flip-flop"
+        for pin in library.cells[instance["type"]].outputs
+        for bit in instance["connections"].get(pin, ())
+        if bit in names
+    }
 
 
 def _part(name: str, paths: Mapping[str, str]) -> str:

@@ -42,7 +42,7 @@ def requantizer_property(bits: int) -> Property:
 
 
 def stages_property(bits: int) -> Property:
-    """The requantizer in stages gives what `requantize` gives, three cycles later."""
+    """The requantizer in stages gives what `requantize` gives three cycles later, and keeps it."""
     return Property(
         name=f"requantizer of {bits} bits in stages",
         top="stages_proof",
@@ -52,7 +52,7 @@ def stages_property(bits: int) -> Property:
             _PROOFS / "stages_proof.v",
         ),
         parameters=(("WIDTH", bits),),
-        cycles=4,
+        cycles=6,
     )
 
 

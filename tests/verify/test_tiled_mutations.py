@@ -100,7 +100,7 @@ MUTANTS = [
     ("an image's last word not written", "image_words.v", "ends = [[&in_word || last_position]]", "&in_word"),
     ("an image's plane begun with bytes of the last", "image_words.v", "gathered <= [[ends ? {BITS{1'b0}} : now]]", "now"),
     ("an image's phase ignored", "image_words.v", "place = [[position + {18'd0, first_byte}]]", "position"),
-    ("an image's channels on each other", "image_words.v", "+ [[rank[FEATURE_BITS-1:0] * pitch[FEATURE_BITS-1:0]]]", "0"),
+    ("an image's channels on each other", "image_words.v", "start + [[pitch[FEATURE_BITS-1:0]]]", "0"),
     ("a row's word taken with that of a lower row", "feature_memory.v", "pending[i*BANKS+b] && [[!earlier[i]]]", "1'b1"),
     ("results written in the slots of jobs", "feature_memory.v", "results_own = [[!busy_slot_2]]", "1'b1"),
     ("the second half's column the first half's", "tiled_accelerator.v", ".upper([[split ? {4'd0, stride_x} : 12'd0]])", "12'd0"),

@@ -75,13 +75,17 @@ module fetch_bank #(
         if (rewind) empty <= 1'b0;
         else if (first && ended && !started) empty <= 1'b1;
         read_1 <= issue && !reset;
-        residual_1 <= residual;
-        bytes_1 <= {{(WIDE - BYTES + 1) {base_now[BYTES-2]}}, base_now}
-                 + {{(WIDE - OFFSET_BITS) {offset[OFFSET_BITS-1]}}, offset};
-        limit_1 <= {1'b0, limit} + {{(BYTES - PHASE_BITS) {1'b0}}, phase};
-        plane_1 <= plane;
+        if (issue) begin
+            residual_1 <= residual;
+            bytes_1 <= {{(WIDE - BYTES + 1) {base_now[BYTES-2]}}, base_now}
+                     + {{(WIDE - OFFSET_BITS) {offset[OFFSET_BITS-1]}}, offset};
+            limit_1 <= {1'b0, limit} + {{(BYTES - PHASE_BITS) {1'b0}}, phase};
+            plane_1 <= plane;
+        end
         read <= read_1 && !reset;
-        zero <= !residual_1 && (word_1[WIDE-1] || word_1 >= limit_word_1);
-        address <= plane_1 + word_1[FEATURE_BITS-1:0];
+        if (read_1) begin
+            zero <= !residual_1 && (word_1[WIDE-1] || word_1 >= limit_word_1);
+            address <= plane_1 + word_1[FEATURE_BITS-1:0];
+        end
     end
 endmodule

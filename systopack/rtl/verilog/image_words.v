@@ -34,13 +34,16 @@ module image_words #(
     wire                  ends = &in_word || last_position;
     wire [BITS-1:0]       now = (position == 24'd0 ? {BITS{1'b0}} : gathered)
                               | ({{(BITS - 8) {1'b0}}, image_byte} << {in_word, 3'd0});
-    wire [31:0]           rank = {16'd0, channel} / BANKS;
+    // A channel lies behind the one before it in its bank.
+    reg  [FEATURE_BITS-1:0] behind;  // of the banks' first channel with this rank
+    wire [FEATURE_BITS-1:0] start = {16'd0, channel} < BANKS ? plane[FEATURE_BITS-1:0] : behind;
     always @(posedge clk) begin
         write <= took && ends && !reset;
         bank <= channel[BANK_BITS-1:0];
         data <= now;
-        address <= plane[FEATURE_BITS-1:0] + place[PHASE_BITS+:FEATURE_BITS]
-                 + rank[FEATURE_BITS-1:0] * pitch[FEATURE_BITS-1:0];
+        address <= start + place[PHASE_BITS+:FEATURE_BITS];
+        if (took && last_position && ({16'd0, channel} + 32'd1) % BANKS == 0)
+            behind <= start + pitch[FEATURE_BITS-1:0];
         if (took) gathered <= ends ? {BITS{1'b0}} : now;
     end
 endmodule

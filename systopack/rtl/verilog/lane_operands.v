@@ -62,7 +62,7 @@ module lane_operands #(
                         descriptors[ROW%TOGETHER*STREAM_BITS+:STREAM_BITS];
                 end
                 word_streams #(
-                    .STREAMS(LANE_ROWS), .BANKS(BANKS), .BANK_BITS(BANK_BITS),
+                    .STREAMS(LANE_ROWS), .LOADS(LANE_ROWS), .BANKS(BANKS), .BANK_BITS(BANK_BITS),
                     .WORD_BYTES(WORD_BYTES), .PHASE_BITS(PHASE_BITS), .SLOT_BITS(SLOT_BITS),
                     .DX_BITS(DX_BITS), .WORD_BITS(8)
                 ) streams (
@@ -71,7 +71,7 @@ module lane_operands #(
                     .want(wants[u]),
                     .bank(want_banks[u*BANK_BITS+:BANK_BITS]), .bank_words(bank_words),
                     .step(step_1), .run_start(run_start_1), .low(low_1),
-                    .step_bytes(step_bytes), .upper_bytes({PHASE_BITS{1'b0}}),
+                    .step_bytes(step_bytes), .apart(1'b0), .upper_bytes({PHASE_BITS{1'b0}}),
                     .in_row({DX{1'b1}}), .upper_in_row({DX{1'b1}}), .reading(1'b1),
                     .bit_index(3'd0), .x(bytes), .upper_x(unused)
                 );

@@ -6,7 +6,7 @@
 // after it. `pooled` is there 2 cycles after the window's last member (POOLS 1) or 9 (POOLS 2: an
 // average is round(sum * multiplier / 2**shift), ties to even, saturated). Without pooling a byte
 // goes through in the same time. pool, multiplier and shift stand still as long as bytes are under
-// way. No reset.
+// way; what is not wanted stands still. No reset.
 module lane_pool #(
     parameter LANE_ROWS = 8,
     parameter POOLS = 1,        // 1: maximum only, 2: averages too
@@ -18,16 +18,18 @@ module lane_pool #(
     input  wire [4:0]              shift,
     input  wire                    read,           // a cycle before `value`
     input  wire [ADDRESS_BITS-1:0] read_address,
+    input  wire                    comes,          // with `value`: it is one
     input  wire [7:0]              value,
     input  wire                    masked,         // with `value`: it lies outside the image
     input  wire                    first,          // of its window; a cycle after `value`
-    input  wire                    counts,         // `value` is one; a cycle after it
+    input  wire                    came,           // `comes`, a cycle later
     input  wire [ADDRESS_BITS-1:0] write_address,  // 2 cycles after `value`
-    input  wire                    scale,          // a window's last; 2 cycles after `value`
+    input  wire                    leaves,         // the byte is wanted; 2 cycles after `value`
     output wire [7:0]              pooled
 );
     localparam WIDTH = POOLS == 2 ? 24 : 8;
     wire maximum = POOLS == 1 || !pool[1];
+    wire counts = came && pool != 2'd0;
     reg              write;  // 2 cycles after `value`
     reg  [WIDTH-1:0] reduced, operand;
     wire [WIDTH-1:0] stored, read_now, operand_now;
@@ -76,10 +78,13 @@ module lane_pool #(
     genvar           d;
     always @(posedge clk) begin
         write   <= counts;
-        operand <= read_now;
-        member  <= !masked ? value : maximum ? 8'h80 : 8'h00;
-        reduced <= pool == 2'd0 || first || (maximum && larger) ? extended
-                 : maximum ? operand_now : total;
+        if (comes) begin
+            operand <= read_now;
+            member  <= !masked ? value : maximum ? 8'h80 : 8'h00;
+        end
+        if (came)
+            reduced <= pool == 2'd0 || first || (maximum && larger) ? extended
+                     : maximum ? operand_now : total;
     end
     generate
         if (POOLS != 2) begin : g_maximum
@@ -90,7 +95,7 @@ module lane_pool #(
             assign extended = {{16{member[7]}}, member};
             assign total = operand_now + extended;
             // The multiplier's digits of two bits choose among 0, the sum and its multiples; digits
-            // are added two by two. All stand still while there is nothing to scale.
+            // are added two by two.
             reg  signed [23:0] once;
             reg  signed [25:0] thrice;
             reg  signed [31:0] low, high;
@@ -104,21 +109,37 @@ module lane_pool #(
                                              : digits[4*d] ? {{2{once[23]}}, once} : 26'd0;
                 assign upper = digits[4*d+3] ? (digits[4*d+2] ? thrice : {once[23], once, 1'b0})
                                              : digits[4*d+2] ? {{2{once[23]}}, once} : 26'd0;
-                always @(posedge clk) part <= {{2{lower[25]}}, lower} + {upper, 2'd0};
+                always @(posedge clk)
+                    if (on[0]) part <= {{2{lower[25]}}, lower} + {upper, 2'd0};
             end
+            wire       scale = leaves && !maximum;
+            reg  [3:0] on;       // averages on their way
+            reg  [6:0] through;  // other bytes
             always @(posedge clk) begin
+                on <= {on[2:0], scale};
                 if (scale) {once, thrice} <= {reduced, wide + (wide <<< 1)};
-                low    <= {{4{g_digits[0].part[27]}}, g_digits[0].part} + {g_digits[1].part, 4'd0};
-                high   <= {{4{g_digits[2].part[27]}}, g_digits[2].part} + {g_digits[3].part, 4'd0};
-                scaled <= {{8{low[31]}}, low} + {high, 8'd0};
+                if (on[1]) begin
+                    low  <= {{4{g_digits[0].part[27]}}, g_digits[0].part} + {g_digits[1].part, 4'd0};
+                    high <= {{4{g_digits[2].part[27]}}, g_digits[2].part} + {g_digits[3].part, 4'd0};
+                end
+                if (on[2]) scaled <= {{8{low[31]}}, low} + {high, 8'd0};
             end
-            wire        [7:0]  rounded, passing;
+            wire        [7:0]  rounded;
             wire        [39:0] quotient;
             requantize_stages #(.WIDTH(40)) round (
-                .clk(clk), .value(scaled), .shift(shift), .shifted(quotient), .result(rounded)
+                .clk(clk), .valid(on[3]), .value(scaled), .shift(shift), .shifted(quotient),
+                .result(rounded)
             );
-            delay_line #(.WIDTH(8), .CYCLES(7)) pass (.clk(clk), .in(reduced[7:0]), .out(passing));
-            assign pooled = maximum ? passing : rounded;
+            wire [63:0] passing;
+            assign passing[7:0] = reduced[7:0];
+            wire [7:0] through_now = {through, leaves && maximum};
+            always @(posedge clk) through <= through_now[6:0];
+            for (d = 0; d < 7; d = d + 1) begin : g_pass
+                reg [7:0] passed;
+                always @(posedge clk) if (through_now[d]) passed <= passing[8*d+:8];
+                assign passing[8*d+8+:8] = passed;
+            end
+            assign pooled = maximum ? passing[63:56] : rounded;
         end
     endgenerate
 endmodule

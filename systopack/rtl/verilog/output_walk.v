@@ -93,10 +93,21 @@ module output_walk #(
     wire [23:0] linear;
     wire        walk_first, walk_last;
     wire        step_pool = pool_step;
+    wire [19:0] product = {12'd0, stride_y} * {8'd0, width};
+    wire [19:0] stride_pitch;
+    generate
+        if (LANE_ROWS > 3) begin : g_later  // there is a cycle before the next step
+            reg [19:0] known;
+            always @(posedge clk) if (counted) known <= product;
+            assign stride_pitch = known;
+        end else begin : g_now
+            assign stride_pitch = product;
+        end
+    endgenerate
     position_walker walker (
         .clk(clk), .start(new_op), .step(word && step_pool), .out_width(out_width),
         .stride_y(stride_y), .stride_x(stride_x), .pitch(width),
-        .stride_pitch({12'd0, stride_y} * {8'd0, width}), .origin(24'd0), .window_height(window_height),
+        .stride_pitch(stride_pitch), .origin(24'd0), .window_height(window_height),
         .window_width(window_width), .place_y(place_y), .place_x(place_x), .linear(linear),
         .window_first(walk_first), .window_last(walk_last)
     );
@@ -113,8 +124,7 @@ module output_walk #(
     // The output position of a pooling step.
     reg [23:0] pool_place;
     always @(posedge clk) begin
-        if (word && walk_last) pool_place <= pool_place + 24'd1;
-        if (new_op) pool_place <= 24'd0;
+        if ((word && walk_last) || new_op) pool_place <= new_op ? 24'd0 : pool_place + 24'd1;
     end
 
     wire [11:0] first_blocks = program_word[244:233];

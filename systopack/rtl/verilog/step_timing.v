@@ -24,11 +24,13 @@ module step_timing #(
     input  wire                  run_start,
     input  wire [PHASE_BITS-1:0] low,
     input  wire [PHASE_BITS:0]   step_bytes,
+    input  wire                  split,
     input  wire [PHASE_BITS-1:0] upper_bytes,
     output wire                  step_2,
     output wire                  run_start_2,
     output wire [PHASE_BITS-1:0] low_2,
     output wire [PHASE_BITS:0]   step_bytes_2,
+    output reg                   split_3,        // until the next step
     output reg  [PHASE_BITS-1:0] upper_bytes_3,  // until the next step
     output reg                   reading,
     output wire [2:0]            bit_index,
@@ -44,12 +46,13 @@ module step_timing #(
     valid_line #(.CYCLES(3)) to_operands (
         .clk(clk), .reset(reset), .in(lane_slot), .out(lane_slot_3)
     );
+    wire                  split_2;
     wire [PHASE_BITS-1:0] upper_bytes_2;
     reg  [5:0]            bit_count;
     valid_line #(.CYCLES(2)) to_streams (.clk(clk), .reset(reset), .in(issue), .out(step_2));
-    delay_line #(.WIDTH(2 + 3 * PHASE_BITS), .CYCLES(2)) low_delay (
-        .clk(clk), .in({run_start, low, step_bytes, upper_bytes}),
-        .out({run_start_2, low_2, step_bytes_2, upper_bytes_2})
+    delay_line #(.WIDTH(3 + 3 * PHASE_BITS), .CYCLES(2)) low_delay (
+        .clk(clk), .in({run_start, split, low, step_bytes, upper_bytes}),
+        .out({run_start_2, split_2, low_2, step_bytes_2, upper_bytes_2})
     );
     valid_line #(.CYCLES(FETCH)) to_array (.clk(clk), .reset(reset), .in(first_issue), .out(take));
     valid_line #(.CYCLES(OUT - 1)) to_output (
@@ -60,7 +63,7 @@ module step_timing #(
         else if ({26'd0, bit_count} != WORD_CYCLES - 1) bit_count <= bit_count + 6'd1;
         if (step_2) begin
             reading <= 1'b1;
-            upper_bytes_3 <= upper_bytes_2;
+            {split_3, upper_bytes_3} <= {split_2, upper_bytes_2};
         end else if ({26'd0, bit_count} == WORD_CYCLES - 1) reading <= 1'b0;
         if (reset) reading <= 1'b0;
     end

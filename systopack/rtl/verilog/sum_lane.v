@@ -190,6 +190,7 @@ module sum_lane #(
     wire [ACC-1:0]        partial_1;
     wire [7:0]            residual_2;
     reg  signed [ACC-1:0] word_1, word_2, base_2, sum_3, sum_4, operand_4, acc_5, acc_6, clipped_7;
+    reg         [7:5]     ready;        // a finished sum's turn
     reg  signed [ACC-1:0] highest_5, lowest_5, highest_6, lowest_6;
     reg  signed [7:0]     residual_3;
     reg         [4:0]     residual_shift_2, residual_shift_3, shift_7;
@@ -218,29 +219,31 @@ module sum_lane #(
             end
             if (turning[3])
                 operand_4 <= add_3 ? extended_3 << residual_shift_3 : {ACC{1'b0}};
-            if (turning[4]) acc_5 <= sum_4 + operand_4;
-        end else if (turning[4]) begin
+            if (turning[4] && finished_4) acc_5 <= sum_4 + operand_4;
+        end else if (turning[4] && finished_4) begin
             acc_5 <= sum_4;
         end
         if (|turning[5:1]) shifts <= {shifts[19:0], shift};
-        if (turning[5]) acc_6 <= acc_5;
+        ready <= {ready[6:5], turning[4] && finished_4};
+        if (ready[5]) acc_6 <= acc_5;
         if (CLIPS != 0) begin
             {highest_5, lowest_5} <= {highest, lowest};
             {highest_6, lowest_6} <= {highest_5, lowest_5};
             above_6   <= !pass && acc_5 > highest_5;
             below_6   <= !pass && acc_5 < lowest_5;
-            if (turning[6]) clipped_7 <= above_6 ? highest_6 : below_6 ? lowest_6 : acc_6;
+            if (ready[6]) clipped_7 <= above_6 ? highest_6 : below_6 ? lowest_6 : acc_6;
         end else begin
             rectifies <= {rectifies[2:0], rectified};
             below_6   <= !pass && rectifies[3] && acc_5[ACC-1];
-            if (turning[6]) clipped_7 <= below_6 ? {ACC{1'b0}} : acc_6;
+            if (ready[6]) clipped_7 <= below_6 ? {ACC{1'b0}} : acc_6;
         end
         shift_7 <= raw ? 5'd0 : shifts[24:20];
     end
     wire signed [ACC-1:0] result_8;  // without a shift: what was clipped
     wire        [7:0]     byte_10;
     requantize_stages #(.WIDTH(ACC)) round (
-        .clk(clk), .value(clipped_7), .shift(shift_7), .shifted(result_8), .result(byte_10)
+        .clk(clk), .valid(ready[7]), .value(clipped_7), .shift(shift_7), .shifted(result_8),
+        .result(byte_10)
     );
     assign made_valid = turning[10] && finished_10;
     assign made_row = rows[10*ROW_BITS+:ROW_BITS];
@@ -310,10 +313,11 @@ module sum_lane #(
                 .LANE_ROWS(LANE_ROWS), .POOLS(POOLS), .ADDRESS_BITS(WINDOW_BITS)
             ) windows (
                 .clk(clk), .pool(pool), .multiplier(multiplier), .shift(pool_shift),
-                .read(turning[9] && pools), .read_address(read_9[POOL_BITS+ROW_BITS-1-:WINDOW_BITS]), .value(byte_10),
-                .masked(masked_10), .first(first_11), .counts(made_11 && pools),
+                .read(turning[9] && pools),
+                .read_address(read_9[POOL_BITS+ROW_BITS-1-:WINDOW_BITS]), .comes(made_valid),
+                .value(byte_10), .masked(masked_10), .first(first_11), .came(made_11),
                 .write_address(write_12[POOL_BITS+ROW_BITS-1-:WINDOW_BITS]),
-                .scale(turning[12] && stores_12 && pool[1]), .pooled(byte_end)
+                .leaves(turning[12] && stores_12), .pooled(byte_end)
             );
         end
     endgenerate

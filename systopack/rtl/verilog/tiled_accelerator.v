@@ -182,7 +182,7 @@ module tiled_accelerator #(
 
     // A step, as late as its words are read: `step_2` is the cycle before.
     wire                  step_2, step_run_start_2, take, word_soon, reading;
-    wire                  array_slot_3, lane_slot_3;
+    wire                  array_slot_3, lane_slot_3, split_3;
     wire [SLOT_BITS-1:0]  slot_3;
     wire [PHASE_BITS-1:0] step_low_2, upper_bytes_3;
     wire [PHASE_BITS:0]   step_bytes_2;
@@ -195,9 +195,10 @@ module tiled_accelerator #(
         .lane_slot(lane_slot), .slot_3(slot_3), .array_slot_3(array_slot_3),
         .lane_slot_3(lane_slot_3), .issue(issue), .first_issue(first_issue),
         .run_start(issue_run_start), .low(issue_low), .step_bytes(step_bytes),
-        .upper_bytes(upper_bytes), .step_2(step_2), .run_start_2(step_run_start_2),
-        .low_2(step_low_2), .step_bytes_2(step_bytes_2), .upper_bytes_3(upper_bytes_3),
-        .reading(reading), .bit_index(bit_index), .take(take), .word_soon(word_soon)
+        .split(split), .upper_bytes(upper_bytes), .step_2(step_2), .run_start_2(step_run_start_2),
+        .low_2(step_low_2), .step_bytes_2(step_bytes_2), .split_3(split_3),
+        .upper_bytes_3(upper_bytes_3), .reading(reading), .bit_index(bit_index), .take(take),
+        .word_soon(word_soon)
     );
 
     // Which displacements stay inside the image's row.
@@ -327,9 +328,9 @@ module tiled_accelerator #(
         .written_address(written_address), .written_enables(written_enables),
         .written_data(written_data)
     );
-    genvar c, u;
 
     // Streams and the array.
+    genvar c, u;
     wire [ALPHA*COLUMNS*WORD_BITS-1:0] x, upper_x;
     generate
         for (c = 0; c < COLUMNS; c = c + 1) begin : g_column
@@ -340,15 +341,15 @@ module tiled_accelerator #(
                 .PHASE_BITS(PHASE_BITS), .SLOT_BITS(SLOT_BITS), .DX_BITS(DX_BITS),
                 .WORD_BITS(WORD_BITS), .PARTS(PARTS)
             ) column (
-                .clk(clk), .reset(reset), .load({ALPHA{mine}}),
+                .clk(clk), .reset(reset), .load(mine),
                 .load_data(descriptors[c*ALPHA%TOGETHER*STREAM_BITS+:ALPHA*STREAM_BITS]),
                 .slot(slot[SLOT_BITS-1:0]), .slot_valid(array_slot), .slot_3(slot_3),
                 .slot_valid_3(array_slot_3), .want(wants[c]),
                 .bank(want_banks[c*BANK_BITS+:BANK_BITS]), .bank_words(bank_words),
                 .step(step_2), .run_start(step_run_start_2), .low(step_low_2),
-                .step_bytes(step_bytes_2), .upper_bytes(upper_bytes_3), .in_row(in_row_2),
-                .upper_in_row(upper_in_row_2), .reading(reading), .bit_index(bit_index),
-                .x(x[c*ALPHA*WORD_BITS+:ALPHA*WORD_BITS]),
+                .step_bytes(step_bytes_2), .apart(split_3), .upper_bytes(upper_bytes_3),
+                .in_row(in_row_2), .upper_in_row(upper_in_row_2), .reading(reading),
+                .bit_index(bit_index), .x(x[c*ALPHA*WORD_BITS+:ALPHA*WORD_BITS]),
                 .upper_x(upper_x[c*ALPHA*WORD_BITS+:ALPHA*WORD_BITS])
             );
         end
@@ -408,11 +409,9 @@ module tiled_accelerator #(
                                  && {24'd0, config_bank} == u),
                 .table_address(config_address[PARAMETER_BITS-1:0]),
                 .table_data(config_data[ROW_WORD-1:0]), .sums(all_sums[u*LANE_ROWS*ACC+:LANE_ROWS*ACC]),
-                .turn(turn),
-                .turn_row(turn_row), .first(first), .last(last), .keep(keep),
+                .turn(turn), .turn_row(turn_row), .first(first), .last(last), .keep(keep),
                 .requantized(requantized), .bypass(bypass), .position(sum_position),
-                .parameter_address(parameter_address),
-                .pool(pool), .pool_first(pool_first), .pool_last(pool_last),
+                .parameter_address(parameter_address), .pool(pool), .pool_first(pool_first), .pool_last(pool_last),
                 .pool_index(pool_index), .masked(masked), .multiplier(multiplier),
                 .pool_shift(pool_shift), .index(upper ? index[INDEX-1:0] + 1'b1 : index[INDEX-1:0]),
                 .ends(upper ? final_upper : final_index), .flush(flush),

@@ -6,13 +6,14 @@
 // the same bank. It sends byte `low + o` of its words at every step and goes on to its other word when
 // that wraps, at a run's first step where o is not negative. Bytes left or right of the image are
 // zeros: `in_row` says it for every displacement of the tile.
-// With PARTS 2 a second set of wires sends the byte `upper_bytes` further on.
+// With PARTS 2 a second set of wires sends the byte `upper_bytes` further on; not `apart`, the same.
 //
 // Timing: `want`, `bank` 1 cycle after the slot; words of the banks are taken 3 cycles after it. `step`
 // is the cycle before a step's first; the first bit or byte is on `x` two cycles after `step`.
 // Reset: of `used`, synchronous, active high.
 module word_streams #(
     parameter STREAMS = 8,
+    parameter LOADS = 1,      // 1: descriptors are loaded together, STREAMS: one by one
     parameter BANKS = 16,
     parameter BANK_BITS = 4,
     parameter WORD_BYTES = 4,
@@ -24,7 +25,7 @@ module word_streams #(
 ) (
     input  wire                          clk,
     input  wire                          reset,
-    input  wire [STREAMS-1:0]            load,
+    input  wire [LOADS-1:0]              load,
     input  wire [STREAMS*(2+SLOT_BITS+BANK_BITS+PHASE_BITS+DX_BITS)-1:0] load_data,
     input  wire [SLOT_BITS-1:0]          slot,
     input  wire                          slot_valid,
@@ -37,6 +38,7 @@ module word_streams #(
     input  wire                          run_start,    // with step
     input  wire [PHASE_BITS-1:0]         low,          // with step
     input  wire [PHASE_BITS:0]           step_bytes,   // of successive steps
+    input  wire                          apart,        // from a step to the next, like upper_bytes
     input  wire [PHASE_BITS-1:0]         upper_bytes,
     input  wire [(1<<DX_BITS)-1:0]       in_row,       // with step
     input  wire [(1<<DX_BITS)-1:0]       upper_in_row,
@@ -67,10 +69,16 @@ module word_streams #(
     end
     wire [BITS-1:0] word = bank_words[bank_3*BITS+:BITS];
 
+    // What does not change stands still: bytes between steps, the second set where it is the first.
+    wire [2:0] upper_index = bit_index & {3{apart}};
+    reg        stepped, apart_1;
+    always @(posedge clk) {stepped, apart_1} <= {step, apart};
+
     genvar s;
     generate
         for (s = 0; s < STREAMS; s = s + 1) begin : g_stream
             reg  [ENTRY-1:0]      entry;
+            wire                  loaded = load[LOADS == 1 ? 0 : s] || reset;
             wire                  used, negative;
             wire [SLOT_BITS-1:0]  my_slot;
             wire [PHASE_BITS-1:0] o;
@@ -85,16 +93,15 @@ module word_streams #(
             wire [PHASE_BITS-1:0] new_place = low + o;
             wire flip = used && (run_start ? !negative : {1'b0, new_place} < step_bytes);
             always @(posedge clk) begin
-                if (load[s]) entry <= load_data[s*ENTRY+:ENTRY];
-                if (reset) entry[ENTRY-1] <= 1'b0;
+                if (loaded)
+                    entry <= {load_data[s*ENTRY+ENTRY-1] && !reset, load_data[s*ENTRY+:ENTRY-1]};
                 if (match_3[s] && second) even <= word;
                 if (match_3[s] && !second) odd <= word;
-                if (step) begin
-                    second <= second ^ flip;
+                if (step || reset) begin
+                    second <= (second ^ flip) && !reset;
                     place <= new_place;
                     mine <= used && in_row[dx];
                 end
-                if (reset) second <= 1'b0;
             end
             wire [BITS-1:0] present = second ? odd : even;
             wire [7:0]      byte_now = present[8*place+:8];
@@ -102,23 +109,25 @@ module word_streams #(
             reg  [WORD_BITS-1:0] sent;
             assign x[s*WORD_BITS+:WORD_BITS] = sent;
             if (WORD_BITS == 8) begin : g_bytes
-                always @(posedge clk) sent <= byte_now & {8{on}};
+                always @(posedge clk) if (stepped || !reading) sent <= byte_now & {8{on}};
             end else begin : g_bits
                 always @(posedge clk) sent <= byte_now[bit_index] & on;
             end
             if (PARTS == 2) begin : g_upper
-                wire [PHASE_BITS:0] far = {1'b0, place} + {1'b0, upper_bytes};
+                wire [PHASE_BITS:0] far =
+                    ({1'b0, place} + {1'b0, upper_bytes}) & {(PHASE_BITS + 1) {apart}};
                 wire [BITS-1:0]     there = second ^ far[PHASE_BITS] ? odd : even;
                 wire [7:0] upper_byte = there[8*far[PHASE_BITS-1:0]+:8];
                 reg        upper_mine;
                 wire       upper_on = reading && upper_mine;
                 always @(posedge clk) if (step) upper_mine <= used && upper_in_row[dx];
                 reg  [WORD_BITS-1:0] upper_sent;
-                assign upper_x[s*WORD_BITS+:WORD_BITS] = upper_sent;
+                assign upper_x[s*WORD_BITS+:WORD_BITS] = apart_1 ? upper_sent : sent;
                 if (WORD_BITS == 8) begin : g_bytes
-                    always @(posedge clk) upper_sent <= upper_byte & {8{upper_on}};
+                    always @(posedge clk)
+                        if (apart && (stepped || !reading)) upper_sent <= upper_byte & {8{upper_on}};
                 end else begin : g_bits
-                    always @(posedge clk) upper_sent <= upper_byte[bit_index] & upper_on;
+                    always @(posedge clk) if (apart) upper_sent <= upper_byte[upper_index] & upper_on;
                 end
             end else begin : g_one
                 assign upper_x[s*WORD_BITS+:WORD_BITS] = {WORD_BITS{1'b0}};
