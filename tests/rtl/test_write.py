@@ -19,7 +19,7 @@ from systopack.rtl.write import write_rtl
 from systopack.verification.verilator import find_tools
 from tests.networks import random_images, random_network
 
-PROOFS = VERILOG.parents[1] / "verify" / "proofs"
+PROOFS = Path(__file__).parents[1] / "proofs"
 BENCH = ["vvp", "-N", "bench"]
 SEED = 42  # its results tell its images apart
 
@@ -42,11 +42,14 @@ def run(command, folder, **environment):
 
 
 KINDS = ["tiled", "tiled in pairs", "pipelined"]
+BORDERS = pytest.mark.parametrize(
+    "folder", ["tiled", "pipelined"], indirect=True
+)  # a variant's are the same
 
 
 @pytest.fixture(scope="module", params=KINDS)
 def folder(request, tmp_path_factory):
-    out = tmp_path_factory.mktemp("variant" if " in " in request.param else "rtl")
+    out = tmp_path_factory.mktemp("rtl")
     network, images = network_and_images(SEED)
     organisation, *parts = request.param.split(" in ")
     array = Array(rows=3, columns=2)
@@ -98,11 +101,12 @@ def test_the_test_bench_sees_a_wrong_result(folder, tmp_path):
     assert "FAIL" in ended.stdout and "PASS" not in ended.stdout
 
 
+@BORDERS
 @pytest.mark.parametrize("name", ["configuration.hex", "image.hex", "results.hex"])
 @pytest.mark.parametrize("change", ["one more", "one less", "one more without an end of line"])
 def test_the_test_bench_uses_every_line(folder, tmp_path, name, change):
-    if shutil.which("iverilog") is None or folder.name.startswith("variant"):
-        pytest.skip("needs iverilog; a variant has the same borders")
+    if shutil.which("iverilog") is None:
+        pytest.skip("needs iverilog")
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     lines = (copy / name).read_text().split()
@@ -113,9 +117,10 @@ def test_the_test_bench_uses_every_line(folder, tmp_path, name, change):
     assert ended.returncode != 0 and "FAIL" in ended.stdout, ended
 
 
+@BORDERS
 def test_a_clock_that_begins_high_breaks_no_rule(folder, tmp_path):
-    if shutil.which("iverilog") is None or folder.name.startswith("variant"):
-        pytest.skip("needs iverilog; a variant has the same borders")
+    if shutil.which("iverilog") is None:
+        pytest.skip("needs iverilog")
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     bench = (copy / "testbench.v").read_text()
@@ -132,24 +137,37 @@ def test_a_clock_that_begins_high_breaks_no_rule(folder, tmp_path):
             assert ended.returncode == 0 and "ASSERTION" not in ended.stdout, ended.stdout
 
 
-# What a copy of the design may do wrong at its borders: (file, text, text of the mutant).
+def _in_their_files(mutants):
+    """Each mutant in each organisation that has its file."""
+    own = {
+        "image_words.v": ["tiled"],
+        "tiled_accelerator.v": ["tiled"],
+        "pipe_window.v": ["pipelined"],
+    }
+    return [
+        pytest.param(organisation, mutant, id=f"{organisation}-{mutant[0]}-{number}")
+        for number, mutant in enumerate(mutants)
+        for organisation in own.get(mutant[0], ["tiled", "pipelined"])
+    ]
+
+
+# What a copy of the design may do wrong at its borders: (file, text, text of the mutant): pixels
+# thrown away, a pause of the source or of the sink not seen, TLAST a word early.
 BORDER_MUTANTS = [
-    ("all pixels thrown away", "image_words.v", "{{(BITS - 8) {1'b0}}, image_byte}", "{BITS{1'b0}}"),
-    ("all pixels thrown away", "pipe_window.v", ".write_data(data)", ".write_data({8 * CHANNELS{1'b0}})"),
-    ("a pause of the source not seen", "axi_streams.v", "image_valid = s_axis_image_tvalid &&", "image_valid = midway_now !== 1'bx &&"),
-    ("a pause of the sink not seen", "axi_streams.v", "result_ready = m_axis_result_tready &&", "result_ready ="),
-    ("TLAST a word early", "axi_streams.v", "m_axis_result_tlast = closes || result_last", "m_axis_result_tlast = closes || !open"),
+    ("image_words.v", "{{(BITS - 8) {1'b0}}, image_byte}", "{BITS{1'b0}}"),
+    ("pipe_window.v", ".write_data(data)", ".write_data({8 * CHANNELS{1'b0}})"),
+    ("axi_streams.v", "image_valid = s_axis_image_tvalid &&", "image_valid = midway_now !== 1'bx &&"),
+    ("axi_streams.v", "result_ready = m_axis_result_tready &&", "result_ready ="),
+    ("axi_streams.v", "m_axis_result_tlast = closes || result_last", "m_axis_result_tlast = closes || !open"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("mutant", BORDER_MUTANTS, ids=lambda mutant: f"{mutant[0]}, {mutant[1]}")
+@pytest.mark.parametrize(("folder", "mutant"), _in_their_files(BORDER_MUTANTS), indirect=["folder"])
 def test_the_test_bench_sees_faults_at_the_borders(folder, tmp_path, mutant):
     """The delivered bench alone has to see them, whatever else is compared elsewhere."""
     if shutil.which("iverilog") is None:
         pytest.skip("needs iverilog")
-    _, name, old, new = mutant
-    if not (folder / name).exists() or folder.name.startswith("variant"):
-        pytest.skip("a file of the other organisation, or a variant of this one")
+    name, old, new = mutant
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     text = (copy / name).read_text()
@@ -228,16 +246,18 @@ RULE_MUTANTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("mutant", [None, *RULE_MUTANTS], ids=str)
+@pytest.mark.parametrize(
+    ("folder", "mutant"),
+    [("tiled", None), ("pipelined", None), *_in_their_files(RULE_MUTANTS)],
+    indirect=["folder"],
+)
 def test_the_designs_own_assertions_hold_and_see_broken_handshakes(folder, tmp_path, mutant):
-    if shutil.which("iverilog") is None or folder.name.startswith("variant"):
-        pytest.skip("needs iverilog; a variant has the same borders")
+    if shutil.which("iverilog") is None:
+        pytest.skip("needs iverilog")
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     if mutant is not None:
         name, old, new = mutant
-        if not (copy / name).exists():
-            pytest.skip("a file of another organisation")
         text = (copy / name).read_text()
         assert text.count(old) == 1
         text = text.replace(old, new)

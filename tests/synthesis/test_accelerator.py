@@ -33,6 +33,7 @@ def parts(program) -> dict[str, PartArea]:
     return {part.name: part for part in map_accelerator(program, library=read_library())}
 
 
+@pytest.mark.slow
 def test_all_memories_are_there(program, parts):
     found: Counter[tuple[int, int]] = Counter()
     for part in parts.values():
@@ -49,6 +50,7 @@ def test_all_memories_are_there(program, parts):
     assert parts["array"].memories == parts["streams"].memories == ()
 
 
+@pytest.mark.slow
 def test_only_what_a_run_reads_and_writes_at_once_has_two_ports(program, parts):
     two = [one.shape for part in parts.values() for one in part.memories if one.shape.ports == 2]
     window = program.parameters["POOL_BITS"] + 1  # rows of a lane
@@ -57,6 +59,7 @@ def test_only_what_a_run_reads_and_writes_at_once_has_two_ports(program, parts):
     assert set(two) == (expected if pools and window > 3 else set())
 
 
+@pytest.mark.slow
 def test_the_array_is_about_as_large_as_alone(parts):
     alone = map_array(ARRAY, library=read_library())
     assert parts["array"].flip_flops == alone.count("flip-flop")

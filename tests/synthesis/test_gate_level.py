@@ -64,6 +64,7 @@ def test_a_whole_image(program, image):
         assert "$" not in part.startpoint and part.startpoint != "none"
 
 
+@pytest.mark.slow
 def test_another_bit_than_the_verilog_gives_is_refused(program, image, monkeypatch):
     simulate = gate_level.run_tiled
 
@@ -80,6 +81,7 @@ def test_another_bit_than_the_verilog_gives_is_refused(program, image, monkeypat
         measure_gates(program, image, library=read_library())
 
 
+@pytest.mark.slow
 def test_the_parts(program):
     library = read_library()
     design = map_gates(program, library=library)

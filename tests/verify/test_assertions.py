@@ -79,6 +79,7 @@ def test_the_hardware_itself_is_green(organisation):
     assert found.passed and found.assertion is None and found.reason is None
 
 
+@pytest.mark.slow
 def test_an_assertion_alone_fails_a_verification(tmp_path, capfd):
     rule, name, changes = TILED_MUTANTS[0]
     assert_named(outcome(mutated(tmp_path, name, changes), "tiled"), rule, capfd)

@@ -65,7 +65,8 @@ def test_compact_cells_in_pairs(weight_buffers):
     assert result.passed, result.difference
 
 
-@pytest.mark.parametrize("weight_buffers", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("weight_buffers", [1, 2])
 def test_parallel_cells_that_share_a_sum(weight_buffers):
     rng = np.random.default_rng(10)
     network = random_network(rng, layers=3)
