@@ -168,25 +168,6 @@ class Array:
         return ", ".join([f"{self.cell} {self.rows}x{self.columns} alpha {self.alpha}", *others])
 
 
-def check_pipelined(network: PackedNetwork, array: Array) -> None:
-    """Refuse what the layer-pipelined accelerator cannot be built with.
-
-    Raises:
-        InvalidOptionError: it has no such cells, one weight per cell is held, or see `check_fits`.
-    """
-    if array.weight_buffers == 1:
-        raise InvalidOptionError(
-            "weight_buffers is 1, but on the layer-pipelined accelerator weights do not come with "
-            "the words; choose 2, or the tiled organisation."
-        )
-    if not array.cell_kind.layer_pipelined:
-        raise InvalidOptionError(
-            f"The layer-pipelined accelerator has no '{array.cell}' cells; choose the tiled "
-            "organisation, or cell 'bit-serial'."
-        )
-    check_fits(network, array)
-
-
 def check_fits(network: PackedNetwork, array: Array) -> None:
     """Refuse a network whose groups, weights or accumulators the array's cells cannot hold.
 

@@ -33,7 +33,6 @@ class Cell:
         registered_multiplexer: whether a register stands behind the multiplexer.
         registered_products: whether a register stands between the products and the partial sum.
         staged: several cells may add to a partial sum in one cycle, `cells_per_stage`.
-        layer_pipelined: whether the layer-pipelined accelerator is built of them.
     """
 
     name: str
@@ -44,7 +43,6 @@ class Cell:
     registered_multiplexer: bool = True
     registered_products: bool = False
     staged: bool = False
-    layer_pipelined: bool = True
 
     def word_cycles(self, accumulator_bits: int) -> int:
         """Cycles between two words on one stream."""
@@ -100,7 +98,6 @@ CELLS: Mapping[str, Cell] = {
             sums="lanes",
             registered_multiplexer=False,
             staged=True,
-            layer_pipelined=False,
         ),
         Cell(
             name="bit-parallel-compact",

@@ -74,9 +74,7 @@ def map_gates(
         )
         for name, item in netlist.instances.items()
     }
-    return GateDesign(
-        netlist=netlist, parts=tuple(numbers), members=members, registers=registers
-    )
+    return GateDesign(netlist=netlist, parts=tuple(numbers), members=members, registers=registers)
 
 
 def with_library(netlist: Netlist, library: Library) -> Netlist:
@@ -102,8 +100,7 @@ def _registers(module: dict[str, Any], library: Library) -> dict[str, str]:
     return {
         name: names[bit]
         for name, instance in module["cells"].items()
-        if instance["type"] in library.cells
-        and library.cells[instance["type"]].kind == "flip-flop"
+        if instance["type"] in library.cells and library.cells[instance["type"]].kind == "flip-flop"
         for pin in library.cells[instance["type"]].outputs
         for bit in instance["connections"].get(pin, ())
         if bit in names

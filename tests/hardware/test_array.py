@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from systopack.errors import InvalidOptionError
-from systopack.hardware.array import Array, check_fits, check_pipelined
+from systopack.hardware.array import Array, check_fits
 from systopack.hardware.cycles import tile_interval
 from tests.networks import random_network
 
@@ -78,12 +78,6 @@ def test_weights_that_come_with_the_words_need_no_load_before_them():
     parallel = Array(rows=4, columns=7, alpha=1, cell="bit-parallel", weight_buffers=1)
     assert tile_interval(parallel, 1, returns=False) == 7
     assert tile_interval(parallel, 9, returns=False) == 9
-
-
-def test_the_pipelined_accelerator_refuses_weights_that_come_with_the_words():
-    network = random_network(np.random.default_rng(0))
-    with pytest.raises(InvalidOptionError, match="weight_buffers is 1, but on the layer-pipelined"):
-        check_pipelined(network, Array(weight_buffers=1))
 
 
 def test_a_network_that_does_not_fit_is_refused_with_layer_group_and_remedy():

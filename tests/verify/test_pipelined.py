@@ -20,6 +20,19 @@ ARRAYS = (
     Array(rows=4, columns=4, alpha=16, cell="bit-parallel"),
     Array(rows=5, columns=5, alpha=16, cell="balanced"),
     Array(rows=6, columns=5, alpha=16, cell="bit-parallel-compact", cells_per_stage=4),
+    Array(rows=4, columns=3, alpha=16, weight_buffers=1),
+    Array(
+        rows=8, columns=6, alpha=16, cell="bit-serial-compact", input_fanout=3, cells_per_stage=2
+    ),
+    Array(
+        rows=8,
+        columns=8,
+        alpha=16,
+        cell="bit-serial-compact",
+        input_fanout=4,
+        cells_per_stage=4,
+        weight_buffers=1,
+    ),
 )
 
 
@@ -39,8 +52,9 @@ def test_a_random_network_word_for_word_and_cycle_for_cycle():
     check(7, ARRAYS[0])
 
 
-def test_parallel_cells_that_share_a_sum():
-    check(7, ARRAYS[-1])
+@pytest.mark.parametrize("array", [ARRAYS[6], ARRAYS[-1]], ids=lambda array: array.cell)
+def test_compact_cells(array):
+    check(7, array)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +69,7 @@ def test_results_of_several_positions_wait_until_their_image_is_whole(cell):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(18))
+@pytest.mark.parametrize("seed", range(20))
 def test_random_networks(seed):
     check(100 + seed, ARRAYS[seed % len(ARRAYS)])
 

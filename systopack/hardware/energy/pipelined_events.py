@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from systopack.hardware.array import Array, check_pipelined
+from systopack.hardware.array import Array, check_fits
 from systopack.hardware.energy.activity import Activity, active_products, full_activity
 from systopack.hardware.energy.events import Access, Memory, NetworkEvents, StepEvents
 from systopack.hardware.pipelined.schedule import image_period, window_depths
@@ -31,7 +31,7 @@ def pipelined_events(
     Raises:
         InvalidOptionError: the network does not fit the array.
     """
-    check_pipelined(network, array)
+    check_fits(network, array)
     activity = activity or full_activity(network)
     units = build_units(network, array)
     period = image_period(network, units) * array.word_cycles

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from systopack.hardware.array import Array, check_pipelined
+from systopack.hardware.array import Array, check_fits
 from systopack.hardware.pipelined.schedule import Schedule, image_period, schedule
 from systopack.hardware.pipelined.units import LayerUnit, PoolUnit, build_units
 from systopack.network.network import PackedNetwork
@@ -112,7 +112,7 @@ def count_pipelined(network: PackedNetwork, *, array: Array) -> PipelinedCycles:
     Raises:
         InvalidOptionError: the network does not fit the array.
     """
-    check_pipelined(network, array)
+    check_fits(network, array)
     units = build_units(network, array)
     run = schedule(network, units)
     word = array.word_cycles

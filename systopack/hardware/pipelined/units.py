@@ -375,12 +375,12 @@ def _residual_window(layer: MatrixLayer) -> Window | None:
 def _bands(
     layer: MatrixLayer, array: Array, slots: list[NDArray[np.int64]], alpha: int
 ) -> tuple[BandCells, ...]:
-    """Tiles as equal as they can be. Balanced and bit-parallel cells of a band are one tile."""
+    """Tiles as equal as they can be; of a band only plain bit-serial cells are more than one."""
     bands = []
     for start, band, table in zip(layer.matrix.row_starts, layer.matrix.bands, slots, strict=True):
         columns = len(table)
         block_columns, tile_rows = columns, band.rows
-        if array.cell_kind.sums == "lanes":
+        if array.cell_kind.sums == "lanes" and not array.cell_kind.staged:
             block_columns = -(-columns // -(-columns // array.columns))
             tile_rows = -(-band.rows // -(-band.rows // array.rows))
         top = (tile_rows - 1) // array.input_fanout

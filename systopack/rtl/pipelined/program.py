@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from systopack.hardware.array import Array, check_pipelined
+from systopack.hardware.array import Array, check_fits
 from systopack.hardware.pipelined.cycles import PipelinedCycles, count_pipelined
 from systopack.hardware.pipelined.schedule import image_period, window_depths
 from systopack.hardware.pipelined.units import BandCells, LayerUnit, PoolUnit, build_units
@@ -64,7 +64,7 @@ def compile_pipelined(network: PackedNetwork, *, array: Array) -> PipelinedProgr
     Raises:
         InvalidOptionError: the network does not fit; the message names the layer and the limit.
     """
-    check_pipelined(network, array)
+    check_fits(network, array)
     units = build_units(network, array)
     check_units(network, units)
     depths = window_depths(network, units)

@@ -293,6 +293,7 @@ class _Top:
                     "CELL": array.cell_kind.number,
                     "INPUT_FANOUT": array.input_fanout,
                     "CELLS_PER_STAGE": array.cells_per_stage,
+                    "WEIGHT_BUFFERS": 2 if array.weight_buffers == 2 else 0,
                     "CELL_WEIGHT_BITS": array.weight_bits,
                     "STREAMS": len(unit.streams),
                     "EXTRA": band.extra_cycles,

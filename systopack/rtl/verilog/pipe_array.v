@@ -6,8 +6,8 @@
 // A channel that no cell selects has no wire: SLOTS gives for channel a of column c, at
 // c * ALPHA + a, the number of its stream plus 1, or 0.
 // Latency, first bit of a word to its whole sums (`word`, in the cycle of `complete`):
-//   BLOCK_COLUMNS + (min(ROWS, TILE_ROWS) - 1) / INPUT_FANOUT + (ALPHA > 1), or that of
-//   compact bit-parallel cells (systolic_array.v), + levels of the tree + EXTRA + ACCUMULATOR_BITS (bit-parallel: 0).
+//   BLOCK_COLUMNS + (min(ROWS, TILE_ROWS) - 1) / INPUT_FANOUT + (ALPHA > 1), or that of compact
+//   cells (systolic_array.v), + levels of the tree + EXTRA + ACCUMULATOR_BITS (bit-parallel: 0).
 // Throughput: one word per stream and word time. No reset.
 module pipe_array #(
     parameter ROWS = 4,
@@ -23,6 +23,7 @@ module pipe_array #(
     parameter CELL = 0,
     parameter INPUT_FANOUT = 1,
     parameter CELLS_PER_STAGE = 1,
+    parameter WEIGHT_BUFFERS = 2,     // 0: weights are written in place, while no word is there
     parameter COLUMN_BITS = COLUMNS > 2 ? $clog2(COLUMNS) : 1,        // 2**COLUMN_BITS >= COLUMNS
     parameter PARALLEL = CELL == 2 || CELL == 4,
     parameter WORD_BITS = PARALLEL ? 8 : 1,
@@ -62,10 +63,10 @@ module pipe_array #(
         end
         if ((PARALLEL && (WORD_CYCLES != 1 || WORD_BITS != 8 || SUM_BITS != ACCUMULATOR_BITS))
             || (CELL == 1 && (WORD_CYCLES != ACCUMULATOR_BITS || WORD_BITS != 1 || SUM_BITS != 1))
-            || (CELL == 0 && (WORD_CYCLES != 8 || WORD_BITS != 1
-                              || 8 * SUM_BITS != ACCUMULATOR_BITS))
-            || CELL < 0 || CELL == 3 || CELL > 4
-            || (CELLS_PER_STAGE != 1 && CELL != 4)) begin : g_wrong_3
+            || (CELL % 3 == 0 && (WORD_CYCLES != 8 || WORD_BITS != 1
+                                  || 8 * SUM_BITS != ACCUMULATOR_BITS))
+            || CELL < 0 || CELL > 4 || (CELLS_PER_STAGE != 1 && CELL < 3)
+            || WEIGHT_BUFFERS % 2 != 0) begin : g_wrong_3
             wrong_parameters_CELL_does_not_fit_WORD_CYCLES_WORD_BITS_SUM_BITS_ACCUMULATOR_BITS stop ();
         end
         if (CELL != 0 && (BLOCKS != 1 || TILE_ROWS < ROWS)) begin : g_wrong_4
@@ -88,7 +89,7 @@ module pipe_array #(
         .BLOCKS(BLOCKS), .TILE_ROWS(TILE_ROWS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
         .ACCUMULATOR_BITS(ACCUMULATOR_BITS), .CELL(CELL),
         .INPUT_FANOUT(INPUT_FANOUT), .CELLS_PER_STAGE(CELLS_PER_STAGE), .COLUMN_BITS(COLUMN_BITS), .WORD_BITS(WORD_BITS),
-        .SUM_BITS(SUM_BITS), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS)
+        .SUM_BITS(SUM_BITS), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS), .WEIGHT_BUFFERS(WEIGHT_BUFFERS)
     ) cells (
         .clk(clk), .word_start(word_start), .take(take), .x(x),
         .sum_in(NO_SUMS), .sum_out(block_sums), .load(load),

@@ -14,7 +14,7 @@
 // (bit-parallel). With WEIGHT_BUFFERS 2, column load_column is written while the present tile runs; `take` makes the loaded tile the present one, cell by cell, just ahead of the first
 // word after it. With 1, cells take the next weights as they come: `load` and the first columns' in
 // the cycle of `take`, the next columns' in the next one; LOAD_COLUMNS columns and all rows at once.
-// One tile only.
+// One tile only. With 0, `load` writes the present weights; nothing is taken.
 /* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
 /* verilator lint_off UNUSEDPARAM */
 module systolic_array #(

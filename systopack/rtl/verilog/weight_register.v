@@ -3,7 +3,8 @@
 //
 // With BUFFERS 2 `load` writes the next bits, of the cells in `loaded`, and `take` makes them the
 // present ones. With BUFFERS 1 there are no next bits: cells that take read `in`, which then carries
-// theirs. `any_*` is set wherever a bit of the mask may be: clock gates for a whole register.
+// theirs. With BUFFERS 0 `load` writes the present bits themselves. `any_*` is set wherever a bit of
+// the mask may be: clock gates for a whole register.
 /* verilator lint_off UNUSEDSIGNAL */  // some choices of the parameters leave wires unread
 module weight_register #(
     parameter WIDTH = 8,
@@ -17,6 +18,7 @@ module weight_register #(
     input  wire [WIDTH-1:0] in,
     output wire [WIDTH-1:0] out
 );
+    localparam IN_PLACE = BUFFERS == 0;
     wire [WIDTH-1:0] next;
     generate
         if (BUFFERS == 2) begin : g_next
@@ -28,6 +30,7 @@ module weight_register #(
         end
     endgenerate
     masked_register #(.WIDTH(WIDTH)) present (
-        .clk(clk), .any(any_take), .mask(taken), .in(next), .out(out)
+        .clk(clk), .any(IN_PLACE ? any_load : any_take), .mask(IN_PLACE ? loaded : taken), .in(next),
+        .out(out)
     );
 endmodule
