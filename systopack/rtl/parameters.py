@@ -70,6 +70,7 @@ PIPELINED_SOURCES = (
     "memory.v",
     "register_memory.v",
     "requantize.v",
+    "requantize_stages.v",
     "sum_deserializer.v",
     "sum_adder.v",
     "hold_register.v",

@@ -1,6 +1,6 @@
-"""The whole tiled accelerator on standard cells, part by part: area of logic and of memories.
+"""A whole accelerator on standard cells, part by part: area of logic and of memories.
 
-The modules of `PART_MODULES` are mapped once each, flattened, and counted as often as they stand in
+The modules of the parts are mapped once each, flattened, and counted as often as they stand in
 the design; what is around them is one more. So gates are shared and sized within a part, never
 between parts. Memories are left out of the mapping and priced as macros by width, words and ports
 (`hardware/energy/macros.py`).
@@ -31,7 +31,7 @@ PART_MODULES = (
 )  # fmt: skip
 PARTS_FILE, WHOLE_FILE = "parts.json", "whole.json"
 # Beside these, memories are written only while they are filled, and one port serves.
-_READ_WHILE_WRITTEN = ("g_ports.sums", "g_many.windows")
+_READ_WHILE_WRITTEN = ("g_ports.sums", "g_many.windows", "lines")
 MEMORY_MODULES = ("memory", "single_memory", "feature_bank")
 
 
@@ -68,6 +68,27 @@ class Memories:
     shape: MemoryShape
     count: int
     area_um2: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """What is mapped.
+
+    Args:
+        top: the module.
+        sources: Verilog files.
+        text: Verilog that is in none of them.
+        parameters: of the top module.
+        parts: modules that are mapped one by one.
+        boxes: modules that are left out; memories are always.
+    """
+
+    top: str
+    sources: tuple[Path, ...]
+    text: str = ""
+    parameters: Mapping[str, int]
+    parts: tuple[str, ...]
+    boxes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +145,17 @@ def map_accelerator(
         InvalidFileError: yosys is missing or refuses the design.
         InvalidOptionError: the library's node is not known.
     """
-    run = run_mapping(program, library=library, options=options, on_line=on_line)
+    design = _tiled(program)
+    return areas_of(run_design(design, library, options, on_line), design, library)
+
+
+def areas_of(run: YosysRun, design: Design, library: Library) -> tuple[PartArea, ...]:
+    """The parts of a mapped design, the largest first.
+
+    Raises:
+        InvalidFileError: something is left that the library lacks.
+        InvalidOptionError: the library's node is not known.
+    """
     modules = json.loads(run.text(PARTS_FILE))["modules"]
     for module in modules.values():
         for name, instance in module["cells"].items():
@@ -137,7 +168,7 @@ def map_accelerator(
             return Counter({instance["shape"]: 1})
         if kind in library.cells:
             return Counter({kind: 1})
-        if kind == "$scopeinfo":
+        if kind == "$scopeinfo" or base_name(kind) in design.boxes:
             return Counter()
         if kind not in modules:
             raise InvalidFileError(
@@ -167,34 +198,54 @@ def run_mapping(
     Args:
         program, library, options, on_line: see `map_accelerator`.
     """
+    return run_design(_tiled(program), library, options, on_line)
+
+
+def _tiled(program: TiledProgram) -> Design:
+    return Design(
+        top="tiled_accelerator",
+        sources=tuple(sources(TILED_SOURCES)),
+        parameters=program.parameters,
+        parts=PART_MODULES,
+    )
+
+
+def run_design(
+    design: Design,
+    library: Library,
+    options: MappingOptions | None,
+    on_line: Callable[[str], None] | None,
+) -> YosysRun:
+    """Map a design as `run_mapping` does; the same arguments and files."""
     with (
         WorkingFolder("memories") as folder,
         MappingFiles(library, options or MappingOptions()) as made,
     ):
         stub = folder / "memories.v"
         gate = _clock_gate(library) if (options or MappingOptions()).clock_gates else None
-        boxes = [_black_box(VERILOG / f"{name}.v") for name in MEMORY_MODULES]
-        stub.write_text("".join([*boxes, gate or ""]))
-        left_out = {*MEMORY_MODULES, *(["clock_gate"] if gate else [])}
-        mapped = [path for path in sources(TILED_SOURCES) if path.stem not in left_out]
+        boxed = (*MEMORY_MODULES, *design.boxes)
+        boxes = [_black_box(VERILOG / f"{name}.v") for name in boxed]
+        stub.write_text("".join([*boxes, gate or "", design.text]))
+        left_out = {*boxed, *(["clock_gate"] if gate else [])}
+        mapped = [path for path in design.sources if path.stem not in left_out]
         return run_yosys(
-            top="tiled_accelerator",
+            top=design.top,
             sources=[stub, *mapped],
-            parameters={**program.parameters, "GATED": int(gate is not None)},
+            parameters={**design.parameters, "GATED": int(gate is not None)},
             defines=DEFINES,
             commands=[
                 f"rename -top {TOP}",
                 *made.before(),
                 "proc",
-                *(f"flatten *{name}*" for name in PART_MODULES),
-                *(f"setattr -mod -set keep_hierarchy 1 *{name}*" for name in PART_MODULES),
+                *(f"flatten *{name}*" for name in design.parts),
+                *(f"setattr -mod -set keep_hierarchy 1 *{name}*" for name in design.parts),
                 "flatten",
                 f"synth -noabc -top {TOP}",
                 *made.commands(plain_flip_flops=True),
                 "attrmap -remove src",
                 "opt_clean -purge",
                 f"write_json {PARTS_FILE}",
-                *(f"setattr -mod -unset keep_hierarchy *{name}*" for name in PART_MODULES),
+                *(f"setattr -mod -unset keep_hierarchy *{name}*" for name in design.parts),
                 "flatten",
                 "opt_clean -purge",
                 f"write_json {WHOLE_FILE}",

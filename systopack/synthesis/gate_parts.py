@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -64,8 +64,8 @@ def map_gates(
         if base_name(instance["type"]) in PART_MODULES
     }
     whole = json.loads(run.text(WHOLE_FILE))["modules"][TOP]
-    registers = _registers(whole, library)
-    netlist = buffered(_netlist(whole, library))
+    registers = registers_of(whole, library)
+    netlist = buffered(netlist_of(whole, library))
     numbers: dict[str, int] = {}
     members = {
         name: np.array(
@@ -89,7 +89,7 @@ def with_library(netlist: Netlist, library: Library) -> Netlist:
     )
 
 
-def _registers(module: dict[str, Any], library: Library) -> dict[str, str]:
+def registers_of(module: dict[str, Any], library: Library) -> dict[str, str]:
     """The names of what flip-flops keep; of several the one from deepest in the hierarchy."""
     names: dict[int | str, str] = {}
     for name, net in module["netnames"].items():
@@ -118,12 +118,17 @@ def _part(name: str, paths: Mapping[str, str]) -> str:
     return CONTROL
 
 
-def _netlist(module: dict[str, Any], library: Library) -> Netlist:
-    """The netlist of a module; memories become ports."""
+def netlist_of(module: dict[str, Any], library: Library, *, boxes: Collection[str] = ()) -> Netlist:
+    """The netlist of a module; memories and black boxes become ports.
+
+    Args:
+        module: of yosys' JSON; ports are added to it.
+        boxes: modules that were left out of the mapping.
+    """
     cells = {}
     given: set[tuple[int | str, ...]] = set()  # what all memories are given alike is one port
     for name, instance in module["cells"].items():
-        if base_name(instance["type"]) not in MEMORY_MODULES:
+        if base_name(instance["type"]) not in {*MEMORY_MODULES, *boxes}:
             cells[name] = instance
             continue
         for pin, bits in instance["connections"].items():

@@ -17,6 +17,11 @@ PARTS: Mapping[str, str] = {
     "sum_lane": "lanes",
     "memory": "weights and tables",
     "axi_registers": "registers",
+    "pipe_window": "line buffers",
+    "pipe_streams": "streams",
+    "pipe_array": "sums",
+    "pipe_lane": "lanes",
+    "pipe_pool": "lanes",
 }
 CONTROL = "control"
 Content = Counter[Hashable]  # cells by type; memories by their shapes

@@ -3,8 +3,8 @@
 // From the sums of ROWS rows to their output words, one row a cycle: bias, residual, clip,
 // requantization.
 //
-// `capture` comes with whole sums; row j's turn is j + 1 cycles later, its word is there 6 cycles
-// after its turn, the last one ROWS + 6 cycles after `capture`. A word stays until the next one.
+// `capture` comes with whole sums; row j's turn is j + 1 cycles later, its word is there 9 cycles
+// after its turn, the last one ROWS + 9 cycles after `capture`. A word stays until the next one.
 // Parameters of a row: {residual used, residual shift, requantized, shift, highest, lowest, bias}.
 // Throughput: a position every ROWS cycles. Reset: of the turns, synchronous, active high.
 module pipe_lane #(
@@ -61,16 +61,16 @@ module pipe_lane #(
         .read_data({residual_used_1, residual_shift_1, requantized_1, shift_1, highest_1,
                     lowest_1, bias_1})
     );
-    reg signed [ACC-1:0] word_1, total_2, operand_2, total_3, clipped_4, result_5;
-    reg signed [ACC-1:0] highest_2, lowest_2, highest_3, lowest_3;
-    reg                  requantized_2, requantized_3, requantized_4;
-    reg        [4:0]     shift_2, shift_3, shift_4;
+    reg signed [ACC-1:0] word_1, total_2, operand_2, total_3, total_4, clipped_5;
+    reg signed [ACC-1:0] highest_2, lowest_2, highest_3, lowest_3, highest_4, lowest_4;
+    reg                  requantized_2, requantized_3, requantized_4, requantized_5, above_4, below_4;
+    reg        [4:0]     shift_2, shift_3, shift_4, shift_5;
     reg [ROW_BITS-1:0]   row_1;
-    wire                 turn_5;
-    wire [ROW_BITS-1:0]  row_5;
+    wire                 turn_5, turn_8;
+    wire [ROW_BITS-1:0]  row_8;
     valid_line #(.CYCLES(5)) turn_line (.clk(clk), .reset(reset), .in(turn), .out(turn_5));
-    delay_line #(.WIDTH(ROW_BITS), .CYCLES(5)) to_end (.clk(clk), .in(row), .out(row_5));
-    wire [7:0] rounded_4;
+    valid_line #(.CYCLES(3)) end_line (.clk(clk), .reset(reset), .in(turn_5), .out(turn_8));
+    delay_line #(.WIDTH(ROW_BITS), .CYCLES(8)) to_end (.clk(clk), .in(row), .out(row_8));
     wire [7:0] operand_1 = residual[8*row_1+:8];
     wire signed [ACC-1:0] extended_1 = {{(ACC - 8) {operand_1[7]}}, operand_1};
     always @(posedge clk) begin
@@ -83,13 +83,32 @@ module pipe_lane #(
         total_3   <= total_2 + operand_2;
         {requantized_3, shift_3, highest_3, lowest_3} <=
             {requantized_2, shift_2, highest_2, lowest_2};
-        clipped_4 <= total_3 > highest_3 ? highest_3 : total_3 < lowest_3 ? lowest_3 : total_3;
-        {requantized_4, shift_4} <= {requantized_3, shift_3};
-        result_5  <= requantized_4 ? {{(ACC - 8) {rounded_4[7]}}, rounded_4} : clipped_4;
+        total_4   <= total_3;
+        {above_4, below_4} <= {total_3 > highest_3, total_3 < lowest_3};
+        {requantized_4, shift_4, highest_4, lowest_4} <=
+            {requantized_3, shift_3, highest_3, lowest_3};
+        clipped_5 <= above_4 ? highest_4 : below_4 ? lowest_4 : total_4;
+        {requantized_5, shift_5} <= {requantized_4, shift_4};
     end
-    requantize #(.WIDTH(ACC)) round (
-        .value(clipped_4), .shift(shift_4), .result(rounded_4)
+    wire signed [ACC-1:0] unused_quotient;
+    wire        [7:0]     rounded_8;
+    requantize_stages #(.WIDTH(ACC)) round (
+        .clk(clk), .valid(turn_5), .value(clipped_5), .shift(shift_5), .shifted(unused_quotient),
+        .result(rounded_8)
     );
+    wire                   requantized_8;
+    wire [OUTPUT_BITS-1:0] plain_8, result_8;
+    delay_line #(.WIDTH(1 + OUTPUT_BITS), .CYCLES(3)) plain_line (
+        .clk(clk), .in({requantized_5, clipped_5[OUTPUT_BITS-1:0]}), .out({requantized_8, plain_8})
+    );
+    generate
+        if (OUTPUT_BITS == 8) begin : g_byte
+            assign result_8 = requantized_8 ? rounded_8 : plain_8;
+        end else begin : g_whole
+            assign result_8 =
+                requantized_8 ? {{(OUTPUT_BITS - 8) {rounded_8[7]}}, rounded_8} : plain_8;
+        end
+    endgenerate
 
     genvar r;
     generate
@@ -97,7 +116,7 @@ module pipe_lane #(
             localparam [ROW_BITS-1:0] ROW = r;
             reg [OUTPUT_BITS-1:0] held;
             always @(posedge clk)
-                if (turn_5 && row_5 == ROW) held <= result_5[OUTPUT_BITS-1:0];
+                if (turn_8 && row_8 == ROW) held <= result_8;
             assign words[r*OUTPUT_BITS+:OUTPUT_BITS] = held;
         end
     endgenerate
