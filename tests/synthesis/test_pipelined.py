@@ -41,7 +41,7 @@ def test_all_but_the_arrays_is_mapped(library, cell):
     lanes = sum(-(-unit.layer.matrix.rows // unit.lane_rows) for unit in units)
     assert parts["lanes"].memory_count == lanes
     depths = sum(len(program.depths[unit.name]) for unit in units)
-    assert 1 <= parts["line buffers"].memory_count <= depths  # a window of one word has none
+    assert 1 <= parts["line buffers"].memory_count <= depths  # what nothing reads is left out
     assert all(one.shape.ports == 2 for one in parts["line buffers"].memories)
     assert found.critical_ns > 0.3
     assert "$" not in found.startpoint and found.startpoint != "none"
