@@ -206,6 +206,34 @@ def gate_level() -> list[str]:
     return table_of(columns, lines)
 
 
+def layer_pipelined() -> list[str]:
+    """Latency and area of layer-pipelined accelerators."""
+    lines = []
+    for case in pages.figures("pipelined_area").values():
+        around = {
+            name: (part["logic_um2"] + part["memories_um2"]) / 1e6
+            for name, part in case["around_um2"].items()
+        }
+        lines.append({**case, "around": around, "arrays": case["arrays_um2"] / 1e6})
+    columns = {
+        "network": "{network}",
+        "array": "{array}",
+        "accuracy, %": "{accuracy_percent:.2f}",
+        "cells": "{built_cells:,}",
+        "cycles": "{latency_cycles:,}",
+        "MHz": "{clock_mhz:.0f}",
+        "latency, us": "{latency_us:.1f}",
+        "images/s": "{frames_per_s:,.0f}",
+        "cells, mm2": "{arrays:.2f}",
+        **{
+            f"{name}, mm2": f"{{around[{name}]:.2f}}"
+            for name in ("lanes", "sums", "streams", "line buffers", "control")
+        },
+        "all, mm2": "{mm2:.2f}",
+    }
+    return table_of(columns, [{**line, "mm2": line["area_um2"] / 1e6} for line in lines])
+
+
 def coefficients() -> list[str]:
     """Measured arrays and how well layers kept back are predicted."""
     record = pages.record("energy_coefficients_nangate45")
@@ -242,6 +270,7 @@ def silicon_blocks() -> dict[str, list[str]]:
         "sky130": cells("asic_cells_sky130"),
         "accelerator": accelerator(),
         "gate-level": gate_level(),
+        "layer-pipelined": layer_pipelined(),
     }
 
 

@@ -10,7 +10,7 @@ from systopack.hardware.energy.technology import Node, load_technology
 from systopack.hardware.pipelined.cycles import count_pipelined
 from systopack.reproduce.accuracy import accuracies, packaged_record
 from systopack.reproduce.content import MISSING, Notes, Section, Table
-from systopack.reproduce.design_points import HEADLINE, PIPELINED, POINTS
+from systopack.reproduce.design_points import HEADLINE, ORGANISATIONS
 from systopack.reproduce.energies import energy_pair
 from systopack.reproduce.published import Accelerator, Published, load_published
 from systopack.reproduce.rows import CITED, COMPUTED, Row, Rows, recorded, rows_of, select
@@ -29,7 +29,7 @@ def measure(sources: Sources) -> Rows:
         row
         for pair in sources.pairs
         if not pair.subject.short
-        for organisation in POINTS
+        for organisation in ORGANISATIONS
         for row in _ours(pair, sources, organisation)
     )
 
@@ -59,7 +59,7 @@ def _ours(pair: Pair, sources: Sources, organisation: Organisation) -> Iterator[
         numbers,
         network=pair.packed.name,
         organisation=organisation,
-        design_point=POINTS[organisation].name,
+        design_point=HEADLINE.name,
         origin=tuple(marks),
     )
 
@@ -83,7 +83,7 @@ def _runs(rows: Rows) -> list[_Run]:
             origin=of[0].origin,
         )
         for subject in SUBJECTS
-        for organisation in POINTS
+        for organisation in ORGANISATIONS
         if (of := select(rows, network=subject.packed, organisation=organisation))
     ]
 
@@ -102,8 +102,8 @@ def show(rows: Rows, notes: Notes) -> Section:
             f"Frames per joule as published, and with the energy scaled to {node.nm:g} nm at its "
             "nominal supply (Stillmaker and Baas 2017; 28 nm counts as 32 nm, 22 nm as 20 nm), "
             "from the published supply where there is one. Boards are not scaled in any other "
-            "way. Where a source gives only a bound, the bound stands. Ours (tiled: "
-            f"{HEADLINE.name}; pipelined: {PIPELINED.name}) is the array, the memories and, of "
+            "way. Where a source gives only a bound, the bound stands. Ours (cells and "
+            f"array of {HEADLINE.name}) is the array, the memories and, of "
             f"the tiled accelerator{beside}, the periphery at gate level; a measured chip pays "
             "for its clock tree, wires and pins as well (docs/silicon.md has allowances). The "
             "clock is that of the slower of array and periphery; the periphery of the "

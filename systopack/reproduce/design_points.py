@@ -6,7 +6,6 @@ that were measured.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -60,7 +59,4 @@ def design_point(array: Array, gating: Gating) -> DesignPoint:
 _PLAIN = NAMED_ARRAYS[DEFAULT_ARRAY].array
 # The one named array that was measured at gate level with and without combining.
 HEADLINE = design_point(NAMED_ARRAYS["compact-32x32"].array, "clock")
-# The layer-pipelined accelerator keeps its weights, so that its cells hold two: what the netlists
-# with and without combining, and the periphery, were measured with.
-PIPELINED = design_point(replace(_PLAIN, input_fanout=8), "clock")
-POINTS: Mapping[Organisation, DesignPoint] = {"tiled": HEADLINE, "pipelined": PIPELINED}
+ORGANISATIONS: tuple[Organisation, ...] = ("tiled", "pipelined")

@@ -9,7 +9,7 @@ import numpy as np
 from systopack.hardware.energy.model import NetworkEnergy
 from systopack.hardware.energy.optimum import array_efficiency, closeness, idle_ratio
 from systopack.reproduce.content import Column, Drawing, Notes, Section, columns, table_of
-from systopack.reproduce.design_points import HEADLINE, PIPELINED, POINTS
+from systopack.reproduce.design_points import HEADLINE, ORGANISATIONS
 from systopack.reproduce.energies import energy_pair
 from systopack.reproduce.rows import COMPUTED, Row, Rows, recorded, rows_of, select
 from systopack.reproduce.sources import Sources
@@ -22,7 +22,7 @@ _OPTIMUM = (
 def measure_energy(sources: Sources) -> Rows:
     """Energy of one frame of every network, array, memories and the rest apart."""
     rows: list[Row] = []
-    for organisation in POINTS:
+    for organisation in ORGANISATIONS:
         for pair in sources.pairs:
             for energy in energy_pair(pair, sources, organisation=organisation) or ():
                 rows += _parts(energy, sources)
@@ -59,7 +59,7 @@ def _parts(energy: NetworkEnergy, sources: Sources) -> list[Row]:
         Row(
             network=events.network,
             organisation=events.organisation,
-            design_point=POINTS[events.organisation].name,
+            design_point=HEADLINE.name,
             quantity=quantity,
             variant=variant,
             value=value,
@@ -90,8 +90,7 @@ def show_energy(rows: Rows, notes: Notes) -> Section:
         title=title,
         text=(
             f"Energy of a frame, {notes.library} at gate level, real activations where images "
-            f"were given; of the tiled accelerator at design point {HEADLINE.name}, of the "
-            f"layer-pipelined one, whose cells hold two weights, at {PIPELINED.name}. Memories "
+            f"were given, with the cells of design point {HEADLINE.name}. Memories "
             "are those of the cited table, their leakage not included (docs/energy.md). The "
             "tiled accelerator loads its weights for every image, the layer-pipelined one keeps "
             "them, and its images follow each other without a gap. Periphery: streams, output "

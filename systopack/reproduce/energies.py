@@ -6,7 +6,7 @@ from systopack.errors import InvalidOptionError
 from systopack.hardware.energy.events import Organisation
 from systopack.hardware.energy.model import NetworkEnergy, energy_of
 from systopack.hardware.energy.pipelined_events import pipelined_events
-from systopack.reproduce.design_points import POINTS, DesignPoint
+from systopack.reproduce.design_points import HEADLINE, DesignPoint
 from systopack.reproduce.sources import Pair, Sources
 from systopack.rtl.tiled_events import tiled_events
 
@@ -31,7 +31,7 @@ def energy_pair(
     """
     if sources.coefficients is None:
         return None
-    point = point or POINTS[organisation]
+    point = point or HEADLINE
     count = tiled_events if organisation == "tiled" else pipelined_events
     networks = (pair.dense, pair.packed)
     logic = [sources.periphery.get((network.name, point.gating)) for network in networks]

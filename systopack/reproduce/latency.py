@@ -7,7 +7,7 @@ from typing import Any
 from systopack.hardware.pipelined.cycles import count_pipelined
 from systopack.hardware.tiled.cycles import count_tiled
 from systopack.reproduce.content import Column, Drawing, Notes, Section, draw_groups, table_of
-from systopack.reproduce.design_points import PIPELINED
+from systopack.reproduce.design_points import HEADLINE
 from systopack.reproduce.rows import COMPUTED, Row, Rows, distinct, rows_of, select, value_of
 from systopack.reproduce.sources import Sources
 
@@ -22,7 +22,7 @@ def measure(sources: Sources) -> Rows:
     """Latency in cycles of every network, dense and packed."""
     rows: list[Row] = []
     for pair in sources.pairs:
-        for network, array in zip((pair.dense, pair.packed), pair.arrays(PIPELINED), strict=True):
+        for network, array in zip((pair.dense, pair.packed), pair.arrays(HEADLINE), strict=True):
             pipelined = count_pipelined(network, array=array)
             tiled = count_tiled(network, array=array)
             own = pipelined.latency_cycles
@@ -42,7 +42,7 @@ def measure(sources: Sources) -> Rows:
                     ("times slower", tiled.cycles / own, ""),
                 ],
             }
-            about = {"network": network.name, "design_point": PIPELINED.name}
+            about = {"network": network.name, "design_point": HEADLINE.name}
             for name, of in numbers.items():
                 rows += rows_of(of, organisation=name, origin=(COMPUTED,), **about)
     return tuple(rows)
@@ -59,7 +59,7 @@ def show(rows: Rows, _: Notes) -> Section:
         text=(
             "Cycles of one image: the layer-pipelined accelerator, in which every layer has cells "
             "of its own and starts on the first data it needs; the same cells one layer after "
-            f"another; and the tiled accelerator with one array, {PIPELINED.name}.",
+            f"another; and the tiled accelerator with one array, {HEADLINE.name}.",
         ),
         tables=(
             table_of(

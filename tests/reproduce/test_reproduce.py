@@ -23,7 +23,7 @@ from systopack.network.packaged import network_file
 from systopack.records import STORE, read_record
 from systopack.reproduce import accuracy, full, related
 from systopack.reproduce.content import Column, Notes, table_of
-from systopack.reproduce.design_points import HEADLINE, PIPELINED, design_point
+from systopack.reproduce.design_points import HEADLINE, design_point
 from systopack.reproduce.published import load_published
 from systopack.reproduce.relative import PAPER, WITHOUT_PERIPHERY
 from systopack.reproduce.rows import COMPUTED, Row, distinct, read_rows, select, value_of
@@ -150,7 +150,7 @@ def test_all_numbers_of_ours_are_of_the_headlines_design_point(written):
     sections = read_rows(read_record(written.record)["figures"])
     for name in ("energy by part", "published accelerators"):
         assert distinct(sections[name], "design_point") == [HEADLINE.name], name
-    assert distinct(sections["cross-layer latency"], "design_point") == [PIPELINED.name]
+    assert distinct(sections["cross-layer latency"], "design_point") == [HEADLINE.name]
     relative = sections["throughput, energy and tiles"]
     points = distinct(select(relative, quantity="energy x throughput"), "design_point")
     assert points[0] == HEADLINE.name
@@ -190,7 +190,7 @@ def test_latency_is_that_of_the_cycle_models(written):
     from systopack.hardware.pipelined.cycles import count_pipelined
 
     network = load(network_file(Path("zoo:resnet20-cifar10-fast")))
-    count = count_pipelined(network, array=PIPELINED.array_for(network, combined=True))
+    count = count_pipelined(network, array=HEADLINE.array_for(network, combined=True))
     rows = read_rows(read_record(written.record)["figures"])["cross-layer latency"]
     own = {"network": "resnet20-cifar10-fast", "organisation": "pipelined"}
     assert value_of(rows, quantity="latency", **own) == count.latency_cycles
