@@ -120,6 +120,7 @@ def test_parallel_cells_that_share_a_sum_from_their_ports_only(array, carry_save
 MUTANTS = [
     (requantizer_property(32), "requantize.v", "below == half && quotient[0]", "below == half"),
     (stages_property(32), "requantize_stages.v", "(rest_1 || shifted_1[1])", "rest_1"),
+    (stages_property(32), "requantize_stages.v", "if (valid) {rest_1", "{rest_1"),
     (stages_property(32), "requantize_stages.v", "(shift[1] && |by_4[1:0])", "1'b0"),
     (stages_property(32), "requantize_stages.v", " && !(up_2 && quotient_2 == 8'h7f)", ""),
     (multiplexer_property(5, word_bits=1), "multiplexer_row.v", ".taken(taken)", ".taken({CELLS{|taken}})"),

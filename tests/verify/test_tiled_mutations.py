@@ -77,6 +77,8 @@ MUTANTS = [
     ("bytes beyond the image's row sent", "word_streams.v", "mine <= used && [[in_row[dx]]]", "1'b1"),
     ("the second half's byte of the present word", "word_streams.v", "[[second ^ far[PHASE_BITS]]] ? odd", "second"),
     ("the second half's byte the first half's", "word_streams.v", "+ [[{1'b0, upper_bytes}]]", "0"),
+    ("halves that work apart given one word", "word_streams.v", "= [[apart_1]] ? upper_sent", "1'b0"),
+    ("operands sent before their step", "word_streams.v", "if ([[stepped]] || !reading) sent", "step"),
     ("the second half's bytes beyond the row sent", "word_streams.v", "upper_mine <= used && [[upper_in_row[dx]]]", "in_row[dx]"),
     ("partial sums forgotten", "output_walk.v", "first <= [[tile == 12'd0]]", "1'b1"),
     ("partial sums of another position", "output_walk.v", "position <= [[place[SUM_POSITION_BITS-1:0]]]", "place[SUM_POSITION_BITS-1:0] & ~1"),
