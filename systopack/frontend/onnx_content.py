@@ -194,6 +194,11 @@ def _to_float32(model: Any) -> None:
     values = [*model.graph.input, *model.graph.output]
     found = [value for value in values if value.type.tensor_type.elem_type in other]
     tensors = [tensor for tensor in _tensors(model) if tensor.data_type in other]
+    stored = {tensor.name for tensor in model.graph.initializer}
+    for value in model.graph.input:
+        readers = {node.op_type for node in model.graph.node if value.name in node.input}
+        if value.name not in stored and readers == {"Cast"}:  # pixels as whole numbers
+            found.append(value)
     del model.graph.value_info[:]  # shapes and types that were inferred before
     for value in found:
         value.type.tensor_type.elem_type = kinds.FLOAT

@@ -218,6 +218,8 @@ def _imported(
         if whole:
             compare(module, graph, real[:whole], batch=batch)
     state = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
+    spare = _in_no_layer(module, graph, left_out)
+    graph, mean, std = graph.with_normalisation(mean, std)
     return TrainedModel(
         architecture=label,
         class_names=names,
@@ -227,7 +229,7 @@ def _imported(
         graph=graph,
         source=_alone(module) if left_out else None,
         left_out=left_out,
-        provenance={"imported": label, "in_no_layer": _in_no_layer(module, graph, left_out)},
+        provenance={"imported": label, "in_no_layer": spare},
     )
 
 
@@ -246,10 +248,8 @@ def _in_no_layer(module: nn.Module, graph: LayerGraph, left_out: tuple[str, ...]
     """Names of the parameters that change no logit, of a model that is captured as a whole."""
     if left_out:  # they are named there
         return []
-    used = set()
-    for op in graph.matrix_ops:
-        norm = op.norm
-        used |= {op.weight, op.bias, norm and norm.weight, norm and norm.bias}
+    used = {name for op in graph.matrix_ops for name in op.parameters}
+    used |= set(graph.scaling.parameters if graph.scaling is not None else ())
     names: dict[int, list[str]] = {}
     for name, parameter in module.named_parameters(remove_duplicate=False):
         names.setdefault(id(parameter), []).append(name)
