@@ -70,7 +70,7 @@ def _matrix(
     state: Mapping[str, Tensor],
 ) -> str:
     value = values[op.source]
-    if op.weight is not None:
+    if op.weight is not None or op.moves:
         value = _product(builder, op, value, state)
     flat = builder.is_flat(value)
     if op.norm is not None:
@@ -99,9 +99,8 @@ def _matrix(
 
 
 def _product(builder: Builder, op: MatrixOp, value: str, state: Mapping[str, Tensor]) -> str:
-    assert op.weight is not None
     weight, bias = raw_weights(op, state)
-    weights = [builder.weight(op.weight, weight.numpy())]
+    weights = [builder.weight(op.weight or f"{op.name}/ones", weight.numpy())]
     if bias is not None:
         weights.append(builder.weight(op.bias or f"{op.name}/bias", bias.numpy()))
     if op.kind == "linear":

@@ -75,7 +75,7 @@ def _matrix(op: MatrixOp, source: Tensor, weights_of: WeightsOf) -> Tensor:
         return F.linear(values, weight, bias)[:, :, None, None]
     if op.kind == "shift":
         displaced = shift(source, op.columns[:, 1].tolist(), op.columns[:, 2].tolist())
-        return F.conv2d(displaced, weight, bias, stride=op.stride)
+        return F.conv2d(displaced, weight, bias, stride=op.stride, groups=op.groups)
     top, bottom, left, right = op.padding
     padding = (0, 0)
     if (top, left) == (bottom, right):

@@ -142,6 +142,11 @@ class MatrixOp:
         """Filters N."""
         return self.weight_shape[0]
 
+    @property
+    def moves(self) -> bool:
+        """True when a row may read another pixel than the one that it gives."""
+        return bool(self.columns[:, 1:].any()) or self.stride != (1, 1) or any(self.padding)
+
     @cached_property
     def in_order(self) -> bool:
         """True when the columns come channel by channel, each row by row."""

@@ -219,7 +219,8 @@ class _Translation:
         translate = TRANSLATIONS.get(node.op_type)
         if translate is None:
             call.refuse("is no operation that systopack can lower")
-        if 0 not in tensors or list(tensors) != list(range(len(tensors))):
+        ordered = node.op_type not in ("Max", "Min")
+        if ordered and list(tensors) != list(range(max(len(tensors), 1))):
             call.refuse("reads stored numbers where the images should be")
         if node.op_type == "Dropout" and any(self._readers.get(name) for name in node.output[1:]):
             call.refuse("gives a mask that is read; export the model after model.eval()")

@@ -34,7 +34,8 @@ def _reshape(reading: Reading, node: Any, arguments: Arguments) -> View:
         return replace(view, flat=True, merged=False)
     if view.flat and view.shape[1:] != (1, 1) and shape == (prod(view.shape), 1, 1):
         return view
-    for order in permutations((0, 1, 2)):
+    for first, second, third in permutations((0, 1, 2)):
+        order = (first, second, third)
         # Axes of one pixel may stand anywhere.
         kept = [[a for a in some if view.shape[a] > 1] for some in (axes, order)]
         if kept[0] == kept[1] and shape == tuple(view.shape[a] for a in order):
