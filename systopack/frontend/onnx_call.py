@@ -37,11 +37,10 @@ _LIKE = {
     "Erf": "gelu",
 }
 _ADVICE = {
-    "QuantizeLinear": "give the model in floating point, as it was before it was quantized",
-    "DequantizeLinear": "give the model in floating point, as it was before it was quantized",
-    "QLinearConv": "give the model in floating point, as it was before it was quantized",
-    "ConvInteger": "give the model in floating point, as it was before it was quantized",
-    "AveragePool": "set count_include_pad=1 and train again",
+    **dict.fromkeys(
+        ("QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"),
+        "quantize it with QuantFormat.QDQ, or give the model in floating point",
+    ),
     "LRN": "put a batch norm in its place and train again",
 }
 

@@ -22,6 +22,7 @@ from systopack.frontend.bounds import check_images, check_run, without_content
 from systopack.frontend.onnx_call import Call
 from systopack.frontend.onnx_content import onnx_package, read_onnx, stored_arrays
 from systopack.frontend.onnx_folding import Fixed, Folder, shape_array
+from systopack.frontend.onnx_quantized import REMARK
 from systopack.frontend.onnx_runtime import compare_with_runtime, run_onnx, runtime_of
 from systopack.frontend.onnx_steps import TRANSLATIONS
 from systopack.frontend.steps import Reference, Step, Steps
@@ -59,7 +60,7 @@ def load_onnx(path: Path, *, input_shape: Shape | None) -> tuple[Steps, Shape]:
         InvalidNetworkError: an operation that is not known, by name; or the module and the file
             compute different things.
     """
-    model = read_onnx(path)
+    model, quantized = read_onnx(path)
     shape, batch, last = _input_shape(path, model, input_shape)
     check_images(f"'{path}'", batch, shape)
     module = _Translation(path, model).module(shape, batch, channels_last=last)
@@ -70,6 +71,7 @@ def load_onnx(path: Path, *, input_shape: Shape | None) -> tuple[Steps, Shape]:
         return runtime(np.ascontiguousarray(images.transpose(0, 2, 3, 1)) if last else images)
 
     compare_with_runtime(path, run, module, shape, batch)
+    module.remarks = (REMARK,) if quantized else ()
     return module, shape
 
 

@@ -63,11 +63,11 @@ def _cut(call: Call, low: float, high: float) -> Function:
 
 
 def _extreme(call: Call) -> Function:
-    """Max or Min with a number cuts off on one side."""
-    constants = list(call.constants.values())
-    if len(call.shapes) != 1 or len(constants) != 1 or constants[0].size != 1:
-        call.refuse("compares something other than one tensor and a number")
-    limit = float(constants[0].item())
+    """Max or Min with a number, or the same one for every channel, cuts off on one side."""
+    constants = [number for array in call.constants.values() for number in np.unique(array)]
+    if len(call.shapes) != 1 or len(constants) != 1:
+        call.refuse("compares something other than one tensor and one number")
+    limit = float(constants[0])
     return _cut(call, *((limit, np.inf) if call.operation == "Max" else (-np.inf, limit)))
 
 

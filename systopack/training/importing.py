@@ -27,6 +27,7 @@ from systopack.frontend.capture import capture, capture_parts, check_kind
 from systopack.frontend.comparison import compare, logits_of
 from systopack.frontend.graph import LayerGraph
 from systopack.frontend.reading.state import RefusedError
+from systopack.frontend.steps import Steps
 from systopack.nn import zoo
 from systopack.training.model import TrainedModel, load_model
 
@@ -220,6 +221,7 @@ def _imported(
     state = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
     spare = _in_no_layer(module, graph, left_out)
     graph, mean, std = graph.with_normalisation(mean, std)
+    remarks = getattr(module, "remarks", ()) if isinstance(module, Steps) else ()
     return TrainedModel(
         architecture=label,
         class_names=names,
@@ -229,7 +231,7 @@ def _imported(
         graph=graph,
         source=_alone(module) if left_out else None,
         left_out=left_out,
-        provenance={"imported": label, "in_no_layer": spare},
+        provenance={"imported": label, "in_no_layer": spare, "remarks": list(remarks)},
     )
 
 

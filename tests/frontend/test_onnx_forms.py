@@ -141,11 +141,6 @@ def test_two_layers_of_one_weight_have_a_copy_each(tmp_path):
     assert torch.equal(trained.state["w2"], trained.state["w2_2"])
 
 
-def quantize(value, place):
-    return [node("QuantizeLinear", [value, "qs", "qz"], [f"{value}q"], f"{place}_q"),
-            node("DequantizeLinear", [f"{value}q", "qs", "qz"], [f"{value}d"], f"{place}_d")]  # fmt: skip
-
-
 BODY = helper.make_graph([node("Relu", ["c"], ["o"])], "b", [],
                          [helper.make_tensor_value_info("o", TensorProto.FLOAT, None)])  # fmt: skip
 BIG = whole(10**6, 10**6)
@@ -184,6 +179,7 @@ FOLDING = {
     "Slice": ([whole(0, 1, 2, 3), whole(-1), whole(-9), whole(0), whole(-1)], {}, [3, 2, 1, 0]),
     "Range": ([np.float32(0), np.float32(1), np.float32(0.25)], {}, [0, 0.25, 0.5, 0.75]),
     "Where": ([np.array([True, False]), whole(1, 2), whole(3, 4)], {}, [1, 4]),
+    "Unsqueeze": ([whole(5)], {"axes": [0]}, [[5]]),
     "ReduceProd": ([whole(2, 3, 4)], {"keepdims": 0}, 24),
     "QuantizeLinear": ([np.array([-9.0, 0.75, 1.25], "f4"), np.float32(0.5), np.int8(1)], {},
                        [-17, 3, 3]),
@@ -206,8 +202,6 @@ REFUSED = {
     "control flow": (
         [CONV, node("If", ["yes"], ["y"], "if", then_branch=BODY, else_branch=BODY)],
         {"yes": np.array(True)}, "'If' in 'if' holds a graph of its own"),
-    "quantized": ([CONV, *quantize("c", "q"), node("Relu", ["cd"], ["r"]), *tail("r")],
-                  {"qs": np.float32(0.1), "qz": np.int8(0)}, "'QuantizeLinear'.*floating point"),
     "another domain": ([node("Quant", ["x", "k", "k", "k"], ["y"], "q", domain="qonnx.custom")],
                        {"k": np.float32(1)}, "domain 'qonnx.custom'.*floating point"),
     "a dropout's mask that is read": (
