@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from systopack.errors import InvalidNetworkError
 from systopack.frontend.reading.advice import advice_for
+from systopack.frontend.reading.state import Refusal, RefusedError
 
 Function = Callable[..., Any]
 
@@ -85,4 +85,4 @@ class Call:
         like = _LIKE.get(self.operation)
         advice = _ADVICE.get(self.operation) or (advice_for(f"aten.{like}") if like else "")
         reason = f"{reason}; {advice}" if advice else reason
-        raise InvalidNetworkError(f"Operation '{self.operation}' in '{self.place}' {reason}.")
+        raise RefusedError(Refusal(layer=self.place, operation=self.operation, reason=reason))

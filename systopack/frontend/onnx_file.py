@@ -22,9 +22,11 @@ from systopack.frontend.bounds import check_images, check_run, without_content
 from systopack.frontend.onnx_call import Call
 from systopack.frontend.onnx_content import onnx_package, read_onnx, stored_arrays
 from systopack.frontend.onnx_folding import Fixed, Folder, shape_array
+from systopack.frontend.onnx_opaque import is_baked, opaque_step
 from systopack.frontend.onnx_quantized import REMARK
 from systopack.frontend.onnx_runtime import compare_with_runtime, run_onnx, runtime_of
 from systopack.frontend.onnx_steps import TRANSLATIONS
+from systopack.frontend.reading.state import Refusal, RefusedError
 from systopack.frontend.steps import Reference, Step, Steps
 from systopack.network.nodes import Shape
 
@@ -46,11 +48,15 @@ _CHANNELS = (1, 3, 4)  # of images as cameras give them
 _STORED = {*_TRAINED, "Add", "Sub", "Mul", "Div", "Sum"}  # take stored numbers as tensors
 
 
-def load_onnx(path: Path, *, input_shape: Shape | None) -> tuple[Steps, Shape]:
+def load_onnx(
+    path: Path, *, input_shape: Shape | None, partly: bool = False
+) -> tuple[Steps, Shape]:
     """Read a file; the result is compared with the file itself, run by its own runtime.
 
     Args:
         input_shape: (C, H, W) where the file leaves it open.
+        partly: operations that cannot be lowered are run by the runtime, and refused by name when
+            the module is captured.
 
     Returns:
         The model as a module, and (C, H, W) of its images.
@@ -63,7 +69,7 @@ def load_onnx(path: Path, *, input_shape: Shape | None) -> tuple[Steps, Shape]:
     model, quantized = read_onnx(path)
     shape, batch, last = _input_shape(path, model, input_shape)
     check_images(f"'{path}'", batch, shape)
-    module = _Translation(path, model).module(shape, batch, channels_last=last)
+    module = _Translation(path, model, partly=partly).module(shape, batch, channels_last=last)
     check_run(f"'{path}'", module, batch, shape)
     runtime = runtime_of(model, batch=batch)
 
@@ -130,8 +136,8 @@ def _channels_last(model: Any, images: str, sizes: list[int], given: Shape | Non
 class _Translation:
     """Follows the file's nodes on tensors without content, and notes the steps."""
 
-    def __init__(self, path: Path, model: Any) -> None:
-        self._path, self._model = path, model
+    def __init__(self, path: Path, model: Any, *, partly: bool) -> None:
+        self._path, self._model, self._partly = path, model, partly
         self._constants = stored_arrays(path, model)
         self._folder = Folder(sum(array.nbytes for array in self._constants.values()))
         self._tensors: dict[str, Tensor] = {}  # values that depend on the images
@@ -192,10 +198,43 @@ class _Translation:
                 node=node, place=place, inputs=inputs, attributes=attributes, opset=self._opset
             )
             self._constants.update(zip(node.output, self._folder.fold(fixed), strict=False))
-        elif node.op_type in ("Gemm", "MatMul"):
+        else:
+            kept = set(self._state)
+            try:
+                self._step(node, place, attributes)
+            except RefusedError as error:
+                if not self._partly:
+                    raise
+                for name in self._state.keys() - kept:
+                    del self._state[name]
+                self._opaque(node, place, error.refusal)
+
+    def _step(self, node: Any, place: str, attributes: dict[str, Any]) -> None:
+        if node.op_type in ("Gemm", "MatMul"):
             self._linear(node, place, attributes)
         elif node.op_type != "Add" or not self._absorb(node):
             self._call(node, place, attributes)
+
+    def _opaque(self, node: Any, place: str, refusal: Refusal) -> None:
+        """Run an operation that cannot be read by the runtime; its parameters keep their names."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        given, baked = {}, {}
+        for name in dict.fromkeys(name for name in node.input if name):
+            if name not in self._tensors and is_baked(self._constants[name]):
+                baked[name] = self._constants[name]
+                continue
+            stored = name not in self._tensors
+            given[name] = self._weight(place, name, trained=True, flat=False) if stored else name
+            shapes[name] = tuple(self._value(given[name]).shape)
+        order = sorted(shapes, key=lambda name: name not in self._tensors)  # images first
+        function = opaque_step(
+            node,
+            opset=self._opset,
+            shapes={name: shapes[name] for name in order},
+            baked=baked,
+            refusal=refusal,
+        )
+        self._append(place, function, [given[name] for name in order], list(node.output[:1]))
 
     def _call(self, node: Any, place: str, attributes: dict[str, Any]) -> None:
         weights = _TRAINED.get(node.op_type, ())
@@ -241,10 +280,8 @@ class _Translation:
         """Gemm and MatMul; the weight is kept as (N, M), as torch keeps it."""
 
         def refuse(reason: str) -> NoReturn:
-            raise InvalidNetworkError(
-                f"Operation '{node.op_type}' in '{place}' {reason}; run it outside the network, "
-                "or pack the rest of the torch model with --partial."
-            )
+            reason = f"{reason}; run it outside the network"
+            raise RefusedError(Refusal(layer=place, operation=node.op_type, reason=reason))
 
         stored = [name for name in node.input if name]
         if len(stored) < 2 or stored[0] not in self._tensors or attributes.get("transA", 0):

@@ -105,7 +105,15 @@ def open_model(
     if path.suffix == ".onnx":
         from systopack.frontend.onnx_file import load_onnx
 
-        module, shape = load_onnx(path, input_shape=told.shape)
+        try:
+            module, shape = load_onnx(path, input_shape=told.shape, partly=options.partial)
+        except RefusedError as error:
+            try:
+                module, shape = load_onnx(path, input_shape=told.shape, partly=True)
+            except SystopackError:
+                raise error from None
+            _advise(error, _Original(label=path.name, module=module, shape=shape, batch=2))
+            raise
         return _opened(path.name, module, shape, 2, told)
     if ":" not in model:
         raise InvalidOptionError(f"There is no model '{model}'; give {FORMS}.")
@@ -193,11 +201,8 @@ def _imported(
         graph = capture(module, shape, batch=batch)
     except InvalidNetworkError as error:
         if not options.partial:
-            if not isinstance(error, RefusedError) or not _partial_helps(original):
-                raise
-            raise InvalidNetworkError(
-                f"{str(error).rstrip('.')} (or pack the other layers with --partial)."
-            ) from error
+            _advise(error, original)
+            raise
         graph, refusals = capture_parts(module, shape, batch=batch)
         left_out = tuple(str(refusal) for refusal in refusals) or (str(error),)
     with torch.inference_mode():
@@ -233,6 +238,14 @@ def _imported(
         left_out=left_out,
         provenance={"imported": label, "in_no_layer": spare, "remarks": list(remarks)},
     )
+
+
+def _advise(error: InvalidNetworkError, original: _Original) -> None:
+    """Raise the error with the advice to import the model with `partial`, where that works."""
+    if isinstance(error, RefusedError) and _partial_helps(original):
+        raise InvalidNetworkError(
+            f"{str(error).rstrip('.')} (or pack the other layers with --partial)."
+        ) from error
 
 
 def _partial_helps(original: _Original) -> bool:

@@ -1,5 +1,7 @@
 """ONNX forms that become another at import: constants, channels last, averages at the border."""
 
+import re
+
 import numpy as np
 import onnx
 import pytest
@@ -272,3 +274,47 @@ def test_an_average_that_changes_at_the_border_is_refused_where_nothing_takes_it
     with pytest.raises(InvalidNetworkError, match=r"in 'average'.*ZeroPadding2D"):
         module, shape = load_onnx(made(tmp_path / "m.onnx", nodes), input_shape=None)
         capture(module, shape)
+
+
+SECOND = node("Conv", ["g", "w2"], ["d"], "second", pads=[1, 1, 1, 1])
+UNKNOWN = {
+    "an unknown operation": ([node("Erf", ["r"], ["g"], "gelu/Erf")], {}, "'Erf' in 'gelu/Erf'"),
+    "one with a parameter": (
+        [node("MatMul", ["gain", "r"], ["g"], "mix")], {"gain": normal(8, 8)},
+        "'MatMul' in 'mix'.*'gain'"),
+    "one of another size": (
+        [node("Resize", ["r", "", "sizes"], ["g"], "up", mode="nearest")],
+        {"sizes": np.array([1, 1, 2, 2], "f4")}, "'Resize' in 'up'"),
+    "an attention over pixels": (
+        [node("Reshape", ["r", "rows"], ["p1"]), node("Transpose", ["p1"], ["q"], perm=[0, 2, 1]),
+         node("MatMul", ["p1", "q"], ["s"], "scores"), node("Softmax", ["s"], ["a"]),
+         node("MatMul", ["a", "p1"], ["v"], "values"), node("Reshape", ["v", "back"], ["g"])],
+        {"rows": whole(0, 8, 64), "back": whole(0, 8, 8, 8)}, "'MatMul' in 'scores'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_a_part_of_a_file_with_unknown_operations_is_packed(name, tmp_path):
+    nodes, weights, message = UNKNOWN[name]
+    weights = {**weights, "w2": normal(8, 8, 3, 3)}
+    path = made(tmp_path / "m.onnx", [CONV, RELU, *nodes, SECOND, *tail("d")], weights, opset=18)
+    options = {"mean": (0.25,), "std": (0.5,)}
+    with pytest.raises(InvalidNetworkError, match=r"pack the other layers with --partial"):
+        open_model(str(path), options=ImportOptions(**options))
+    trained = open_model(str(path), options=ImportOptions(**options, partial=True))
+    assert {op.name for op in trained.graph.ops} == {"conv", "second", "fc"}
+    assert re.search(message, "; ".join(trained.left_out))
+    images = normal(3, 3, 8, 8)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    with torch.no_grad():
+        got = trained.to_module()(torch.from_numpy(images)).numpy()
+    assert np.allclose(got, session.run(None, {"x": images})[0], rtol=1e-3, atol=1e-3)
+
+
+def test_layers_before_an_unknown_operation_are_not_retrained(tmp_path):
+    nodes = [CONV, RELU, node("Erf", ["r"], ["g"], "erf"), *tail("g")]
+    path = made(tmp_path / "m.onnx", nodes)
+    options = ImportOptions(mean=(0.25,), std=(0.5,), partial=True)
+    module = open_model(str(path), options=options).to_module().train()
+    with pytest.raises(InvalidNetworkError, match=r"'Erf' in 'erf'.*cannot be retrained"):
+        module(torch.randn(2, 3, 8, 8)).sum().backward()
