@@ -118,13 +118,31 @@ def test_a_legal_form_is_read(name, tmp_path):
         assert np.allclose(module(torch.from_numpy(images)).numpy(), expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", [TensorProto.FLOAT16, TensorProto.DOUBLE])
-def test_other_types_are_read_as_float32(kind, tmp_path):
+KINDS = [TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("outside", [False, True])
+def test_other_types_are_read_as_float32(kind, outside, tmp_path):
+    """Throughout, or between two casts, as converters write models that keep their own ends."""
     to = helper.tensor_dtype_to_np_dtype(kind)
     weights = {name: array.astype(to) for name, array in WEIGHTS.items()}
-    path = made(tmp_path / "m.onnx", [CONV, RELU, *tail("r")], weights, kind=kind)
-    module, _ = load_onnx(path, input_shape=None)
-    plain, _ = load_onnx(made(path, [CONV, RELU, *tail("r")]), input_shape=None)
+    weights |= {"k": np.array(0.5, to), "six": np.array(6, to)}
+    body = [node("Mul", ["c", "k"], ["m"]), node("Clip", ["m", "", "six"], ["r"]), *tail("r")]
+    nodes = [CONV, *body]
+    if outside:
+        body[-1].output[0] = "z"
+        nodes = [node("Cast", ["x"], ["xc"], to=kind),
+                 node("Conv", ["xc", "w", "b"], ["c"], "conv", pads=[1, 1, 1, 1]),
+                 *body, node("Cast", ["z"], ["y"], to=TensorProto.FLOAT)]  # fmt: skip
+    given = TensorProto.FLOAT if outside else kind
+    module, shape = load_onnx(
+        made(tmp_path / "m.onnx", nodes, weights, kind=given), input_shape=None
+    )
+    single = {name: array.astype("f4") for name, array in weights.items()}
+    body[-1].output[0] = "y"
+    plain, _ = load_onnx(made(tmp_path / "f.onnx", [CONV, *body], single), input_shape=None)
+    assert len(capture(module, shape).ops) == 3
     images = torch.randn(2, 3, 8, 8)
     with torch.no_grad():
         assert torch.allclose(module(images), plain(images), atol=2e-3)
