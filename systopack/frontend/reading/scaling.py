@@ -31,7 +31,7 @@ def arithmetic(reading: Reading, node: Any, arguments: Arguments) -> View:
     if number is None:
         reading.refuse(node, "reads something that is neither an image nor stored")
     numbers = _as_seen(reading, node, value, number)
-    zeros, ones = np.zeros(numbers.shape), np.ones(numbers.shape)
+    zeros = np.broadcast_to(0.0, numbers.shape)
     operation = operation_of(node).removeprefix("aten.").rstrip("_")
     if operation == "mul":
         factor, offset = numbers, zeros
@@ -43,7 +43,8 @@ def arithmetic(reading: Reading, node: Any, arguments: Arguments) -> View:
     else:
         alpha = float(arguments.get("alpha", 1))
         signs = {"add": (1, alpha), "sub": (1, -alpha), "rsub": (-alpha, 1)}[operation]
-        factor, offset = signs[1 - at] * ones, signs[at] * numbers
+        factor = np.broadcast_to(float(signs[1 - at]), numbers.shape)
+        offset = numbers if signs[at] == 1 else signs[at] * numbers
     if not (np.isfinite(factor).all() and np.isfinite(offset).all()):
         reading.refuse(node, "computes with stored numbers that are not finite", advice="")
     scaling = Scaling(factor=factor, offset=offset, parameters=reading.parameters_of(stored))
@@ -114,6 +115,8 @@ def _as_seen(reading: Reading, node: Any, value: Any, number: Any) -> NDArray[np
         reading.refuse(
             node, "computes with stored numbers for every image, or makes it larger", advice=""
         )
+    if numbers.size == 1:
+        return np.broadcast_to(numbers.reshape(()), view.shape)
     axes = view.axes or (0, 1, 2)
     numbers = np.broadcast_to(numbers, (1, *seen[1:]))
     back = np.argsort(axes)

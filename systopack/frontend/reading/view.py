@@ -12,6 +12,7 @@ from systopack.frontend.graph import Scaling
 from systopack.network.nodes import Shape
 
 Padding = tuple[int, int, int, int]  # top, bottom, left, right
+_WINDOWS = 1 << 20  # along one side; images have fewer pixels there
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -149,7 +150,9 @@ def averaged_windows(
         counted: padding counts in the divisor; what lies beyond it never does.
     """
     count = window_count(size, kernel, stride, pads, ceiled=ceiled)
-    starts = np.arange(max(count, 1)) * stride - pads[0]
+    if not 0 < count <= _WINDOWS:
+        raise ValueError(f"{count} windows along one side")
+    starts = np.arange(count) * stride - pads[0]
     ends = np.minimum(starts + kernel, size + pads[1])
     first, last = np.maximum(starts, 0), np.minimum(ends, size)
     divisors = ends - starts if counted else last - first
