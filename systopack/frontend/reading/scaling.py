@@ -126,7 +126,8 @@ def _as_seen(reading: Reading, node: Any, value: Any, number: Any) -> NDArray[np
 def _refuse_two(reading: Reading, node: Any) -> NoReturn:
     operation = operation_of(node).removeprefix("aten.").rstrip("_")
     what = {"mul": "is a product", "div": "is a quotient"}.get(operation, "is a difference")
-    reading.refuse(node, f"{what} of two tensors")
+    advice = None if operation == "mul" else "the array only adds tensors"
+    reading.refuse(node, f"{what} of two tensors", advice=advice)
 
 
 RULES = {
