@@ -30,6 +30,7 @@ class Imported:
         whole: whether the captured layers compute all that the model computes.
         left_out: what could not be captured, in sentences.
         in_no_layer: parameters that change no logit.
+        remarks: what else should be known of how it was read, in sentences.
         right, images: training images that it has right.
     """
 
@@ -41,6 +42,7 @@ class Imported:
     whole: bool
     left_out: tuple[str, ...]
     in_no_layer: tuple[str, ...]
+    remarks: tuple[str, ...]
     right: int
     images: int
 
@@ -69,6 +71,7 @@ def examine(model: TrainedModel, data: ImageData, *, fraction: float = 1.0) -> I
         whole=model.graph is not None and not model.left_out,
         left_out=model.left_out,
         in_no_layer=tuple(model.provenance.get("in_no_layer", ())),
+        remarks=tuple(model.provenance.get("remarks", ())),
         right=int((classes == part.train_labels[: len(images)]).sum()),
         images=len(images),
     )

@@ -118,4 +118,6 @@ def open_model(
             f"Left out: parameter '{name}' is not used when the model gives its logits, so it "
             "stays as it is."
         )
+    for remark in found.remarks:
+        console.explain_error(remark)
     return trained, images

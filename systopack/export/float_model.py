@@ -13,7 +13,8 @@ from torch import Tensor
 from systopack.errors import InvalidNetworkError
 from systopack.export.builder import Builder
 from systopack.files import write_atomically
-from systopack.frontend.graph import ConcatOp, MatrixOp, Norm
+from systopack.frontend.graph import ConcatOp, MatrixOp, Norm, Scaling
+from systopack.frontend.weights import raw_weights
 from systopack.network.nodes import Shape
 from systopack.training.model import TrainedModel
 
@@ -69,11 +70,13 @@ def _matrix(
     state: Mapping[str, Tensor],
 ) -> str:
     value = values[op.source]
-    if op.weight is not None:
+    if op.weight is not None or op.moves:
         value = _product(builder, op, value, state)
     flat = builder.is_flat(value)
     if op.norm is not None:
         value = _batch_norm(builder, op, op.norm, value, state)
+    if op.scaling is not None:
+        value = _scaled(builder, op, op.scaling, value)
     if op.residual is not None:
         source = op.residual.source
         value = builder.added(
@@ -96,10 +99,10 @@ def _matrix(
 
 
 def _product(builder: Builder, op: MatrixOp, value: str, state: Mapping[str, Tensor]) -> str:
-    assert op.weight is not None
-    weights = [builder.weight(op.weight, state[op.weight].numpy())]
-    if op.bias is not None:
-        weights.append(builder.weight(op.bias, state[op.bias].numpy()))
+    weight, bias = raw_weights(op, state)
+    weights = [builder.weight(op.weight or f"{op.name}/ones", weight.numpy())]
+    if bias is not None:
+        weights.append(builder.weight(op.bias or f"{op.name}/bias", bias.numpy()))
     if op.kind == "linear":
         if not op.in_order:
             value = builder.exchanged(value, f"{op.name}/order", _axes(op))
@@ -153,6 +156,17 @@ def _shifted(builder: Builder, op: MatrixOp, value: str) -> str:
             "group": len(moves),
         },
     )
+
+
+def _scaled(builder: Builder, op: MatrixOp, scaling: Scaling, value: str) -> str:
+    flat = builder.is_flat(value)
+    parts = {"Mul": scaling.factor, "Add": scaling.offset}
+    for operation, numbers in parts.items():
+        name = f"{op.name}/{operation.lower()}"
+        array = numbers.astype(np.float32).reshape((op.rows,) if flat else (op.rows, 1, 1))
+        weight = builder.weight(f"{name}_numbers", array)
+        value = builder.node(operation, [value, weight], name, flat=flat)
+    return value
 
 
 def _batch_norm(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import log
 from typing import Any
 
 import torch
@@ -150,7 +151,7 @@ def _opened(expected: Tensor, got: Tensor, ending: Ending) -> tuple[Tensor, Tens
     }
     if ending != "log_softmax":
         expected = expected.clamp(min=_SMALLEST).log()
-    least = float(torch.tensor(_SMALLEST).log())
+    least = log(_SMALLEST)
     return expected.clamp(min=least), ends[ending](got).clamp(min=least)
 
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from systopack.frontend.graph import ConcatOp, LayerGraph, MatrixOp, PoolOp
+from systopack.frontend.graph import ConcatOp, LayerGraph, MatrixOp, PoolOp, Scaling
 from systopack.nn.shift import shift
 
 WeightsOf = Callable[[MatrixOp], tuple[Tensor, Tensor | None]]
@@ -40,6 +40,8 @@ def execute(
     Returns:
         By name, shape (B, C, H, W); linear layers give (B, N, 1, 1).
     """
+    if graph.scaling is not None:
+        images = scaled(images, graph.scaling)
     tensors = {"input": after("input", images)}
     for op in graph.ops:
         if isinstance(op, MatrixOp):
@@ -53,6 +55,15 @@ def execute(
     return tensors
 
 
+def scaled(tensor: Tensor, scaling: Scaling) -> Tensor:
+    """Images (B, C, H, W), times a factor and plus an offset of every channel."""
+    factor, offset = (
+        torch.from_numpy(part).to(tensor)[:, None, None]
+        for part in (scaling.factor, scaling.offset)
+    )
+    return tensor * factor + offset
+
+
 def _matrix(op: MatrixOp, source: Tensor, weights_of: WeightsOf) -> Tensor:
     weight, bias = weights_of(op)
     if op.kind == "linear":
@@ -64,7 +75,7 @@ def _matrix(op: MatrixOp, source: Tensor, weights_of: WeightsOf) -> Tensor:
         return F.linear(values, weight, bias)[:, :, None, None]
     if op.kind == "shift":
         displaced = shift(source, op.columns[:, 1].tolist(), op.columns[:, 2].tolist())
-        return F.conv2d(displaced, weight, bias, stride=op.stride)
+        return F.conv2d(displaced, weight, bias, stride=op.stride, groups=op.groups)
     top, bottom, left, right = op.padding
     padding = (0, 0)
     if (top, left) == (bottom, right):

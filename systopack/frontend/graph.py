@@ -8,7 +8,7 @@ dict. The fields stand in the order of a model file (`systopack.codec`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 from typing import Annotated, ClassVar, Literal
@@ -26,6 +26,7 @@ from systopack.network.nodes import (
     Shape,
 )
 
+Reals = Annotated[NDArray[np.float64], Stored(1)]
 Ending = Literal["none", "softmax", "log_softmax", "sigmoid"]
 
 
@@ -48,6 +49,33 @@ class Norm:
     variance: str
     epsilon: float
     momentum: float = 0.1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scaling:
+    """`x * factor + offset` with one number a channel (or a value), which no training changes.
+
+    Args:
+        factor, offset: shape (C,).
+        parameters: names of the stored tensors that they were computed from.
+    """
+
+    factor: Reals
+    offset: Reals
+    parameters: tuple[str, ...] = ()
+
+    @cached_property
+    def rises(self) -> bool:
+        """True when every factor is above 0."""
+        return bool((self.factor > 0).all())
+
+    def then(self, later: Scaling) -> Scaling:
+        """Both, one after the other."""
+        return Scaling(
+            factor=self.factor * later.factor,
+            offset=self.offset * later.factor + later.offset,
+            parameters=tuple(dict.fromkeys((*self.parameters, *later.parameters))),
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -76,6 +104,8 @@ class MatrixOp:
         weight: name in the state dict; None: all ones, one channel a row, for a norm, addition or
             activation that no layer before it can take in.
         weight_shape: of the weight in the state dict.
+        scaling: of every row, after the norm; None: none.
+        column_scaling: of every value that a linear layer reads, before its weights.
     """
 
     TYPE: ClassVar = "matrix"
@@ -96,11 +126,26 @@ class MatrixOp:
     activation: Activation
     clip: tuple[float, float] | None
     groups: int = 1
+    scaling: Scaling | None = None
+    column_scaling: Scaling | None = None
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of all stored tensors that it computes with, norm and scalings included."""
+        norm = self.norm
+        names = (self.weight, self.bias, norm and norm.weight, norm and norm.bias)
+        scalings = (s.parameters for s in (self.scaling, self.column_scaling) if s is not None)
+        return (*(name for name in names if name), *(n for part in scalings for n in part))
 
     @property
     def rows(self) -> int:
         """Filters N."""
         return self.weight_shape[0]
+
+    @property
+    def moves(self) -> bool:
+        """True when a row may read another pixel than the one that it gives."""
+        return bool(self.columns[:, 1:].any()) or self.stride != (1, 1) or any(self.padding)
 
     @cached_property
     def in_order(self) -> bool:
@@ -168,11 +213,27 @@ class LayerGraph:
         ops: every op reads "input" or earlier ops; the last gives the logits.
         ending: a softmax or sigmoid that the model takes of its logits, or "none"; it changes no
             class, so no later step computes it.
+        scaling: of the images, before any layer; see `with_normalisation`.
     """
 
     input_shape: Shape
     ending: Ending = "none"
     ops: tuple[Op, ...]
+    scaling: Scaling | None = None
+
+    def with_normalisation(
+        self, mean: tuple[float, ...], std: tuple[float, ...]
+    ) -> tuple[LayerGraph, tuple[float, ...], tuple[float, ...]]:
+        """The graph without a scaling of its images, and the normalisation that has it inside.
+
+        Args:
+            mean, std: of the images that the graph reads, one number a channel.
+        """
+        if self.scaling is None:
+            return self, mean, std
+        deviations = np.array(std) / self.scaling.factor
+        means = np.array(mean) - self.scaling.offset * deviations
+        return replace(self, scaling=None), tuple(means.tolist()), tuple(deviations.tolist())
 
     @cached_property
     def matrix_ops(self) -> tuple[MatrixOp, ...]:

@@ -20,6 +20,7 @@ from systopack.frontend.graph import (
     MatrixOp,
     PoolOp,
     ResidualOperand,
+    Scaling,
     sources_of,
 )
 from systopack.names import flaw_of
@@ -55,8 +56,10 @@ def graph_from_json(content: object, tensors: Mapping[str, Tensor]) -> LayerGrap
     """
     own = {name: tensor for name, tensor in tensors.items() if name.startswith(PREFIX)}
     for name, tensor in own.items():
-        if tensor.dtype != torch.int32:
-            raise MalformedError(f"the graph's tensor {shown(name)} is {tensor.dtype}, not int32")
+        if tensor.dtype not in (torch.int32, torch.float64):
+            raise MalformedError(
+                f"the graph's tensor {shown(name)} is {tensor.dtype}, not int32 or float64"
+            )
     arrays = TensorSet({name.removeprefix(PREFIX): own[name].numpy() for name in own})
     graph: LayerGraph = from_plain(LayerGraph, content, "the graph", arrays)
     arrays.end()
@@ -69,6 +72,11 @@ def check_graph(graph: LayerGraph, state: Mapping[str, Tensor]) -> None:
     Raises:
         InvalidNetworkError: naming the layer and what is wrong.
     """
+    if graph.scaling is not None:
+        raise InvalidNetworkError(
+            "The layers of the model scale their images; put that into the normalisation with "
+            "LayerGraph.with_normalisation."
+        )
     if len(graph.ops) > NODE_LIMIT:
         raise InvalidNetworkError(f"The model file has more than {NODE_LIMIT:,} layers.")
     known = {"input"}
@@ -145,6 +153,14 @@ def _misfit(name: str, what: str) -> NoReturn:
     )
 
 
+def _check_scaling(op: MatrixOp, scaling: Scaling | None, count: int) -> None:
+    if scaling is None:
+        return
+    parts = (scaling.factor, scaling.offset)
+    if any(part.shape != (count,) or not np.isfinite(part).all() for part in parts):
+        _misfit(op.name, f"a scaling that is not of {count:,} finite numbers")
+
+
 def _check_matrix(op: MatrixOp, graph: LayerGraph, state: Mapping[str, Tensor]) -> None:
     if op.groups < 1 or op.rows % op.groups or min(op.dilation) < 1:
         _misfit(op.name, f"{op.groups} groups and dilation {op.dilation}")
@@ -152,6 +168,8 @@ def _check_matrix(op: MatrixOp, graph: LayerGraph, state: Mapping[str, Tensor]) 
         _misfit(op.name, f"the activation '{op.activation}' with limits {op.clip}")
     if op.norm is not None and not 0 <= op.norm.epsilon < math.inf:
         _misfit(op.name, f"a norm whose epsilon is {op.norm.epsilon}")
+    _check_scaling(op, op.scaling, op.rows)
+    _check_scaling(op, op.column_scaling, len(op.columns) if op.kind == "linear" else 0)
     if op.rows * len(op.columns) > CELLS_LIMIT:
         _misfit(op.name, f"a filter matrix of {op.rows:,} x {len(op.columns):,}")
     wanted: dict[str, tuple[int, ...]] = {}

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from systopack.errors import InvalidNetworkError
-from systopack.frontend.execute import execute
+from systopack.frontend.execute import execute, scaled
 from systopack.frontend.graph import LayerGraph, MatrixOp
 from systopack.frontend.weights import raw_weights
 
@@ -41,7 +41,9 @@ class GraphModule(nn.Module):
         state: dict[str, Tensor] = {**dict(self.named_parameters()), **dict(self.named_buffers())}
 
         def norm(op: MatrixOp, tensor: Tensor) -> Tensor:
-            return tensor if op.norm is None else _batch_norm(op, tensor, state, self.training)
+            if op.norm is not None:
+                tensor = _batch_norm(op, tensor, state, self.training)
+            return tensor if op.scaling is None else scaled(tensor, op.scaling)
 
         tensors = execute(
             self.graph,

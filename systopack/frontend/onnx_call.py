@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from systopack.errors import InvalidNetworkError
 from systopack.frontend.reading.advice import advice_for
+from systopack.frontend.reading.state import Refusal, RefusedError
 
 Function = Callable[..., Any]
 
@@ -37,11 +37,10 @@ _LIKE = {
     "Erf": "gelu",
 }
 _ADVICE = {
-    "QuantizeLinear": "give the model in floating point, as it was before it was quantized",
-    "DequantizeLinear": "give the model in floating point, as it was before it was quantized",
-    "QLinearConv": "give the model in floating point, as it was before it was quantized",
-    "ConvInteger": "give the model in floating point, as it was before it was quantized",
-    "AveragePool": "set count_include_pad=1 and train again",
+    **dict.fromkeys(
+        ("QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"),
+        "quantize it with QuantFormat.QDQ, or give the model in floating point",
+    ),
     "LRN": "put a batch norm in its place and train again",
 }
 
@@ -86,4 +85,4 @@ class Call:
         like = _LIKE.get(self.operation)
         advice = _ADVICE.get(self.operation) or (advice_for(f"aten.{like}") if like else "")
         reason = f"{reason}; {advice}" if advice else reason
-        raise InvalidNetworkError(f"Operation '{self.operation}' in '{self.place}' {reason}.")
+        raise RefusedError(Refusal(layer=self.place, operation=self.operation, reason=reason))

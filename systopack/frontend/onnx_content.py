@@ -18,11 +18,12 @@ from systopack.errors import (
     one_line,
 )
 from systopack.files import open_file, read_file
+from systopack.frontend.onnx_quantized import is_quantizer, without_quantizers
 from systopack.requirements import missing
 
 _OLDEST = 7
 _DOMAINS = ("", "ai.onnx")
-_QUANTIZED = "give the model in floating point, as it was before it was quantized"
+_QUANTIZED = "quantize it with QuantFormat.QDQ, or give the model in floating point"
 
 
 def onnx_package() -> Any:
@@ -39,10 +40,14 @@ def onnx_package() -> Any:
     return onnx
 
 
-def read_onnx(path: Path) -> Any:
+def read_onnx(path: Path) -> tuple[Any, bool]:
     """Read a file as an `onnx.ModelProto` that is whole, standard and in float32.
 
-    Tensors in files beside it are read in. Numbers of 16 and 64 bits become float32.
+    Tensors in files beside it are read in. Numbers of 16 and 64 bits become float32, and a
+    quantized model its equivalent in floating point.
+
+    Returns:
+        The model, and whether its tensors were quantized.
 
     Raises:
         InvalidFileError: no ONNX file, or a damaged one.
@@ -58,13 +63,14 @@ def read_onnx(path: Path) -> Any:
             _check_tensor(path, tensor)
         onnx.checker.check_model(model)
         _to_float32(model)
+        quantized = without_quantizers(model)
     except SystopackError:
         raise
     except Exception as error:  # protobuf and the checker raise errors of many kinds
         raise InvalidFileError(
             f"'{path}' is damaged or no ONNX file ({one_line(error)}); export it again."
         ) from error
-    return model
+    return model, quantized
 
 
 def stored_arrays(path: Path, model: Any) -> dict[str, NDArray[Any]]:
@@ -109,8 +115,9 @@ def _check_nodes(path: Path, model: Any) -> None:
         )
     for node in graph.node:
         place = node.name or next(iter(node.output), "")
-        if node.domain not in _DOMAINS:
+        if node.domain not in _DOMAINS and not is_quantizer(node):
             quantized = "quant" in f"{node.op_type} {node.domain}".lower()
+            quantized |= node.op_type.startswith(("QLinear", "QGemm"))
             advice = _QUANTIZED if quantized else "export the model with the standard operations"
             raise InvalidNetworkError(
                 f"Operation '{node.op_type}' in '{place}' is of the domain '{node.domain}', which "
@@ -194,6 +201,11 @@ def _to_float32(model: Any) -> None:
     values = [*model.graph.input, *model.graph.output]
     found = [value for value in values if value.type.tensor_type.elem_type in other]
     tensors = [tensor for tensor in _tensors(model) if tensor.data_type in other]
+    stored = {tensor.name for tensor in model.graph.initializer}
+    for value in model.graph.input:
+        readers = {node.op_type for node in model.graph.node if value.name in node.input}
+        if value.name not in stored and readers == {"Cast"}:  # pixels as whole numbers
+            found.append(value)
     del model.graph.value_info[:]  # shapes and types that were inferred before
     for value in found:
         value.type.tensor_type.elem_type = kinds.FLOAT

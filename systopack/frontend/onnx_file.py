@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,8 +22,11 @@ from systopack.frontend.bounds import check_images, check_run, without_content
 from systopack.frontend.onnx_call import Call
 from systopack.frontend.onnx_content import onnx_package, read_onnx, stored_arrays
 from systopack.frontend.onnx_folding import Fixed, Folder, shape_array
+from systopack.frontend.onnx_opaque import is_baked, opaque_step
+from systopack.frontend.onnx_quantized import REMARK
 from systopack.frontend.onnx_runtime import compare_with_runtime, run_onnx, runtime_of
 from systopack.frontend.onnx_steps import TRANSLATIONS
+from systopack.frontend.reading.state import Refusal, RefusedError
 from systopack.frontend.steps import Reference, Step, Steps
 from systopack.network.nodes import Shape
 
@@ -38,14 +42,21 @@ _TRAINED = {
     "InstanceNormalization": (1, 2),
     "PRelu": (1,),
 }  # positions of what is trained
+_WINDOWS = ("Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "BatchNormalization")
+_FLAT = ("Reshape", "Flatten", "MatMul", "Gemm")  # after them sizes tell nothing
+_CHANNELS = (1, 3, 4)  # of images as cameras give them
 _STORED = {*_TRAINED, "Add", "Sub", "Mul", "Div", "Sum"}  # take stored numbers as tensors
 
 
-def load_onnx(path: Path, *, input_shape: Shape | None) -> tuple[Steps, Shape]:
+def load_onnx(
+    path: Path, *, input_shape: Shape | None, partly: bool = False
+) -> tuple[Steps, Shape]:
     """Read a file; the result is compared with the file itself, run by its own runtime.
 
     Args:
         input_shape: (C, H, W) where the file leaves it open.
+        partly: operations that cannot be lowered are run by the runtime, and refused by name when
+            the module is captured.
 
     Returns:
         The model as a module, and (C, H, W) of its images.
@@ -55,16 +66,23 @@ def load_onnx(path: Path, *, input_shape: Shape | None) -> tuple[Steps, Shape]:
         InvalidNetworkError: an operation that is not known, by name; or the module and the file
             compute different things.
     """
-    model = read_onnx(path)
-    shape, batch = _input_shape(path, model, input_shape)
+    model, quantized = read_onnx(path)
+    shape, batch, last = _input_shape(path, model, input_shape)
     check_images(f"'{path}'", batch, shape)
-    module = _Translation(path, model).module(shape, batch)
+    module = _Translation(path, model, partly=partly).module(shape, batch, channels_last=last)
     check_run(f"'{path}'", module, batch, shape)
-    compare_with_runtime(path, runtime_of(model, batch=batch), module, shape, batch)
+    runtime = runtime_of(model, batch=batch)
+
+    def run(images: NDArray[np.float32]) -> NDArray[Any]:
+        return runtime(np.ascontiguousarray(images.transpose(0, 2, 3, 1)) if last else images)
+
+    compare_with_runtime(path, run, module, shape, batch)
+    module.remarks = (REMARK,) if quantized else ()
     return module, shape
 
 
-def _input_shape(path: Path, model: Any, given: Shape | None) -> tuple[Shape, int]:
+def _input_shape(path: Path, model: Any, given: Shape | None) -> tuple[Shape, int, bool]:
+    """(C, H, W), how many images at once, and whether the file has channels last."""
     onnx = onnx_package()
     weights = {tensor.name for tensor in model.graph.initializer}
     images = [value for value in model.graph.input if value.name not in weights]
@@ -82,27 +100,51 @@ def _input_shape(path: Path, model: Any, given: Shape | None) -> tuple[Shape, in
     sizes = [d.dim_value for d in kind.shape.dim]
     if len(sizes) != 4:
         raise InvalidFileError(f"'{path}' reads tensors of {len(sizes)} axes, but images have 4.")
+    last = _channels_last(model, images[0].name, sizes[1:], given)
+    if last:
+        sizes = [sizes[0], sizes[3], sizes[1], sizes[2]]
     if min(sizes[1:]) < 1 and given is None:
         raise InvalidOptionError(
             f"'{path}' leaves the size of its images open; give it, for instance "
             "--input-shape 3x32x32."
         )
     sizes[1:] = [size if size > 0 else (given or ())[axis] for axis, size in enumerate(sizes[1:])]
-    return (sizes[1], sizes[2], sizes[3]), sizes[0] if sizes[0] > 0 else 2
+    return (sizes[1], sizes[2], sizes[3]), sizes[0] if sizes[0] > 0 else 2, last
+
+
+def _channels_last(model: Any, images: str, sizes: list[int], given: Shape | None) -> bool:
+    """Whether images are (height, width, channels): what the file moves tells, or the sizes."""
+    from onnx import helper
+
+    reached = {images}
+    for node in model.graph.node:
+        if not reached.intersection(node.input):
+            continue
+        if node.op_type == "Transpose":
+            order = {a.name: helper.get_attribute_value(a) for a in node.attribute}.get("perm")
+            return list(order or ()) == [0, 3, 1, 2]
+        if node.op_type in _WINDOWS:
+            return False
+        if node.op_type not in _FLAT:
+            reached |= set(node.output)
+    moved = (sizes[2], sizes[0], sizes[1])
+    if given is not None and min(sizes) > 0 and given in (tuple(sizes), moved):
+        return given == moved and given != tuple(sizes)
+    return sizes[2] in _CHANNELS and sizes[0] not in _CHANNELS
 
 
 class _Translation:
     """Follows the file's nodes on tensors without content, and notes the steps."""
 
-    def __init__(self, path: Path, model: Any) -> None:
-        self._path, self._model = path, model
+    def __init__(self, path: Path, model: Any, *, partly: bool) -> None:
+        self._path, self._model, self._partly = path, model, partly
         self._constants = stored_arrays(path, model)
         self._folder = Folder(sum(array.nbytes for array in self._constants.values()))
         self._tensors: dict[str, Tensor] = {}  # values that depend on the images
         self._state: dict[str, Tensor] = {}
         self._trained: set[str] = set()
         self._steps: list[Step] = []
-        self._open: dict[str, Step] = {}  # value -> step with a weight a channel that makes it
+        self._open: dict[str, Step] = {}  # value -> layer without a bias that makes it
         self._readers: dict[str, int] = {}
         for node in model.graph.node:
             for name in node.input:
@@ -110,10 +152,14 @@ class _Translation:
         versions = [e.version for e in model.opset_import if e.domain in ("", "ai.onnx")]
         self._opset = versions[0] if versions else 1
 
-    def module(self, shape: Shape, batch: int) -> Steps:
+    def module(self, shape: Shape, batch: int, *, channels_last: bool) -> Steps:
         graph = self._model.graph
         images = next(value.name for value in graph.input if value.name not in self._constants)
-        self._tensors[images] = torch.empty(batch, *shape, device="meta")
+        given = f"{images} (channels first)" if channels_last else images
+        self._tensors[given] = torch.empty(batch, *shape, device="meta")
+        if channels_last:
+            order = (0, 2, 3, 1)
+            self._append("channels_last", partial(torch.permute, dims=order), [given], [images])
         for node in graph.node:
             self._node(node)
         output = graph.output[0].name
@@ -123,7 +169,7 @@ class _Translation:
             state=self._state,
             trained=self._trained,
             steps=self._steps,
-            images=images,
+            images=given,
             logits=output,
         ).eval()
 
@@ -152,10 +198,43 @@ class _Translation:
                 node=node, place=place, inputs=inputs, attributes=attributes, opset=self._opset
             )
             self._constants.update(zip(node.output, self._folder.fold(fixed), strict=False))
-        elif node.op_type in ("Gemm", "MatMul"):
+        else:
+            kept = set(self._state)
+            try:
+                self._step(node, place, attributes)
+            except RefusedError as error:
+                if not self._partly:
+                    raise
+                for name in self._state.keys() - kept:
+                    del self._state[name]
+                self._opaque(node, place, error.refusal)
+
+    def _step(self, node: Any, place: str, attributes: dict[str, Any]) -> None:
+        if node.op_type in ("Gemm", "MatMul"):
             self._linear(node, place, attributes)
-        elif node.op_type not in ("Add", "Sub", "Mul", "Div") or not self._absorb(node):
+        elif node.op_type != "Add" or not self._absorb(node):
             self._call(node, place, attributes)
+
+    def _opaque(self, node: Any, place: str, refusal: Refusal) -> None:
+        """Run an operation that cannot be read by the runtime; its parameters keep their names."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        given, baked = {}, {}
+        for name in dict.fromkeys(name for name in node.input if name):
+            if name not in self._tensors and is_baked(self._constants[name]):
+                baked[name] = self._constants[name]
+                continue
+            stored = name not in self._tensors
+            given[name] = self._weight(place, name, trained=True, flat=False) if stored else name
+            shapes[name] = tuple(self._value(given[name]).shape)
+        order = sorted(shapes, key=lambda name: name not in self._tensors)  # images first
+        function = opaque_step(
+            node,
+            opset=self._opset,
+            shapes={name: shapes[name] for name in order},
+            baked=baked,
+            refusal=refusal,
+        )
+        self._append(place, function, [given[name] for name in order], list(node.output[:1]))
 
     def _call(self, node: Any, place: str, attributes: dict[str, Any]) -> None:
         weights = _TRAINED.get(node.op_type, ())
@@ -181,7 +260,8 @@ class _Translation:
         translate = TRANSLATIONS.get(node.op_type)
         if translate is None:
             call.refuse("is no operation that systopack can lower")
-        if 0 not in tensors or list(tensors) != list(range(len(tensors))):
+        ordered = node.op_type not in ("Max", "Min")
+        if ordered and list(tensors) != list(range(max(len(tensors), 1))):
             call.refuse("reads stored numbers where the images should be")
         if node.op_type == "Dropout" and any(self._readers.get(name) for name in node.output[1:]):
             call.refuse("gives a mask that is read; export the model after model.eval()")
@@ -193,17 +273,15 @@ class _Translation:
             call.refuse(f"is used in a form that systopack cannot lower ({one_line(error)})")
         outputs = list(node.output[:1] if node.op_type == "Dropout" else node.output)
         step = self._append(place, function, list(tensors.values()), outputs)
-        if node.op_type in ("Conv", "BatchNormalization"):
+        if node.op_type == "Conv" and len(tensors) == 2:
             self._open[node.output[0]] = step
 
     def _linear(self, node: Any, place: str, attributes: dict[str, Any]) -> None:
         """Gemm and MatMul; the weight is kept as (N, M), as torch keeps it."""
 
         def refuse(reason: str) -> NoReturn:
-            raise InvalidNetworkError(
-                f"Operation '{node.op_type}' in '{place}' {reason}; run it outside the network, "
-                "or pack the rest of the torch model with --partial."
-            )
+            reason = f"{reason}; run it outside the network"
+            raise RefusedError(Refusal(layer=place, operation=node.op_type, reason=reason))
 
         stored = [name for name in node.input if name]
         if len(stored) < 2 or stored[0] not in self._tensors or attributes.get("transA", 0):
@@ -223,14 +301,14 @@ class _Translation:
                 refuse("adds something other than one number a row")
             bias = np.broadcast_to(bias.reshape(-1), (rows,))
             names.append(self._keep(stored[2], bias, trained=True))
-        self._open[node.output[0]] = self._append(
-            place, torch.nn.functional.linear, names, list(node.output)
-        )
+        step = self._append(place, torch.nn.functional.linear, names, list(node.output))
+        if len(names) == 2:
+            self._open[node.output[0]] = step
 
     def _absorb(self, node: Any) -> bool:
-        """Take one number a channel, added or multiplied, into the layer before it."""
-        kind, inputs = node.op_type, list(node.input)
-        if kind in ("Add", "Mul") and len(inputs) == 2 and inputs[0] in self._constants:
+        """Make one number a row that is added to a layer without a bias its bias."""
+        inputs = list(node.input)
+        if len(inputs) == 2 and inputs[0] in self._constants:
             inputs.reverse()
         step = self._open.get(inputs[0]) if len(inputs) == 2 else None
         if step is None or inputs[1] in self._tensors or self._readers[inputs[0]] > 1:
@@ -239,35 +317,21 @@ class _Translation:
         if numbers is None:
             return False
         names = [argument.name for argument in step.arguments]
-        weight, bias = self._state[names[1]], self._state.get((*names, "")[2])
-        if kind in ("Mul", "Div"):
-            factor = numbers if kind == "Mul" else 1 / numbers
-            if not bool(torch.isfinite(factor).all()):
-                return False
-            self._state[names[1]] = weight * factor.reshape(-1, *[1] * (weight.ndim - 1))
-            if bias is not None:
-                self._state[names[2]] = bias * factor
-        elif bias is None:
-            offset = numbers if kind == "Add" else -numbers
-            names.append(self._keep(inputs[1], offset.numpy(), trained=True))
-        else:
-            self._state[names[2]] = bias + (numbers if kind == "Add" else -numbers)
+        names.append(self._keep(inputs[1], numbers, trained=True))
         number = self._steps.index(step)
         del self._steps[number], self._open[inputs[0]]
-        self._open[node.output[0]] = self._append(
-            step.place, step.function, names, [node.output[0]], number
-        )
+        self._append(step.place, step.function, names, [node.output[0]], number)
         return True
 
-    def _one_a_channel(self, tensor: Tensor, constant: NDArray[Any]) -> Tensor | None:
+    @staticmethod
+    def _one_a_channel(tensor: Tensor, constant: NDArray[Any]) -> NDArray[Any] | None:
         """A stored operand as one number a channel (C,), None where it is anything else."""
         rows, rank = tensor.shape[1], tensor.ndim
         full = (1,) * (rank - constant.ndim) + constant.shape
         others = len(full) == rank and all(full[a] == 1 for a in range(rank) if a != 1)
         if not others or full[1] not in (1, rows) or constant.dtype.kind != "f":
             return None
-        flat = np.broadcast_to(constant.reshape(-1), (rows,))
-        return torch.from_numpy(np.array(flat, dtype=np.float32))
+        return np.broadcast_to(constant.reshape(-1), (rows,))
 
     def _append(
         self,

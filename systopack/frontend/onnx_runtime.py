@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,19 @@ def runtime_of(model: Any, *, batch: int) -> Runtime:
         feed = [images[start : start + batch] for start in range(0, len(images), batch)]
         with _refusing():
             return np.concatenate([np.asarray(session.run(None, {name: part})[0]) for part in feed])
+
+    return run
+
+
+def node_runtime(model: Any) -> Callable[[Sequence[NDArray[np.float32]]], NDArray[Any]]:
+    """A model of one node as a function of its inputs."""
+    names = [value.name for value in model.graph.input]
+    with _refusing():
+        session = _session(model)
+
+    def run(arrays: Sequence[NDArray[np.float32]]) -> NDArray[Any]:
+        with _refusing():
+            return np.asarray(session.run(None, dict(zip(names, arrays, strict=True)))[0])
 
     return run
 

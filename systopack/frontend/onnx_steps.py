@@ -46,22 +46,29 @@ def _clip(call: Call) -> Function:
     for position, (name, none) in enumerate((("min", -np.inf), ("max", np.inf)), start=1):
         value = call.constants.get(position)
         limits.append(float(call.attributes.get(name, none) if value is None else value.item()))
-    low, high = limits
-    if low == 0 and high == np.inf:
-        return torch.relu
-    if not np.isfinite(limits).all():
-        call.refuse("cuts off on one side only; only 0 and nothing above can be lowered")
-    if low > high:
+    return _cut(call, *limits)
+
+
+def _cut(call: Call, low: float, high: float) -> Function:
+    """Cut off what lies outside of limits, of which each may be infinite."""
+    if not low <= high:
         call.refuse(f"cuts off below {low:g} and above {high:g}, which leaves nothing")
-    return partial(F.hardtanh, min_val=low, max_val=high)
+    if (low, high) == (0, np.inf):
+        return torch.relu
+    if np.isfinite((low, high)).all():
+        return partial(F.hardtanh, min_val=low, max_val=high)
+    bounds = {"min": low, "max": high}
+    bounds = {name: bound for name, bound in bounds.items() if np.isfinite(bound)}
+    return partial(torch.clamp, **bounds) if bounds else torch.clone
 
 
-def _maximum(call: Call) -> Function:
-    """Max with 0 is a ReLU."""
-    constants = list(call.constants.values())
-    if len(call.shapes) != 1 or len(constants) != 1 or constants[0].size != 1 or constants[0].any():
-        call.refuse("is a maximum of anything but one tensor and 0")
-    return torch.relu
+def _extreme(call: Call) -> Function:
+    """Max or Min with a number, or the same one for every channel, cuts off on one side."""
+    constants = [number for array in call.constants.values() for number in np.unique(array)]
+    if len(call.shapes) != 1 or len(constants) != 1:
+        call.refuse("compares something other than one tensor and one number")
+    limit = float(constants[0])
+    return _cut(call, *((limit, np.inf) if call.operation == "Max" else (-np.inf, limit)))
 
 
 def _flatten(call: Call) -> Function:
@@ -283,9 +290,14 @@ TRANSLATIONS: dict[str, Translation] = {
     "BatchNormalization": _batch_norm,
     "Relu": _always(torch.relu),
     "Clip": _clip,
-    "Max": _maximum,
+    "Max": _extreme,
+    "Min": _extreme,
     "Add": _always(torch.add),
     "Sum": _always(_sum),
+    "Mul": _always(torch.mul),
+    "Sub": _always(torch.sub),
+    "Div": _always(torch.div),
+    "Neg": _always(torch.neg),
     "Concat": _concatenate,
     "MaxPool": max_pool,
     "AveragePool": average_pool,
@@ -308,9 +320,6 @@ TRANSLATIONS: dict[str, Translation] = {
     "Softmax": _softmax(torch.softmax),
     "LogSoftmax": _softmax(torch.log_softmax),
     # The reader refuses these by name; with --partial the rest of the model runs around them.
-    "Mul": _always(torch.mul),
-    "Sub": _always(torch.sub),
-    "Div": _always(torch.div),
     "Sigmoid": _always(torch.sigmoid),
     "Tanh": _always(torch.tanh),
     "HardSwish": _always(F.hardswish),

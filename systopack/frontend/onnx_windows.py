@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from systopack.frontend.onnx_call import Call, Function
+from systopack.frontend.reading.view import averaged_windows
 
 _SIDES = tuple[int, int, int, int]  # top, bottom, left, right
 
@@ -70,19 +71,32 @@ def max_pool(call: Call) -> Function:
 
 
 def average_pool(call: Call) -> Function:
-    """AveragePool, whose divisor is the same at every position."""
+    """AveragePool; where its divisor changes with the position, equal windows and factors."""
     kernel, stride, (top, bottom, left, right), ceil = _window(call)
     if call.attributes.get("dilations", [1, 1]) != [1, 1]:
         call.refuse("is a dilated average pooling")
     counted = bool(call.attributes.get("count_include_pad", 0))
-    even = (top, left) == (bottom, right)
-    if not even and (ceil or not counted):
-        call.refuse("is an average pooling whose divisor changes with the position")
+    down, across = (
+        averaged_windows(
+            call.shapes[0][2 + axis],
+            kernel=kernel[axis],
+            stride=stride[axis],
+            pads=((top, bottom), (left, right))[axis],
+            counted=counted,
+            ceiled=ceil,
+        )
+        for axis in range(2)
+    )
+    around = (*across.pads, *down.pads)
+    factors = (down.factors[:, None] * across.factors).tolist()
+    plain = down.is_even and across.is_even
 
     def run(images: Tensor) -> Tensor:
-        if even:  # the reader refuses what has a changing divisor
-            return F.avg_pool2d(images, kernel, stride, (top, left), ceil, counted)
-        return F.avg_pool2d(F.pad(images, (left, right, top, bottom)), kernel, stride)
+        padded = F.pad(images, around) if any(around) else images
+        means = F.avg_pool2d(padded, (down.kernel, across.kernel), (down.stride, across.stride))
+        if plain:
+            return means
+        return means * torch.tensor(factors, dtype=images.dtype, device=images.device)
 
     return run
 

@@ -99,7 +99,9 @@ def _refusals(
 ) -> tuple[Refusal, ...]:
     """One sentence for each cause, and one for each layer with parameters that is not packed."""
     names = program.graph_signature.inputs_to_parameters
-    packed = {name for op in ops for name in _names(op)}
+    packed = {name for op in ops for name in op.parameters}
+    if reading.scaling is not None:
+        packed |= set(reading.scaling.parameters)
     told = set(packed)
     found = []
     for node, refusal in refused:
@@ -149,13 +151,6 @@ def _naming(refusal: Refusal, parameters: set[str]) -> Refusal:
         return refusal
     listed = ", ".join(f"'{name}'" for name in others)
     return replace(refusal, reason=f"{refusal.reason} (with the parameters {listed})")
-
-
-def _names(op: MatrixOp) -> Iterator[str]:
-    """The parameters of a packed layer and of the norm folded into it."""
-    norm = op.norm
-    names = (op.weight, op.bias, norm and norm.weight, norm and norm.bias)
-    yield from (name for name in names if name)
 
 
 def _stored(node: Any, flowing: set[Any]) -> Iterator[Any]:

@@ -21,11 +21,6 @@ from systopack.frontend.reading.state import Reading, Result, arguments_of, oper
 from systopack.frontend.reading.view import View
 from systopack.network.nodes import Shape
 
-_COMPUTED = (
-    "computes with stored numbers alone; store what it gives in the model: merge adapters (LoRA) "
-    "into their weights, and take weight or spectral norms off with their remove functions"
-)
-
 
 def read(program: torch.export.ExportedProgram, input_shape: Shape) -> LayerGraph:
     """The layers of a program.
@@ -81,14 +76,15 @@ def read_node(reading: Reading, node: Any) -> Result:
         return result
     if is_ending(node):
         return _ended(reading, node)
+    read = node.all_input_nodes
+    if read and all(reading.number(value) is not None for value in read):
+        reading.compute(node)
+        return ()
     rule = RULES.get(operation_of(node))
     if rule is None:
         where = "is no operation that systopack can lower"
         if ENDINGS.get(operation_of(node), "sigmoid") != "sigmoid":
             where = "is a softmax inside the network; only its last operation may be one"
-        read = node.all_input_nodes
-        if read and not any(value in reading.views for value in read):
-            reading.refuse(node, _COMPUTED, advice="")
         reading.refuse(node, where)
     try:
         result = rule(reading, node, arguments_of(node))
@@ -144,8 +140,10 @@ def _finished(reading: Reading, node: Any, input_shape: Shape, ending: Ending) -
     if not isinstance(last, MatrixOp) or last.name != view.tensor or not view.is_plain:
         # Logits are the raw sums of a layer with weights.
         ended = reading.identity(results[0], results[0], "last operation", name="logits")
-        ops = [*_needed(reading.ops, ended.source), ended]
-    return LayerGraph(input_shape=input_shape, ops=tuple(ops), ending=ending)
+        ops = _needed(reading.ops, ended.tensor)
+    return LayerGraph(
+        input_shape=input_shape, ops=tuple(ops), ending=ending, scaling=reading.scaling
+    )
 
 
 def _needed(ops: dict[str, Op], tensor: str) -> list[Op]:

@@ -43,6 +43,8 @@ class Step:
 class Steps(nn.Module):
     """Runs steps in order. Its state dict has the names of the file.
 
+    `remarks` says in sentences what a user should know of how the file was read.
+
     Args:
         state: the file's tensors.
         trained: names of those that are trained.
@@ -63,6 +65,7 @@ class Steps(nn.Module):
         logits: str,
     ) -> None:
         super().__init__()
+        self.remarks: tuple[str, ...] = ()
         if len(steps) > STEPS:
             raise InvalidNetworkError(
                 f"The model has {len(steps):,} operations, but at most {STEPS:,} are read; export "

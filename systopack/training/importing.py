@@ -27,6 +27,7 @@ from systopack.frontend.capture import capture, capture_parts, check_kind
 from systopack.frontend.comparison import compare, logits_of
 from systopack.frontend.graph import LayerGraph
 from systopack.frontend.reading.state import RefusedError
+from systopack.frontend.steps import Steps
 from systopack.nn import zoo
 from systopack.training.model import TrainedModel, load_model
 
@@ -104,7 +105,15 @@ def open_model(
     if path.suffix == ".onnx":
         from systopack.frontend.onnx_file import load_onnx
 
-        module, shape = load_onnx(path, input_shape=told.shape)
+        try:
+            module, shape = load_onnx(path, input_shape=told.shape, partly=options.partial)
+        except RefusedError as error:
+            try:
+                module, shape = load_onnx(path, input_shape=told.shape, partly=True)
+            except SystopackError:
+                raise error from None
+            _advise(error, _Original(label=path.name, module=module, shape=shape, batch=2))
+            raise
         return _opened(path.name, module, shape, 2, told)
     if ":" not in model:
         raise InvalidOptionError(f"There is no model '{model}'; give {FORMS}.")
@@ -192,11 +201,8 @@ def _imported(
         graph = capture(module, shape, batch=batch)
     except InvalidNetworkError as error:
         if not options.partial:
-            if not isinstance(error, RefusedError) or not _partial_helps(original):
-                raise
-            raise InvalidNetworkError(
-                f"{str(error).rstrip('.')} (or pack the other layers with --partial)."
-            ) from error
+            _advise(error, original)
+            raise
         graph, refusals = capture_parts(module, shape, batch=batch)
         left_out = tuple(str(refusal) for refusal in refusals) or (str(error),)
     with torch.inference_mode():
@@ -218,6 +224,9 @@ def _imported(
         if whole:
             compare(module, graph, real[:whole], batch=batch)
     state = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
+    spare = _in_no_layer(module, graph, left_out)
+    graph, mean, std = graph.with_normalisation(mean, std)
+    remarks = getattr(module, "remarks", ()) if isinstance(module, Steps) else ()
     return TrainedModel(
         architecture=label,
         class_names=names,
@@ -227,8 +236,16 @@ def _imported(
         graph=graph,
         source=_alone(module) if left_out else None,
         left_out=left_out,
-        provenance={"imported": label, "in_no_layer": _in_no_layer(module, graph, left_out)},
+        provenance={"imported": label, "in_no_layer": spare, "remarks": list(remarks)},
     )
+
+
+def _advise(error: InvalidNetworkError, original: _Original) -> None:
+    """Raise the error with the advice to import the model with `partial`, where that works."""
+    if isinstance(error, RefusedError) and _partial_helps(original):
+        raise InvalidNetworkError(
+            f"{str(error).rstrip('.')} (or pack the other layers with --partial)."
+        ) from error
 
 
 def _partial_helps(original: _Original) -> bool:
@@ -246,10 +263,8 @@ def _in_no_layer(module: nn.Module, graph: LayerGraph, left_out: tuple[str, ...]
     """Names of the parameters that change no logit, of a model that is captured as a whole."""
     if left_out:  # they are named there
         return []
-    used = set()
-    for op in graph.matrix_ops:
-        norm = op.norm
-        used |= {op.weight, op.bias, norm and norm.weight, norm and norm.bias}
+    used = {name for op in graph.matrix_ops for name in op.parameters}
+    used |= set(graph.scaling.parameters if graph.scaling is not None else ())
     names: dict[int, list[str]] = {}
     for name, parameter in module.named_parameters(remove_duplicate=False):
         names.setdefault(id(parameter), []).append(name)

@@ -118,13 +118,31 @@ def test_a_legal_form_is_read(name, tmp_path):
         assert np.allclose(module(torch.from_numpy(images)).numpy(), expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", [TensorProto.FLOAT16, TensorProto.DOUBLE])
-def test_other_types_are_read_as_float32(kind, tmp_path):
+KINDS = [TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("outside", [False, True])
+def test_other_types_are_read_as_float32(kind, outside, tmp_path):
+    """Throughout, or between two casts, as converters write models that keep their own ends."""
     to = helper.tensor_dtype_to_np_dtype(kind)
     weights = {name: array.astype(to) for name, array in WEIGHTS.items()}
-    path = made(tmp_path / "m.onnx", [CONV, RELU, *tail("r")], weights, kind=kind)
-    module, _ = load_onnx(path, input_shape=None)
-    plain, _ = load_onnx(made(path, [CONV, RELU, *tail("r")]), input_shape=None)
+    weights |= {"k": np.array(0.5, to), "six": np.array(6, to)}
+    body = [node("Mul", ["c", "k"], ["m"]), node("Clip", ["m", "", "six"], ["r"]), *tail("r")]
+    nodes = [CONV, *body]
+    if outside:
+        body[-1].output[0] = "z"
+        nodes = [node("Cast", ["x"], ["xc"], to=kind),
+                 node("Conv", ["xc", "w", "b"], ["c"], "conv", pads=[1, 1, 1, 1]),
+                 *body, node("Cast", ["z"], ["y"], to=TensorProto.FLOAT)]  # fmt: skip
+    given = TensorProto.FLOAT if outside else kind
+    module, shape = load_onnx(
+        made(tmp_path / "m.onnx", nodes, weights, kind=given), input_shape=None
+    )
+    single = {name: array.astype("f4") for name, array in weights.items()}
+    body[-1].output[0] = "y"
+    plain, _ = load_onnx(made(tmp_path / "f.onnx", [CONV, *body], single), input_shape=None)
+    assert len(capture(module, shape).ops) == 3
     images = torch.randn(2, 3, 8, 8)
     with torch.no_grad():
         assert torch.allclose(module(images), plain(images), atol=2e-3)
@@ -139,11 +157,6 @@ def test_two_layers_of_one_weight_have_a_copy_each(tmp_path):
     mid = [op.weight for op in trained.graph.matrix_ops if op.name.startswith("mid")]
     assert mid == ["w2", "w2_2"]
     assert torch.equal(trained.state["w2"], trained.state["w2_2"])
-
-
-def quantize(value, place):
-    return [node("QuantizeLinear", [value, "qs", "qz"], [f"{value}q"], f"{place}_q"),
-            node("DequantizeLinear", [f"{value}q", "qs", "qz"], [f"{value}d"], f"{place}_d")]  # fmt: skip
 
 
 BODY = helper.make_graph([node("Relu", ["c"], ["o"])], "b", [],
@@ -184,6 +197,7 @@ FOLDING = {
     "Slice": ([whole(0, 1, 2, 3), whole(-1), whole(-9), whole(0), whole(-1)], {}, [3, 2, 1, 0]),
     "Range": ([np.float32(0), np.float32(1), np.float32(0.25)], {}, [0, 0.25, 0.5, 0.75]),
     "Where": ([np.array([True, False]), whole(1, 2), whole(3, 4)], {}, [1, 4]),
+    "Unsqueeze": ([whole(5)], {"axes": [0]}, [[5]]),
     "ReduceProd": ([whole(2, 3, 4)], {"keepdims": 0}, 24),
     "QuantizeLinear": ([np.array([-9.0, 0.75, 1.25], "f4"), np.float32(0.5), np.int8(1)], {},
                        [-17, 3, 3]),
@@ -206,8 +220,6 @@ REFUSED = {
     "control flow": (
         [CONV, node("If", ["yes"], ["y"], "if", then_branch=BODY, else_branch=BODY)],
         {"yes": np.array(True)}, "'If' in 'if' holds a graph of its own"),
-    "quantized": ([CONV, *quantize("c", "q"), node("Relu", ["cd"], ["r"]), *tail("r")],
-                  {"qs": np.float32(0.1), "qz": np.int8(0)}, "'QuantizeLinear'.*floating point"),
     "another domain": ([node("Quant", ["x", "k", "k", "k"], ["y"], "q", domain="qonnx.custom")],
                        {"k": np.float32(1)}, "domain 'qonnx.custom'.*floating point"),
     "a dropout's mask that is read": (

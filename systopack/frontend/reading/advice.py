@@ -5,8 +5,6 @@ from __future__ import annotations
 _RELU = "put a ReLU in its place and train the model again"
 _GATE = "the array multiplies only by stored weights; leave out the gate and train again"
 _REST = "run it outside the network"
-
-_NORMALISE = "give the normalisation of the images with --mean and --std instead"
 _WHOLE = "save the program without run_decompositions()"
 
 _ADVICE = {
@@ -43,8 +41,6 @@ _ADVICE = {
     "aten.gru": _REST,
     "aten.matmul": _REST,
     "aten.bmm": _REST,
-    "aten.sub": _NORMALISE,
-    "aten.div": _NORMALISE,
     "aten.conv_transpose2d": "put an upsampling-free layer in its place",
     "aten.upsample_nearest2d": _REST,
     "aten.upsample_bilinear2d": _REST,

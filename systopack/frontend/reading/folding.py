@@ -11,13 +11,17 @@ from math import inf
 from typing import Any
 
 from systopack.frontend.graph import ConcatOp, MatrixOp, Norm, ResidualOperand
+from systopack.frontend.reading import scaling
+from systopack.frontend.reading.scaling import arithmetic, flat_norm
 from systopack.frontend.reading.state import Arguments, Reading, Rule
 from systopack.frontend.reading.view import View
+
+_BEYOND = 2.0**100  # what no value of a network reaches
 
 
 def _batch_norm(reading: Reading, node: Any, arguments: Arguments) -> View:
     value = arguments["input"]
-    view = reading.view(node, value)
+    view = reading.view(node, value, scaled=True)
     if arguments["running_mean"] is None or arguments["running_var"] is None:
         reading.refuse(node, "is a batch norm without running statistics")
     if arguments.get("training"):
@@ -30,10 +34,13 @@ def _batch_norm(reading: Reading, node: Any, arguments: Arguments) -> View:
         epsilon=float(arguments["eps"]),
         momentum=float(arguments["momentum"]),
     )
+    if view.scaling is not None or (view.flat and view.shape[1:] != (1, 1)):
+        return flat_norm(reading, node, value, norm)
+    if view.axes is not None:
+        view = reading.plain_view(node, value, "batch norm")
     op = reading.open_op(value)
-    if op is None or op.norm is not None or op.residual is not None:
-        added = reading.identity(node, value, "batch norm", norm=norm)
-        return View(tensor=added.name, shape=reading.shapes[added.name], flat=view.flat)
+    if op is None or op.norm is not None or op.scaling is not None or op.residual is not None:
+        return reading.identity(node, value, "batch norm", norm=norm)
     reading.ops[op.name] = replace(op, norm=norm)
     return view
 
@@ -48,29 +55,33 @@ def _clip(reading: Reading, node: Any, arguments: Arguments) -> View:
 
 
 def _clamp(reading: Reading, node: Any, arguments: Arguments) -> View:
-    low, high = arguments["min"], arguments.get("max")
-    if not isinstance(low, int | float) or not isinstance(high, int | float | None):
-        reading.refuse(node, "needs a number as its lower limit")
+    low, high = arguments.get("min"), arguments.get("max")
+    if not isinstance(low, int | float | None) or not isinstance(high, int | float | None):
+        reading.refuse(node, "cuts off at numbers that are computed")
     return _activate(
-        reading, node, arguments["self"], float(low), inf if high is None else float(high)
+        reading,
+        node,
+        arguments["self"],
+        -inf if low is None else float(low),
+        inf if high is None else float(high),
     )
 
 
 def _activate(reading: Reading, node: Any, value: Any, low: float, high: float) -> View:
     view = reading.view(node, value)
-    if high == inf and low != 0:
-        reading.refuse(node, f"cuts off below {low:g} and nowhere above; only 0 can be lowered")
-    if high == inf and reading.is_rectified(view.tensor):
+    rectified = low <= 0 and reading.is_rectified(view.tensor)
+    if high == inf and (low == -inf or rectified):
         return view
     ops = _open_producers(reading, value)
     if not ops:
-        ops = [reading.identity(node, value, "activation")]
-        view = View(tensor=ops[0].name, shape=reading.shapes[ops[0].name], flat=view.flat)
+        view = reading.identity(node, value, "activation")
+        ops = [reading.matrix_op(view)]
     for op in ops:
-        if high == inf:
+        if (low, high) == (0, inf):
             reading.ops[op.name] = replace(op, activation="relu")
         else:
-            reading.ops[op.name] = replace(op, activation="clip", clip=(low, high))
+            clip = (max(low, -_BEYOND), min(high, _BEYOND))
+            reading.ops[op.name] = replace(op, activation="clip", clip=clip)
     return view
 
 
@@ -96,7 +107,9 @@ def node_operation(value: Any) -> str:
 
 def _add(reading: Reading, node: Any, arguments: Arguments) -> View:
     operands = (arguments["self"], arguments["other"])
-    known = [o for o in operands if hasattr(o, "users") and isinstance(reading.views.get(o), View)]
+    known = [o for o in operands if reading.is_image(o)]
+    if len(known) == 1:
+        return _bias(reading, node, arguments) or arithmetic(reading, node, arguments)
     if arguments.get("alpha", 1) != 1 or len(known) != 2:
         reading.refuse(node, "is not a plain sum of two tensors")
     order = {name: index for index, name in enumerate(reading.ops)}
@@ -110,32 +123,42 @@ def _add(reading: Reading, node: Any, arguments: Arguments) -> View:
         other = ranked[1] if host is ranked[0] else ranked[0]
         op = None
     view, operand = reading.view(node, host), reading.view(node, other)
-    if operand.displacements is not None or any(operand.padding) or operand.parts is not None:
-        reading.refuse(node, "adds a tensor that was shifted or padded")
-    if operand.shape != view.shape:
+    if not replace(operand, stride=(1, 1)).keeps_pixels:
+        operand = reading.finished(node, operand, "sum", any_axes=True)
+    forms = {(v.shape, v.axes, v.flat, v.merged) for v in (operand, view)}
+    if len(forms) > 1:
         reading.refuse(node, f"adds shapes {operand.shape} and {view.shape}; they must be equal")
     residual = ResidualOperand(
         source=operand.tensor, channels=operand.channel_map, stride=operand.stride
     )
     if op is None:
-        op = reading.identity(node, host, "addition")
-        view = View(tensor=op.name, shape=reading.shapes[op.name], flat=view.flat)
+        view = reading.identity(node, host, "addition")
+        op = reading.matrix_op(view)
     # The sum runs after both operands, so the layer that carries it moves to the end.
     del reading.ops[op.name]
     reading.ops[op.name] = replace(op, residual=residual)
     return view
 
 
-def _product(reading: Reading, node: Any, arguments: Arguments) -> View:
-    operands = (arguments["self"], arguments["other"])
-    if all(hasattr(o, "users") and o in reading.views for o in operands):
-        reading.refuse(node, "is a product of two tensors")
-    return reading.refuse(
-        node,
-        "multiplies by stored numbers outside a layer",
-        advice="fold them into the weights of the layer before it, or, where they scale the "
-        "images, give the normalisation with --mean and --std instead",
+def _bias(reading: Reading, node: Any, arguments: Arguments) -> View | None:
+    """A stored number a row that is added to a layer without a bias; None for anything else."""
+    stored, value = arguments["other"], arguments["self"]
+    if reading.is_image(stored):
+        stored, value = value, stored
+    op = reading.open_op(value)
+    if op is None or op.bias or op.norm or op.scaling or op.residual or not op.weight:
+        return None
+    view, shape = (
+        reading.view(node, value, scaled=True),
+        tuple(getattr(reading.number(stored), "shape", ())),
     )
+    named = hasattr(stored, "users") and stored.op == "placeholder"
+    flat = view.flat and shape == (op.rows,)
+    if not named or arguments.get("alpha", 1) != 1 or not flat:
+        return None
+    name, _ = reading.parameter(node, stored)
+    reading.ops[op.name] = replace(op, bias=name)
+    return view
 
 
 RULES: dict[str, Rule] = {
@@ -153,8 +176,9 @@ RULES: dict[str, Rule] = {
     "aten.clamp_": _clamp,
     "aten.clamp_min": _clamp,
     "aten.clamp_min_": _clamp,
-    "aten.mul": _product,
-    "aten.mul_": _product,
+    **scaling.RULES,
+    "aten.clamp_max": _clamp,
+    "aten.clamp_max_": _clamp,
     "aten.add": _add,
     "aten.add_": _add,
 }

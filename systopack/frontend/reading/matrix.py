@@ -31,7 +31,7 @@ def _convolution(reading: Reading, node: Any, arguments: Arguments) -> View:
             f"reads an image whose axes '{view.exchanged_in}' exchanged; images are (channels, "
             "height, width) here, so leave the exchange out and give a model that reads them so",
         )
-    if view.flat or view.parts is not None:
+    if view.flat or view.merged or view.parts is not None:
         reading.refuse(node, "reads a flattened tensor")
     if view.lowest:
         reading.refuse(node, "reads a tensor that was padded with something other than zeros")
@@ -123,9 +123,9 @@ def _shift_convolution(
 
 
 def _linear(reading: Reading, node: Any, arguments: Arguments) -> View:
-    view = reading.view(node, arguments["input"])
+    view = reading.view(node, arguments["input"], scaled=True)
     axes = view.axes or (0, 1, 2)
-    if view.axes is None or not view.flat:
+    if (view.axes is None or not view.flat) and view.scaling is None:
         view = reading.plain_view(node, arguments["input"], "linear layer")
     if not (view.flat or view.shape[1:] == (1, 1)):
         reading.refuse(node, "is a linear layer that must read a flattened tensor")
@@ -134,6 +134,10 @@ def _linear(reading: Reading, node: Any, arguments: Arguments) -> View:
     weight, shape = reading.parameter(node, arguments["weight"])
     # Every column is (channel, row, column), in the order in which the axes were flattened.
     columns = np.moveaxis(np.indices(view.shape), 0, -1).transpose(*axes, 3).reshape(-1, 3)
+    read = view.scaling
+    if read is not None:
+        factor, offset = (part[tuple(columns.T)] for part in (read.factor, read.offset))
+        read = replace(read, factor=factor, offset=offset)
     if len(shape) != 2 or shape[1] != len(columns):
         reading.refuse(node, f"has a weight of {shape}, but reads {len(columns)} values")
     flat = reading.add(
@@ -153,6 +157,7 @@ def _linear(reading: Reading, node: Any, arguments: Arguments) -> View:
             residual=None,
             activation="none",
             clip=None,
+            column_scaling=read,
         )
     )
     return replace(flat, flat=True)

@@ -7,11 +7,17 @@ from typing import Any
 import torch
 
 from systopack.frontend.graph import Ending
-from systopack.frontend.reading import folding, matrix, moving, pooling
+from systopack.frontend.reading import folding, matrix, moving, opaque, pooling
 from systopack.frontend.reading.advice import ADVISED
 from systopack.frontend.reading.state import Rule
 
-RULES: dict[str, Rule] = {**matrix.RULES, **folding.RULES, **pooling.RULES, **moving.RULES}
+RULES: dict[str, Rule] = {
+    **matrix.RULES,
+    **folding.RULES,
+    **pooling.RULES,
+    **moving.RULES,
+    **opaque.RULES,
+}
 ENDINGS: dict[str, Ending] = {
     "aten.softmax": "softmax",
     "aten._softmax": "softmax",
@@ -20,7 +26,7 @@ ENDINGS: dict[str, Ending] = {
     "aten.sigmoid": "sigmoid",
 }
 MOVES = frozenset(moving.SAME) | {"aten.flatten", "aten.view", "aten.reshape", "aten.squeeze"}
-OPERATIONS = frozenset({*RULES, *ENDINGS})
+OPERATIONS = frozenset({*RULES, *ENDINGS}) - opaque.RULES.keys()
 
 
 def may_be_called(space: str, name: str, function: Any) -> bool:

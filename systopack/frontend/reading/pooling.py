@@ -5,31 +5,90 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from systopack.frontend.graph import PoolOp
+import numpy as np
+
+from systopack.frontend.graph import PoolOp, Scaling
 from systopack.frontend.reading.state import Arguments, Reading, Rule
-from systopack.frontend.reading.view import Padding, View, add_padding, pair, window_output
+from systopack.frontend.reading.view import (
+    Padding,
+    View,
+    add_padding,
+    averaged_windows,
+    pair,
+    window_count,
+    window_output,
+)
 from systopack.network.nodes import PoolKind
 
 
 def _max_pool(reading: Reading, node: Any, arguments: Arguments) -> View:
     if pair(arguments["dilation"]) != (1, 1):
         reading.refuse(node, "is a dilated max pooling; leave the dilation out")
-    return _pool(reading, node, arguments, "max")
+    view, kernel, stride, (down, right) = _window_of(reading, node, arguments)
+    padding = (down, down, right, right)
+    if arguments["ceil_mode"]:
+        padding = _ceiled(view.shape[1:], kernel, stride, add_padding(view.padding, padding))
+        before = zip(padding, view.padding, strict=True)
+        top, bottom, left, right = (whole - around for whole, around in before)
+        padding = (top, bottom, left, right)
+    return _pool(
+        reading, node, arguments["self"], "max", kernel=kernel, stride=stride, padding=padding
+    )
 
 
 def _average_pool(reading: Reading, node: Any, arguments: Arguments) -> View:
-    padded = any(pair(arguments["padding"]))
-    if arguments["divisor_override"] is not None or (padded and not arguments["count_include_pad"]):
-        reading.refuse(
-            node,
-            "is an average pooling whose divisor changes with the position; set "
-            "count_include_pad=True and train again",
+    if arguments["divisor_override"] is not None:
+        reading.refuse(node, "is an average pooling with a divisor of its own; leave it out")
+    view, kernel, stride, pads = _window_of(reading, node, arguments)
+    around = view.padding  # zeros before it count as pixels
+    ends = [
+        averaged_windows(
+            view.shape[1 + axis] + around[2 * axis] + around[2 * axis + 1],
+            kernel=kernel[axis],
+            stride=stride[axis],
+            pads=(pads[axis], pads[axis]),
+            counted=arguments["count_include_pad"],
+            ceiled=arguments["ceil_mode"],
         )
-    return _pool(reading, node, arguments, "average")
+        for axis in range(2)
+    ]
+    down, across = ends
+    pooled = _pool(
+        reading,
+        node,
+        arguments["self"],
+        "average",
+        kernel=(down.kernel, across.kernel),
+        stride=(down.stride, across.stride),
+        padding=(*down.pads, *across.pads),
+    )
+    if down.is_even and across.is_even:
+        return pooled
+    factor = down.factors[:, None] * across.factors
+    whole = np.broadcast_to(factor, pooled.shape)
+    scaling = Scaling(factor=whole, offset=np.zeros(pooled.shape))
+    return replace(pooled, scaling=scaling, scaled_at=node)
 
 
-def _pool(reading: Reading, node: Any, arguments: Arguments, kind: PoolKind) -> View:
-    value = next(iter(arguments.values()))
+def _window_of(
+    reading: Reading, node: Any, arguments: Arguments
+) -> tuple[View, tuple[int, int], tuple[int, int], tuple[int, int]]:
+    """What a pooling slides over, and its kernel, stride and padding."""
+    kernel = pair(arguments["kernel_size"])
+    stride = pair(arguments["stride"] or kernel)
+    return reading.view(node, arguments["self"]), kernel, stride, pair(arguments["padding"])
+
+
+def _pool(
+    reading: Reading,
+    node: Any,
+    value: Any,
+    kind: PoolKind,
+    *,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    padding: Padding,
+) -> View:
     view = reading.view(node, value)
     around = view.padding
     # The zeros of a padding before it count in an average; no maximum of values that are never
@@ -38,31 +97,12 @@ def _pool(reading: Reading, node: Any, arguments: Arguments, kind: PoolKind) -> 
         reading.refuse(node, "averages a tensor that was padded with something other than zeros")
     if any(around) and (kind == "average" or view.lowest or reading.is_rectified(view.tensor)):
         view = replace(view, padding=(0, 0, 0, 0), lowest=False)
-    if any(view.padding):
-        reading.refuse(
-            node,
-            "is a max pooling of values of both signs that were padded with zeros; put a ReLU "
-            "before it, or give the pooling the padding",
-        )
-    if view.axes is not None:
-        view = reading.plain_view(node, value, "pooling")
-    if any(view.padding) or view.flat or not view.keeps_pixels:
-        reading.refuse(node, "is a pooling of a tensor that was shifted, padded or flattened")
-    if view.channels is not None:
-        view = reading.gather(node, [view], name=f"{node.name}_channels")
-    kernel = pair(arguments["kernel_size"])
-    stride = pair(arguments["stride"] or kernel)
-    down, right = pair(arguments["padding"])
-    padding = add_padding(around, (down, down, right, right))
-    if arguments["ceil_mode"]:
-        grown = _ceiled(view.shape[1:], kernel, stride, padding)
-        if kind == "average" and grown != padding:
-            reading.refuse(
-                node,
-                "is an average pooling with ceil_mode, whose divisor changes with the position; "
-                "pad its input instead",
-            )
-        padding = grown
+    if view.flat:
+        reading.refuse(node, "is a pooling of a flattened tensor")
+    if any(view.padding):  # zeros among values of both signs
+        around = (0, 0, 0, 0)
+    view = reading.finished(node, view, "pooling")
+    padding = add_padding(around, padding)
     if max(padding[:2]) >= kernel[0] or max(padding[2:]) >= kernel[1]:
         reading.refuse(
             node, "is a pooling with padding as large as its window, so some windows are empty"
@@ -90,9 +130,7 @@ def _ceiled(
     ends = []
     for axis in range(2):
         before, after = padding[2 * axis : 2 * axis + 2]
-        count = -(-(size[axis] + before + after - kernel[axis]) // stride[axis]) + 1
-        if (count - 1) * stride[axis] >= size[axis] + before:
-            count -= 1  # the last window would start beyond the image
+        count = window_count(size[axis], kernel[axis], stride[axis], (before, after), ceiled=True)
         reach = (count - 1) * stride[axis] + kernel[axis] - size[axis] - before
         ends.append(max(reach, after))
     return padding[0], ends[0], padding[2], ends[1]
@@ -133,13 +171,33 @@ def _maximum(reading: Reading, node: Any, arguments: Arguments) -> View:
 
 
 def _global(reading: Reading, node: Any, arguments: Arguments, kind: PoolKind) -> View:
-    view = reading.plain_view(node, arguments["self"], "pooling")
-    if view.flat or sorted(d % 4 for d in arguments["dim"] or ()) != [2, 3]:
+    view = reading.view(node, arguments["self"])
+    rank = len(reading.seen_shape(arguments["self"])) + 1
+    dims = [dim % rank for dim in arguments["dim"] or ()]
+    over = {axis for dim in dims if dim for axis in view.axes_at(dim)}
+    if view.flat or view.parts is not None or 0 in dims or not over or 0 in over:
         reading.refuse(node, "goes over other axes than height and width")
-    pooled = _window(
-        reading, node, arguments["self"], view=view, kernel=view.shape[1:], size=(1, 1), kind=kind
+    plain = reading.plain_view(node, arguments["self"], "pooling", any_axes=True)
+    sizes = plain.shape[1:]
+    down, across = (size if axis in over else 1 for axis, size in enumerate(sizes, 1))
+    pooled = view.of(
+        _window(
+            reading,
+            node,
+            arguments["self"],
+            view=plain,
+            kernel=(down, across),
+            size=(sizes[0] // down, sizes[1] // across),
+            kind=kind,
+        )
     )
-    return replace(pooled, flat=not arguments["keepdim"])
+    if arguments["keepdim"]:
+        return pooled
+    if view.merged or len(over) == 2:
+        return replace(pooled, flat=True, merged=False, axes=None)
+    if (view.axes or (0, 1, 2))[1] == 0:
+        reading.refuse(node, "goes over one side of an image whose channels lie between the sides")
+    return replace(pooled, merged=True)
 
 
 def _window(

@@ -8,15 +8,30 @@ from typing import Any, NoReturn
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from systopack.errors import InvalidNetworkError
-from systopack.frontend.graph import ConcatOp, MatrixOp, Norm, Op, PoolOp
+from systopack.frontend.graph import ConcatOp, MatrixOp, Norm, Op, PoolOp, Scaling
 from systopack.frontend.reading.advice import advice_for
-from systopack.frontend.reading.view import View
+from systopack.frontend.reading.view import Padding, View
 from systopack.network.nodes import Shape
 
 Arguments = Mapping[str, Any]
 Result = View | tuple[View, ...]
+COMPUTED = (
+    "computes with stored numbers alone; store what it gives in the model: merge adapters (LoRA) "
+    "into their weights, and take weight or spectral norms off with their remove functions"
+)
+_ONLY = (
+    "which only a linear layer right after a flattening takes in; let an average count its padding "
+    "(count_include_pad=True), or pad in a layer of its own before it (ZeroPadding2D), and train "
+    "again"
+)
+PIXEL_BY_PIXEL = (
+    "computes with another number for every pixel, as an average that leaves its padding out does "
+    f"at the border, {_ONLY}"
+)
+_UNEVEN = f"is an average pooling whose divisor changes with the position, {_ONLY}"
 STEP = "systopack_step"  # submodule of the operations of a translated file (frontend.steps)
 
 
@@ -53,6 +68,16 @@ class Reading:
         signature = program.graph_signature
         self._names = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
         self._state = dict(program.state_dict)
+        self._constants = {
+            name: program.constants[target]
+            for name, target in {
+                **signature.inputs_to_lifted_tensor_constants,
+                **signature.inputs_to_buffers,
+            }.items()
+            if target in program.constants
+        }
+        self.stored: dict[Any, Any] = {}  # values computed of stored numbers alone
+        self.scaling: Scaling | None = None  # of the images
         self._sources: dict[str, Any] = {}  # pooling -> the value it reads
         self.shapes: dict[str, Shape] = {"input": input_shape}
         self.views: dict[Any, Result] = {}
@@ -61,27 +86,82 @@ class Reading:
 
     # --- values
 
-    def view(self, node: Any, value: Any) -> View:
-        """How a value is seen; refuses what is no image tensor."""
+    def view(self, node: Any, value: Any, *, scaled: bool = False) -> View:
+        """How a value is seen; refuses what is no image tensor.
+
+        Args:
+            scaled: it may have numbers for every value that no layer has taken in yet.
+        """
         found = self.views.get(value) if hasattr(value, "users") else None
         if not isinstance(found, View):
             self.refuse(node, "reads something that is not an image tensor")
+        if found.scaling is not None and not scaled:
+            pooling = "pool" in operation_of(found.scaled_at)
+            self.refuse(found.scaled_at, _UNEVEN if pooling else PIXEL_BY_PIXEL, advice="")
         return found
 
-    def plain_view(self, node: Any, value: Any, what: str) -> View:
-        """The same, as a finished tensor: chosen channels are put together first."""
-        view = self.view(node, value)
-        if view.axes is not None:
+    def is_image(self, value: Any) -> bool:
+        """True for what depends on the images, and is one tensor."""
+        return hasattr(value, "users") and isinstance(self.views.get(value), View)
+
+    def seen_shape(self, value: Any) -> tuple[int, ...]:
+        """The sizes of a value after the batch, as the program has them."""
+        return tuple(value.meta["val"].shape)[1:]
+
+    def plain_view(self, node: Any, value: Any, what: str, *, any_axes: bool = False) -> View:
+        """The same, as a finished tensor: chosen channels are put together first.
+
+        Args:
+            any_axes: it may be seen with its axes exchanged, or with height and width as one.
+        """
+        return self.finished(node, self.view(node, value), what, any_axes=any_axes)
+
+    def finished(self, node: Any, view: View, what: str, *, any_axes: bool = False) -> View:
+        """The same of a view."""
+        if view.merged and not any_axes:
+            self.refuse(node, f"is a {what} of an image whose height and width were made one")
+        if view.axes is not None and not any_axes:
             self.refuse(
                 node,
                 f"is a {what} of a tensor whose axes '{view.exchanged_in}' exchanged; leave the "
                 "exchange out, or move it directly before the flattening",
             )
         if not view.keeps_pixels:
-            self.refuse(node, f"is a {what} of a tensor that was shifted, padded or subsampled")
+            view = self._moved(node, view, what)
         if view.channels is None:
             return view
-        return self.gather(node, [view], name=f"{node.name}_channels")
+        return self.gather(node, [view], name=self.free_name(f"{node.name}_channels"))
+
+    def _moved(self, node: Any, view: View, what: str) -> View:
+        """A finished tensor of what is seen padded, shifted or subsampled, by a layer of ones."""
+        if view.parts is not None or view.lowest:
+            self.refuse(
+                node, f"is a {what} of a tensor that is being shuffled, or padded with no zeros"
+            )
+        channels = self.shapes[view.tensor][0]
+        zeros = np.zeros((channels, 2), dtype=np.int64)
+        moves = zeros if view.displacements is None else view.displacements
+        around, stride = view.padding, view.stride
+        top, left = (int(max(-m, 0)) for m in moves.min(axis=0))
+        bottom, right = (int(max(m, 0)) for m in moves.max(axis=0))
+        if any(around) and (view.displacements is not None or stride != (1, 1)):
+            self.refuse(node, f"is a {what} of a tensor that was shifted or subsampled, and padded")
+        height, width = view.shape[1:]
+        size = (height + around[0] + around[1], width + around[2] + around[3])
+        moves = moves - np.array([around[0], around[2]])
+        sides = zip(around, (top, bottom, left, right), strict=True)
+        down, below, across, beyond = (max(side) for side in sides)
+        finished = self.add(
+            self._ones(
+                f"{node.name}_moved",
+                view.tensor,
+                np.concatenate([np.arange(channels)[:, None], moves], axis=1).astype(np.int32),
+                stride=stride,
+                padding=(down, below, across, beyond),
+                output_size=size,
+            )
+        )
+        return replace(view.of(finished), channels=view.channels)
 
     def gather(self, node: Any, views: list[View], *, name: str) -> View:
         """One tensor of the channels of several views of equal size."""
@@ -97,7 +177,7 @@ class Reading:
                 output_size=views[0].shape[1:],
             )
         )
-        return replace(gathered, flat=views[0].flat)
+        return views[0].of(gathered)
 
     # --- ops
 
@@ -139,6 +219,12 @@ class Reading:
             return self.open_op(self._sources[op.name], through_pools=True)
         return op if isinstance(op, MatrixOp) and op.activation == "none" else None
 
+    def matrix_op(self, view: View) -> MatrixOp:
+        """The layer that made what a view sees."""
+        op = self.ops[view.tensor]
+        assert isinstance(op, MatrixOp)
+        return op
+
     def is_rectified(self, tensor: str) -> bool:
         """True when no value of a tensor is below zero."""
         op = self.ops.get(tensor)
@@ -155,51 +241,111 @@ class Reading:
         what: str,
         *,
         norm: Norm | None = None,
+        scaling: Scaling | None = None,
         name: str | None = None,
-    ) -> MatrixOp:
+    ) -> View:
         """A new layer of one weight of 1 a channel, that takes in what no other layer can.
 
         Args:
             name: of the layer, extended where another has it; None: that of the node.
         """
-        view = self.plain_view(node, value, what)
-        if view.flat and view.shape[1:] != (1, 1):
-            self.refuse(
-                node,
-                f"is a {what} of a flattened image; put it before the flattening, with one number "
-                "a channel, or fold it into the linear layer that follows",
-            )
+        view = self.plain_view(node, value, what, any_axes=True)
         rows = view.shape[0]
-        zeros = np.zeros(rows, dtype=np.int32)
-        op = MatrixOp(
-            name=str(node.name) if name is None else self.free_name(name),
-            source=view.tensor,
-            kind="convolution",
+        columns = np.zeros((rows, 3), dtype=np.int32)
+        columns[:, 0] = np.arange(rows)
+        name = str(node.name) if name is None else self.free_name(name)
+        op = self._ones(name, view.tensor, columns, output_size=view.shape[1:])
+        return view.of(self.add(replace(op, norm=norm, scaling=scaling)))
+
+    def _ones(
+        self,
+        name: str,
+        source: str,
+        columns: NDArray[np.int32],
+        *,
+        output_size: tuple[int, int],
+        stride: tuple[int, int] = (1, 1),
+        padding: Padding = (0, 0, 0, 0),
+    ) -> MatrixOp:
+        """A layer of one weight of 1 a channel, which reads a column each."""
+        rows = len(columns)
+        return MatrixOp(
+            name=name,
+            source=source,
+            kind="shift" if len(np.unique(columns[:, 1:], axis=0)) > 1 else "convolution",
             weight=None,
             weight_shape=(rows, 1, 1, 1),
             bias=None,
-            norm=norm,
-            columns=np.stack([np.arange(rows, dtype=np.int32), zeros, zeros], axis=1),
-            stride=(1, 1),
+            norm=None,
+            columns=columns,
+            stride=stride,
             dilation=(1, 1),
-            padding=(0, 0, 0, 0),
-            output_size=view.shape[1:],
+            padding=padding,
+            output_size=output_size,
             residual=None,
             activation="none",
             clip=None,
             groups=rows,
         )
-        self.add(op)
-        return op
 
     # --- names
 
     def parameter(self, node: Any, value: Any) -> tuple[str, tuple[int, ...]]:
         """Name and shape of a stored tensor."""
+        if value in self.stored:
+            self.refuse(_first_of(value), COMPUTED, advice="")
         name = self._names.get(getattr(value, "name", ""))
         if name is None or name not in self._state:
             self.refuse(node, "has a weight that is computed, not stored; store it in the model")
         return name, tuple(self._state[name].shape)
+
+    def number(self, value: Any) -> Any:
+        """A stored number, or a tensor of stored numbers alone; None for anything else."""
+        if isinstance(value, int | float):
+            return value
+        if value in self.stored:
+            return self.stored[value]
+        name = getattr(value, "name", "")
+        return self._state.get(self._names.get(name, ""), self._constants.get(name))
+
+    def tensor(self, name: str) -> torch.Tensor:
+        """A stored tensor by its name in the state dict, on the CPU."""
+        tensor: torch.Tensor = self._state[name].detach().cpu()
+        return tensor
+
+    def compute(self, node: Any) -> None:
+        """Compute what a node gives of stored numbers alone."""
+        from torch.utils import _pytree
+
+        def value_of(item: Any) -> Any:
+            found = self.number(item) if hasattr(item, "users") else item
+            wide = isinstance(found, torch.Tensor) and found.is_floating_point()
+            return found.double() if wide else found
+
+        arguments = _pytree.tree_map(value_of, (node.args, node.kwargs))
+        schema = getattr(node.target, "_schema", None)
+        try:
+            if schema is not None and schema.is_mutable:
+                # It may write into what nothing else reads, and that is not stored.
+                changed = node.args[0]
+                if changed not in self.stored or len(changed.users) > 1:
+                    raise ValueError("it changes what is stored")
+            with torch.no_grad():
+                result: Any = node.target(*arguments[0], **arguments[1])
+                self.stored[node] = result
+        except Exception:  # an operation that does not run on its own is refused like others
+            self.refuse(node, COMPUTED, advice="")
+
+    def parameters_of(self, value: Any) -> tuple[str, ...]:
+        """Names of the stored tensors that a stored operand is computed from."""
+        waiting, seen = [value] if hasattr(value, "users") else [], []
+        while waiting:
+            item = waiting.pop()
+            if item not in seen:
+                seen.append(item)
+                waiting += item.all_input_nodes
+        names = (self._names.get(item.name, "") for item in reversed(seen))
+        return tuple(name for name in names if name in self._state)
 
     def optional_name(self, node: Any, value: Any) -> str | None:
         """Name of a stored tensor, None for none."""
@@ -222,6 +368,15 @@ class Reading:
                 reason=f"{reason}; {advice}" if advice else reason,
             )
         )
+
+
+def _first_of(value: Any) -> Any:
+    """The first operation of those that a stored value is computed by."""
+    while True:
+        earlier = [n for n in value.all_input_nodes if n.op == "call_function"]
+        if not earlier:
+            return value
+        value = earlier[0]
 
 
 Rule = Callable[[Reading, Any, Arguments], Result]
