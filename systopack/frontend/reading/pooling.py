@@ -176,7 +176,8 @@ def _adaptive(reading: Reading, node: Any, arguments: Arguments, kind: PoolKind)
 
 def _even_outputs(size: int, wanted: int) -> str:
     """What adaptive pooling can give in equal windows: the nearest to what is wanted."""
-    even = [n for n in range(1, size + 1) if adaptive_windows(size, n) is not None]
+    near = range(max(1, wanted - 32), min(size, wanted + 32) + 1)
+    even = [n for n in {1, *near} if adaptive_windows(size, n) is not None]
     nearest = sorted(sorted(even, key=lambda n: abs(n - wanted))[:3])
     return " or ".join(map(str, nearest))
 

@@ -167,6 +167,8 @@ def averaged_windows(
 
 def adaptive_windows(size: int, outputs: int) -> tuple[int, int] | None:
     """(size, distance) of the windows of adaptive pooling along one axis; None: not all equal."""
+    if outputs > min(size, _WINDOWS):
+        return None
     starts = np.arange(outputs) * size // outputs
     kernels = -(-(np.arange(outputs) + 1) * size // outputs) - starts
     steps = np.diff(starts)
