@@ -112,9 +112,16 @@ def _tidied(program: torch.export.ExportedProgram) -> torch.export.ExportedProgr
     done: set[Any] = set()
     for node in program.graph.nodes:
         done.add(node)
-        if node.op == "call_function" and operation_of(node).endswith("_") and node.args:
+        if node.op == "call_function" and _changes_its_operand(node):
             node.args[0].replace_all_uses_with(node, lambda user, done=done: user not in done)
     return program
+
+
+def _changes_its_operand(node: Any) -> bool:
+    schema = getattr(node.target, "_schema", None)
+    first = next(iter(schema.arguments), None) if schema is not None else None
+    written = first is not None and first.alias_info is not None and first.alias_info.is_write
+    return written and hasattr(next(iter(node.args), None), "users")
 
 
 def check_kind(model: nn.Module) -> None:

@@ -367,7 +367,7 @@ def _call(model: str) -> nn.Module:
             "is called without arguments."
         )
     check_kind(module)
-    return float_copy(module)
+    return module.cpu().float()
 
 
 def _load_weights(module: nn.Module, path: Path) -> None:

@@ -161,7 +161,10 @@ class Stored:
 
     def _tied(self, name: str, other: str) -> bool:
         """Whether two names are those of one tensor."""
-        return other in self._own and self._own[name].data_ptr() == self._own[other].data_ptr()
+        if other not in self._own:
+            return False
+        one, two = self._own[name], self._own[other]
+        return one.shape == two.shape and one.data_ptr() == two.data_ptr()
 
     def _compute(self, node: Any) -> Tensor | None:
         """What a node gives; all that it needs on the way is made and forgotten."""
