@@ -8,7 +8,9 @@ from torch import nn
 
 from systopack.errors import InvalidNetworkError
 from systopack.export.float_model import to_onnx
+from systopack.frontend.bounds import check_run
 from systopack.frontend.capture import capture
+from systopack.frontend.comparison import take_lines
 from systopack.frontend.program_file import load_program
 from systopack.network.reference import classify
 from systopack.packing.rule import PackingRule
@@ -105,6 +107,13 @@ def test_a_signal_may_run_downwards():
     model = body(function, a=nn.Conv2d(3, 8, 3, padding=1), b=line(8, 8), l=nn.Linear(8, 5))
     op = capture(model, (3, 8, 6)).ops[2]  # capture itself compares
     assert (op.window, op.output_size, op.columns[2].tolist()) == ((3, 1), (8, 1), [0, 1, 0])
+
+
+def test_windows_of_lines_are_counted_before_they_are_computed():
+    model = nn.Sequential(nn.AvgPool1d(2**20, 1))
+    take_lines(model)
+    with pytest.raises(InvalidNetworkError, match="multiplications"):
+        check_run("The model", model, 1, (1, 1, 2**22))
 
 
 def test_a_line_of_images_is_refused():

@@ -200,6 +200,15 @@ def test_each_use_of_a_layer_has_weights_of_its_own():
                              for s in (changed, captured.state)))  # fmt: skip
 
 
+def test_in_part_a_shared_layer_is_packed_once_under_its_first_name():
+    shared = conv(3, 3)
+    model = nn.Sequential(shared, nn.SiLU(), shared, nn.ReLU(), nn.Flatten()).eval()
+    graph, refusals = capture_parts(model, SHAPE)
+    assert [op.weight for op in graph.ops] == ["0.weight"]
+    assert set(graph.weighted_ops) <= dict(model.named_parameters()).keys()
+    assert any("used twice" in refusal.reason for refusal in refusals)
+
+
 def test_tied_weights_keep_the_names_of_their_layers():
     b, c = conv(8, 8), conv(8, 8)
     c.weight = b.weight
