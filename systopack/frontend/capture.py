@@ -17,11 +17,8 @@ from systopack.frontend.graph import LayerGraph
 from systopack.frontend.one_type import OneType
 from systopack.frontend.parts import read_parts
 from systopack.frontend.reader import read
-from systopack.frontend.reading.state import Refusal, operation_of
+from systopack.frontend.reading.state import Refusal
 from systopack.network.nodes import Shape
-
-# They check a type or change it, and nothing may read what they give.
-_CHECKS = ("aten._assert_tensor_metadata", "aten._assert_scalar", "aten.to", "aten._to_copy")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -105,9 +102,9 @@ def _export(model: nn.Module, input_shape: Shape, batch: int) -> torch.export.Ex
 
 
 def _tidied(program: torch.export.ExportedProgram) -> torch.export.ExportedProgram:
-    """Without checks of types; what an operation changed in place is read from it."""
+    """Without what nothing reads; what an operation changed in place is read from it."""
     for node in reversed(program.graph.nodes):
-        if node.op == "call_function" and operation_of(node) in _CHECKS and not node.users:
+        if node.op == "call_function" and not node.users and not _changes_its_operand(node):
             program.graph.erase_node(node)
     done: set[Any] = set()
     for node in program.graph.nodes:
