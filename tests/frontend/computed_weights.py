@@ -46,7 +46,7 @@ class Two(nn.Module):
 
 
 class Token(nn.Module):
-    """A plain parameter added to the tokens of an image, which cannot be lowered."""
+    """A plain parameter added to tokens after an operation that cannot be lowered."""
 
     def __init__(self):
         super().__init__()
@@ -55,8 +55,8 @@ class Token(nn.Module):
         self.linear = nn.Linear(4, 5)
 
     def forward(self, images):
-        tokens = self.conv(images).flatten(2).transpose(1, 2) + self.token
-        return self.linear(F.silu(tokens).mean(1))
+        tokens = F.silu(self.conv(images).flatten(2).transpose(1, 2)) + self.token
+        return self.linear(tokens.mean(1))
 
 
 def parametrized(kind):
