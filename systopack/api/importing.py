@@ -27,6 +27,7 @@ class Imported:
         architecture: where it came from.
         layers, layers_with_weights: captured.
         weights, dense_cells: of these layers.
+        zeros: weights that are zero, for instance pruned ones.
         whole: whether the captured layers compute all that the model computes.
         left_out: what could not be captured, in sentences.
         in_no_layer: parameters that change no logit.
@@ -39,6 +40,7 @@ class Imported:
     layers_with_weights: int
     weights: int
     dense_cells: int
+    zeros: int
     whole: bool
     left_out: tuple[str, ...]
     in_no_layer: tuple[str, ...]
@@ -68,6 +70,7 @@ def examine(model: TrainedModel, data: ImageData, *, fraction: float = 1.0) -> I
         layers_with_weights=len(graph.weighted_ops),
         weights=graph.dense_weights,
         dense_cells=graph.dense_cells,
+        zeros=sum(int((model.state[name] == 0).sum()) for name in graph.weighted_ops),
         whole=model.graph is not None and not model.left_out,
         left_out=model.left_out,
         in_no_layer=tuple(model.provenance.get("in_no_layer", ())),

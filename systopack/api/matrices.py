@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -76,18 +76,15 @@ class PackedWeights:
         file: that was written.
         layers: figures of every weight by name; the matrices are in the file.
         left_out: tensors that are no filter matrix.
+        scaled: weights of 8 bits, packed as they are stored, without the scales beside them.
+        refused: weights that cannot be packed, and why, in a sentence each; not in the file.
     """
 
     file: Path
     layers: Mapping[str, Mapping[str, Any]]
     left_out: tuple[str, ...]
-
-    @property
-    def left_out_text(self) -> str:
-        """The first of those left out, and how many more there are."""
-        from systopack.packing.weights import some
-
-        return some(list(self.left_out))
+    scaled: tuple[str, ...]
+    refused: Mapping[str, str]
 
     def __repr__(self) -> str:
         cells = sum(layer["packed_cells"] for layer in self.layers.values())
@@ -127,6 +124,7 @@ def pack_file(
     array: tuple[int, int] = (32, 32),
     on_weight: Callable[[str], None] | None = None,
     on_packed: Callable[[str, Mapping[str, Any]], None] | None = None,
+    on_refused: Callable[[str], None] | None = None,
     **settings: Any,
 ) -> PackedWeights:
     """Pack every weight of a file of any size, one in memory at a time.
@@ -137,16 +135,20 @@ def pack_file(
         array: rows and columns, to count tiles on.
         on_weight: told the name of each weight before it is packed.
         on_packed: told its name, and what became of it.
+        on_refused: told why a weight cannot be packed, while the others are.
         settings: see `PackSettings`.
 
     Raises:
-        InvalidFileError, InvalidMatrixError, InvalidOptionError: nothing is written then.
+        InvalidFileError, InvalidMatrixError, InvalidOptionError: no weight can be packed; nothing
+            is written then.
     """
+    from systopack.errors import InvalidMatrixError
     from systopack.packing.file import write_matrices
     from systopack.packing.layers import LayerOptions, pack_layer
     from systopack.packing.objective import parse_objective
     from systopack.packing.rule import PackingRule
     from systopack.packing.tiling import check_array_size
+    from systopack.packing.weights import SCALED
 
     check_array_size(*array)
     chosen = checked(PackSettings, **settings)
@@ -162,19 +164,41 @@ def pack_file(
     weights = open_weights(file, only=chosen.only)
     place = packed_name(file) if out is None else Path(out)
     layers: dict[str, Mapping[str, Any]] = {}
+    refused: dict[str, str] = {}
 
     def packed_layers() -> Iterator[Named]:
         for weight in weights.weights:
             if on_weight is not None:
                 on_weight(weight.name)
-            layer = pack_layer(weights, weight, options)
+            try:
+                layer = pack_layer(weights, weight, options)
+            except InvalidMatrixError as error:
+                refused[weight.name] = str(error)
+                if len(refused) == len(weights.weights):
+                    raise
+                if on_refused is not None:
+                    on_refused(str(error))
+                continue
             layers[layer.name] = _figures(layer, *array)
             if on_packed is not None:
                 on_packed(layer.name, layers[layer.name])
             yield layer.name, layer.matrix, "" if layer.gap is None else str(layer.gap)
 
     write_matrices(place, packed_layers())
-    return PackedWeights(file=place, layers=layers, left_out=weights.left_out)
+    return PackedWeights(
+        file=place,
+        layers=layers,
+        left_out=weights.left_out,
+        scaled=tuple(weight.name for weight in weights.weights if weight.dtype in SCALED),
+        refused=refused,
+    )
+
+
+def some(names: Collection[str]) -> str:
+    """The first of many names, and how many more there are."""
+    from systopack.packing.weights import some as listed
+
+    return listed(list(names))
 
 
 def packed_name(file: Path | str) -> Path:

@@ -105,9 +105,10 @@ def open_model(
     if model.endswith(".safetensors"):
         return trained, images
     found = examine(trained, images, fraction=part.fraction)
+    zeros = f", {found.zeros:,} of them zero" if found.zeros else ""
     console.say(
         f"imported {found.architecture}: {found.layers_with_weights} layers with "
-        f"{found.weights:,} weights; {found.right} of {found.images} training images right"
+        f"{found.weights:,} weights{zeros}; {found.right} of {found.images} training images right"
     )
     if found.whole:
         console.say("the captured layers compute what the model computes")

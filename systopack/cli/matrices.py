@@ -8,11 +8,12 @@ from typing import Any
 
 import typer
 
-from systopack.api.matrices import PackSettings, open_weights, pack_file, packed_name
+from systopack.api.matrices import PackSettings, open_weights, pack_file, packed_name, some
 from systopack.cli import console
 from systopack.cli.builder import command
 from systopack.cli.job import Job
 from systopack.cli.shared import OUTPUT, ArraySize
+from systopack.errors import InvalidMatrixError
 from systopack.options import argument, option
 
 
@@ -62,17 +63,30 @@ def pack(options: Pack, settings: PackSettings, job: Job) -> None:
             on_packed=lambda name, one: display.on_row(
                 _row(name, one), work=one["rows"] * one["columns"]
             ),
+            on_refused=console.explain_error,
             **settings.given,
         )
     if found.left_out:
         console.say(
-            f"left out: {len(found.left_out)} tensors that are no 2-D or 4-D floating point "
-            f"weights: {found.left_out_text}"
+            f"left out: {len(found.left_out)} tensors that are no 2-D or 4-D weights of a "
+            f"type that is packed: {some(found.left_out)}"
+        )
+    if found.scaled:
+        console.say(
+            f"as stored, without the scales beside them: {len(found.scaled)} weights of 8 bits: "
+            f"{some(found.scaled)}"
         )
     if len(found.layers) > 1:
         console.say(_sum(found.layers.values()))
     configuration = {**settings.model_dump(exclude={"seed"}), "array": options.array}
+    if found.refused:
+        configuration["refused"] = dict(found.refused)
     job.write(found.layers, configuration, seed=settings.seed)
+    if found.refused:
+        raise InvalidMatrixError(
+            f"{len(found.refused)} of {len(weights)} weights cannot be packed and are not in "
+            f"'{out}': {some(found.refused)}; mend them, or choose the others with --only."
+        )
 
 
 def _row(name: str, entry: Mapping[str, Any]) -> list[str]:

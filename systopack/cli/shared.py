@@ -127,7 +127,8 @@ class ImportOptions(Options):
 
     input_shape: str | None = option(
         None,
-        "Channels x height x width of the images, where neither model nor data tell.",
+        "Channels x height x width of the images, or channels x length of signals, where neither "
+        "model nor data tell.",
         group=_IMPORT,
     )
     mean: str | None = option(
@@ -152,10 +153,12 @@ class ImportOptions(Options):
         if self.input_shape is None:
             return None
         sizes = self.input_shape.lower().split("x")
+        if len(sizes) == 2:  # a signal is an image of one row
+            sizes.insert(1, "1")
         if len(sizes) != 3 or not all(size.isdecimal() and int(size) for size in sizes):
             raise InvalidOptionError(
                 f"--input-shape is '{self.input_shape}'; give channels x height x width, for "
-                "instance 3x32x32."
+                "instance 3x32x32, or channels x length of signals."
             )
         return int(sizes[0]), int(sizes[1]), int(sizes[2])
 

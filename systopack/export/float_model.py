@@ -100,6 +100,8 @@ def _matrix(
 
 def _product(builder: Builder, op: MatrixOp, value: str, state: Mapping[str, Tensor]) -> str:
     weight, bias = raw_weights(op, state)
+    if op.kind != "linear":
+        weight = weight.reshape(op.rows, -1, *op.window)
     weights = [builder.weight(op.weight or f"{op.name}/ones", weight.numpy())]
     if bias is not None:
         weights.append(builder.weight(op.bias or f"{op.name}/bias", bias.numpy()))
@@ -108,7 +110,7 @@ def _product(builder: Builder, op: MatrixOp, value: str, state: Mapping[str, Ten
             value = builder.exchanged(value, f"{op.name}/order", _axes(op))
         return builder.product(value, op.name, weights)
     value = builder.as_image(value)
-    padding, kernel = op.padding, op.weight_shape[2:]
+    padding, kernel = op.padding, op.window
     if op.kind == "shift":
         value, padding = _shifted(builder, op, value), (0, 0, 0, 0)
     top, bottom, left, right = padding

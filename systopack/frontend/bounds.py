@@ -60,7 +60,7 @@ def _window(function: Any, args: Any) -> int:
         return max(weight.numel() // max(weight.shape[0], 1), 1)
     if ("mm" in name or "linear" in name) and tensors:
         return max(int(tensors[-1].shape[0]), 1)
-    if "pool2d" in name and len(args) > 1 and isinstance(args[1], list):
+    if "pool" in name and len(args) > 1 and isinstance(args[1], list):
         window = 1
         for size in args[1]:
             window *= max(int(size), 1)

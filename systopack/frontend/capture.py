@@ -3,24 +3,51 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
 
 from systopack.errors import InvalidNetworkError, SystopackError, one_line
 from systopack.frontend.comparison import AMPLITUDES, compare, random_images
 from systopack.frontend.graph import LayerGraph
+from systopack.frontend.one_type import OneType
 from systopack.frontend.parts import read_parts
 from systopack.frontend.reader import read
-from systopack.frontend.reading.state import Refusal, RefusedError
+from systopack.frontend.reading.state import Refusal
 from systopack.network.nodes import Shape
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Captured:
+    """The layers of a model, and the tensors that they name.
+
+    Args:
+        graph: the layers.
+        state: every tensor of the model, and every tensor that the graph names.
+        copies: by name the tensors of further uses of a tensor, and which it is.
+        computed: by name the tensors that the model computes, and of which stored ones.
+    """
+
+    graph: LayerGraph
+    state: Mapping[str, Tensor]
+    copies: Mapping[str, str]
+    computed: Mapping[str, tuple[str, ...]]
+
+
 def capture(model: nn.Module, input_shape: Shape, *, batch: int = 2) -> LayerGraph:
-    """Read the layers of a model; the model itself is not changed.
+    """The layers of a model alone; see `capture_whole`."""
+    return capture_whole(model, input_shape, batch=batch).graph
+
+
+def capture_whole(model: nn.Module, input_shape: Shape, *, batch: int = 2) -> Captured:
+    """Read the layers of a model and its weights; the model itself is not changed.
+
+    A weight that is computed from stored ones is stored as it acts; one that is used several times
+    is copied, once for each use.
 
     Args:
         model: any module that maps (B, C, H, W) images to (B, classes) logits, alone or as the
@@ -32,16 +59,15 @@ def capture(model: nn.Module, input_shape: Shape, *, batch: int = 2) -> LayerGra
         InvalidNetworkError: a layer cannot be lowered (named, with where it sits), or the layers
             as read do not compute what the model computes.
     """
-    try:
-        graph = read(_export(model, input_shape, batch), input_shape)
-    except RefusedError as error:
-        raise RefusedError(_explained(error.refusal, model)) from error
+    graph, stored = read(_export(model, input_shape, batch), input_shape)
     device, dtype = _place(model)
+    state = stored.state()
     with _evaluating(model):
         for amplitude in AMPLITUDES:
             images = random_images(batch, input_shape, amplitude, seed=0)
-            compare(model, graph, images.to(device, dtype), batch=batch)
-    return graph
+            compare(model, graph, images.to(device, dtype), state=state, batch=batch)
+    state = {n: t.to(dtype) if t.is_floating_point() else t for n, t in state.items()}
+    return Captured(graph=graph, state=state, copies=stored.copies, computed=stored.computed)
 
 
 def capture_parts(
@@ -52,25 +78,7 @@ def capture_parts(
     Raises:
         InvalidNetworkError: torch.export cannot capture the model, or no layer can be packed.
     """
-    return read_parts(
-        _export(model, input_shape, batch),
-        input_shape,
-        explain=lambda refusal: _explained(refusal, model),
-    )
-
-
-def _explained(refusal: Refusal, model: nn.Module) -> Refusal:
-    """What to do about a parametrized weight, whichever of its operations was met first."""
-    layer = ("." + refusal.layer).partition(".parametrizations")[0].removeprefix(".")
-    module = dict(model.named_modules()).get(layer)
-    if module is None or not parametrize.is_parametrized(module):
-        return refusal
-    return Refusal(
-        layer=layer,
-        operation="parametrization",
-        reason="computes a weight anew at every run; store the weights of all such layers with "
-        "torch.nn.utils.parametrize.remove_parametrizations",
-    )
+    return read_parts(_export(model, input_shape, batch), input_shape)
 
 
 def _export(model: nn.Module, input_shape: Shape, batch: int) -> torch.export.ExportedProgram:
@@ -79,9 +87,9 @@ def _export(model: nn.Module, input_shape: Shape, batch: int) -> torch.export.Ex
     example = random_images(batch, input_shape, 1.0, seed=0)[:batch].to(device, dtype)
     with _evaluating(model):
         try:
-            with warnings.catch_warnings():  # advice of torch's to the model's author
+            with OneType(), warnings.catch_warnings():  # advice of torch's to the model's author
                 warnings.simplefilter("ignore")
-                return torch.export.export(model, (example,))
+                return _tidied(torch.export.export(model, (example,)))
         except SystopackError:
             raise
         # The model's own code runs here, and it may raise anything.
@@ -91,6 +99,26 @@ def _export(model: nn.Module, input_shape: Shape, batch: int) -> torch.export.Ex
                 f"{one_line(error)}; check the size of the images, and that the model's code "
                 "takes no branch on their values."
             ) from error
+
+
+def _tidied(program: torch.export.ExportedProgram) -> torch.export.ExportedProgram:
+    """Without what nothing reads; what an operation changed in place is read from it."""
+    for node in reversed(program.graph.nodes):
+        if node.op == "call_function" and not node.users and not _changes_its_operand(node):
+            program.graph.erase_node(node)
+    done: set[Any] = set()
+    for node in program.graph.nodes:
+        done.add(node)
+        if node.op == "call_function" and _changes_its_operand(node):
+            node.args[0].replace_all_uses_with(node, lambda user, done=done: user not in done)
+    return program
+
+
+def _changes_its_operand(node: Any) -> bool:
+    schema = getattr(node.target, "_schema", None)
+    first = next(iter(schema.arguments), None) if schema is not None else None
+    written = first is not None and first.alias_info is not None and first.alias_info.is_write
+    return written and hasattr(next(iter(node.args), None), "users")
 
 
 def check_kind(model: nn.Module) -> None:

@@ -13,6 +13,7 @@ from torch.utils import _pytree
 from systopack.errors import InvalidNetworkError, SystopackError, one_line
 from systopack.frontend.graph import Ending, LayerGraph
 from systopack.frontend.module import graph_logits
+from systopack.frontend.one_type import OneType
 from systopack.network.nodes import Shape
 
 # How large random images are: large ones drown an offset and reach clips, small ones leave a
@@ -27,9 +28,14 @@ _SMALLEST = 1e-30  # probability below which float32 has none
 def logits_of(result: Any) -> Tensor:
     """The one tensor that a model returns, also inside a tuple, list, dict or named tuple.
 
+    Of several it is the one that is called `logits`.
+
     Raises:
         InvalidNetworkError: it returns none or several.
     """
+    named = result.get("logits") if isinstance(result, Mapping) else getattr(result, "logits", None)
+    if isinstance(named, Tensor):
+        return named
     tensors = [leaf for leaf in _pytree.tree_leaves(result) if isinstance(leaf, Tensor)]
     if len(tensors) != 1:
         raise InvalidNetworkError(
@@ -39,6 +45,44 @@ def logits_of(result: Any) -> Tensor:
     return tensors[0]
 
 
+def run_model(
+    model: nn.Module, images: Tensor, state: Mapping[str, Tensor] | None = None
+) -> Tensor:
+    """The logits of images, all in their type.
+
+    Args:
+        model: in evaluation mode.
+        images: normalised, shape (B, C, H, W).
+        state: parameters and buffers in place of the model's own.
+
+    Raises:
+        InvalidNetworkError: it returns none or several tensors.
+    """
+    with OneType():
+        return logits_of(torch.func.functional_call(model, dict(state or {}), (images,)))
+
+
+def read_lines(model: nn.Module, shape: Shape, batch: int) -> None:
+    """Let a model of signals (B, C, L) read images (B, C, 1, L), where it takes no others."""
+    if shape[1] != 1:
+        return
+    images = torch.zeros(batch, *shape)
+    for lines in (False, True):
+        try:
+            with torch.no_grad():
+                run_model(model, images[:, :, 0] if lines else images)
+        except (Exception, SystemExit):  # the model's own code
+            continue
+        if lines:
+            take_lines(model)
+        return
+
+
+def take_lines(model: nn.Module) -> None:
+    """Let a model of signals (B, C, L) read images (B, C, 1, L)."""
+    model.register_forward_pre_hook(lambda _, given: (given[0].squeeze(2), *given[1:]))
+
+
 def random_images(batch: int, shape: Shape, amplitude: float, *, seed: int) -> Tensor:
     """Normal images (B, C, H, W) of a standard deviation, at least two, a multiple of `batch`."""
     count = batch * -(-2 // batch)
@@ -46,7 +90,15 @@ def random_images(batch: int, shape: Shape, amplitude: float, *, seed: int) -> T
     return images * amplitude
 
 
-def compare(model: nn.Module, graph: LayerGraph, images: Tensor, *, batch: int = 0) -> None:
+def compare(
+    model: nn.Module,
+    graph: LayerGraph,
+    images: Tensor,
+    *,
+    state: Mapping[str, Tensor] | None = None,
+    batch: int = 0,
+    rounded: bool = False,
+) -> None:
     """Check on images that the layers compute what the model computes.
 
     Both compute in float64, where the model can. Every output may differ by 1e-4 of its own range
@@ -56,13 +108,15 @@ def compare(model: nn.Module, graph: LayerGraph, images: Tensor, *, batch: int =
     Args:
         model: in evaluation mode.
         images: normalised, shape (B, C, H, W).
+        state: the tensors that the layers name; None: those of the model.
         batch: images that the model takes at once; 0: all.
+        rounded: weights were computed from those of the model, and rounded to float32.
 
     Raises:
         InvalidNetworkError: they do not.
     """
     parts = torch.split(images, batch or len(images))
-    state = dict(model.state_dict())
+    state = dict(model.state_dict()) if state is None else state
     with torch.no_grad():
         try:
             wide = _as(
@@ -72,11 +126,9 @@ def compare(model: nn.Module, graph: LayerGraph, images: Tensor, *, batch: int =
                     **dict(model.named_buffers(remove_duplicate=False)),
                 },
             )
-            expected = torch.cat([
-                logits_of(torch.func.functional_call(model, wide, (part.double(),)))
-                for part in parts
-            ])  # fmt: skip
-            noise, dtype = _DOUBLE_NOISE, torch.float64
+            expected = torch.cat([run_model(model, part.double(), wide) for part in parts])
+            noise = _SINGLE_NOISE if rounded else _DOUBLE_NOISE
+            dtype = torch.float64
         except SystopackError:
             raise
         except (
@@ -87,7 +139,7 @@ def compare(model: nn.Module, graph: LayerGraph, images: Tensor, *, batch: int =
             noise, dtype = _SINGLE_NOISE, expected.dtype
             dtype = dtype if dtype.is_floating_point else torch.float32
         got = graph_logits(graph, _as(dtype, state), images.to(dtype))
-    expected = expected.flatten(1).to(dtype)
+    expected = expected.reshape(len(expected), -1).to(dtype)
     if not bool(torch.isfinite(expected).all()):
         raise InvalidNetworkError(
             "The model itself gives NaN or infinite outputs; look for such numbers among its "
@@ -104,7 +156,7 @@ def compare(model: nn.Module, graph: LayerGraph, images: Tensor, *, batch: int =
 
 def _computed(model: nn.Module, parts: Sequence[Tensor]) -> Tensor:
     try:
-        return torch.cat([logits_of(model(part)) for part in parts])
+        return torch.cat([run_model(model, part) for part in parts])
     except SystopackError:
         raise
     except (Exception, SystemExit) as error:  # the model's own code

@@ -82,6 +82,7 @@ def _matrix(op: MatrixOp, source: Tensor, weights_of: WeightsOf) -> Tensor:
         padding = (top, left)
     else:
         source = _pad(source, op.padding, 0.0)
+    weight = weight.reshape(op.rows, -1, *op.window)
     return F.conv2d(source, weight, bias, op.stride, padding, op.dilation, op.groups)
 
 

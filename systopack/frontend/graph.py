@@ -69,6 +69,21 @@ class Scaling:
         """True when every factor is above 0."""
         return bool((self.factor > 0).all())
 
+    def of_channels(self) -> Scaling | None:
+        """With one number a channel in place of one a value, (C, H, W), where all are equal."""
+        first = [part[:, :1, :1] for part in (self.factor, self.offset)]
+        if not all(
+            (part == one).all() for part, one in zip((self.factor, self.offset), first, strict=True)
+        ):
+            return None
+        factor, offset = (np.array(one[:, 0, 0]) for one in first)
+        return replace(self, factor=factor, offset=offset)
+
+    @cached_property
+    def changes_nothing(self) -> bool:
+        """True when it gives every value as it is, apart from rounding."""
+        return np.allclose(self.factor, 1, rtol=0, atol=1e-12) and not self.offset.any()
+
     def then(self, later: Scaling) -> Scaling:
         """Both, one after the other."""
         return Scaling(
@@ -136,6 +151,14 @@ class MatrixOp:
         names = (self.weight, self.bias, norm and norm.weight, norm and norm.bias)
         scalings = (s.parameters for s in (self.scaling, self.column_scaling) if s is not None)
         return (*(name for name in names if name), *(n for part in scalings for n in part))
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """(height, width) of a convolution's weight; one (N, C, K) has a single row or column."""
+        height, *width = self.weight_shape[2:]
+        if width:
+            return height, width[0]
+        return (height, 1) if np.ptp(self.columns[:, 1]) else (1, height)
 
     @property
     def rows(self) -> int:

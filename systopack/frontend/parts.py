@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 
 from systopack.errors import InvalidNetworkError
 from systopack.frontend.graph import LayerGraph, MatrixOp
-from systopack.frontend.reader import is_ending, read_node
+from systopack.frontend.reader import is_computed, is_ending, read_node
 from systopack.frontend.reading import matrix
 from systopack.frontend.reading.state import (
     Reading,
@@ -28,8 +28,6 @@ _COMMON = ("weight", "bias")  # of a layer; other parameters are named one by on
 def read_parts(
     program: torch.export.ExportedProgram,
     input_shape: Shape,
-    *,
-    explain: Callable[[Refusal], Refusal] = lambda refusal: refusal,
 ) -> tuple[LayerGraph, tuple[Refusal, ...]]:
     """The layers with weights that can be packed, and what cannot be lowered.
 
@@ -40,12 +38,11 @@ def read_parts(
 
     Args:
         program, input_shape: see `reader.read`.
-        explain: may say more about a refusal.
 
     Raises:
         InvalidNetworkError: no layer can be packed.
     """
-    reading = Reading(program, input_shape)
+    reading = Reading(program, input_shape, alone=True)
     images = set(program.graph_signature.user_inputs)
     refused: list[tuple[Any, Refusal]] = []
     flowing: set[Any] = set()  # what depends on the images
@@ -53,7 +50,7 @@ def read_parts(
         if node.op == "placeholder" and node.name in images:
             reading.views[node] = View(tensor="input", shape=input_shape)
             flowing.add(node)
-        elif node.op == "call_function":
+        elif is_computed(reading, node):
             flowing |= {node} if flowing.intersection(node.all_input_nodes) else set()
             if is_ending(node):
                 continue
@@ -69,8 +66,7 @@ def read_parts(
         for op in reading.ops.values()
         if isinstance(op, MatrixOp) and op.weight is not None
     )
-    found = _refusals(program, reading, refused, ops, flowing)
-    refusals = tuple(dict.fromkeys(map(explain, found)))
+    refusals = tuple(dict.fromkeys(_refusals(program, reading, refused, ops, flowing)))
     if not ops:
         raise InvalidNetworkError(
             f"The model has no layer that can be packed: {refusals[0] if refusals else 'none'}."

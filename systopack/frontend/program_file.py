@@ -25,6 +25,7 @@ from torch._ops import OpOverload, OpOverloadPacket
 from systopack.errors import InvalidFileError, SystopackError, one_line
 from systopack.files import read_file
 from systopack.frontend.bounds import check_run
+from systopack.frontend.comparison import take_lines
 from systopack.frontend.reading.operations import may_be_called
 from systopack.frontend.steps import Reference, Step, Steps
 from systopack.network.nodes import Shape
@@ -117,8 +118,11 @@ def _program(path: Path, members: Mapping[str, bytes]) -> tuple[Steps, Shape, in
     steps = [_step(node, known) for node in module["graph"]["nodes"] if node["outputs"]]
     sizes = module["graph"]["tensor_values"][images[0]]["sizes"]
     batch, *shape = (int(size.get("as_int", 2)) for size in sizes)
-    if len(shape) != 3:
-        raise InvalidFileError(f"'{path}' reads tensors of {len(sizes)} axes, but images have 4.")
+    lines = len(shape) == 2  # signals (B, C, L), read as images of one row
+    if len(shape) != 3 and not lines:
+        raise InvalidFileError(
+            f"'{path}' reads tensors of {len(sizes)} axes, but images have 4 and signals 3."
+        )
     steps_module = Steps(
         state=state,
         trained=trained,
@@ -126,6 +130,9 @@ def _program(path: Path, members: Mapping[str, bytes]) -> tuple[Steps, Shape, in
         images=images[0],
         logits=outputs[0]["as_tensor"]["name"],
     )
+    if lines:
+        take_lines(steps_module)
+        shape.insert(1, 1)
     return steps_module.eval(), (shape[0], shape[1], shape[2]), batch
 
 
@@ -156,7 +163,8 @@ def _tensor(raw: bytes, meta: Mapping[str, Any]) -> Tensor:
     beyond = min([*sizes, 1]) > 0 and last >= len(flat)
     if min([*sizes, *strides, offset, 1]) < 0 or beyond or prod(sizes) > len(flat):
         raise ValueError("a weight is larger than its data")
-    return flat.as_strided(sizes, strides, offset).contiguous()
+    tensor = flat.as_strided(sizes, strides, offset).contiguous()
+    return tensor.float() if tensor.is_floating_point() else tensor
 
 
 def _step(node: Mapping[str, Any], known: Mapping[str, Reference]) -> Step:
@@ -190,6 +198,10 @@ def _function(target: str) -> Any:
     function = getattr(packet, overload, None) if isinstance(packet, OpOverloadPacket) else None
     if not isinstance(function, OpOverload) or not may_be_called(space, name, function):
         raise _not_run(target)
+    if f"{space}.{name}" in ("aten.to", "aten._to_copy", "aten.type_as"):
+        return lambda tensor, *rest, **named: (
+            tensor if tensor.is_floating_point() else function(tensor, *rest, **named)
+        )
     return function
 
 

@@ -18,12 +18,13 @@ from systopack.errors import InvalidNetworkError, SystopackError, one_line
 from systopack.frontend.graph import Ending, LayerGraph, MatrixOp, Op, sources_of
 from systopack.frontend.reading.operations import ENDINGS, MOVES, RULES
 from systopack.frontend.reading.state import Reading, Result, arguments_of, operation_of
+from systopack.frontend.reading.stored import Stored
 from systopack.frontend.reading.view import View
 from systopack.network.nodes import Shape
 
 
-def read(program: torch.export.ExportedProgram, input_shape: Shape) -> LayerGraph:
-    """The layers of a program.
+def read(program: torch.export.ExportedProgram, input_shape: Shape) -> tuple[LayerGraph, Stored]:
+    """The layers of a program, and the tensors that they name.
 
     Args:
         program: from `torch.export.export`, in evaluation mode, with one image input.
@@ -38,13 +39,18 @@ def read(program: torch.export.ExportedProgram, input_shape: Shape) -> LayerGrap
     for node in program.graph.nodes:
         if node.op == "placeholder" and node.name in images:
             reading.views[node] = View(tensor="input", shape=input_shape)
-        elif node.op == "call_function":
+        elif is_computed(reading, node):
             if is_ending(node):
                 ending = ENDINGS[operation_of(node)]
             reading.views[node] = read_node(reading, node)
         elif node.op == "output":
-            return _finished(reading, node, input_shape, ending)
+            return _finished(reading, node, input_shape, ending), reading.stored
     raise InvalidNetworkError("The model returns nothing; it must return its logits.")
+
+
+def is_computed(reading: Reading, node: Any) -> bool:
+    """True for an operation of which a rule must know: it is none of stored numbers alone."""
+    return node.op == "call_function" and not reading.stored.holds(node)
 
 
 def is_ending(node: Any) -> bool:
@@ -76,10 +82,6 @@ def read_node(reading: Reading, node: Any) -> Result:
         return result
     if is_ending(node):
         return _ended(reading, node)
-    read = node.all_input_nodes
-    if read and all(reading.number(value) is not None for value in read):
-        reading.compute(node)
-        return ()
     rule = RULES.get(operation_of(node))
     if rule is None:
         where = "is no operation that systopack can lower"

@@ -20,8 +20,12 @@ from systopack.errors import InvalidFileError, InvalidOptionError
 from systopack.files import open_file, read_file
 
 _INDEX = ".safetensors.index.json"
-# How the floating point numbers of a safetensors file are read; BF16 is the upper half of F32.
-_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
+# How the numbers of a safetensors file are read; BF16 is the upper half of F32, F8_E5M2 of F16.
+_DTYPES = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "F8_E4M3": "u1", "F8_E5M2": "u1",
+    "I8": "i1",
+}  # fmt: skip
+SCALED = ("F8_E4M3", "F8_E5M2", "I8")  # types whose weights are mostly stored without their scale
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +35,8 @@ class Weight:
     Args:
         name: its name, unique in the file.
         shape: as stored: two sizes, or four of a k x k convolution.
-        dtype: `F64`, `F32`, `F16` or `BF16`; `npy` for the matrix of a .npy file.
+        dtype: `F64`, `F32`, `F16`, `BF16`, `F8_E4M3`, `F8_E5M2` or `I8`; `npy` for the matrix of
+            a .npy file.
         offset: of its first byte in the file.
         file: that holds it: the one that was opened, or a part of it.
     """
@@ -63,7 +68,7 @@ class WeightFile:
     left_out: tuple[str, ...]
 
     def read(self, weight: Weight) -> NDArray[Any]:
-        """Read one weight as a matrix (filters, columns); BF16 and F16 become float32.
+        """Read one weight as a matrix (filters, columns); all but F64 become float32.
 
         Raises:
             InvalidFileError: the file has become shorter, or cannot be read.
@@ -77,20 +82,16 @@ class WeightFile:
             raise InvalidFileError(
                 f"'{self.path}' ends inside '{weight.name}'; it has changed while it was read."
             )
-        matrix = stored.reshape(weight.shape[0], -1)
-        if weight.dtype == "BF16":
-            wide = matrix.astype(np.uint32)
-            wide <<= 16
-            return wide.view(np.float32)
-        return matrix.astype(np.float32) if weight.dtype == "F16" else matrix
+        return _numbers(stored.reshape(weight.shape[0], -1), weight.dtype)
 
 
 def open_weights(path: Path | str, *, only: tuple[str, ...] = ()) -> WeightFile:
     """List the filter matrices of a file; of the weights themselves nothing is read.
 
     Args:
-        path: a .npy matrix, or a .safetensors file, every 2-D or 4-D floating point tensor of
-            which is a weight; or the .safetensors.index.json of a file in several parts.
+        path: a .npy matrix, or a .safetensors file, every 2-D or 4-D tensor of which is a weight
+            where its type is one of `Weight`'s; or the .safetensors.index.json of a file in
+            several parts.
         only: patterns such as `*.mlp.*`; a weight is listed if one of them fits its name.
 
     Raises:
@@ -128,6 +129,29 @@ def open_weights(path: Path | str, *, only: tuple[str, ...] = ()) -> WeightFile:
         if not only or any(fnmatchcase(weight.name, pattern) for pattern in only)
     ]
     return WeightFile(path=path, weights=tuple(chosen), left_out=tuple(sorted(left_out)))
+
+
+def _numbers(stored: NDArray[Any], dtype: str) -> NDArray[Any]:
+    """What the bytes of a type stand for, float64 or float32."""
+    if dtype == "F8_E4M3":
+        return np.asarray(_e4m3()[stored])
+    if dtype == "F8_E5M2":
+        return (stored.astype(np.uint16) << 8).view(np.float16).astype(np.float32)
+    if dtype == "BF16":
+        wide = stored.astype(np.uint32)
+        wide <<= 16
+        return wide.view(np.float32)
+    return stored if dtype == "F64" else stored.astype(np.float32, copy=False)
+
+
+def _e4m3() -> NDArray[np.float32]:
+    """The 256 numbers of a sign, four bits of exponent and three of fraction; shape (256,)."""
+    magnitudes = np.arange(128)
+    exponents, fractions = magnitudes >> 3, (magnitudes & 7) / 8
+    lowest = np.ldexp(fractions, -6)
+    values = np.where(exponents == 0, lowest, np.ldexp(1 + fractions, exponents - 7))
+    values[127] = np.nan  # it has no infinity
+    return np.concatenate([values, -values]).astype(np.float32)
 
 
 def some(names: list[str]) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Sequence
-from copy import deepcopy
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,9 +22,9 @@ from systopack.errors import (
     one_line,
 )
 from systopack.files import open_file, read_file
-from systopack.frontend.capture import capture, capture_parts, check_kind
-from systopack.frontend.comparison import compare, logits_of
-from systopack.frontend.graph import LayerGraph
+from systopack.frontend.capture import Captured, capture_parts, capture_whole, check_kind
+from systopack.frontend.comparison import compare, logits_of, random_images, read_lines, run_model
+from systopack.frontend.effective import float_copy, with_effective_weights
 from systopack.frontend.reading.state import RefusedError
 from systopack.frontend.steps import Steps
 from systopack.nn import zoo
@@ -78,8 +77,7 @@ def open_model(
     told = _Told(options=options, class_names=class_names, images=images)
     if isinstance(model, nn.Module):
         check_kind(model)
-        own = deepcopy(model).cpu().float()
-        return _opened(type(model).__name__, own, None, 2, told)
+        return _opened(type(model).__name__, float_copy(model), None, 2, told)
     path = Path(model)
     if path.suffix == ".safetensors":
         return load_model(path)
@@ -157,7 +155,9 @@ def _opened(
             f"The size of the images that '{label}' reads is not known; give it, for instance "
             "--input-shape 3x32x32."
         )
-    original = _Original(label=label, module=module.eval(), shape=shape, batch=batch)
+    module = _alone(module.eval())
+    read_lines(module, shape, batch)
+    original = _Original(label=label, module=module, shape=shape, batch=batch)
     return _imported(original, options, told.class_names, told.images)
 
 
@@ -193,20 +193,24 @@ def _imported(
     class_names: Sequence[str] | None,
     images: NDArray[np.uint8] | None,
 ) -> TrainedModel:
-    label, module = original.label, original.module
+    label, given = original.label, original.module
     shape, batch = original.shape, original.batch
     mean, std = _normalization(label, options, shape[0])
+    module = with_effective_weights(given)
+    whole: Captured | None = None
     left_out: tuple[str, ...] = ()
     try:
-        graph = capture(module, shape, batch=batch)
+        whole = capture_whole(module, shape, batch=batch)
+        graph, state = whole.graph, dict(whole.state)
     except InvalidNetworkError as error:
         if not options.partial:
             _advise(error, original)
             raise
         graph, refusals = capture_parts(module, shape, batch=batch)
+        state = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
         left_out = tuple(str(refusal) for refusal in refusals) or (str(error),)
     with torch.inference_mode():
-        classes = int(logits_of(module(torch.zeros(batch, *shape))).flatten(1).shape[1])
+        classes = run_model(module, torch.zeros(batch, *shape)).numel() // batch
     names = tuple(class_names or (str(index) for index in range(classes)))
     if len(names) != classes:
         raise InvalidOptionError(
@@ -218,15 +222,19 @@ def _imported(
             f"'{label}' reads images of {shape}, but the data set has {images.shape[1:]}; give "
             "the data it was trained on."
         )
-    if images is not None and not left_out:
-        real = normalised(images, mean=mean, std=std)
-        whole = len(real) // batch * batch
-        if whole:
-            compare(module, graph, real[:whole], batch=batch)
-    state = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
-    spare = _in_no_layer(module, graph, left_out)
+    if whole is not None:
+        # The model as it was given, with its masks and norms, against what is left of it.
+        compared = [] if module is given else [random_images(batch, shape, 1.0, seed=1)]
+        if images is not None and len(images) >= batch:
+            real = normalised(images, mean=mean, std=std)
+            compared.append(real[: len(real) // batch * batch])
+        for some in compared:
+            rounded = module is not given or bool(whole.computed)
+            compare(given, graph, some, state=state, batch=batch, rounded=rounded)
+    spare = [] if whole is None else _in_no_layer(module, whole)
     graph, mean, std = graph.with_normalisation(mean, std)
-    remarks = getattr(module, "remarks", ()) if isinstance(module, Steps) else ()
+    remarks = list(getattr(module, "remarks", ()) if isinstance(module, Steps) else ())
+    remarks += [] if whole is None else _copies(whole)
     return TrainedModel(
         architecture=label,
         class_names=names,
@@ -234,9 +242,9 @@ def _imported(
         std=std,
         state=state,
         graph=graph,
-        source=_alone(module) if left_out else None,
+        source=module if left_out else None,
         left_out=left_out,
-        provenance={"imported": label, "in_no_layer": spare, "remarks": list(remarks)},
+        provenance={"imported": label, "in_no_layer": spare, "remarks": remarks},
     )
 
 
@@ -251,20 +259,32 @@ def _advise(error: InvalidNetworkError, original: _Original) -> None:
 def _partial_helps(original: _Original) -> bool:
     """Whether the model could be imported with `partial`."""
     try:
-        capture_parts(original.module, original.shape, batch=original.batch)
+        module = with_effective_weights(original.module)
+        capture_parts(module, original.shape, batch=original.batch)
         with torch.inference_mode():
-            logits_of(original.module(torch.zeros(original.batch, *original.shape)))
+            logits_of(module(torch.zeros(original.batch, *original.shape)))
     except (Exception, SystemExit):  # the model's own code runs here
         return False
     return True
 
 
-def _in_no_layer(module: nn.Module, graph: LayerGraph, left_out: tuple[str, ...]) -> list[str]:
+def _copies(whole: Captured) -> list[str]:
+    """A sentence for each weight that the model uses once more."""
+    weights = [name for name in whole.copies if name in whole.graph.weighted_ops]
+    return [
+        f"'{name}' is a copy of '{whole.copies[name]}', which the model uses more than once; each "
+        "use is packed by itself, so the model's own class cannot take the weights back."
+        for name in weights
+    ]
+
+
+def _in_no_layer(module: nn.Module, whole: Captured) -> list[str]:
     """Names of the parameters that change no logit, of a model that is captured as a whole."""
-    if left_out:  # they are named there
-        return []
+    graph = whole.graph
     used = {name for op in graph.matrix_ops for name in op.parameters}
     used |= set(graph.scaling.parameters if graph.scaling is not None else ())
+    used |= {*whole.copies, *whole.copies.values()}
+    used |= {name for names in whole.computed.values() for name in names}
     names: dict[int, list[str]] = {}
     for name, parameter in module.named_parameters(remove_duplicate=False):
         names.setdefault(id(parameter), []).append(name)
@@ -352,13 +372,22 @@ def _call(model: str) -> nn.Module:
 
 def _load_weights(module: nn.Module, path: Path) -> None:
     try:
-        module.load_state_dict(_read_weights(path))
+        module.load_state_dict(_unmasked(_read_weights(path), module.state_dict().keys()))
     except SystopackError:
         raise
     except Exception as error:  # torch's checks, and the hooks of the user's own classes
         raise InvalidNetworkError(
             f"The weights of '{path}' do not fit the model: {one_line(error, limit=300)}."
         ) from error
+
+
+def _unmasked(state: dict[str, Tensor], wanted: Collection[str]) -> dict[str, Tensor]:
+    """A state with the masks of torch.nn.utils.prune applied, for a model that has none."""
+    for mask in [name for name in state if name.endswith("_mask")]:
+        name = mask.removesuffix("_mask")
+        if mask not in wanted and name in wanted and f"{name}_orig" in state:
+            state[name] = state.pop(f"{name}_orig") * state.pop(mask)
+    return state
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:

@@ -31,6 +31,25 @@ def test_pack_writes_a_file_and_a_record(run, tmp_path):
     assert "3 x 4" in out
 
 
+def test_one_bad_matrix_does_not_stop_the_others(run, tmp_path):
+    good, bad = np.eye(4, dtype=np.float32), np.full((2, 2), np.nan, np.float32)
+    save_file({"a": bad, "b": good, "c": good, "d": bad, "e": np.ones((2, 2), np.int8)},
+              "m.safetensors")  # fmt: skip
+    code, out, err = run("pack", "m.safetensors")
+    assert code == 2 and "Traceback" not in err
+    assert "'a': The filter matrix holds nan" in err and "'d': The filter matrix" in err
+    assert "2 of 5 weights cannot be packed" in err and "--only" in err
+    assert "1 weights of 8 bits: 'e'" in out
+    record = json.loads((tmp_path / "m.packed.pack.json").read_text())
+    assert set(record["figures"]) == {"b", "c", "e"}
+    assert set(record["configuration"]["refused"]) == {"a", "d"}
+    assert run("inspect", "m.packed.safetensors")[0] == 0
+    save_file({"a": bad, "b": bad}, "n.safetensors")
+    assert refused(run("pack", "n.safetensors", "--only", "b"), "'b'", "nan")
+    assert run("pack", "n.safetensors")[0] == 2
+    assert not (tmp_path / "n.packed.safetensors").exists()
+
+
 def test_pack_takes_every_weight_of_a_tensor_file(run, tmp_path):
     rng = np.random.default_rng(0)
     tensors = {

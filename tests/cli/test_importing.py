@@ -63,6 +63,20 @@ def test_refusals_are_one_sentence(run, user_net, tmp_path):  # noqa: F811
     assert list(tmp_path.glob("m.*")) == []
 
 
+def test_pruned_and_copied_weights_are_told(run):  # noqa: F811
+    model = "tests.frontend.factories:pruned_and_used_twice"
+    code, out, err = run("import", model, *NORMALISED, "--out", "m.safetensors")
+    assert code == 0, err
+    assert "4 layers with 1,544 weights, 576 of them zero" in out
+    assert "'4.weight' is a copy of '2.weight', which the model uses more than once" in err
+
+
+def test_a_shape_of_two_sizes_is_that_of_signals(run):  # noqa: F811
+    model = ("import", "tests.frontend.factories:pruned_and_used_twice", *NORMALISED)
+    result = run(*model, "--input-shape", "1x784", "--out", "m.safetensors")
+    assert refused(result, "images of (1, 1, 784)")
+
+
 @pytest.mark.parametrize("factory", ["leaves", "leaves_while_it_runs"])
 def test_code_of_others_that_exits_is_an_error(run, factory):  # noqa: F811
     model = f"tests.frontend.factories:{factory}"

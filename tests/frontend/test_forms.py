@@ -97,14 +97,6 @@ def test_operations_in_place_are_read():
     assert capture(model, SHAPE).ops[0].clip == (0.0, 6.0)
 
 
-def test_layers_that_share_a_weight_are_both_named():
-    b, c = conv(4, 4), conv(4, 4)
-    c.weight = b.weight
-    model = classifier(lambda m, x: m.l(m.c(m.b(m.a(x))).mean((2, 3))), b=b, c=c)
-    with pytest.raises(InvalidNetworkError, match=r"in 'c' has a weight.*twice, first in .*'b'"):
-        capture(model, SHAPE)
-
-
 def test_padding_of_a_maximum_is_below_every_value():
     def function(m, x):
         return m.l(F.max_pool2d(F.pad(m.a(x), (0, 1, 0, 1), value=-torch.inf), 3, 2).mean((2, 3)))

@@ -1,7 +1,5 @@
 """What cannot be lowered is told with advice that helps, and every parameter is accounted for."""
 
-import warnings
-
 import pytest
 import torch
 from torch import nn
@@ -9,7 +7,7 @@ from torch import nn
 from systopack.errors import InvalidNetworkError
 from systopack.training import importing
 from systopack.training.importing import ImportOptions, open_model
-from tests.frontend.computed_weights import Adapted, Spare, Token, Two, parametrized
+from tests.frontend.computed_weights import Spare, Token, Two
 
 
 @pytest.fixture
@@ -22,38 +20,34 @@ def opened(monkeypatch):
     return open_it
 
 
-@pytest.mark.parametrize("kind", ["weight_norm", "spectral_norm", "orthogonal"])
-def test_parametrized_weights_are_told_how_to_be_stored(opened, kind):
-    how = r"in '1' computes a weight .* torch.nn.utils.parametrize.remove_parametrizations"
-    with pytest.raises(InvalidNetworkError, match=how):
-        opened(parametrized(kind))
-    # The sentence is once in the list of what is left out, however many operations there are.
-    left = opened(parametrized(kind), partial=True).left_out
-    assert sum("parametriz" in sentence for sentence in left) == 1
-    module = parametrized(kind)
-    nn.utils.parametrize.remove_parametrizations(module[1], "weight")
-    assert not opened(module).left_out
-
-
-@pytest.mark.parametrize("model", [Adapted, lambda: parametrized("old")])
-def test_other_computed_weights(opened, model):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        module = model()
-    with pytest.raises(InvalidNetworkError, match="computes with stored numbers alone; store"):
-        opened(module)
-
-
 def test_partial_is_advised_only_where_it_helps(opened):
     helps = nn.Sequential(nn.Conv2d(1, 4, 3), nn.SiLU(), nn.Flatten(), nn.Linear(144, 5))
     with pytest.raises(InvalidNetworkError, match="or pack the other layers with --partial"):
         opened(helps)
     assert "--partial" not in " ".join(opened(helps, partial=True).left_out)
-    for module in (Two(), nn.Sequential(nn.Flatten(), nn.SiLU()), Adapted()):
+    for module in (Two(), nn.Sequential(nn.Flatten(), nn.SiLU())):
         for partial in (False, True):
             with pytest.raises(InvalidNetworkError) as told:
                 opened(module, partial=partial)
             assert "--partial" not in str(told.value)
+
+
+class Answer(nn.Module):
+    """Logits among other tensors."""
+
+    def __init__(self, name):
+        super().__init__()
+        self.name, self.linear = name, nn.Linear(64, 5)
+
+    def forward(self, images):
+        logits = self.linear(images.flatten(1))
+        return {"hidden": images * images, self.name: logits, "loss": None}
+
+
+def test_logits_are_known_by_their_name(opened):
+    assert opened(Answer("logits")).graph.ops[0].name == "linear"
+    with pytest.raises(InvalidNetworkError, match="returns 2 tensors"):
+        opened(Answer("answer"))
 
 
 def test_parameters_in_no_layer_are_named(opened):

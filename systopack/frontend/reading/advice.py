@@ -8,6 +8,7 @@ _REST = "run it outside the network"
 _WHOLE = "save the program without run_decompositions()"
 
 _ADVICE = {
+    "wrap_with_autocast": "leave torch.autocast out of the model's own code",
     "aten.addmm": _WHOLE,
     "aten.t": _WHOLE,
     "aten.gelu": _RELU,

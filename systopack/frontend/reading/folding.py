@@ -27,10 +27,10 @@ def _batch_norm(reading: Reading, node: Any, arguments: Arguments) -> View:
     if arguments.get("training"):
         reading.refuse(node, "is a batch norm that trains; save the model after model.eval()")
     norm = Norm(
-        weight=reading.optional_name(node, arguments["weight"]),
-        bias=reading.optional_name(node, arguments["bias"]),
-        mean=reading.parameter(node, arguments["running_mean"])[0],
-        variance=reading.parameter(node, arguments["running_var"])[0],
+        weight=reading.optional_name(node, arguments["weight"], "weight"),
+        bias=reading.optional_name(node, arguments["bias"], "bias"),
+        mean=reading.parameter(node, arguments["running_mean"], "running_mean")[0],
+        variance=reading.parameter(node, arguments["running_var"], "running_var")[0],
         epsilon=float(arguments["eps"]),
         momentum=float(arguments["momentum"]),
     )
@@ -52,6 +52,12 @@ def _relu(reading: Reading, node: Any, arguments: Arguments) -> View:
 def _clip(reading: Reading, node: Any, arguments: Arguments) -> View:
     low, high = float(arguments.get("min_val", 0.0)), float(arguments.get("max_val", 6.0))
     return _activate(reading, node, next(iter(arguments.values())), low, high)
+
+
+def _threshold(reading: Reading, node: Any, arguments: Arguments) -> View:
+    if arguments["threshold"] != 0 or arguments["value"] != 0:
+        reading.refuse(node, "is a threshold other than 0; put a ReLU in its place and train again")
+    return _relu(reading, node, arguments)
 
 
 def _clamp(reading: Reading, node: Any, arguments: Arguments) -> View:
@@ -156,7 +162,7 @@ def _bias(reading: Reading, node: Any, arguments: Arguments) -> View | None:
     flat = view.flat and shape == (op.rows,)
     if not named or arguments.get("alpha", 1) != 1 or not flat:
         return None
-    name, _ = reading.parameter(node, stored)
+    name, _ = reading.parameter(node, stored, "bias")
     reading.ops[op.name] = replace(op, bias=name)
     return view
 
@@ -168,12 +174,16 @@ RULES: dict[str, Rule] = {
     ),
     "aten.relu": _relu,
     "aten.relu_": _relu,
+    "aten.threshold": _threshold,
+    "aten.threshold_": _threshold,
     "aten.relu6": _clip,
     "aten.relu6_": _clip,
     "aten.hardtanh": _clip,
     "aten.hardtanh_": _clip,
     "aten.clamp": _clamp,
     "aten.clamp_": _clamp,
+    "aten.clip": _clamp,
+    "aten.clip_": _clamp,
     "aten.clamp_min": _clamp,
     "aten.clamp_min_": _clamp,
     **scaling.RULES,

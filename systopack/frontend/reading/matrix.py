@@ -22,7 +22,10 @@ from systopack.frontend.reading.view import Padding, View, add_padding, pair, wi
 
 def _convolution(reading: Reading, node: Any, arguments: Arguments) -> View:
     view = reading.view(node, arguments["input"])
-    weight, shape = reading.parameter(node, arguments["weight"])
+    weight, stored = reading.parameter(node, arguments["weight"], "weight")
+    shape = stored
+    if len(stored) == 3:  # of lines, which are images of one row or one column
+        shape = (*stored[:2], 1, stored[2]) if view.shape[1] == 1 else (*stored, 1)
     if len(shape) != 4 or arguments.get("transposed", False):
         reading.refuse(node, "is no convolution of images (height, width)")
     if view.axes is not None:
@@ -42,7 +45,9 @@ def _convolution(reading: Reading, node: Any, arguments: Arguments) -> View:
     kernel, dilation = (shape[2], shape[3]), pair(arguments["dilation"])
     padding = _padding(reading, node, arguments["padding"], kernel, dilation)
     if view.displacements is not None:
-        return _shift_convolution(reading, node, arguments, view, padding)
+        if any(padding):
+            reading.refuse(node, "follows a shift, so it must be without padding")
+        return _shift_convolution(reading, node, arguments, view, (weight, shape))
     # Every n-th pixel of a tensor is a matter of larger steps and displacements.
     sparse = view.stride
     around = add_padding(view.padding, padding)
@@ -71,8 +76,8 @@ def _convolution(reading: Reading, node: Any, arguments: Arguments) -> View:
             source=view.tensor,
             kind="convolution",
             weight=weight,
-            weight_shape=shape,
-            bias=reading.optional_name(node, arguments["bias"]),
+            weight_shape=stored,
+            bias=reading.optional_name(node, arguments["bias"], "bias"),
             norm=None,
             columns=columns.astype(np.int32),
             stride=stride,
@@ -88,13 +93,17 @@ def _convolution(reading: Reading, node: Any, arguments: Arguments) -> View:
 
 
 def _shift_convolution(
-    reading: Reading, node: Any, arguments: Arguments, view: View, padding: Padding
+    reading: Reading,
+    node: Any,
+    arguments: Arguments,
+    view: View,
+    stored: tuple[str, tuple[int, ...]],
 ) -> View:
-    weight, shape = reading.parameter(node, arguments["weight"])
+    weight, shape = stored
     moves = view.displacements
     assert moves is not None
-    if shape[2:] != (1, 1) or any(padding) or arguments["groups"] != 1:
-        reading.refuse(node, "follows a shift, so it must be 1 x 1, without padding and groups")
+    if shape[2:] != (1, 1) or arguments["groups"] != 1:
+        reading.refuse(node, "follows a shift, so it must be 1 x 1 and without groups")
     stride = pair(arguments["stride"])
     columns = np.concatenate([np.arange(shape[1])[:, None], moves], axis=1)
     top, left = np.maximum(-moves.min(axis=0), 0).tolist()
@@ -106,7 +115,7 @@ def _shift_convolution(
             kind="shift",
             weight=weight,
             weight_shape=shape,
-            bias=reading.optional_name(node, arguments["bias"]),
+            bias=reading.optional_name(node, arguments["bias"], "bias"),
             norm=None,
             columns=columns.astype(np.int32),
             stride=stride,
@@ -131,7 +140,7 @@ def _linear(reading: Reading, node: Any, arguments: Arguments) -> View:
         reading.refuse(node, "is a linear layer that must read a flattened tensor")
     if view.channels is not None:
         reading.refuse(node, "reads chosen channels whose axes were exchanged")
-    weight, shape = reading.parameter(node, arguments["weight"])
+    weight, shape = reading.parameter(node, arguments["weight"], "weight")
     # Every column is (channel, row, column), in the order in which the axes were flattened.
     columns = np.moveaxis(np.indices(view.shape), 0, -1).transpose(*axes, 3).reshape(-1, 3)
     read = view.scaling
@@ -147,7 +156,7 @@ def _linear(reading: Reading, node: Any, arguments: Arguments) -> View:
             kind="linear",
             weight=weight,
             weight_shape=shape,
-            bias=reading.optional_name(node, arguments["bias"]),
+            bias=reading.optional_name(node, arguments["bias"], "bias"),
             norm=None,
             columns=columns.astype(np.int32),
             stride=(1, 1),
@@ -167,8 +176,8 @@ def keep_alone(reading: Reading, node: Any) -> None:
     """Note a linear layer that cannot be lowered for its filter matrix alone."""
     arguments = arguments_of(node) if operation_of(node) == "aten.linear" else {}
     try:
-        weight, shape = reading.parameter(node, arguments.get("weight"))
-        bias = reading.optional_name(node, arguments.get("bias"))
+        weight, shape = reading.parameter(node, arguments.get("weight"), "weight")
+        bias = reading.optional_name(node, arguments.get("bias"), "bias")
     except InvalidNetworkError:
         return
     if len(shape) != 2 or any(

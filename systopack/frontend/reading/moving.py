@@ -124,6 +124,14 @@ def _squeeze(reading: Reading, node: Any, arguments: Arguments) -> View:
     return replace(view, flat=True, axes=None, merged=False)
 
 
+def _select(reading: Reading, node: Any, arguments: Arguments) -> View:
+    """One of a single row or column is all there is."""
+    sizes = arguments["self"].meta["val"].shape
+    if arguments["dim"] % len(sizes) < 2 or sizes[arguments["dim"]] != 1:
+        reading.refuse(node, "takes one row, column or channel of an image")
+    return _squeeze(reading, node, arguments)
+
+
 def _shift(reading: Reading, node: Any, arguments: Arguments) -> View:
     view = reading.view(node, arguments["images"])
     if not view.is_plain or view.flat or view.axes is not None or view.merged:
@@ -230,6 +238,7 @@ SAME: dict[str, Rule] = {
     "aten.lift_fresh_copy": _same,
     "aten.to": _same,
     "aten._to_copy": _same,
+    "aten.type_as": _same,
 }
 RULES: dict[str, Rule] = {
     **SAME,
@@ -245,7 +254,9 @@ RULES: dict[str, Rule] = {
     "aten.transpose": _transpose,
     "aten.unsqueeze": _unsqueeze,
     "aten.squeeze": _squeeze,
+    "aten.select": _select,
     "aten.slice": _slice,
+    "aten.unflatten": _reshape,
     "aten.pad": _pad,
     "aten.constant_pad_nd": _pad,
     "aten.cat": _concatenate,

@@ -7,15 +7,17 @@ from typing import Any
 import torch
 
 from systopack.frontend.graph import Ending
-from systopack.frontend.reading import folding, matrix, moving, opaque, pooling
+from systopack.frontend.reading import folding, lines, matrix, moving, opaque, pooling
 from systopack.frontend.reading.advice import ADVISED
 from systopack.frontend.reading.state import Rule
+from systopack.frontend.reading.stored import COMPUTING
 
 RULES: dict[str, Rule] = {
     **matrix.RULES,
     **folding.RULES,
     **pooling.RULES,
     **moving.RULES,
+    **lines.RULES,
     **opaque.RULES,
 }
 ENDINGS: dict[str, Ending] = {
@@ -32,9 +34,10 @@ OPERATIONS = frozenset({*RULES, *ENDINGS}) - opaque.RULES.keys()
 def may_be_called(space: str, name: str, function: Any) -> bool:
     """Whether a saved program may call an overload of a torch operation.
 
-    It must be read by a rule, or be one that is refused by name with what would help, so that the
-    layers around it can be packed. It writes into nothing but, where it works in place, its first
-    argument, and it reads a tensor: none makes one out of nothing.
+    It must be read by a rule, be one that weights are computed with, or one that is refused by
+    name with what would help, so that the layers around it can be packed. It writes into nothing
+    but, where it works in place, its first argument, and it reads a tensor: none makes one out of
+    nothing.
 
     Args:
         space: `aten` or `systopack`.
@@ -42,7 +45,7 @@ def may_be_called(space: str, name: str, function: Any) -> bool:
         function: the overload.
     """
     operation = f"{space}.{name}"
-    if operation not in OPERATIONS and operation not in ADVISED:
+    if operation not in OPERATIONS | ADVISED | COMPUTING:
         return False
     arguments = function._schema.arguments
     written = [a.alias_info is not None and a.alias_info.is_write for a in arguments]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from systopack.frontend.reading.state import Arguments, Reading, Rule
 from systopack.frontend.reading.view import (
     Padding,
     View,
+    adaptive_windows,
     add_padding,
     averaged_windows,
     pair,
@@ -37,7 +39,7 @@ def _max_pool(reading: Reading, node: Any, arguments: Arguments) -> View:
 
 
 def _average_pool(reading: Reading, node: Any, arguments: Arguments) -> View:
-    if arguments["divisor_override"] is not None:
+    if arguments.get("divisor_override") is not None:
         reading.refuse(node, "is an average pooling with a divisor of its own; leave it out")
     view, kernel, stride, pads = _window_of(reading, node, arguments)
     around = view.padding  # zeros before it count as pixels
@@ -148,18 +150,36 @@ def _adaptive(reading: Reading, node: Any, arguments: Arguments, kind: PoolKind)
     view = reading.plain_view(node, arguments["self"], "pooling")
     outputs = pair(arguments["output_size"])
     sizes = view.shape[1:]
-    if view.flat or any(s % o for s, o in zip(sizes, outputs, strict=True)):
+    windows = [adaptive_windows(*ends) for ends in zip(sizes, outputs, strict=True)]
+    down, across = windows
+    if view.flat or down is None or across is None:
         reading.refuse(
             node,
-            f"pools {sizes[0]} x {sizes[1]} to {outputs[0]} x {outputs[1]}, which does not divide "
-            "evenly; choose another image or output size",
+            f"pools {sizes[0]} x {sizes[1]} to {outputs[0]} x {outputs[1]} in windows of unequal "
+            f"sizes or distances; equal ones give {_even_outputs(sizes[0], outputs[0])} rows and "
+            f"{_even_outputs(sizes[1], outputs[1])} columns: choose such an output and train "
+            "again, or take images of another size",
         )
     if sizes == outputs:
         return view
-    kernel = (sizes[0] // outputs[0], sizes[1] // outputs[1])
     return _window(
-        reading, node, arguments["self"], view=view, kernel=kernel, size=outputs, kind=kind
+        reading,
+        node,
+        arguments["self"],
+        view=view,
+        kernel=(down[0], across[0]),
+        stride=(down[1], across[1]),
+        size=outputs,
+        kind=kind,
     )
+
+
+def _even_outputs(size: int, wanted: int) -> str:
+    """What adaptive pooling can give in equal windows: the nearest to what is wanted."""
+    near = range(max(1, wanted - 32), min(size, wanted + 32) + 1)
+    even = [n for n in {1, *near} if adaptive_windows(size, n) is not None]
+    nearest = sorted(sorted(even, key=lambda n: abs(n - wanted))[:3])
+    return " or ".join(map(str, nearest))
 
 
 def _mean(reading: Reading, node: Any, arguments: Arguments) -> View:
@@ -168,6 +188,20 @@ def _mean(reading: Reading, node: Any, arguments: Arguments) -> View:
 
 def _maximum(reading: Reading, node: Any, arguments: Arguments) -> View:
     return _global(reading, node, arguments, "max")
+
+
+def _largest(reading: Reading, node: Any, arguments: Arguments) -> tuple[View]:
+    """The maximum along one axis; the places where it is are not read."""
+    return (_global(reading, node, {**arguments, "dim": [arguments["dim"]]}, "max"),)
+
+
+def _sum(reading: Reading, node: Any, arguments: Arguments) -> View:
+    """As many times the mean."""
+    pooled = _global(reading, node, arguments, "average")
+    count = prod(reading.view(node, arguments["self"]).shape) // prod(pooled.shape)
+    factor = np.full(pooled.shape, float(count))
+    scaling = Scaling(factor=factor, offset=np.zeros(pooled.shape))
+    return replace(pooled, scaling=scaling, scaled_at=node)
 
 
 def _global(reading: Reading, node: Any, arguments: Arguments, kind: PoolKind) -> View:
@@ -209,6 +243,7 @@ def _window(
     kernel: tuple[int, int],
     size: tuple[int, int],
     kind: PoolKind,
+    stride: tuple[int, int] | None = None,
 ) -> View:
     return reading.add(
         PoolOp(
@@ -216,7 +251,7 @@ def _window(
             source=view.tensor,
             kind=kind,
             kernel=kernel,
-            stride=kernel,
+            stride=stride or kernel,
             padding=(0, 0, 0, 0),
             output_size=size,
         ),
@@ -233,5 +268,7 @@ RULES: dict[str, Rule] = {
     "aten.adaptive_avg_pool2d": _adaptive_average,
     "aten.adaptive_max_pool2d": _adaptive_max,
     "aten.mean": _mean,
+    "aten.sum": _sum,
     "aten.amax": _maximum,
+    "aten.max": _largest,
 }

@@ -47,7 +47,7 @@ def arithmetic(reading: Reading, node: Any, arguments: Arguments) -> View:
         offset = numbers if signs[at] == 1 else signs[at] * numbers
     if not (np.isfinite(factor).all() and np.isfinite(offset).all()):
         reading.refuse(node, "computes with stored numbers that are not finite", advice="")
-    scaling = Scaling(factor=factor, offset=offset, parameters=reading.parameters_of(stored))
+    scaling = Scaling(factor=factor, offset=offset, parameters=reading.stored.origins_of(stored))
     return take_in(reading, node, value, scaling)
 
 
@@ -63,7 +63,7 @@ def flat_norm(reading: Reading, node: Any, value: Any, norm: Norm) -> View:
     """A batch norm of a flattened image, with the statistics that it has."""
     names = (norm.weight, norm.bias, norm.mean, norm.variance)
     weight, bias, mean, variance = (
-        default if name is None else reading.tensor(name).double().numpy()
+        default if name is None else reading.stored.tensor(name).double().numpy()
         for name, default in zip(names, (1.0, 0.0, 0.0, 1.0), strict=True)
     )
     factor = weight / np.sqrt(variance + norm.epsilon)
@@ -88,6 +88,8 @@ def take_in(reading: Reading, node: Any, value: Any, scaling: Scaling) -> View:
         if not view.keeps_pixels:
             reading.refuse(node, PIXEL_BY_PIXEL, advice="")
         whole = scaling if view.scaling is None else view.scaling.then(scaling)
+        if whole.changes_nothing:  # a sum that is divided by its count
+            return replace(view, scaling=None, scaled_at=None)
         return replace(view, scaling=whole, scaled_at=view.scaled_at or node)
     factor, offset = (np.array(part[:, 0, 0]) for part in numbers)
     scaling = replace(scaling, factor=factor, offset=offset)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from systopack.errors import InvalidNetworkError
 from systopack.frontend.graph import ConcatOp, MatrixOp, Norm, Op, PoolOp, Scaling
 from systopack.frontend.reading.advice import advice_for
+from systopack.frontend.reading.stored import Stored
 from systopack.frontend.reading.view import Padding, View
 from systopack.network.nodes import Shape
 
@@ -32,6 +34,7 @@ PIXEL_BY_PIXEL = (
     f"at the border, {_ONLY}"
 )
 _UNEVEN = f"is an average pooling whose divisor changes with the position, {_ONLY}"
+_NUMBER = re.compile(r" \(\d+\)$")
 STEP = "systopack_step"  # submodule of the operations of a translated file (frontend.steps)
 
 
@@ -62,21 +65,13 @@ class Reading:
     Args:
         program: from `torch.export.export`, in evaluation mode, with one image input.
         input_shape: (C, H, W).
+        alone: take weights only as they are stored, each once; see `Stored`.
     """
 
-    def __init__(self, program: torch.export.ExportedProgram, input_shape: Shape) -> None:
-        signature = program.graph_signature
-        self._names = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
-        self._state = dict(program.state_dict)
-        self._constants = {
-            name: program.constants[target]
-            for name, target in {
-                **signature.inputs_to_lifted_tensor_constants,
-                **signature.inputs_to_buffers,
-            }.items()
-            if target in program.constants
-        }
-        self.stored: dict[Any, Any] = {}  # values computed of stored numbers alone
+    def __init__(
+        self, program: torch.export.ExportedProgram, input_shape: Shape, *, alone: bool = False
+    ) -> None:
+        self.stored = Stored(program, alone=alone)
         self.scaling: Scaling | None = None  # of the images
         self._sources: dict[str, Any] = {}  # pooling -> the value it reads
         self.shapes: dict[str, Shape] = {"input": input_shape}
@@ -96,6 +91,13 @@ class Reading:
         if not isinstance(found, View):
             self.refuse(node, "reads something that is not an image tensor")
         if found.scaling is not None and not scaled:
+            even = found.scaling.of_channels()
+            if even is not None:
+                self.views[value] = replace(found, scaling=None)
+                self.views[value] = self.identity(
+                    found.scaled_at, value, "scaling", scaling=even, name=f"{value.name}_scaled"
+                )
+                return self.view(node, value)
             pooling = "pool" in operation_of(found.scaled_at)
             self.refuse(found.scaled_at, _UNEVEN if pooling else PIXEL_BY_PIXEL, advice="")
         return found
@@ -290,66 +292,22 @@ class Reading:
 
     # --- names
 
-    def parameter(self, node: Any, value: Any) -> tuple[str, tuple[int, ...]]:
-        """Name and shape of a stored tensor."""
-        if value in self.stored:
-            self.refuse(_first_of(value), COMPUTED, advice="")
-        name = self._names.get(getattr(value, "name", ""))
-        if name is None or name not in self._state:
+    def parameter(self, node: Any, value: Any, role: str) -> tuple[str, tuple[int, ...]]:
+        """Name and shape of a stored tensor, for this use of it; see `Stored.take`."""
+        name = self.stored.take(value, place=place_of(node), role=role)
+        if name is None and self.stored.holds(value):
+            self.refuse(node, COMPUTED, advice="")
+        if name is None:
             self.refuse(node, "has a weight that is computed, not stored; store it in the model")
-        return name, tuple(self._state[name].shape)
+        return name, self.stored.shape(name)
 
     def number(self, value: Any) -> Any:
         """A stored number, or a tensor of stored numbers alone; None for anything else."""
-        if isinstance(value, int | float):
-            return value
-        if value in self.stored:
-            return self.stored[value]
-        name = getattr(value, "name", "")
-        return self._state.get(self._names.get(name, ""), self._constants.get(name))
+        return value if isinstance(value, int | float) else self.stored.find(value)
 
-    def tensor(self, name: str) -> torch.Tensor:
-        """A stored tensor by its name in the state dict, on the CPU."""
-        tensor: torch.Tensor = self._state[name].detach().cpu()
-        return tensor
-
-    def compute(self, node: Any) -> None:
-        """Compute what a node gives of stored numbers alone."""
-        from torch.utils import _pytree
-
-        def value_of(item: Any) -> Any:
-            found = self.number(item) if hasattr(item, "users") else item
-            wide = isinstance(found, torch.Tensor) and found.is_floating_point()
-            return found.double() if wide else found
-
-        arguments = _pytree.tree_map(value_of, (node.args, node.kwargs))
-        schema = getattr(node.target, "_schema", None)
-        try:
-            if schema is not None and schema.is_mutable:
-                # It may write into what nothing else reads, and that is not stored.
-                changed = node.args[0]
-                if changed not in self.stored or len(changed.users) > 1:
-                    raise ValueError("it changes what is stored")
-            with torch.no_grad():
-                result: Any = node.target(*arguments[0], **arguments[1])
-                self.stored[node] = result
-        except Exception:  # an operation that does not run on its own is refused like others
-            self.refuse(node, COMPUTED, advice="")
-
-    def parameters_of(self, value: Any) -> tuple[str, ...]:
-        """Names of the stored tensors that a stored operand is computed from."""
-        waiting, seen = [value] if hasattr(value, "users") else [], []
-        while waiting:
-            item = waiting.pop()
-            if item not in seen:
-                seen.append(item)
-                waiting += item.all_input_nodes
-        names = (self._names.get(item.name, "") for item in reversed(seen))
-        return tuple(name for name in names if name in self._state)
-
-    def optional_name(self, node: Any, value: Any) -> str | None:
+    def optional_name(self, node: Any, value: Any, role: str) -> str | None:
         """Name of a stored tensor, None for none."""
-        return None if value is None else self.parameter(node, value)[0]
+        return None if value is None else self.parameter(node, value, role)[0]
 
     def op_name(self, node: Any, word: str) -> str:
         """The path of a module that has `word` in it; the node's own name where a function acts."""
@@ -370,15 +328,6 @@ class Reading:
         )
 
 
-def _first_of(value: Any) -> Any:
-    """The first operation of those that a stored value is computed by."""
-    while True:
-        earlier = [n for n in value.all_input_nodes if n.op == "call_function"]
-        if not earlier:
-            return value
-        value = earlier[0]
-
-
 Rule = Callable[[Reading, Any, Arguments], Result]
 
 
@@ -392,8 +341,11 @@ def place_of(node: Any) -> str:
     """The path of the innermost module that a node comes from, empty at the top."""
     stack = node.meta.get("nn_module_stack") or {}
     place = next((str(entry[0]) for entry in reversed(stack.values()) if entry[0]), "")
-    # The operations of translated files are submodules whose names may hold no dot.
-    return place.removeprefix(f"{STEP}.").replace("|", ".") if place.startswith(STEP) else place
+    if not place.startswith(STEP):
+        return place
+    # The operations of translated files are submodules whose names may hold no dot, and are
+    # numbered where a module has several.
+    return _NUMBER.sub("", place.removeprefix(f"{STEP}.").replace("|", "."))
 
 
 def arguments_of(node: Any) -> dict[str, Any]:

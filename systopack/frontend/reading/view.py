@@ -165,6 +165,20 @@ def averaged_windows(
     )
 
 
+def adaptive_windows(size: int, outputs: int) -> tuple[int, int] | None:
+    """(size, distance) of the windows of adaptive pooling along one axis; None: not all equal."""
+    if outputs > min(size, _WINDOWS):
+        return None
+    starts = np.arange(outputs) * size // outputs
+    kernels = -(-(np.arange(outputs) + 1) * size // outputs) - starts
+    steps = np.diff(starts)
+    if outputs == 1:
+        return size, size
+    if np.ptp(kernels) or np.ptp(steps) or steps[0] < 1:
+        return None
+    return int(kernels[0]), int(steps[0])
+
+
 def add_padding(first: Padding, second: Padding) -> Padding:
     """Both paddings, one around the other."""
     top, bottom, left, right = (a + b for a, b in zip(first, second, strict=True))
