@@ -63,8 +63,8 @@ class Rtl(NetworkArgument, Folder, OrganisationOptions):
     )
     packages: tuple[Literal["fusesoc", "ip-xact", "c"], ...] = option(
         (),
-        "For the tools of others: fusesoc: accelerator.core. ip-xact: component.xml. c: a driver in "
-        "C with the network's configuration. May be repeated.",
+        "For the tools of others: fusesoc: accelerator.core. ip-xact: component.xml. c: a driver "
+        "in C with the network's configuration. May be repeated.",
         flag="--package",
         group="Output",
     )

@@ -77,9 +77,7 @@ REGISTERS = (
             Bits(name="ABORT", low=1, access="write", meaning="stop and forget what goes on"),
         ),
     ),
-    Register(
-        name="CYCLES", address=0x04, access="read", meaning="cycles of this or the last run"
-    ),
+    Register(name="CYCLES", address=0x04, access="read", meaning="cycles of this or the last run"),
     Register(
         name="MEMORY",
         address=0x08,
@@ -147,7 +145,10 @@ REGISTERS = (
         meaning="images of the wrong length since the last reset",
     ),
     Register(
-        name="BUILD", address=0x2C, access="read", meaning="digest of all widths and depths, 31 bits"
+        name="BUILD",
+        address=0x2C,
+        access="read",
+        meaning="digest of all widths and depths, 31 bits",
     ),
 )
 CONTROL, CYCLES, MEMORY, ADDRESS, DATA, COMMIT, IDENTITY, ENTERED, STALLED = (

@@ -35,7 +35,5 @@ def check_packages(packages: Sequence[str]) -> None:
 def package_files(delivery: Delivery, packages: Sequence[str]) -> dict[str, str]:
     """Files of some packages, by name."""
     return {
-        name: text
-        for package in packages
-        for name, text in PACKAGES[package](delivery).items()
+        name: text for package in packages for name, text in PACKAGES[package](delivery).items()
     }
