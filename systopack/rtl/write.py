@@ -25,7 +25,7 @@ from systopack.rtl.memories import (
     tiled_memories,
 )
 from systopack.rtl.names import comment, markdown
-from systopack.rtl.packages.packages import check_packages, package_files
+from systopack.rtl.packages.packages import check_packages, with_packages
 from systopack.rtl.parameters import (
     AXI_TILED_SOURCES,
     LICENSE,
@@ -149,9 +149,8 @@ def rtl_contents(
     else:
         made = _contents(network, array, images, results)
     contents = {
-        **made.files,
+        **with_packages(made, packages),
         "array.toml": array_toml(array),  # what every command takes as --array
-        **package_files(made, packages),
     }
     if warning is not None:
         contents["README.md"] += f"\n{warning}\n"

@@ -15,6 +15,7 @@ from systopack.rtl.write import write_rtl
 from tests.networks import network_of_positions, random_images
 from tests.verify.axi_host import SimulatedBoard
 
+PAGE = Path(__file__).parents[2] / "docs" / "hardware" / "integrate.md"
 HOST = Path(__file__).with_name("driver_host.c")
 STRICT = ("gcc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion", "-O1")
 COMPILED = {"tiled": compile_tiled, "pipelined": compile_pipelined}
@@ -66,7 +67,9 @@ def built(request, tmp_path_factory):
 
 @pytest.mark.parametrize("seed", ["0", "3"])
 def test_the_driver_runs_images_on_the_simulated_accelerator(built, seed):
-    ended = subprocess.run(["./host", seed], cwd=built, capture_output=True, text=True, check=False)
+    ended = subprocess.run(
+        ["./host", seed], cwd=built, capture_output=True, text=True, check=False, timeout=300
+    )
     assert (ended.returncode, ended.stdout) == (0, "PASS\n"), ended
 
 
@@ -82,3 +85,10 @@ def test_two_networks_can_stand_in_one_program(built, tmp_path):
     objects = [str(tmp_path / "one.o"), str(tmp_path / "two.o")]
     subprocess.run([*command, "systopack.c", *objects], cwd=built, check=True)
     assert subprocess.run([tmp_path / "both"], check=False).returncode == 0
+
+
+def test_the_example_of_the_page_compiles(built, tmp_path):
+    example = PAGE.read_text().split("```c\n")[1].split("```")[0]
+    (tmp_path / "example.c").write_text(example)
+    command = [*STRICT, f"-I{built}", "-c", "-o", str(tmp_path / "example.o"), "example.c"]
+    subprocess.run(command, cwd=tmp_path, check=True)

@@ -17,6 +17,11 @@ PACKAGES: Mapping[str, Callable[[Delivery], Mapping[str, str]]] = {
     "ip-xact": component_file,
     "c": driver_files,
 }
+_TOLD = {
+    "fusesoc": "`accelerator.core`: for FuseSoC, with targets `lint` and `sim`.",
+    "ip-xact": "`component.xml`: IP-XACT, IEEE 1685-2014.",
+    "c": "`c`: a driver in C99, and the network's configuration as an array.",
+}
 
 
 def check_packages(packages: Sequence[str]) -> None:
@@ -32,8 +37,13 @@ def check_packages(packages: Sequence[str]) -> None:
             )
 
 
-def package_files(delivery: Delivery, packages: Sequence[str]) -> dict[str, str]:
-    """Files of some packages, by name."""
-    return {
-        name: text for package in packages for name, text in PACKAGES[package](delivery).items()
-    }
+def with_packages(delivery: Delivery, packages: Sequence[str]) -> dict[str, str]:
+    """The files of a delivery and of some packages, by name; the README tells of them."""
+    files = dict(delivery.files)
+    chosen = [package for package in PACKAGES if package in packages]
+    for package in chosen:
+        files |= PACKAGES[package](delivery)
+    if chosen:
+        told = "".join(f"- {_TOLD[package]}\n" for package in chosen)
+        files["README.md"] += f"\n## For other tools\n\n{told}"
+    return files
