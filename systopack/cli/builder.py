@@ -169,7 +169,7 @@ def _read_as(annotation: Any) -> tuple[Any, tuple[str, ...]]:
         return type(values[0]), tuple(map(str, values))
     if get_origin(annotation) is tuple:
         read, choices = _read_as(get_args(annotation)[0])
-        return list[read], choices
+        return list[read], choices  # type: ignore[valid-type]
     assert annotation in _PLAIN, annotation
     return annotation, ()
 
