@@ -224,6 +224,8 @@ def _rule(schema: Mapping[str, Any]) -> str:
     """What a value of a JSON schema may be, in words."""
     if "anyOf" in schema:
         return " or ".join(_rule(choice) for choice in schema["anyOf"] if choice != _NULL)
+    if "items" in schema:
+        return _rule(schema["items"])
     values = [schema["const"]] if "const" in schema else schema.get("enum")
     if values is not None:
         return " or ".join(

@@ -29,6 +29,7 @@ from pages import ROOT
 
 from systopack.records import STORE
 from systopack.reproduce.run import render_record
+from systopack.rtl.registers import map_lines
 
 Blocks = Mapping[str, Sequence[str]]
 PAGES: Mapping[str, Callable[[], Blocks]] = {
@@ -38,6 +39,7 @@ PAGES: Mapping[str, Callable[[], Blocks]] = {
     "docs/command-line.md": commands_page.blocks,
     "docs/energy.md": silicon_tables.energy_blocks,
     "docs/fpga.md": fpga_table.blocks,
+    "docs/hardware/axi.md": lambda: {"registers": list(map_lines())},
     "docs/hardware/memory.md": memory_tables.blocks,
     "docs/hardware/tiled.md": memory_tables.tiled_blocks,
     "docs/packing.md": packing_tables.blocks,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from systopack.hardware.energy.model import NetworkEnergy
     from systopack.hardware.tiled.cycles import TiledCycles
     from systopack.network.network import PackedNetwork
+    from systopack.rtl.packages.packages import Package
     from systopack.rtl.write import WrittenRtl
     from systopack.verification.outcome import Verification
     from systopack.verification.verify import Organisation
@@ -209,6 +210,7 @@ def write_rtl(
     changes: Sequence[str] = (),
     organisation: Organisation = "tiled",
     data: Data | None = None,
+    packages: Sequence[Package] = (),
     force: bool = False,
 ) -> WrittenRtl:
     """Write Verilog, memory contents, a self-checking test bench and a README of its ports.
@@ -219,6 +221,8 @@ def write_rtl(
         organisation: "tiled" or "pipelined".
         data: images for the test bench; None: the bundled digits where they fit and what reads
             them is installed (the extra `data`), else noise.
+        packages: what else to write: "fusesoc" (`accelerator.core`), "ip-xact" (`component.xml`),
+            "c" (a driver in C99 with the network's configuration, in the folder `c`).
         force: replace files of the same names, whoever wrote them.
 
     Raises:
@@ -234,7 +238,13 @@ def write_rtl(
     if data is not None or (loaded.input.shape == _SAMPLE_SHAPE and has("pyarrow")):
         image = images_of(loaded, data or "sample", BENCH_IMAGES)
     return write.write_rtl(
-        loaded, array=design, out=out, organisation=organisation, image=image, force=force
+        loaded,
+        array=design,
+        out=out,
+        organisation=organisation,
+        image=image,
+        packages=packages,
+        force=force,
     )
 
 

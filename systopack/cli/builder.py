@@ -168,7 +168,8 @@ def _read_as(annotation: Any) -> tuple[Any, tuple[str, ...]]:
         values = get_args(annotation)
         return type(values[0]), tuple(map(str, values))
     if get_origin(annotation) is tuple:
-        return list[get_args(annotation)[0]], ()  # type: ignore[misc]
+        read, choices = _read_as(get_args(annotation)[0])
+        return list[read], choices  # type: ignore[valid-type]
     assert annotation in _PLAIN, annotation
     return annotation, ()
 

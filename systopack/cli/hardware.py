@@ -61,6 +61,13 @@ class Rtl(NetworkArgument, Folder, OrganisationOptions):
         shown_default="sample where it fits, else noise",
         group="Data",
     )
+    packages: tuple[Literal["fusesoc", "ip-xact", "c"], ...] = option(
+        (),
+        "For the tools of others: fusesoc: accelerator.core. ip-xact: component.xml. c: a driver "
+        "in C with the network's configuration. May be repeated.",
+        flag="--package",
+        group="Output",
+    )
 
 
 class Verify(ReadNetwork, DataOptions, ImageCount, OrganisationOptions):
@@ -170,9 +177,11 @@ def rtl(options: Rtl, job: Job) -> None:
     systopack rtl zoo:lenet5-mnist --organisation pipelined --out pipelined
 
     systopack rtl zoo:lenet5-mnist --array 16x16 --set alpha=8 --set input_fanout=16 --out small
+
+    systopack rtl zoo:lenet5-mnist --package fusesoc --package c --out rtl
     """
     job.fills_whole(options.out, reads=(options.network, options.file))
-    names = ("changes", "organisation", "data")
+    names = ("changes", "organisation", "data", "packages")
     asked: dict[str, Any] = {name: getattr(options, name) for name in names}
     written = hardware.write_rtl(
         options.network, options.out, options.array, force=job.force, **asked

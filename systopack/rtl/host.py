@@ -9,14 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from systopack.errors import InvalidFileError
-from systopack.rtl.identity import Program, build_digest
+from systopack.rtl.identity import Program, build_digest, identity
 from systopack.rtl.images import MemoryImage
 from systopack.rtl.pipelined.program import PipelinedProgram
-
-CONTROL, CYCLES, MEMORY, ADDRESS, DATA, COMMIT, IDENTITY, ENTERED, STALLED = range(0, 36, 4)
-STATUS, DROPPED, BUILD = range(36, 48, 4)
-START, ABORT = 1, 2  # in CONTROL
-TILED_IDENTITY, PIPELINED_IDENTITY = 0x53590003, 0x53590002
+from systopack.rtl.registers import (
+    ABORT,
+    ADDRESS,
+    BUILD,
+    COMMIT,
+    CONTROL,
+    CYCLES,
+    DATA,
+    DROPPED,
+    ENTERED,
+    IDENTITY,
+    MEMORY,
+    STALLED,
+    START,
+)
 
 
 def configuration_writes(images: Sequence[MemoryImage]) -> Iterator[tuple[int, int]]:
@@ -52,13 +62,11 @@ class Host:
             InvalidFileError: there is no accelerator of this kind behind the registers, or one that
                 was built with other widths and depths; raised before anything is written.
         """
-        expected, kind = TILED_IDENTITY, "tiled"
-        if isinstance(program, PipelinedProgram):
-            expected, kind = PIPELINED_IDENTITY, "layer-pipelined"
-        identity = self._read(IDENTITY)
-        if identity != expected:
+        kind = "layer-pipelined" if isinstance(program, PipelinedProgram) else "tiled"
+        expected, found = identity(program), self._read(IDENTITY)
+        if found != expected:
             raise InvalidFileError(
-                f"The registers identify themselves as {identity:#x}, not as a {kind} "
+                f"The registers identify themselves as {found:#x}, not as a {kind} "
                 f"accelerator ({expected:#x}); check the base address."
             )
         built, wanted = self._read(BUILD), build_digest(program)

@@ -14,9 +14,15 @@ import numpy as np
 from systopack.rtl.pipelined.program import PipelinedProgram
 from systopack.rtl.pipelined.top import top_module
 from systopack.rtl.program import TiledProgram
+from systopack.rtl.registers import PIPELINED_IDENTITY, TILED_IDENTITY
 
 Program = TiledProgram | PipelinedProgram
 _DIGEST_BITS = 31  # a positive number in every tool's arithmetic
+
+
+def identity(program: Program) -> int:
+    """What the IDENTITY register of this network's accelerator reads."""
+    return PIPELINED_IDENTITY if isinstance(program, PipelinedProgram) else TILED_IDENTITY
 
 
 def axi_parameters(program: Program) -> dict[str, int]:

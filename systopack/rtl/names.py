@@ -20,3 +20,9 @@ def markdown(name: str) -> str:
     """A name as text in Markdown: one line, with nothing in it that marks text up."""
     plain = "".join(c if c.isprintable() else "?" for c in name)[:_LONGEST]
     return "".join(f"\\{c}" if c in _MARKUP else c for c in plain)
+
+
+def identifier(name: str) -> str:
+    """A name as tools take it for files and cores: ASCII letters, digits and underscores."""
+    plain = "".join(c if c.isascii() and c.isalnum() else "_" for c in name)[:_LONGEST]
+    return plain if plain[:1].isalpha() else f"n{plain}"

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from systopack.rtl.parameters import LICENSE_LINE, VERILOG
+from systopack.rtl.registers import map_lines
 
 BENCH_IMAGES = 3
 
@@ -26,21 +27,8 @@ PORTS = """\
 No output depends on an input in the same cycle. An image that TLAST ends too early or too late is
 dropped: it gives no result, DROPPED counts it, and the next one is right.
 """
-REGISTERS = """\
-| address | name | access | meaning |
-|---|---|---|---|
-| 0x00 | CONTROL | read, write | write bit 0: start, bit 1: abort; read bit 0: busy |
-| 0x04 | CYCLES | read | cycles of this or the last run |
-| 0x08 | MEMORY | read, write while idle | bits 7..0 memory, bits 31..8 bank |
-| 0x0c | ADDRESS | read, write while idle | word to write next |
-| 0x10 | DATA | write while idle | next 32 bits of the word, least significant first |
-| 0x14 | COMMIT | write while idle | write the word, go on to the next address |
-| 0x18 | IDENTITY | read | {identity:#010x} |
-| 0x1c | ENTERED | read | word times in which words entered the array (one array) |
-| 0x20 | STALLED | read | word times in which only weights or sums were waited for (one array) |
-| 0x24 | STATUS | read, write | bit 0 busy; bit 1 an image was dropped, write 1 to clear |
-| 0x28 | DROPPED | read | images of the wrong length since the last reset |
-| 0x2c | BUILD | read | {build:#010x}, digest of all widths and depths |
+_REGISTERS = """\
+{map}
 
 WSTRB says which bytes are written; DATA ends with its highest byte, COMMIT and CONTROL act by
 their lowest. The two lowest address bits are ignored. The answer is SLVERR, and nothing changes,
@@ -51,6 +39,15 @@ cut off is repeated from its first line. An abort stops what is going on: a resu
 had begun ends with a word 0, the rest of an image that had begun is thrown away, memories keep
 their contents.
 """
+
+
+def registers_text(*, identity: int, build: int) -> str:
+    """The registers of one accelerator, and how they answer."""
+    told = {
+        "IDENTITY": f"{identity:#010x}",
+        "BUILD": f"{build:#010x}, digest of all widths and depths",
+    }
+    return _REGISTERS.format(map="\n".join(map_lines(told)))
 
 
 def configuration_text(writes: Iterable[tuple[int, int]]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +15,8 @@ from systopack.hardware.array import Array
 from systopack.hardware.named_arrays import array_toml
 from systopack.hardware.tiled.cycles import TiledCycles, count_tiled
 from systopack.network.network import PackedNetwork
-from systopack.rtl.host import (
-    CONTROL,
-    START,
-    TILED_IDENTITY,
-    configuration_writes,
-)
+from systopack.rtl.delivery import Delivery
+from systopack.rtl.host import configuration_writes
 from systopack.rtl.identity import axi_parameters, build_digest
 from systopack.rtl.memories import (
     Memory,
@@ -29,6 +25,7 @@ from systopack.rtl.memories import (
     tiled_memories,
 )
 from systopack.rtl.names import comment, markdown
+from systopack.rtl.packages.packages import check_packages, with_packages
 from systopack.rtl.parameters import (
     AXI_TILED_SOURCES,
     LICENSE,
@@ -36,8 +33,15 @@ from systopack.rtl.parameters import (
 )
 from systopack.rtl.pipelined.write import pipelined_contents
 from systopack.rtl.program import TiledProgram, compile_tiled
+from systopack.rtl.registers import CONTROL, START, TILED_IDENTITY
 from systopack.rtl.telling import telling_images
-from systopack.rtl.texts import BENCH_COMMAND, PORTS, REGISTERS, accelerator_text, bench_files
+from systopack.rtl.texts import (
+    BENCH_COMMAND,
+    PORTS,
+    accelerator_text,
+    bench_files,
+    registers_text,
+)
 
 ORGANISATIONS = ("tiled", "pipelined")
 
@@ -66,20 +70,23 @@ def write_rtl(
     out: Path | str,
     organisation: str = "tiled",
     image: NDArray[np.int8] | None = None,
+    packages: Sequence[str] = (),
     force: bool = False,
 ) -> WrittenRtl:
     """Write Verilog, memory contents, a self-checking test bench and a README.
 
     Args:
         out: the folder; made where missing.
-        network, array, organisation, image: see `rtl_contents`.
+        network, array, organisation, image, packages: see `rtl_contents`.
         force: replace files of the same names, whoever wrote them.
 
     Raises:
         InvalidOptionError: the network does not fit; raised before any file is written.
         InvalidFileError: the folder cannot be written.
     """
-    made = rtl_contents(network, array=array, organisation=organisation, image=image)
+    made = rtl_contents(
+        network, array=array, organisation=organisation, image=image, packages=packages
+    )
     return WrittenRtl(
         files=write_folder(out, made.files, force=force),
         cycles=made.cycles,
@@ -109,6 +116,7 @@ def rtl_contents(
     array: Array,
     organisation: str = "tiled",
     image: NDArray[np.int8] | None = None,
+    packages: Sequence[str] = (),
 ) -> RtlContents:
     """Make Verilog, memory contents, a self-checking test bench and a README.
 
@@ -119,14 +127,16 @@ def rtl_contents(
         image: int8, for the test bench: one of shape (C, H, W), or several (B, C, H, W); None:
             three of noise.
             Where all give the same results, one that gives others is added.
+        packages: what else to write for the tools of others, of `packages.PACKAGES`.
 
     Raises:
-        InvalidOptionError: the network does not fit.
+        InvalidOptionError: the network does not fit, or there is no such package.
     """
     if organisation not in ORGANISATIONS:
         raise InvalidOptionError(
             f"organisation is '{organisation}', but it must be one of {', '.join(ORGANISATIONS)}."
         )
+    check_packages(packages)
     images = image[None] if image is not None and image.ndim == 3 else image
     if images is not None and (len(images) == 0 or images.shape[1:] != network.input.shape):
         raise InvalidOptionError(
@@ -135,19 +145,23 @@ def rtl_contents(
         )
     images, results, warning = telling_images(network, images)
     if organisation == "pipelined":
-        contents, cycles, bits = pipelined_contents(network, array, images, results)
+        made = pipelined_contents(network, array, images, results)
     else:
-        contents, cycles, bits = _contents(network, array, images, results)
-    contents["array.toml"] = array_toml(array)  # what every command takes as --array
+        made = _contents(network, array, images, results)
+    contents = {
+        **with_packages(made, packages),
+        "array.toml": array_toml(array),  # what every command takes as --array
+    }
     if warning is not None:
         contents["README.md"] += f"\n{warning}\n"
-    return RtlContents(files=contents, cycles=cycles, memory_bits=bits, warning=warning)
+    return RtlContents(
+        files=contents, cycles=made.cycles, memory_bits=made.memory_bits, warning=warning
+    )
 
 
 def _contents(
     network: PackedNetwork, array: Array, images: NDArray[np.int8], results: NDArray[np.int32]
-) -> tuple[dict[str, str], int, int]:
-    """Files by name, cycles of an image, bits of memory."""
+) -> Delivery:
     program = compile_tiled(network, array=array)
     counted = count_tiled(network, array=array, plan=program.plan)
     memories = tiled_memories(program)
@@ -171,7 +185,12 @@ def _contents(
         "sources.f": "".join(f"{name}\n" for name in (*AXI_TILED_SOURCES, "accelerator.v")),
         "README.md": _readme(program, counted, memories, len(writes)),
     }
-    return contents, counted.cycles, memory_bits(memories)
+    return Delivery(
+        program=program,
+        files=contents,
+        cycles=counted.cycles,
+        memory_bits=memory_bits(memories),
+    )
 
 
 def _readme(
@@ -212,7 +231,7 @@ Array: {array.label}, {array.accumulator_bits}-bit accumulators. One image takes
     }
 ## Registers
 
-{REGISTERS.format(identity=TILED_IDENTITY, build=build_digest(program))}
+{registers_text(identity=TILED_IDENTITY, build=build_digest(program))}
 A start begins one run, of one image. It is refused while another one waits, and during a run until
 the last result has been taken.
 

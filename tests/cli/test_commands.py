@@ -292,6 +292,17 @@ def test_rtl_is_written_or_refused_whole(run, tmp_path, network):
     assert code == 0 and "on bit-serial 8x8 alpha 8" in out
 
 
+def test_rtl_brings_packages_along(run, tmp_path, network):
+    wrong = run("rtl", network, "--out", "x", "--package", "vivado")
+    assert refused(wrong, "--package is 'vivado'", "'fusesoc' or 'ip-xact'")
+    packages = ("--package", "c", "--package", "fusesoc")
+    assert run("rtl", network, "--out", "rtl", "--array", "8x8", *packages)[0] == 0
+    for name in ("c/systopack.c", "accelerator.core"):
+        assert (tmp_path / "rtl" / name).exists()
+        assert f"`{name.split('/')[0]}`" in (tmp_path / "rtl" / "README.md").read_text()
+    assert not (tmp_path / "rtl" / "component.xml").exists()
+
+
 def test_a_tensor_file_that_is_no_model(run):
     save_file({"weight": np.ones((2, 2), np.float32)}, "w.safetensors")
     assert refused(run("combine", "w.safetensors", "--out", "p.safetensors"), "w.safetensors")

@@ -10,7 +10,11 @@ from systopack.hardware.array import Array
 from systopack.hardware.tiled.cycles import count_tiled
 from systopack.network.nodes import MatrixLayer
 from systopack.network.reference import run
-from systopack.rtl.host import (
+from systopack.rtl.host import Host, configuration_writes
+from systopack.rtl.parameters import sources
+from systopack.rtl.pipelined.program import PipelinedProgram, compile_pipelined
+from systopack.rtl.program import TiledProgram, compile_tiled
+from systopack.rtl.registers import (
     ADDRESS,
     BUILD,
     COMMIT,
@@ -25,12 +29,7 @@ from systopack.rtl.host import (
     STALLED,
     STATUS,
     TILED_IDENTITY,
-    Host,
-    configuration_writes,
 )
-from systopack.rtl.parameters import sources
-from systopack.rtl.pipelined.program import PipelinedProgram, compile_pipelined
-from systopack.rtl.program import TiledProgram, compile_tiled
 from systopack.verification.array_bench import to_bits
 from systopack.verification.bench import Bench, Port
 from tests.networks import network_of_positions, random_images, random_network

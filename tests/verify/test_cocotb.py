@@ -10,10 +10,11 @@ import pytest
 
 from systopack.hardware.array import Array
 from systopack.network.reference import run
-from systopack.rtl.host import CONTROL, configuration_writes
+from systopack.rtl.host import configuration_writes
 from systopack.rtl.identity import build_digest
 from systopack.rtl.pipelined.program import compile_pipelined
 from systopack.rtl.program import compile_tiled
+from systopack.rtl.registers import CONTROL
 from systopack.rtl.write import write_rtl
 from tests.networks import network_of_positions, random_images
 

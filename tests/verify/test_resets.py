@@ -10,10 +10,10 @@ from systopack.errors import InvalidNetworkError
 from systopack.hardware.array import Array
 from systopack.hardware.tiled.cycles import count_tiled
 from systopack.network.reference import run
-from systopack.rtl.host import CONTROL, START
 from systopack.rtl.parameters import VERILOG
 from systopack.rtl.pipelined.program import compile_pipelined
 from systopack.rtl.program import compile_tiled
+from systopack.rtl.registers import CONTROL, START
 from tests.networks import network_of_positions, random_images
 from tests.verify.axi_host import OKAY, SimulatedBoard
 

@@ -8,22 +8,30 @@ from numpy.typing import NDArray
 from systopack.hardware.array import Array
 from systopack.hardware.pipelined.routing import routing
 from systopack.network.network import PackedNetwork
-from systopack.rtl.host import CONTROL, PIPELINED_IDENTITY, START, configuration_writes
+from systopack.rtl.delivery import Delivery
+from systopack.rtl.host import configuration_writes
 from systopack.rtl.identity import axi_parameters, build_digest
 from systopack.rtl.memories import memories_text, memory_bits, pipelined_memories
 from systopack.rtl.names import markdown
 from systopack.rtl.parameters import AXI_PIPELINED_SOURCES, LICENSE, VERILOG
 from systopack.rtl.pipelined.program import PipelinedProgram, compile_pipelined
 from systopack.rtl.pipelined.top import top_module
-from systopack.rtl.texts import BENCH_COMMAND, PORTS, REGISTERS, accelerator_text, bench_files
+from systopack.rtl.registers import CONTROL, PIPELINED_IDENTITY, START
+from systopack.rtl.texts import (
+    BENCH_COMMAND,
+    PORTS,
+    accelerator_text,
+    bench_files,
+    registers_text,
+)
 
 _TOPS = ("pipelined_accelerator.v", "accelerator.v")
 
 
 def pipelined_contents(
     network: PackedNetwork, array: Array, images: NDArray[np.int8], results: NDArray[np.int32]
-) -> tuple[dict[str, str], int, int]:
-    """Files by name, latency of an image in cycles, bits of memory.
+) -> Delivery:
+    """The folder of a network; its cycles are the latency of an image.
 
     Args:
         images: shape (B, C, H, W), int8, for the test bench.
@@ -56,7 +64,12 @@ def pipelined_contents(
         "sources.f": "".join(f"{name}\n" for name in (*AXI_PIPELINED_SOURCES, *_TOPS)),
         "README.md": _readme(program, len(writes)),
     }
-    return contents, program.cycles.latency_cycles, memory_bits(pipelined_memories(program))
+    return Delivery(
+        program=program,
+        files=contents,
+        cycles=program.cycles.latency_cycles,
+        memory_bits=memory_bits(pipelined_memories(program)),
+    )
 
 
 def _readme(program: PipelinedProgram, writes: int) -> str:
@@ -105,7 +118,7 @@ other every {cycles.period_cycles:,} cycles. The memories hold {memory_bits(memo
     }
 ## Registers
 
-{REGISTERS.format(identity=PIPELINED_IDENTITY, build=build_digest(program))}
+{registers_text(identity=PIPELINED_IDENTITY, build=build_digest(program))}
 A start lets images follow each other. One that comes while images are under way waits for their
 results, and the next image waits for it.
 

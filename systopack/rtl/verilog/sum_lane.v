@@ -183,6 +183,8 @@ module sum_lane #(
                 .write_data(table_data[LIMITS-1:0]), .read(turning[3]),
                 .read_address(address_3), .read_data({highest, lowest})
             );
+        end else begin : g_no_limits
+            assign {highest, lowest} = {2 * ACC{1'b0}};
         end
     endgenerate
 

@@ -1,0 +1,1 @@
+"""What an accelerator brings along for the tools of others."""
