@@ -167,9 +167,9 @@ def show(rows: Rows, _: Notes) -> Section:
             "45 nm, typical), accesses of memories those of the Verilog, priced as macros of "
             "CACTI 7. VGG-16 is too long for a netlist: its cycles are exact, its energy is the "
             "model's (docs/energy.md). Accuracies are of one training each. 2:8 and the smaller "
-            "dense network were pruned and trained for themselves with a tenth of the data; their ratios are "
-            "to column combining trained alike, each in its own model of equal multipliers "
-            "(docs/related-accelerators.md).",
+            "dense network were pruned and trained for themselves with a tenth of the data; their "
+            "ratios are to column combining trained alike, each in its own model of equal "
+            "multipliers (docs/related-accelerators.md).",
         ),
         tables=tuple(table(rows, network) for network in networks),
         verdict=tuple(_verdict(rows, network) for network in networks),
