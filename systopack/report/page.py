@@ -14,7 +14,7 @@ from systopack.report.views import (
     headline_view,
     layers_view,
     provenance_view,
-    summary_view,
+    quantities_view,
     training_view,
 )
 
@@ -37,7 +37,6 @@ def render(content: ReportContent) -> str:
     """
     from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup
-    from plotly.offline import get_plotlyjs
 
     environment = Environment(
         loader=FunctionLoader(_read),
@@ -49,7 +48,9 @@ def render(content: ReportContent) -> str:
     return environment.get_template("report.html").render(
         title=content.title,
         headline=headline_view(content),
-        summary=summary_view(content),
+        opening=quantities_view(content, content.opening),
+        opening_notes=content.opening_notes,
+        summary=quantities_view(content, content.summary),
         training=training_view(content),
         layers=layers_view(content),
         animation=animation_view(content),
@@ -59,11 +60,10 @@ def render(content: ReportContent) -> str:
             content.schedules, {design.name: design.colour for design in designs_of(content)}
         ),
         records=provenance_view(content),
-        # These four are the package's own files, not content.
+        # These three are the package's own files, not content.
         style=Markup(_read("report.css") + _read("animation.css")),
         script=Markup(_read("report.js")),
         animation_script=Markup(_read("animation.js")),
-        plotly=Markup(get_plotlyjs()),
     )
 
 

@@ -9,9 +9,8 @@ from systopack.hardware.cycles import LayerCycles, NetworkCycles
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import MatrixLayer
 from systopack.packing.matrix import PackedMatrix
-from systopack.report.content import ReportContent
-from systopack.report.figure_parts import Figure
-from systopack.report.figures import Design, layer_figure, phase_spans, training_figure
+from systopack.report.content import ReportContent, SummaryRow
+from systopack.report.figures import Design, layer_chart, phase_spans, training_charts
 from systopack.report.pictures import (
     LAYER_PIXELS,
     channel_colours,
@@ -80,15 +79,12 @@ def headline_view(content: ReportContent) -> View:
     }
 
 
-def summary_view(content: ReportContent) -> View:
-    """The summary table: a column for every design that any row names."""
-    columns = list(content.networks)
-    for row in content.summary:
-        columns += [design for design in row.values if design not in columns]
+def quantities_view(content: ReportContent, rows: Sequence[SummaryRow]) -> View:
+    """A table of quantities: a column for every design that any row names."""
     columns = [
         design
-        for design in columns
-        if any(row.values.get(design) is not None for row in content.summary)
+        for design in dict.fromkeys(design for row in rows for design in row.values)
+        if any(row.values.get(design) is not None for row in rows)
     ]
     colours = {design.name: design.colour for design in designs_of(content)}
     return {
@@ -103,7 +99,7 @@ def summary_view(content: ReportContent) -> View:
                 if row.ratio is None or not 0 <= row.ratio < float("inf")
                 else round(100 * min(row.ratio, 1), 2),
             }
-            for row in content.summary
+            for row in rows
         ],
     }
 
@@ -128,7 +124,7 @@ def training_view(content: ReportContent) -> View | None:
                 ]
             )
     return {
-        "figure": training_figure(content.history, dense=designs[0], packed=designs[-1]),
+        "charts": training_charts(content.history, dense=designs[0], packed=designs[-1]),
         "designs": designs,
         "rows": rows,
     }
@@ -247,7 +243,21 @@ def _layer_comparison(
         (name, [write(cell) for cell in cells], _ratio_of(cells))
         for name, *cells in zip(layers, *columns.values(), strict=True)
     ]
-    figure: Figure = layer_figure(layers, columns, axis_title=axis_title, unit=unit, share=share)
+    chart = layer_chart(
+        layers,
+        columns,
+        title=_finding(
+            designs=designs,
+            totals=totals,
+            layers=layers,
+            values=columns[designs[-1]],
+            write=write,
+            unit=unit,
+        ),
+        axis_title=axis_title,
+        unit=unit,
+        share=share,
+    )
     return {
         "title": title,
         "question": question,
@@ -256,9 +266,25 @@ def _layer_comparison(
         "rows": rows,
         "total": ([write(cell) for cell in totals], _ratio_of(totals)),
         "compares": len(designs) > 1,
-        "logarithmic": figure["layout"]["xaxis"].get("type") == "log",
-        "figure": figure,
+        "chart": chart,
     }
+
+
+def _finding(
+    *,
+    designs: Sequence[Design],
+    totals: Sequence[float],
+    layers: Sequence[str],
+    values: Sequence[float | None],
+    write: Callable[[float | None], str],
+    unit: str,
+) -> str:
+    """What a chart of the layers says: the networks, and the layer of the last with the most."""
+    said = f"{designs[-1].name}: {write(totals[-1])}{unit}"
+    if len(designs) > 1:
+        said += f", {designs[0].name}: {write(totals[0])}{unit}"
+    most = max(zip(values, layers, strict=True), key=lambda one: one[0] or 0, default=None)
+    return f"{said}; the most in {most[1]}" if most else said
 
 
 def _layer_view(

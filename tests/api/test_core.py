@@ -75,7 +75,7 @@ def alone(refused, code, folder):
 
 
 def test_torch_is_refused_there(refused, tmp_path):
-    assert {"torch", "datasets", "pyarrow", "onnx", "ortools", "plotly", "PIL"} <= set(refused)
+    assert {"torch", "datasets", "pyarrow", "onnx", "ortools", "matplotlib", "PIL"} <= set(refused)
     assert not {"numpy", "scipy", "numba", "pydantic", "typer", "rich"} & set(refused)
     assert "No module named 'torch'" in alone(refused, "import torch", tmp_path).stderr
 

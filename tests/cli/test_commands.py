@@ -311,7 +311,7 @@ def test_a_tensor_file_that_is_no_model(run):
 def test_help_is_quick_and_shows_an_example():
     code = (
         "import time; start = time.perf_counter(); import systopack.cli.main; "
-        "import sys; heavy = {'torch', 'numpy', 'numba', 'plotly', 'datasets', 'ortools'} & set(sys.modules); "
+        "import sys; heavy = {'torch', 'numpy', 'numba', 'matplotlib', 'datasets', 'ortools'} & set(sys.modules); "
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

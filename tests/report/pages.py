@@ -1,21 +1,20 @@
-"""Read a page as a browser's parser would: tags, attributes, texts, embedded data."""
+"""Read a page as a browser's parser would: tags, attributes, texts, figures."""
 
 from __future__ import annotations
 
-import json
 from html.parser import HTMLParser
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 
 
 class Page(HTMLParser):
-    """The tags of a page with their attributes, the text outside scripts, and the figures."""
+    """The tags of a page with their attributes, its text, and the texts of each figure."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.texts: list[str] = []
-        self.figures: dict[str, dict] = {}
+        self.figures: dict[str, list[str]] = {}
         self._open: list[tuple[str, dict[str, str | None]]] = []
         self.feed(html)
         self.close()
@@ -31,11 +30,11 @@ class Page(HTMLParser):
         self._open.pop()
 
     def handle_data(self, data):
-        tag, attributes = self._open[-1] if self._open else ("", {})
-        if tag == "script" and "data-figure" in attributes:
-            self.figures[attributes["data-figure"]] = json.loads(data)
-        elif tag not in ("script", "style") and data.strip():
+        tag = self._open[-1][0] if self._open else ""
+        if tag not in ("script", "style") and data.strip():
             self.texts.append(data.strip())
+            for figure in (a["id"] for name, a in self._open if name == "svg" and "id" in a):
+                self.figures.setdefault(figure, []).append(data.strip())
 
     @property
     def text(self) -> str:
