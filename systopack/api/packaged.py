@@ -39,11 +39,16 @@ def zoo(array: ArrayLike | None = None, *, changes: Sequence[str] = ()) -> Itera
     """
     for name in packaged_names():
         network = load(f"zoo:{name}")
-        figures = read_record(record_file(name))["figures"]
         yield ZooNetwork(
             name=f"zoo:{name}",
-            accuracy_percent=next((figures[key] for key in _ACCURACIES if key in figures), None),
+            accuracy_percent=recorded_accuracy(f"zoo:{name}"),
             packed_cells=network.packed_cells,
             dense_cells=network.dense_cells,
             cycles=simulate(network, array, changes=changes).cycles,
         )
+
+
+def recorded_accuracy(name: str) -> float | None:
+    """The accuracy in percent, 8-bit, of a network `zoo:NAME`, as its record says."""
+    figures = read_record(record_file(name.removeprefix("zoo:")))["figures"]
+    return next((figures[key] for key in _ACCURACIES if key in figures), None)

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from systopack.api.hardware import array_for
+from systopack.api.hardware import COEFFICIENTS, array_for, energy
+from systopack.api.packaged import recorded_accuracy
 from systopack.api.sources import data_of, images_of, network_of
 from systopack.errors import InvalidOptionError
 from systopack.requirements import needs
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from systopack.api.learning import Data
     from systopack.api.sources import NetworkLike
     from systopack.demo.run import DemoResult
+    from systopack.hardware.array import Array
+    from systopack.hardware.energy.model import NetworkEnergy
+    from systopack.network.network import PackedNetwork
     from systopack.reproduce.run import Written
     from systopack.training.events import Observer
 
@@ -89,12 +93,39 @@ def report(
             for name, loaded in networks.items()
             if not any(isinstance(node, ConcatLayer) for node in loaded.nodes)
         },
+        accuracies={
+            name: {"8-bit": accuracy}
+            for name, given in (("dense", dense), ("packed", network))
+            if str(given).startswith("zoo:")
+            and (accuracy := recorded_accuracy(str(given))) is not None
+        },
+        energies=_energies(networks, arrays),
         image=None if data is None else images_of(packed, data, 1)[0],
         history=history,
         records=[read_record(path) for path in records],
     )
     write_atomically(out, render(content))
     return content.title
+
+
+def _energies(
+    networks: Mapping[str, PackedNetwork], arrays: Mapping[str, Array]
+) -> dict[str, NetworkEnergy]:
+    """Of each network and of the packed one uncombined; none where such an array is unmeasured."""
+    from systopack.hardware.energy.coefficients import read_coefficients
+    from systopack.report.opening import UNCOMBINED, without_combining
+
+    cases = {name: (network, arrays[name]) for name, network in networks.items()}
+    plain = without_combining(*cases["packed"])
+    if plain is not None:
+        cases[UNCOMBINED] = plain
+    table = read_coefficients(COEFFICIENTS)
+    try:
+        for _, array in cases.values():
+            table.for_array(array, gating="clock")
+    except InvalidOptionError:
+        return {}
+    return {name: energy(network, array) for name, (network, array) in cases.items()}
 
 
 def reproduce(

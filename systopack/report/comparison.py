@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from systopack.hardware.cycles import NetworkCycles
+from systopack.hardware.energy.model import NetworkEnergy
 from systopack.hardware.piece import cut_piece
 from systopack.hardware.pipelined.cycles import PipelinedCycles
 from systopack.hardware.tiled.cycles import TiledCycles
 from systopack.network.network import PackedNetwork
 from systopack.report.content import ReportContent, SummaryRow
+from systopack.report.opening import opening_notes, opening_values
 from systopack.report.schedule import (
     Schedule,
     pipelined_schedule,
@@ -36,6 +38,7 @@ def compare(
     accuracies: Accuracies | None = None,
     accelerators: Mapping[str, TiledCycles] | None = None,
     pipelined: Mapping[str, PipelinedCycles] | None = None,
+    energies: Mapping[str, NetworkEnergy] | None = None,
     image: NDArray[np.int8] | None = None,
 ) -> ReportContent:
     """Build the content of a report; ratios are to the design named "dense".
@@ -49,28 +52,35 @@ def compare(
             host's streams included; they end the Gantt chart.
         pipelined: by design, the count of the layer-pipelined accelerator; in the Gantt chart the
             last design's cells are also shown one layer after another.
+        energies: by design, `opening.UNCOMBINED` among them: energy, time and area at the head of
+            the page.
         image: shape (C, H, W), int8, as `reference.quantize_images` gives it: the words of the
             animation; None: no animation.
     """
     figures = _figures(networks, cycles, accelerators or {}, pipelined or {})
-    rows = [
-        *_accuracy_rows(accuracies or {}),
-        *(
-            SummaryRow(
-                quantity=quantity,
-                unit="%" if quantity == _EFFICIENCY else "",
-                values=values,
-                ratio=_ratio(values),
-            )
-            for quantity, values in figures.items()
-        ),
-    ]
+    opening = opening_values(
+        networks,
+        accelerators or {},
+        {design: of["8-bit"] for design, of in (accuracies or {}).items() if "8-bit" in of},
+        energies or {},
+    )
     return ReportContent(
         title=title,
         networks=networks,
         cycles=cycles,
         history=history,
-        summary=rows,
+        summary=[
+            *_accuracy_rows(accuracies or {}),
+            *(
+                _row(quantity, "%" if quantity == _EFFICIENCY else "", values)
+                for quantity, values in figures.items()
+            ),
+        ],
+        opening=[
+            _row(quantity, unit, values, compares=unit != "%")
+            for (quantity, unit), values in opening.items()
+        ],
+        opening_notes=opening_notes(list(networks)[-1], accelerators or {}, energies or {}),
         provenance=records,
         piece=None if image is None else cut_piece(list(networks.values())[-1], image),
         schedules=(
@@ -81,16 +91,20 @@ def compare(
 
 
 def _accuracy_rows(accuracies: Accuracies) -> list[SummaryRow]:
-    return [
-        SummaryRow(
-            quantity=f"accuracy, {kind}",
-            unit="%",
-            values={design: of[kind] for design, of in accuracies.items()},
-            ratio=None,
-        )
-        for kind in ("float", "8-bit")
-        if accuracies
-    ]
+    rows = []
+    for kind in ("float", "8-bit"):
+        values = {design: of[kind] for design, of in accuracies.items() if kind in of}
+        if values:
+            rows.append(_row(f"accuracy, {kind}", "%", values, compares=False))
+    return rows
+
+
+def _row(
+    quantity: str, unit: str, values: Mapping[str, float | int], *, compares: bool = True
+) -> SummaryRow:
+    return SummaryRow(
+        quantity=quantity, unit=unit, values=values, ratio=_ratio(values) if compares else None
+    )
 
 
 def _figures(

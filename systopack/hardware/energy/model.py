@@ -57,7 +57,7 @@ class NetworkEnergy:
         clock_mhz: of the measurement, of the slower of array and logic outside it.
         periphery: the periphery; None: not counted.
         steps: in order.
-        memory_um2: area of the memories.
+        array_um2, memory_um2: area of the array and of the memories.
         memory_leakage_pj: standby energy of the memories over the cycles of the image, reported
             apart and in no total, since the table's memories are made of fast, leaky cells.
     """
@@ -70,6 +70,7 @@ class NetworkEnergy:
     clock_mhz: float
     periphery: Periphery | None
     steps: tuple[StepEnergy, ...]
+    array_um2: float
     memory_um2: float
     memory_leakage_pj: float
 
@@ -172,6 +173,7 @@ def energy_of(
         clock_mhz=clock_mhz,
         periphery=periphery,
         steps=steps,
+        array_um2=point.cell_area_um2 * events.cells,
         memory_um2=sum(costs[name].area_um2 * count for name, count in instances.items()),
         # mW / MHz is nJ a cycle.
         memory_leakage_pj=1000 * leakage_mw / clock_mhz * events.cycles,
