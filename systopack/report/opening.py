@@ -50,7 +50,7 @@ def opening_values(
         energies: by design, `UNCOMBINED` among them.
     """
     packed = list(networks)[-1]
-    cycles = {design: count.cycles for design, count in accelerators.items()}
+    cycles: dict[str, float | int] = {d: count.cycles for d, count in accelerators.items()}
     accuracy = dict(accuracies)
     if packed in accelerators:
         plain = without_combining(networks[packed], accelerators[packed].array)
@@ -84,7 +84,7 @@ def opening_notes(
     packed: str, accelerators: Mapping[str, TiledCycles], energies: Mapping[str, NetworkEnergy]
 ) -> tuple[str, ...]:
     """What the values are of, the array that of the packed design, and which cycles count."""
-    notes: list[str] = []
+    notes = [_COUNTS, _UNCOMBINED] if accelerators else []
     if packed in energies:
         energy = energies[packed]
         array = energy.events.array
@@ -98,10 +98,8 @@ def opening_notes(
         )
         logic = "" if energy.periphery is None else ", of the logic around it"
         notes.append(
-            f"Energy, time and area: {name} at {energy.clock_mhz:.0f} MHz in {energy.library}, "
-            f"{energy.origin}. Energy is that of the array{logic} and of the "
-            "memories; the area is that of array and memories alone."
+            f"Energy, time and area: {name} at {energy.clock_mhz:.0f} MHz in {energy.library}; "
+            f"energy is that of the array{logic} and of the memories, area that of array and "
+            f"memories alone. Coefficients of the array: {energy.origin}."
         )
-    if UNCOMBINED in energies or accelerators:
-        notes.append(_UNCOMBINED)
-    return (*notes, _COUNTS) if accelerators else tuple(notes)
+    return tuple(notes)

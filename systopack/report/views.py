@@ -62,7 +62,7 @@ def headline_view(content: ReportContent) -> View:
         _fact(
             f"Tiles, {array.rows} × {array.columns}", best_cycles.tiles, base_cycles.tiles, designs
         ),
-        _fact("Cycles for one image", best_cycles.cycles, base_cycles.cycles, designs),
+        _fact("Cycles of the array alone", best_cycles.cycles, base_cycles.cycles, designs),
     ]
     return {
         "nonzeros": number(best.nonzeros),
