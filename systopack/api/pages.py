@@ -96,7 +96,8 @@ def report(
         accuracies={
             name: {"8-bit": accuracy}
             for name, given in (("dense", dense), ("packed", network))
-            if str(given).startswith("zoo:")
+            if isinstance(given, Path | str)
+            and str(given).startswith("zoo:")
             and (accuracy := recorded_accuracy(str(given))) is not None
         },
         energies=_energies(networks, arrays),
