@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from systopack.hardware.energy.coefficients import Gating
     from systopack.hardware.energy.model import NetworkEnergy
     from systopack.hardware.tiled.cycles import TiledCycles
+    from systopack.hardware.tiled.weight_ring import WeightMemory
     from systopack.network.network import PackedNetwork
     from systopack.rtl.packages.packages import Package
     from systopack.rtl.write import WrittenRtl
@@ -91,6 +92,7 @@ class Simulation:
         return {
             **{name: getattr(self.layers, name) for name in names},
             "tiled_accelerator_cycles": self.accelerator.cycles,
+            "tiled_accelerator_weight_bytes": self.accelerator.weight_bytes,
             "tiled_accelerator_steps": [asdict(step) for step in self.accelerator.steps],
             "layers": [asdict(layer) for layer in self.layers.layers],
         }
@@ -101,17 +103,25 @@ class Simulation:
 
 
 def simulate(
-    network: NetworkLike, array: ArrayLike | None = None, *, changes: Sequence[str] = ()
+    network: NetworkLike,
+    array: ArrayLike | None = None,
+    *,
+    changes: Sequence[str] = (),
+    weight_memory: int | None = None,
+    weight_stream: int = 64,
 ) -> Simulation:
     """Count tiles and cycles of one image on an array, and on the whole tiled accelerator.
 
     Args:
         network: an object, a .spk file or `zoo:NAME`.
         array, changes: see `array_for`.
+        weight_memory: bytes that the tiled accelerator's weight memory may have; what does not
+            fit comes as a stream while the array works. None: it holds all weights.
+        weight_stream: bits of that stream: 32, 64 or 128.
 
     Raises:
         InvalidFileError, InvalidNetworkError: the network cannot be read.
-        InvalidOptionError: it does not fit the array.
+        InvalidOptionError: it does not fit the array, or two of its tiles the weight memory.
     """
     from systopack.hardware.cycles import count_cycles
     from systopack.hardware.tiled.cycles import count_tiled
@@ -121,8 +131,19 @@ def simulate(
     return Simulation(
         network=loaded.name,
         layers=count_cycles(loaded, array=design),
-        accelerator=count_tiled(loaded, array=design),
+        accelerator=count_tiled(
+            loaded, array=design, weights=_weights(weight_memory, weight_stream)
+        ),
     )
+
+
+def _weights(capacity_bytes: int | None, beat_bits: int) -> WeightMemory | None:
+    """The weight memory where its size was given."""
+    from systopack.hardware.tiled.weight_ring import WeightMemory
+
+    if capacity_bytes is None:
+        return None
+    return WeightMemory(capacity_bytes=capacity_bytes, beat_bits=beat_bits)
 
 
 def energy(
@@ -180,6 +201,8 @@ def verify(
     data: Data = "sample",
     images: int = 4,
     organisation: Organisation = "tiled",
+    weight_memory: int | None = None,
+    weight_stream: int = 64,
     trace: Path | None = None,
 ) -> Verification:
     """Run images through the RTL and compare every word and every cycle with the models.
@@ -188,6 +211,7 @@ def verify(
         network, array, changes: as in `simulate`.
         data, images: the first test images of a set.
         organisation: "tiled" or "pipelined".
+        weight_memory, weight_stream: as in `simulate`.
         trace: VCD file for all signals of the run.
 
     Raises:
@@ -199,7 +223,14 @@ def verify(
     loaded = network_of(network)
     design = array_for(loaded, array, changes, organisation)
     words = images_of(loaded, data, images)
-    return verification.verify(loaded, words, array=design, organisation=organisation, trace=trace)
+    return verification.verify(
+        loaded,
+        words,
+        array=design,
+        organisation=organisation,
+        weights=_weights(weight_memory, weight_stream),
+        trace=trace,
+    )
 
 
 def write_rtl(
@@ -211,6 +242,8 @@ def write_rtl(
     organisation: Organisation = "tiled",
     data: Data | None = None,
     packages: Sequence[Package] = (),
+    weight_memory: int | None = None,
+    weight_stream: int = 64,
     force: bool = False,
 ) -> WrittenRtl:
     """Write Verilog, memory contents, a self-checking test bench and a README of its ports.
@@ -223,6 +256,7 @@ def write_rtl(
             them is installed (the extra `data`), else noise.
         packages: what else to write: "fusesoc" (`accelerator.core`), "ip-xact" (`component.xml`),
             "c" (a driver in C99 with the network's configuration, in the folder `c`).
+        weight_memory, weight_stream: as in `simulate`.
         force: replace files of the same names, whoever wrote them.
 
     Raises:
@@ -244,6 +278,7 @@ def write_rtl(
         organisation=organisation,
         image=image,
         packages=packages,
+        weights=_weights(weight_memory, weight_stream),
         force=force,
     )
 

@@ -21,13 +21,14 @@ from systopack.cli.shared import (
     NetworkArgument,
     OrganisationOptions,
     ReadNetwork,
+    WeightOptions,
 )
 from systopack.options import option, refuse_idle
 
 _PANEL = "Hardware"
 
 
-class Simulate(ReadNetwork, ArrayOptions):
+class Simulate(ReadNetwork, ArrayOptions, WeightOptions):
     """What is counted."""
 
     against: Path | None = option(
@@ -52,7 +53,7 @@ class Energy(ReadNetwork, ImageCount, OrganisationOptions):
     )
 
 
-class Rtl(NetworkArgument, Folder, OrganisationOptions):
+class Rtl(NetworkArgument, Folder, OrganisationOptions, WeightOptions):
     """What is written."""
 
     data: str | None = option(
@@ -70,7 +71,7 @@ class Rtl(NetworkArgument, Folder, OrganisationOptions):
     )
 
 
-class Verify(ReadNetwork, DataOptions, ImageCount, OrganisationOptions):
+class Verify(ReadNetwork, DataOptions, ImageCount, OrganisationOptions, WeightOptions):
     """What is verified."""
 
     trace: Path | None = option(
@@ -91,10 +92,10 @@ def simulate(options: Simulate, job: Job) -> None:
 
     Example: systopack simulate packed.spk --array compact-32x32 --against dense.spk
     """
-    network, other = options.network, options.against
+    network, other, weights = options.network, options.against, options.weights
     job.tells(network, out=options.out, reads=(other, options.file))
     found = {
-        str(file): hardware.simulate(file, options.array, changes=options.changes)
+        str(file): hardware.simulate(file, options.array, changes=options.changes, **weights)
         for file in (network, other)
         if file is not None
     }
@@ -119,6 +120,8 @@ def simulate(options: Simulate, job: Job) -> None:
             f"{one.layers.cycles:,} cycles per image on {one.array.label}; the tiled accelerator, "
             f"with pooling, memories and the host's streams: {one.cycles:,}"
         )
+        if one.accelerator.ring is not None:
+            _tell_stream(name, one)
     if other is not None:
         dense = found[str(other)]
         console.say(
@@ -126,7 +129,27 @@ def simulate(options: Simulate, job: Job) -> None:
             f"{first.tiles / dense.tiles:.3f} of the tiles of {other}"
         )
     figures = {name: one.figures for name, one in found.items()}
-    job.write(figures, {"array": asdict(first.array)})
+    job.write(figures, {"array": asdict(first.array), **weights})
+
+
+def _tell_stream(name: str, found: hardware.Simulation) -> None:
+    """What comes as a stream of weights, and what the array waits for it, layer by layer."""
+    accelerator = found.accelerator
+    ring, streamed = accelerator.ring, accelerator.weight_bytes
+    assert ring is not None
+    console.table(
+        ["layer", "cycles", "stalls", "bytes of weights"],
+        [
+            [step.name, f"{step.cycles:,}", f"{step.stall_cycles:,}", f"{step.weight_bytes:,}"]
+            for step in accelerator.steps
+            if step.kind == "layer"
+        ],
+    )
+    console.say(
+        f"{name}: the weight memory holds {ring.tiles} of {accelerator.tiles:,} tiles; "
+        f"{streamed:,} bytes of weights come for every image on a stream of {ring.beat_bits} bits, "
+        f"{streamed / found.cycles:.2f} bytes a cycle"
+    )
 
 
 def energy(options: Energy, job: Job) -> None:
@@ -180,9 +203,10 @@ def rtl(options: Rtl, job: Job) -> None:
 
     systopack rtl zoo:lenet5-mnist --package fusesoc --package c --out rtl
     """
+    weights = options.weights
     job.fills_whole(options.out, reads=(options.network, options.file))
     names = ("changes", "organisation", "data", "packages")
-    asked: dict[str, Any] = {name: getattr(options, name) for name in names}
+    asked: dict[str, Any] = {name: getattr(options, name) for name in names} | weights
     written = hardware.write_rtl(
         options.network, options.out, options.array, force=job.force, **asked
     )
@@ -208,6 +232,7 @@ def verify(options: Verify, job: Job) -> None:
         check_suffix("--trace", trace, ".vcd")
     job.tells(options.network, out=options.out, reads=(options.file,), outputs=outputs)
     asked: dict[str, Any] = {name: getattr(options, name) for name in ("data", "organisation")}
+    asked |= options.weights
     with console.console.status("building the RTL and running it"):
         found = hardware.verify(
             options.network,

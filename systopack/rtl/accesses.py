@@ -32,7 +32,7 @@ def tiled_accesses(program: TiledProgram) -> tuple[Counts, ...]:
     found = [_Op(program, op).counts() for op in program.plan.ops]
     # A run starts with the first instruction, and reads one beyond the end.
     start = {PROGRAMS: Access(reads=2), OUTPUT_PROGRAMS: Access(reads=1)}
-    if program.array.weight_buffers == 2:
+    if program.array.weight_buffers == 2 and program.plan.ring is None:
         start[WEIGHTS] = Access(reads=program.array.load_cycles)
     found[0] = merged(found[0], start)
     return tuple(found)
@@ -87,7 +87,7 @@ class _Op:
             counts[SUMS] = op.entries * op.positions
         else:
             counts[OUTPUT_PROGRAMS] = 1
-            self._tables(counts)
+            self._tables(counts, writes)
             self._features(counts, writes)
             self._lanes(counts, writes)
         return {
@@ -122,7 +122,7 @@ class _Op:
             tail=self.op.tail if last_tile else 0,
         )
 
-    def _tables(self, counts: Counter[str]) -> None:
+    def _tables(self, counts: Counter[str], writes: Counter[str]) -> None:
         """Descriptors, displacements, weights and jobs."""
         visits, tiles = self.visits, self.visits.column_tiles
         number = visits.blocks * tiles
@@ -132,6 +132,8 @@ class _Op:
             counts[STREAMS] += visits.blocks * self.timing.residual_words
         if self.op.kind == "tiles":
             counts[WEIGHTS] += number * self.array.load_cycles
+            if (ring := self.program.plan.ring) is not None:
+                writes[WEIGHTS] += ring.streamed(tiles, visits.blocks) * self.array.load_cycles
         for times, last_block in self._visits():
             for tile in range(tiles):
                 passes = self._passes(last_block=last_block, last_tile=tile == tiles - 1)

@@ -26,6 +26,8 @@ from systopack.rtl.registers import (
     MEMORY,
     STALLED,
     START,
+    STATUS,
+    WRONG_WEIGHTS,
 )
 
 
@@ -83,7 +85,8 @@ class Host:
     def start(self) -> None:
         """Start: one image runs, on a layer-pipelined accelerator all that follow.
 
-        Send the images, the last word of each with TLAST, and take the results meanwhile.
+        Send the images, the last word of each with TLAST, and take the results meanwhile. Where the
+        program has `weight_beats`, send them once for every image, the last one with TLAST.
         """
         self._write(CONTROL, START)
 
@@ -107,6 +110,16 @@ class Host:
     def dropped_images(self) -> int:
         """Images of the wrong length since the last reset."""
         return self._read(DROPPED)
+
+    def wrong_weights(self) -> bool:
+        """Whether a stream of weights was too short or too long since this was asked last.
+
+        After one that was too short the run waits for more, until it is aborted.
+        """
+        wrong = bool(self._read(STATUS) & WRONG_WEIGHTS)
+        if wrong:
+            self._write(STATUS, WRONG_WEIGHTS)
+        return wrong
 
     def busy(self) -> bool:
         """Whether a run is going on."""

@@ -12,7 +12,6 @@ from systopack.errors import InvalidOptionError
 from systopack.hardware.pipelined.units import LayerUnit, PoolUnit
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import ConcatLayer, MatrixLayer, Node, PoolLayer
-from systopack.rtl.images import MemoryImage
 
 ADDRESS_LIMIT = 1 << 20  # words of a memory that the configuration port reaches
 COUNT_LIMIT = (1 << 16) - 1
@@ -67,17 +66,16 @@ def _tiled_limits(network: PackedNetwork, node: Node) -> Iterator[Limit]:
         yield "a residual stride", max(node.residual.stride), _STRIDE_LIMIT
 
 
-def check_tables(network: PackedNetwork, images: dict[str, tuple[MemoryImage, int]]) -> None:
+def check_tables(network: PackedNetwork, depths: Mapping[str, tuple[int, int]]) -> None:
     """Refuse memories with more words than are addressed.
 
     Args:
-        images: by what they hold, a memory image and the words that are addressed.
+        depths: by what they hold, words and those that are addressed.
 
     Raises:
         InvalidOptionError: naming the memory, its words and the limit.
     """
-    for what, (image, limit) in images.items():
-        words = image.words.shape[1]
+    for what, (words, limit) in depths.items():
         if words > limit:
             raise InvalidOptionError(
                 f"Network '{network.name}' needs {words} {what}, but the accelerator addresses "

@@ -14,7 +14,6 @@ from systopack.rtl.program import (
     OUTPUT_PROGRAM,
     PROGRAM,
     STREAMS,
-    WEIGHTS,
     TiledProgram,
 )
 
@@ -66,29 +65,29 @@ def tiled_memories(program: TiledProgram) -> tuple[Memory, ...]:
     paired = timing.lane_rows % 2 == 0
     sums = 1 << (sizes["SUM_POSITION_BITS"] + row_bits - int(paired or timing.lane_rows == 1))
     lane = "g_lane[*].lane"
-
-    def table(name: str, place: str, count: int, width: int, depth: int) -> Memory:
-        return Memory(name=name, place=place, count=count, width=width, depth=depth)
+    ports = 1 if program.plan.ring is None else 2
 
     found = [
-        table("instructions", "instructions", 1, widths[PROGRAM], sizes["PROGRAM_WORDS"]),
-        table(
+        _table("instructions", "instructions", 1, widths[PROGRAM], sizes["PROGRAM_WORDS"]),
+        _table(
             "output instructions",
             "output_instructions",
             1,
             widths[OUTPUT_PROGRAM],
             sizes["OUTPUT_WORDS"],
         ),
-        table("weights", "weights.weights", 1, widths[WEIGHTS], sizes["WEIGHT_WORDS"]),
-        table("streams", "streams.kept", 1, widths[STREAMS], sizes["STREAM_WORDS"]),
-        table(
+        _table(
+            "weights", "weights.weights", 1, timing.weight_bits, sizes["WEIGHT_WORDS"], ports=ports
+        ),
+        _table("streams", "streams.kept", 1, widths[STREAMS], sizes["STREAM_WORDS"]),
+        _table(
             "displacements",
             "mask.windows",
             1,
             widths[DISPLACEMENTS],
             1 << sizes["DISPLACEMENT_ADDRESS_BITS"],
         ),
-        table("jobs", "features.g_bank[*].jobs.jobs", banks, widths[JOBS], sizes["JOB_WORDS"]),
+        _table("jobs", "features.g_bank[*].jobs.jobs", banks, widths[JOBS], sizes["JOB_WORDS"]),
         Memory(
             name="features",
             place="features.g_bank[*].features",
@@ -97,15 +96,15 @@ def tiled_memories(program: TiledProgram) -> tuple[Memory, ...]:
             depth=sizes["BANK_DEPTH"],
             module=FEATURE_BANK,
         ),
-        table("row starts", f"{lane}.starts", lanes, 12 + accumulator, rows),
-        table(
+        _table("row starts", f"{lane}.starts", lanes, 12 + accumulator, rows),
+        _table(
             "row limits",
             f"{lane}.g_limits.limits",
             sizes["CLIPS"] * lanes,
             2 * accumulator,
             rows,
         ),
-        table(
+        _table(
             "row places",
             f"{lane}.places",
             lanes,
@@ -137,6 +136,10 @@ def tiled_memories(program: TiledProgram) -> tuple[Memory, ...]:
             )
         )
     return tuple(memory for memory in found if memory.count)
+
+
+def _table(name: str, place: str, count: int, width: int, depth: int, *, ports: int = 1) -> Memory:
+    return Memory(name=name, place=place, count=count, width=width, depth=depth, ports=ports)
 
 
 def pipelined_memories(program: PipelinedProgram) -> tuple[Memory, ...]:

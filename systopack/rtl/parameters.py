@@ -26,6 +26,7 @@ TILED_SOURCES = (
     "valid_line.v",
     "stream_rules.v",
     "image_rules.v",
+    "weight_rules.v",
     "memory.v",
     "register_memory.v",
     "single_memory.v",
@@ -45,8 +46,10 @@ TILED_SOURCES = (
     "array_core.v",
     "row_mask.v",
     "stream_table.v",
+    "visit_waits.v",
     "visit_control.v",
     "output_walk.v",
+    "weight_ring.v",
     "tile_weights.v",
     "token_line.v",
     "lane_sums.v",
@@ -60,6 +63,7 @@ AXI_TILED_SOURCES = (
     *TILED_SOURCES,
     "axi_registers.v",
     "axi_streams.v",
+    "axi_weights.v",
     "axi_tiled.v",
 )
 PIPELINED_SOURCES = (

@@ -12,9 +12,9 @@ from systopack.errors import InvalidOptionError
 from systopack.hardware.array import Array
 from systopack.hardware.row_tiles import RowTile
 from systopack.hardware.tiled.ops import TileOp, TilePlan
-from systopack.hardware.tiled.places import TensorPlace
 from systopack.hardware.tiled.plan import plan_tiles
 from systopack.hardware.tiled.slots import Job, Schedule, Tag
+from systopack.hardware.tiled.weight_ring import WeightMemory
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import MatrixLayer, PoolLayer
 from systopack.rtl.fields import (
@@ -26,7 +26,12 @@ from systopack.rtl.fields import (
     row_layout,
     stream_layout,
 )
-from systopack.rtl.images import MemoryImage, clip_limits, image_of_bits, image_of_words
+from systopack.rtl.images import (
+    MemoryImage,
+    clip_limits,
+    image_of_bits,
+    image_of_words,
+)
 from systopack.rtl.limits import (
     ADDRESS_LIMIT,
     TABLE_LIMIT,
@@ -34,7 +39,7 @@ from systopack.rtl.limits import (
     check_tiled_network,
 )
 from systopack.rtl.parameters import array_parameters, bits_for
-from systopack.rtl.tables import Displacements, signed_bits, weight_words
+from systopack.rtl.tables import Displacements, WeightTiles, memory_depth, place_of, signed_bits
 
 PROGRAM, OUTPUT_PROGRAM, WEIGHTS, STREAMS, JOBS, DISPLACEMENTS, ROWS = range(7)
 END, TILES, IMAGE, SEND = range(4)
@@ -52,11 +57,14 @@ class TiledProgram:
         plan: what runs, in which order, and where tensors lie.
         parameters: of the Verilog module `tiled_accelerator`.
         images: content of the memories.
+        weight_beats: of the stream of weights of every image, shape (beats, beat bits / 32),
+            uint32, least significant first; None where the memory holds them all.
     """
 
     plan: TilePlan
     parameters: dict[str, int]
     images: tuple[MemoryImage, ...]
+    weight_beats: NDArray[np.uint32] | None = None
 
     @property
     def instructions(self) -> int:
@@ -74,14 +82,19 @@ class TiledProgram:
         return self.plan.array
 
 
-def compile_tiled(network: PackedNetwork, *, array: Array) -> TiledProgram:
+def compile_tiled(
+    network: PackedNetwork, *, array: Array, weights: WeightMemory | None = None
+) -> TiledProgram:
     """Compile a network for the tiled accelerator around an array.
+
+    Args:
+        weights: the memory that they share; None: one that holds them all.
 
     Raises:
         InvalidOptionError: the network does not fit; the message names the layer and the limit.
     """
     check_tiled_network(network)
-    return pack_plan(plan_tiles(network, array=array))
+    return pack_plan(plan_tiles(network, array=array, weights=weights))
 
 
 def pack_plan(plan: TilePlan) -> TiledProgram:
@@ -131,8 +144,7 @@ class _Compiler:
         self.program: list[dict[str, int]] = []
         self.nodes: list[str] = []
         self.output_program: list[int] = []
-        self.weights: list[NDArray[np.uint8]] = []
-        self.weight_words = 0
+        self.weights = WeightTiles(plan)
         self.streams: list[int] = []
         self.jobs: list[list[int]] = [[] for _ in range(self.timing.banks)]
         self.rows: list[list[int]] = [[] for _ in range(self.timing.lanes)]
@@ -205,11 +217,8 @@ class _Compiler:
             values[f"{name}run_steps"] = visits.run_steps(last=last)
             values[f"{name}run_periods"] = -(-visits.run_steps(last=last) // walk.steps)
         if op.kind == "tiles":
-            values["weights"] = self.weight_words
             assert isinstance(node, MatrixLayer)
-            for column_tile in range(tile.column_tiles):
-                self.weights.append(weight_words(node, tile, column_tile, walk.parts, self.array))
-                self.weight_words += self.array.load_cycles
+            values["weights"] = self.weights.add(node, tile, visits, walk.parts)
         self._instruct(op.node, TILES, {**values, "barrier": int(op.barrier)})
         self._follow(op)
         self._add_rows(op, tile, self._layer(op))
@@ -228,31 +237,40 @@ class _Compiler:
             pack_fields(INSTRUCTION, word, where=f"Layer '{node}'")
             for word, node in zip(self.program, self.nodes, strict=True)
         ]
-        together = self.timing.stream_word
+        together, held = self.timing.stream_word, self.plan.ring is None
+        weights = image_of_bits(WEIGHTS, self.weights.bits)
         images = (
             image_of_words(PROGRAM, bits_of(INSTRUCTION), [program]),
             image_of_words(OUTPUT_PROGRAM, bits_of(OUTPUT_INSTRUCTION), [self.output_program]),
-            image_of_bits(WEIGHTS, np.concatenate(self.weights)[None]),
+            *([weights] if held else []),
             image_of_words(STREAMS, together * bits_of(self.stream), [self.streams]),
             image_of_words(JOBS, bits_of(self.job), self.jobs),
             image_of_words(DISPLACEMENTS, bits_of(self.layouts.layout), [self.layouts.words]),
             image_of_words(ROWS, bits_of(self.row), self.rows),
         )
+        depths = {image.memory: image.words.shape[1] for image in images}
+        limits = {
+            "instructions": (PROGRAM, ADDRESS_LIMIT),
+            "words of weights": (WEIGHTS, ADDRESS_LIMIT),
+            "words of stream descriptors": (STREAMS, TABLE_LIMIT),
+            "jobs a bank": (JOBS, TABLE_LIMIT),
+            "rows of output parameters a lane": (ROWS, ADDRESS_LIMIT),
+        }
         check_tables(
             self.network,
-            {
-                "instructions": (images[PROGRAM], ADDRESS_LIMIT),
-                "words of weights": (images[WEIGHTS], ADDRESS_LIMIT),
-                "words of stream descriptors": (images[STREAMS], TABLE_LIMIT),
-                "jobs a bank": (images[JOBS], TABLE_LIMIT),
-                "rows of output parameters a lane": (images[ROWS], ADDRESS_LIMIT),
-            },
+            {what: (depths.get(memory, 0), limit) for what, (memory, limit) in limits.items()},
         )
-        return TiledProgram(plan=self.plan, parameters=self._parameters(images), images=images)
+        return TiledProgram(
+            plan=self.plan,
+            parameters=self._parameters(images, depths),
+            images=images,
+            weight_beats=None if held else self.weights.beats(weights),
+        )
 
-    def _parameters(self, images: Sequence[MemoryImage]) -> dict[str, int]:
+    def _parameters(
+        self, images: Sequence[MemoryImage], depths: Mapping[int, int]
+    ) -> dict[str, int]:
         plan, ops = self.plan, self.plan.ops
-        depths = [image.words.shape[1] for image in images]
         pools = [op for op in ops if op.pool is not None]
         widest = max(
             [op.pool.output_size[1] for op in pools if op.kind == "tiles" and op.pool], default=1
@@ -270,16 +288,15 @@ class _Compiler:
             "JOB_ADDRESS_BITS": bits_for(depths[JOBS]),
             "DISPLACEMENT_ADDRESS_BITS": bits_for(depths[DISPLACEMENTS]),
             "PARAMETER_BITS": bits_for(max(depths[ROWS], 2 * self.timing.lane_rows)),
-            "PARAMETER_WORDS": _depth(max(depths[ROWS], 2 * self.timing.lane_rows)),
-            "STREAM_WORDS": _depth(depths[STREAMS]),
-            "JOB_WORDS": _depth(depths[JOBS]),
-            "PROGRAM_WORDS": _depth(len(self.program)),
-            "OUTPUT_WORDS": _depth(len(self.output_program)),
+            "PARAMETER_WORDS": memory_depth(max(depths[ROWS], 2 * self.timing.lane_rows)),
+            "STREAM_WORDS": memory_depth(depths[STREAMS]),
+            "JOB_WORDS": memory_depth(depths[JOBS]),
+            "PROGRAM_WORDS": memory_depth(len(self.program)),
+            "OUTPUT_WORDS": memory_depth(len(self.output_program)),
             "SUM_POSITION_BITS": bits_for(plan.sum_positions),
             "POOL_BITS": bits_for(widest),
             "PROGRAM_BITS": bits_for(len(self.program)),
-            "WEIGHT_BITS": bits_for(depths[WEIGHTS]),
-            "WEIGHT_WORDS": depths[WEIGHTS],
+            **self.weights.sizes,
             "BANK_DEPTH": plan.places.depth,
             "RESIDUALS": int(any(op.residual for op in ops)),
             "POOLS": plan.pools,
@@ -422,25 +439,9 @@ class _Compiler:
                     limits = [int(clip[channel, 1]), int(clip[channel, 0])]
                     if row in tags and layer.residual is not None:
                         added = int(layer.residual.shift[channel])
-                where_to = _place_of(op.target, channel)
+                where_to = place_of(op.target, channel)
                 values = [*where_to, int(row in tags), added, rectified, shift, bias]
                 values += limits if self.clips else []
                 table.append(pack_fields(self.row, values, where=f"Layer '{op.node}'"))
             table.extend([0] * padding)
         self.row_tile += 1
-
-
-def _depth(words: int) -> int:
-    """Words of a table's memory: in steps of an eighth of the next power of two.
-
-    Networks of one kind that pack a little differently then run on the same hardware.
-    """
-    step = max(1, (1 << bits_for(words)) // 8)
-    return -(-words // step) * step
-
-
-def _place_of(target: TensorPlace | None, channel: int) -> tuple[int, int, int]:
-    """Whether, where and from which byte on a row writes."""
-    if target is None:
-        return 0, 0, 0
-    return 1, int(target.planes[channel]), int(target.phases[channel])

@@ -132,10 +132,17 @@ REGISTERS = (
         name="STATUS",
         address=0x24,
         access="read, write",
-        meaning="bit 0 busy; bit 1 an image was dropped, write 1 to clear",
+        meaning="bit 0 busy; bit 1 an image was dropped, bit 2 a stream of weights was "
+        "too short or too long: write 1 to clear",
         bits=(
             _BUSY,
             Bits(name="WRONG_LENGTH", low=1, access="clear", meaning="an image was dropped"),
+            Bits(
+                name="WRONG_WEIGHTS",
+                low=2,
+                access="clear",
+                meaning="a stream of weights was too short or too long",
+            ),
         ),
     ),
     Register(
@@ -156,6 +163,7 @@ CONTROL, CYCLES, MEMORY, ADDRESS, DATA, COMMIT, IDENTITY, ENTERED, STALLED = (
 )
 STATUS, DROPPED, BUILD = (register.address for register in REGISTERS[9:])
 START, ABORT = (bits.mask for bits in REGISTERS[0].bits[1:])
+WRONG_WEIGHTS = REGISTERS[9].bits[2].mask
 
 
 def map_lines(told: Mapping[str, str] | None = None) -> Iterator[str]:

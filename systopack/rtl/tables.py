@@ -7,11 +7,15 @@ from numpy.typing import NDArray
 
 from systopack.hardware.array import Array
 from systopack.hardware.row_tiles import RowTile
-from systopack.hardware.tiled.ops import TilePlan
+from systopack.hardware.tiled.ops import TilePlan, Visits
+from systopack.hardware.tiled.places import TensorPlace
 from systopack.hardware.tiled.slots import Schedule
 from systopack.network.nodes import MatrixLayer
 from systopack.rtl.fields import displacement_layout, pack_fields
+from systopack.rtl.images import MemoryImage
 from systopack.rtl.parameters import bits_for, index_bits
+
+_KEPT_BIT = 19  # of an instruction's address
 
 
 def weight_words(
@@ -34,6 +38,67 @@ def weight_words(
         own[:, :, bits:] = (channels.astype(np.int64)[..., None] >> np.arange(width - bits)) & 1
     ordered = cells.transpose(1, 2, 0).reshape(array.load_cycles, together * array.rows * width)
     return np.ascontiguousarray(ordered)
+
+
+def memory_depth(words: int) -> int:
+    """Words of a table's memory: in steps of an eighth of the next power of two.
+
+    Networks of one kind that pack a little differently then run on the same hardware.
+    """
+    step = max(1, (1 << bits_for(words)) // 8)
+    return -(-words // step) * step
+
+
+def place_of(target: TensorPlace | None, channel: int) -> tuple[int, int, int]:
+    """Whether, where and from which byte on a row writes."""
+    if target is None:
+        return 0, 0, 0
+    return 1, int(target.planes[channel]), int(target.phases[channel])
+
+
+class WeightTiles:
+    """The weights of all tiles, in the order of the memory or of the stream that brings them."""
+
+    def __init__(self, plan: TilePlan) -> None:
+        self._array, self._ring = plan.array, plan.ring
+        self._tiles: list[NDArray[np.uint8]] = []
+        self._order: list[int] = []  # in which they come
+
+    def add(self, layer: MatrixLayer, tile: RowTile, visits: Visits, parts: int) -> int:
+        """The tiles of a row tile; where its visits find the first one.
+
+        In a ring bit 19 says whether they stay for all blocks; else they come with each.
+        """
+        columns = range(tile.column_tiles)
+        own = list(range(len(self._tiles), len(self._tiles) + len(columns)))
+        self._tiles += [weight_words(layer, tile, column, parts, self._array) for column in columns]
+        first, kept = len(self._order), False
+        if self._ring is not None:
+            first %= self._ring.tiles
+            kept = self._ring.keeps(len(own), visits.blocks)
+            own *= self._ring.streamed(len(own), visits.blocks) // len(own)
+        self._order += own
+        return first * self._array.load_cycles | kept << _KEPT_BIT
+
+    @property
+    def bits(self) -> NDArray[np.uint8]:
+        """All words, those of each tile once: shape (1, words, bits)."""
+        return np.concatenate(self._tiles)[None]
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The parameters of the Verilog that say what is held."""
+        ring = self._ring
+        words = (len(self._tiles) if ring is None else ring.tiles) * self._array.load_cycles
+        sizes = {"WEIGHT_BITS": bits_for(words), "WEIGHT_WORDS": words}
+        return sizes if ring is None else sizes | {"RING": ring.tiles, "BEAT_BITS": ring.beat_bits}
+
+    def beats(self, image: MemoryImage) -> NDArray[np.uint32]:
+        """The words as beats, each beginning with one, zeros above it: see `TiledProgram`."""
+        assert self._ring is not None
+        wide = self._ring.beat_bits // 32
+        words = np.pad(image.words[0], ((0, 0), (0, -image.words.shape[2] % wide)))
+        return words.reshape(len(self._tiles), -1, wide)[self._order].reshape(-1, wide)
 
 
 class Displacements:

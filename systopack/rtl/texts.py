@@ -22,6 +22,7 @@ PORTS = """\
 | `clk`, `aresetn` | | one clock; reset is synchronous, active low |
 | `s_axi_*` | AXI4-Lite, 32 bits | registers below |
 | `s_axis_image_*` | AXI4-Stream, {image_bits} bits | {image}; TLAST ends an image |
+{weights}\
 | `m_axis_result_*` | AXI4-Stream, 32 bits | {results}; TLAST ends an image's |
 
 No output depends on an input in the same cycle. An image that TLAST ends too early or too late is
@@ -73,6 +74,7 @@ def accelerator_text(
     *,
     heading: str,
     sizes: Mapping[str, int] | None = None,
+    tied: Mapping[str, str] | None = None,
 ) -> str:
     """The module `accelerator`: an AXI accelerator for one network, whose one parameter is GATED.
 
@@ -81,23 +83,29 @@ def accelerator_text(
         parameters: of it.
         heading: comment lines.
         sizes: numbers for the parameters in its ports.
+        tied: what stands at inputs that it has no use for; an output's is "".
     """
     source = (VERILOG / f"{module}.v").read_text()
     ports = source[source.index(") (\n") + 4 : source.index(");\n")].replace("reg ", "wire")
-    names = [
-        line.rstrip(",").split()[-1]
-        for line in ports.splitlines()
-        if line.startswith(("    input", "    output"))
-    ]
+    at = dict(tied or {})
+    kept = []
+    for line in ports.splitlines():
+        name = line.rstrip(",").split()[-1]
+        if name not in at:
+            kept.append(line)
+            if line.startswith(("    input", "    output")):
+                at[name] = name
+    ports = "\n".join(kept) + "\n"
     for name, size in (sizes or {}).items():
         ports = ports.replace(f"{name}-1", str(size - 1))
     values = ",\n".join(
         f"        .{name}({value})" for name, value in {"GATED": "GATED", **parameters}.items()
     )
-    connections = ",\n".join(f"        .{name}({name})" for name in names)
+    connections = ",\n".join(f"        .{name}({value})" for name, value in at.items())
+    lint = "" if all(at.values()) else "    /* verilator lint_off PINCONNECTEMPTY */\n"
     return (
         f"{LICENSE_LINE}{heading}module accelerator #(\n    parameter GATED = 0\n) (\n{ports});\n"
-        f"    {module} #(\n{values}\n    ) axi (\n{connections}\n    );\nendmodule\n"
+        f"{lint}    {module} #(\n{values}\n    ) axi (\n{connections}\n    );\nendmodule\n"
     )
 
 
@@ -108,6 +116,7 @@ def bench_files(
     writes: Sequence[tuple[int, int]],
     cycles: int,
     starts: bool,
+    weight_beats: NDArray[np.uint32] | None = None,
 ) -> dict[str, str]:
     """The self-checking test bench, its sizes set, and what it reads.
 
@@ -117,8 +126,16 @@ def bench_files(
         writes: to the registers, in order.
         cycles: of one image.
         starts: whether every image wants a start of its own.
+        weight_beats: see `TiledProgram`.
     """
     text = (VERILOG / "testbench.v").read_text()
+    more = {}
+    if weight_beats is not None:
+        more["weights.hex"] = hex_lines(weight_beats, 32)
+        text = f"`define WEIGHTS\n{text}"
+        shape = weight_beats.shape
+        text = text.replace("WEIGHT_BEATS = 1;", f"WEIGHT_BEATS = {shape[0]};")
+        text = text.replace("BEAT_BITS = 32;", f"BEAT_BITS = {32 * shape[1]};")
     for name, before, value in (
         ("WRITES", 1, len(writes)),
         ("IMAGE_BITS", 8, 8 * beats.shape[2]),
@@ -134,4 +151,5 @@ def bench_files(
         "configuration.hex": configuration_text(writes),
         "image.hex": hex_lines(beats.reshape(-1, beats.shape[2]), 8),
         "results.hex": hex_lines(words.reshape(-1), 32),
+        **more,
     }

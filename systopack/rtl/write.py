@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from systopack.folders.output import write_folder
 from systopack.hardware.array import Array
 from systopack.hardware.named_arrays import array_toml
 from systopack.hardware.tiled.cycles import TiledCycles, count_tiled
+from systopack.hardware.tiled.weight_ring import WeightMemory, check_organisation
 from systopack.network.network import PackedNetwork
 from systopack.rtl.delivery import Delivery
 from systopack.rtl.host import configuration_writes
@@ -70,6 +72,7 @@ def write_rtl(
     out: Path | str,
     organisation: str = "tiled",
     image: NDArray[np.int8] | None = None,
+    weights: WeightMemory | None = None,
     packages: Sequence[str] = (),
     force: bool = False,
 ) -> WrittenRtl:
@@ -77,7 +80,7 @@ def write_rtl(
 
     Args:
         out: the folder; made where missing.
-        network, array, organisation, image, packages: see `rtl_contents`.
+        network, array, organisation, image, weights, packages: see `rtl_contents`.
         force: replace files of the same names, whoever wrote them.
 
     Raises:
@@ -85,7 +88,12 @@ def write_rtl(
         InvalidFileError: the folder cannot be written.
     """
     made = rtl_contents(
-        network, array=array, organisation=organisation, image=image, packages=packages
+        network,
+        array=array,
+        organisation=organisation,
+        image=image,
+        weights=weights,
+        packages=packages,
     )
     return WrittenRtl(
         files=write_folder(out, made.files, force=force),
@@ -116,6 +124,7 @@ def rtl_contents(
     array: Array,
     organisation: str = "tiled",
     image: NDArray[np.int8] | None = None,
+    weights: WeightMemory | None = None,
     packages: Sequence[str] = (),
 ) -> RtlContents:
     """Make Verilog, memory contents, a self-checking test bench and a README.
@@ -127,16 +136,19 @@ def rtl_contents(
         image: int8, for the test bench: one of shape (C, H, W), or several (B, C, H, W); None:
             three of noise.
             Where all give the same results, one that gives others is added.
+        weights: the memory that the weights of a tiled accelerator share; None: one for them all.
         packages: what else to write for the tools of others, of `packages.PACKAGES`.
 
     Raises:
-        InvalidOptionError: the network does not fit, or there is no such package.
+        InvalidOptionError: the network does not fit, or not even two of its tiles the memory, or
+            there is no such package.
     """
     if organisation not in ORGANISATIONS:
         raise InvalidOptionError(
             f"organisation is '{organisation}', but it must be one of {', '.join(ORGANISATIONS)}."
         )
     check_packages(packages)
+    check_organisation(weights, organisation)
     images = image[None] if image is not None and image.ndim == 3 else image
     if images is not None and (len(images) == 0 or images.shape[1:] != network.input.shape):
         raise InvalidOptionError(
@@ -147,7 +159,7 @@ def rtl_contents(
     if organisation == "pipelined":
         made = pipelined_contents(network, array, images, results)
     else:
-        made = _contents(network, array, images, results)
+        made = _contents(network, array, images, results, weights)
     contents = {
         **with_packages(made, packages),
         "array.toml": array_toml(array),  # what every command takes as --array
@@ -160,9 +172,13 @@ def rtl_contents(
 
 
 def _contents(
-    network: PackedNetwork, array: Array, images: NDArray[np.int8], results: NDArray[np.int32]
+    network: PackedNetwork,
+    array: Array,
+    images: NDArray[np.int8],
+    results: NDArray[np.int32],
+    weights: WeightMemory | None,
 ) -> Delivery:
-    program = compile_tiled(network, array=array)
+    program = compile_tiled(network, array=array, weights=weights)
     counted = count_tiled(network, array=array, plan=program.plan)
     memories = tiled_memories(program)
     writes = [*configuration_writes(program.images), (CONTROL, START)]
@@ -174,6 +190,7 @@ def _contents(
             axi_parameters(program),
             heading=f"// Network {comment(network.name)} on a tiled accelerator:\n"
             f"// {array.label}.\n",
+            **_ports(program),
         ),
         **bench_files(
             images.reshape(len(images), -1, 1),
@@ -181,6 +198,7 @@ def _contents(
             writes=writes,
             cycles=counted.cycles,
             starts=True,
+            weight_beats=program.weight_beats,
         ),
         "sources.f": "".join(f"{name}\n" for name in (*AXI_TILED_SOURCES, "accelerator.v")),
         "README.md": _readme(program, counted, memories, len(writes)),
@@ -193,10 +211,40 @@ def _contents(
     )
 
 
+def _ports(program: TiledProgram) -> dict[str, dict[str, Any]]:
+    """How the ports of `axi_tiled` come out of the accelerator: the stream of weights has a use."""
+    if program.plan.ring is not None:
+        return {"sizes": {"BEAT_BITS": program.plan.ring.beat_bits}}
+    nothing = {"tdata": "32'd0", "tvalid": "1'b0", "tlast": "1'b0", "tready": ""}
+    return {"tied": {f"s_axis_weights_{name}": value for name, value in nothing.items()}}
+
+
+def _stream_row(program: TiledProgram) -> str:
+    if program.plan.ring is None:
+        return ""
+    bits = program.plan.ring.beat_bits
+    return (
+        f"| `s_axis_weights_*` | AXI4-Stream, {bits} bits | the lines of `weights.hex`, for every "
+        "image anew; TLAST ends them |\n"
+    )
+
+
+def _stream_file(program: TiledProgram) -> str:
+    beats = program.weight_beats
+    if beats is None:
+        return ""
+    return (
+        f"- `weights.hex`: the stream of weights of every image, {len(beats):,} beats of "
+        f"{32 * beats.shape[1]} bits, in the order in which tiles are loaded for the first time. "
+        f"The memory holds {program.parameters['RING']} tiles.\n"
+    )
+
+
 def _readme(
     program: TiledProgram, counted: TiledCycles, memories: tuple[Memory, ...], writes: int
 ) -> str:
     network, array = program.network, program.array
+    held = "2 weights, " if program.weight_beats is None else ""
     steps = "\n".join(
         f"| {markdown(step.name)} | {step.kind} | {step.tiles} | {step.start_cycle:,} | "
         f"{step.cycles:,} |"
@@ -217,6 +265,7 @@ Array: {array.label}, {array.accumulator_bits}-bit accumulators. One image takes
   others with random back-pressure on both streams; prints PASS, or FAIL
   and then ends with a status other than 0; `-DSYSTOPACK_ASSERTIONS` adds the design's assertions.
   `{BENCH_COMMAND}`
+{_stream_file(program)}\
 - `clock_gate.v`: with `GATED` 1 the clock of an idle array stops; silicon puts its own cell there,
   and drives `test_enable` in a scan test. With `GATED` 0, the default, tie it low.
 
@@ -227,6 +276,7 @@ Array: {array.label}, {array.accumulator_bits}-bit accumulators. One image takes
             image_bits=8,
             image="int8 pixels: channel by channel, row by row",
             results="results in order",
+            weights=_stream_row(program),
         )
     }
 ## Registers
@@ -235,7 +285,7 @@ Array: {array.label}, {array.accumulator_bits}-bit accumulators. One image takes
 A start begins one run, of one image. It is refused while another one waits, and during a run until
 the last result has been taken.
 
-Memories: 0 program, 1 output program, 2 weights, 3 stream descriptors, 4 jobs of the
+Memories: 0 program, 1 output program, {held}3 stream descriptors, 4 jobs of the
 banks, 5 displacements, 6 output parameters of the lanes' rows.
 
 ## Memories

@@ -66,7 +66,8 @@ static void fill(const uint32_t* config, long count) {
   context = new VerilatedContext; top = new Vmodel(context); %(trace_start)s
   auto& model = *top;
   model.clk = 0; model.reset = 1; model.go = 0; model.config_write = 0;
-  model.image_valid = 0; model.image_last = 0; model.result_ready = 0; model.eval();
+  model.image_valid = 0; model.image_last = 0; model.result_ready = 0;
+  model.weights_valid = 0; model.weights_last = 0; model.eval();
   for (int i = 0; i < 4; ++i) { top->eval(); edge(); }
   model.reset = 0; model.config_write = 1;
   for (long i = 0; i < count; ++i) {

@@ -60,7 +60,7 @@ def run_tiled(
 
     Args:
         images: shape (B, C, H, W), int8.
-        back_pressure: 0: the host never waits; else the seed of random back-pressure on both
+        back_pressure: 0: the host never waits; else the seed of random back-pressure on all
             streams.
         cycle_limit: cycles after which a run is given up.
         reset_after: cycle of every run in which a reset comes and it begins anew; -1: none.
@@ -83,6 +83,8 @@ def run_tiled(
     op_starts = np.zeros((count, program.instructions - 1), np.uint32)
     counters = np.zeros((count, 3), np.uint32)
     config = memory_rows(program.images, program.parameters["CONFIG_BITS"])
+    none = np.zeros((1, 1), np.uint32)
+    beats = np.ascontiguousarray(none if program.weight_beats is None else program.weight_beats)
     pixels = np.ascontiguousarray(images.reshape(count, -1)).view(np.uint8)
     library.run.restype = ctypes.c_long
     library.write_log.restype = ctypes.POINTER(ctypes.c_uint32)
@@ -92,6 +94,8 @@ def run_tiled(
         sizes = np.zeros(1, np.int64)
         ended = library.run(
             *run_arguments(config, pixels[image], results[image]),
+            pointer(beats),
+            ctypes.c_long(0 if program.weight_beats is None else len(beats)),
             pointer(op_starts[image]),
             pointer(counters[image]),
             pointer(sizes),
@@ -149,6 +153,7 @@ def _harness(program: TiledProgram, code: TraceCode) -> str:
     banks, address = parameters["BANKS"], parameters["FEATURE_BITS"]
     size = parameters["WORD_BYTES"]
     config = Port(name="config_data", bits=parameters["CONFIG_BITS"])
+    beat = Port(name="weights_data", bits=parameters.get("BEAT_BITS", 32))
     seen = [
         Port(name="written", bits=banks),
         Port(name="written_address", bits=banks * address),
@@ -166,6 +171,8 @@ def _harness(program: TiledProgram, code: TraceCode) -> str:
         "declare": "\n".join(f"static uint32_t {port.name}[{port.words}];" for port in seen),
         "fill": fill_code(config, code),
         **copies,
+        "beat": copy_port(beat, "beat", to_model=True),
+        "beat_words": beat.words,
         "written_words": seen[0].words,
         "address_bits": address,
         "bytes": size,
@@ -185,32 +192,37 @@ static VerilatedContext* context = nullptr;
 static Vmodel* top = nullptr;
 extern "C" uint32_t* write_log() { return writes.data(); }
 %(fill)sextern "C" long run(const uint32_t* config, long config_count, const uint8_t* image,
-                    long image_bytes, int32_t* results, long result_count, uint32_t* op_starts,
+                    long image_bytes, int32_t* results, long result_count,
+                    const uint32_t* beats, long beat_count, uint32_t* op_starts,
                     uint32_t* counters, int64_t* sizes, long limit, uint32_t pressure,
                     long reset_after, long wrong, int fresh) {
   if (fresh) fill(config, config_count);
   auto& model = *top;
   writes.clear();
   const long all = wrong + image_bytes;
-  long sent = 0, got = 0; bool started = false; uint32_t noise = pressure * 2654435761u + 1;
+  long sent = 0, got = 0, fed = 0; bool started = false;
+  uint32_t noise = pressure * 2654435761u + 1;
   model.go = 1;
   for (long cycle = 0; cycle < limit; ++cycle) {
     if (cycle == reset_after) {
-      model.reset = 1; model.image_valid = 0; model.eval(); edge();
-      model.reset = 0; model.go = 1; started = false; sent = got = 0; writes.clear();
+      model.reset = 1; model.image_valid = model.weights_valid = 0; model.eval(); edge();
+      model.reset = 0; model.go = 1; started = false; sent = got = fed = 0; writes.clear();
     }
     noise ^= noise << 13; noise ^= noise >> 17; noise ^= noise << 5;
     if (!model.image_valid) model.image_valid = sent < all && (!pressure || (noise & 3));
     model.image_byte = sent >= wrong && sent < all ? image[sent - wrong] : 85;
     model.image_last = sent == wrong - 1 || sent == all - 1;
     model.result_ready = !pressure || (noise & 4);
+    if (!model.weights_valid) model.weights_valid = fed < beat_count && (!pressure || (noise & 24));
+    model.weights_last = fed == beat_count - 1;
+    { const uint32_t* beat = beats + (fed < beat_count ? fed : 0) * %(beat_words)d; %(beat)s }
     model.eval(); %(trace_settled)s
     if (model.busy) { started = true; model.go = 0; }
     if (started && !model.busy) {
       counters[0] = model.cycles; counters[1] = model.entered; counters[2] = model.stalled;
       sizes[0] = writes.size() / %(entry)d;
       %(trace_flush)s
-      return got == result_count && sent == all;
+      return got == result_count && sent == all && fed == beat_count && !model.weights_wrong;
     }
     if (model.op_start) op_starts[model.op_number] = model.cycles;
     %(written)s
@@ -234,8 +246,10 @@ extern "C" uint32_t* write_log() { return writes.data(); }
     if (model.result_valid && model.result_ready && got < result_count)
       results[got++] = model.result_word;
     bool took = model.image_valid && model.image_ready;
+    bool fills = model.weights_valid && model.weights_ready;
     edge();
     if (took) { ++sent; model.image_valid = 0; }
+    if (fills) { ++fed; model.weights_valid = 0; }
   }
   return 0;
 }

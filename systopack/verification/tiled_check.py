@@ -16,6 +16,7 @@ from systopack.hardware.tiled.cycles import OpCycles, op_cycles
 from systopack.hardware.tiled.ops import TileOp, TilePlan
 from systopack.hardware.tiled.places import TensorPlace, scratch_name
 from systopack.hardware.tiled.plan import plan_tiles
+from systopack.hardware.tiled.weight_ring import WeightMemory
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import MatrixLayer
 from systopack.network.reference import run
@@ -35,6 +36,7 @@ def verify_tiled(
     *,
     array: Array,
     plan: TilePlan | None = None,
+    weights: WeightMemory | None = None,
     back_pressure: int = 0,
     verilog: Path = VERILOG,
     trace: Path | None = None,
@@ -48,6 +50,7 @@ def verify_tiled(
     Args:
         images: shape (B, C, H, W), int8, B at least 1.
         plan: of the network on this array; None: made anew.
+        weights: the memory of the weights, where `plan` is None; see `plan_tiles`.
         back_pressure: 0, or the seed of random back-pressure of the host; cycles are not compared
             then.
         verilog: folder of the Verilog files.
@@ -59,7 +62,7 @@ def verify_tiled(
         InvalidNetworkError: the accelerator does not finish.
     """
     check_tiled_network(network)
-    program = pack_plan(plan or plan_tiles(network, array=array))
+    program = pack_plan(plan or plan_tiles(network, array=array, weights=weights))
     cycles = list(op_cycles(program.plan))[-1].begin
     found = run_tiled(
         program,

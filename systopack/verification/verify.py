@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from systopack.errors import InvalidOptionError
 from systopack.hardware.array import Array
+from systopack.hardware.tiled.weight_ring import WeightMemory, check_organisation
 from systopack.network.network import PackedNetwork
 from systopack.rtl.parameters import VERILOG
 from systopack.verification.outcome import Verification
@@ -25,6 +27,7 @@ def verify(
     *,
     array: Array,
     organisation: Organisation = "tiled",
+    weights: WeightMemory | None = None,
     back_pressure: int = 0,
     verilog: Path = VERILOG,
     trace: Path | None = None,
@@ -33,6 +36,7 @@ def verify(
 
     Args:
         images: shape (B, C, H, W), int8, B at least 1.
+        weights: the memory that the weights of a tiled accelerator share; None: one for them all.
         back_pressure: 0, or the seed of random back-pressure of the host; cycles are not compared
             then.
         verilog: folder of the Verilog files; another one than the package's to try changes.
@@ -50,7 +54,10 @@ def verify(
         )
     if len(images) == 0:
         raise InvalidOptionError("There is no image to verify with; give at least one.")
-    check = verify_pipelined if organisation == "pipelined" else verify_tiled
+    check_organisation(weights, organisation)
+    check = verify_pipelined
+    if organisation == "tiled":
+        check = partial(verify_tiled, weights=weights)
     return check(
         network, images, array=array, back_pressure=back_pressure, verilog=verilog, trace=trace
     )

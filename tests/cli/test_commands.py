@@ -186,6 +186,27 @@ SPK = {
 }
 
 
+def test_weights_that_do_not_fit_come_as_a_stream(run, tmp_path):
+    asked = ("zoo:lenet5-mnist", "--array", "compact-32x32", "--weight-memory")
+    code, out, _ = run("simulate", *asked, 32768, "--weight-stream", 128)
+    assert code == 0
+    assert "holds 23 of 52 tiles; 73,216 bytes of weights" in " ".join(out.split())
+    record = json.loads((tmp_path / "lenet5-mnist.simulate.json").read_text())
+    assert (record["configuration"]["weight_memory"], record["configuration"]["weight_stream"]) == (
+        32768,
+        128,
+    )
+    figures = record["figures"]["zoo:lenet5-mnist"]
+    assert figures["tiled_accelerator_weight_bytes"] == 73216
+    assert sum(step["weight_bytes"] for step in figures["tiled_accelerator_steps"]) == 73216
+    assert refused(run("rtl", *asked, 2815, "--out", "rtl"), "must hold two tiles", "2816 bytes")
+    assert refused(run("rtl", *asked, 0, "--out", "rtl"), "--weight-memory")
+    assert not (tmp_path / "rtl").exists()
+    assert refused(run("verify", asked[0], "--weight-stream", "64"), "--weight-stream")
+    pipelined = ("--organisation", "pipelined", "--out", "rtl")
+    assert refused(run("rtl", asked[0], asked[3], 9999, *pipelined), "has no weight memory")
+
+
 @pytest.mark.parametrize("name", SPK)
 @pytest.mark.parametrize("command", ["inspect", "simulate", "evaluate"])
 def test_damaged_networks(run, network, name, command):

@@ -49,6 +49,9 @@ WRONG = [
     ({"STREAM_WORDS": 1 << 16}, "more_words_than_its_address"),
     ({"JOB_WORDS": 1 << 16}, "more_words_than_its_address"),
     ({"PARAMETER_WORDS": 1 << 16}, "more_words_than_its_address"),
+    ({"RING": 1}, "RING_must_be_0_or_2_tiles"),
+    ({"RING": 2, "WEIGHT_WORDS": 1}, "RING_must_be_0_or_2_tiles"),
+    ({"BEAT_BITS": 48}, "in_beats_of_32_64_or_128"),
     ({"RESIDUALS": 2}, "RESIDUALS_CLIPS_and_SPLIT"),
     ({"CLIPS": 2}, "RESIDUALS_CLIPS_and_SPLIT"),
     ({"POOLS": 3}, "RESIDUALS_CLIPS_and_SPLIT"),
@@ -137,6 +140,7 @@ TOPS = [
     *((top, AXI_TILED_SOURCES) for top in (TOP, "axi_tiled", "tiled_rules", "systolic_array")),
     *((top, AXI_TILED_SOURCES) for top in ("visit_control", "output_walk", "sum_lane")),
     *((top, AXI_TILED_SOURCES) for top in ("array_core", "stream_table", "tile_weights")),
+    *((top, AXI_TILED_SOURCES) for top in ("weight_ring", "visit_waits", "axi_weights")),
     *((top, AXI_TILED_SOURCES) for top in ("fetch_bank", "feature_bank", "word_streams")),
 ]
 

@@ -19,6 +19,7 @@ from systopack.rtl.parameters import (
 )
 from systopack.rtl.pipelined.program import PipelinedProgram
 from systopack.rtl.pipelined.top import top_module
+from systopack.rtl.program import TiledProgram
 from systopack.verification.verilator import build, take_assertion
 from tests.verify.board import harness
 
@@ -54,7 +55,11 @@ class SimulatedBoard:
         if self._pipelined:
             top, names = "axi_pipelined", AXI_PIPELINED_SOURCES
         files = [verilog / name for name in names]
-        image_bits = 8
+        image_bits, weight_bits = 8, 0
+        self._beats = None
+        if isinstance(program, TiledProgram):
+            weight_bits = program.parameters.get("BEAT_BITS", 32)
+            self._beats = program.weight_beats
         with WorkingFolder("axi") as folder:
             if isinstance(program, PipelinedProgram):
                 image_bits = program.parameters["IMAGE_BITS"]
@@ -67,7 +72,7 @@ class SimulatedBoard:
                 top=top,
                 sources=files,
                 parameters={} if netlist is not None else axi_parameters(program),
-                harness=harness(image_bits),
+                harness=harness(image_bits, weight_bits),
             )
         self._library.word_count.restype = ctypes.c_long
         self._library.beat_count.restype = ctypes.c_long
@@ -118,6 +123,27 @@ class SimulatedBoard:
             data.ctypes.data_as(ctypes.c_void_p), ctypes.c_long(len(data)), ctypes.c_int(last)
         )
 
+    def send_weights(self, *, beats: int | None = None, last: bool = True) -> None:
+        """Queue the stream of weights of an image.
+
+        Args:
+            beats: so many of its beats; more than it has repeat it. None: all.
+            last: whether the last beat has TLAST.
+        """
+        assert self._beats is not None
+        own = self._beats
+        count = len(own) if beats is None else beats
+        data = np.ascontiguousarray(np.resize(own, (count, own.shape[1])))
+        self._library.queue_weights(
+            data.ctypes.data_as(ctypes.c_void_p), ctypes.c_long(count), ctypes.c_int(last)
+        )
+
+    @property
+    def waiting_weights(self) -> int:
+        """Beats of the stream of weights that have not been taken."""
+        self._library.weight_count.restype = ctypes.c_long
+        return int(self._library.weight_count())
+
     @property
     def waiting_beats(self) -> int:
         """Beats of the image stream that have not been taken."""
@@ -146,6 +172,8 @@ class SimulatedBoard:
         """
         self.host.start()
         self.send(image)
+        if self._beats is not None:
+            self.send_weights()
         return self.results(cycle_limit=cycle_limit)
 
     def results(self, *, cycle_limit: int = 1 << 24) -> NDArray[np.int32]:

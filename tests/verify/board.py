@@ -5,17 +5,22 @@ from __future__ import annotations
 from systopack.verification.bench import Port, copy_port
 
 
-def harness(image_bits: int) -> str:
+def harness(image_bits: int, weight_bits: int = 0) -> str:
     """The host of one accelerator: queues for every channel, back-pressure, and watched rules.
 
     Args:
         image_bits: of a beat of the image stream.
+        weight_bits: of a beat of the stream of weights; 0: there is none.
     """
+    weights = Port(name="s_axis_weights_tdata", bits=weight_bits)
     image = Port(name="s_axis_image_tdata", bits=image_bits)
     return (
         _HARNESS.replace("BEAT_BYTES", str(image_bits // 8))
         .replace("IMAGE_WORDS", str(image.words))
         .replace("SEND_IMAGE", copy_port(image, "p", to_model=True))
+        .replace("WEIGHT_WORDS", str(weights.words))
+        .replace("SEND_WEIGHTS", copy_port(weights, "p", to_model=True) if weight_bits else "")
+        .replace("WEIGHTS_PORT", "1" if weight_bits else "0")
     )
 
 
@@ -40,19 +45,31 @@ static uint32_t answer, read_value, read_response, noise, back_pressure;
 static long broken;
 static bool held[3];  // offered and not taken: result, write answer, read answer
 static uint64_t offered[3];
+static std::deque<std::pair<std::array<uint32_t, WEIGHT_WORDS>, bool>> weight_beats;
 static bool waits() {
   noise ^= noise << 13; noise ^= noise >> 17; noise ^= noise << 5;
   return back_pressure && (noise >> 7 & 3) == 0;
 }
 static void send(const uint32_t* p) { Vmodel& model = *top; SEND_IMAGE }
 static void clear() {
+  weight_beats.clear();
+#if WEIGHTS_PORT
+  top->s_axis_weights_tvalid = 0;
+#endif
   write_queue.clear(); read_queue.clear(); beats.clear(); words.clear(); lasts.clear();
   address_sent = data_sent = request_sent = false;
   top->s_axi_awvalid = top->s_axi_wvalid = top->s_axi_arvalid = top->s_axis_image_tvalid = 0;
   memset(held, 0, sizeof held);
 }
-static std::array<uint64_t, 9> outputs() {
-  return {top->s_axi_awready, top->s_axi_wready, top->s_axi_arready, top->s_axis_image_tready,
+static uint64_t weights_ready() {
+#if WEIGHTS_PORT
+  return top->s_axis_weights_tready;
+#else
+  return 0;
+#endif
+}
+static std::array<uint64_t, 10> outputs() {
+  return {weights_ready(), top->s_axi_awready, top->s_axi_wready, top->s_axi_arready, top->s_axis_image_tready,
           (uint64_t)top->s_axi_bvalid << 2 | top->s_axi_bresp,
           (uint64_t)top->s_axi_rvalid << 2 | top->s_axi_rresp, top->s_axi_rdata,
           (uint64_t)top->m_axis_result_tvalid << 1 | top->m_axis_result_tlast,
@@ -65,6 +82,9 @@ static void paths() {
   auto flip = [] {
     top->aresetn ^= 1; top->s_axi_awvalid ^= 1; top->s_axi_wvalid ^= 1; top->s_axi_bready ^= 1;
     top->s_axi_arvalid ^= 1; top->s_axi_rready ^= 1; top->s_axis_image_tvalid ^= 1;
+#if WEIGHTS_PORT
+    top->s_axis_weights_tvalid ^= 1; top->s_axis_weights_tlast ^= 1;
+#endif
     top->s_axis_image_tlast ^= 1; top->m_axis_result_tready ^= 1; top->s_axi_awaddr ^= 0x2c;
     top->s_axi_araddr ^= 0x2c; top->s_axi_wdata ^= 3; top->s_axi_wstrb ^= 15; top->eval();
   };
@@ -96,6 +116,15 @@ static void tick() {
     top->s_axis_image_tlast = beats.front().last;
     if (!top->s_axis_image_tvalid) top->s_axis_image_tvalid = !waits();
   }
+  bool fills = false;
+#if WEIGHTS_PORT
+  if (!weight_beats.empty()) {
+    const uint32_t* p = weight_beats.front().first.data();
+    Vmodel& model = *top; SEND_WEIGHTS
+    top->s_axis_weights_tlast = weight_beats.front().second;
+    if (!top->s_axis_weights_tvalid) top->s_axis_weights_tvalid = !waits();
+  }
+#endif
   top->s_axi_bready = !waits(); top->s_axi_rready = !waits();
   top->m_axis_result_tready = !waits();
   top->eval();
@@ -123,7 +152,13 @@ static void tick() {
     words.push_back(top->m_axis_result_tdata);
     lasts.push_back(top->m_axis_result_tlast);
   }
+#if WEIGHTS_PORT
+  fills = top->s_axis_weights_tvalid && top->s_axis_weights_tready;
+#endif
   edge();
+#if WEIGHTS_PORT
+  if (fills) { weight_beats.pop_front(); top->s_axis_weights_tvalid = 0; }
+#endif
   if (address) { address_sent = true; top->s_axi_awvalid = 0; }
   if (data) { data_sent = true; top->s_axi_wvalid = 0; }
   if (request) { request_sent = true; top->s_axi_arvalid = 0; }
@@ -160,6 +195,14 @@ extern "C" void queue_image(const uint8_t* image, long count, int last) {
     beats.push_back(beat);
   }
 }
+extern "C" void queue_weights(const uint32_t* words, long count, int last) {
+  for (long i = 0; i < count; ++i) {
+    std::array<uint32_t, WEIGHT_WORDS> beat{};
+    for (int j = 0; j < WEIGHT_WORDS; ++j) beat[j] = words[i * WEIGHT_WORDS + j];
+    weight_beats.push_back({beat, last && i == count - 1});
+  }
+}
+extern "C" long weight_count() { return (long)weight_beats.size(); }
 extern "C" int writing() { return !write_queue.empty(); }
 extern "C" int reading() { return !read_queue.empty(); }
 extern "C" int write_answer() { return answer; }

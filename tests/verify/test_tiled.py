@@ -19,7 +19,7 @@ from systopack.verification.tiled import TiledRun, run_tiled
 from systopack.verification.tiled_check import compare_run, compare_words, verify_tiled
 from tests.networks import random_images, random_network
 from tests.verify.test_accumulators import small_network
-from tests.verify.tiled_networks import pooled_network
+from tests.verify.tiled_networks import deep_network, pooled_network
 
 ZOO = Path(systopack.__file__).parent / "zoo_data"
 COMPACT = Array(
@@ -215,6 +215,11 @@ def test_a_trained_network(name, size):
     network = load(ZOO / f"{name}.spk")
     result = check(network, NAMED_ARRAYS[size].array, images=1)
     assert result.words > 10_000
+
+
+@pytest.mark.slow
+def test_weights_of_one_column_follow_each_other_in_every_load():
+    check(deep_network(3, size=(2, 2), rows=4), Array(rows=9, columns=1, cell="bit-parallel"))
 
 
 @pytest.mark.slow

@@ -13,22 +13,23 @@ from systopack.errors import InvalidNetworkError
 from systopack.hardware.array import Array
 from systopack.hardware.tiled.cycles import op_cycles
 from systopack.hardware.tiled.plan import plan_tiles
+from systopack.hardware.tiled.weight_ring import WeightMemory
 from systopack.rtl.images import image_of_words
 from systopack.rtl.parameters import VERILOG
 from systopack.rtl.program import pack_plan
 from systopack.verification.tiled import run_tiled
 from systopack.verification.tiled_check import compare_run
 from tests.networks import random_images, random_network
-from tests.verify.tiled_networks import pooled_network
+from tests.verify.tiled_networks import deep_network, pooled_network
 
 # (fault, file, text with [[an expression]], expression of the mutant)
 MUTANTS = [
-    ("words read before they are written", "visit_control.v", "drained || ([[idle_words >= MIN_DRAIN]]", "1'b1"),
-    ("an instruction started one word too late", "visit_control.v", "drained || ([[idle_words >= MIN_DRAIN]]", "idle_words > MIN_DRAIN"),
-    ("weights not waited for", "visit_control.v", "[[since_words >= MIN_LOAD]]", "1'b1"),
-    ("weights waited for a word too long", "visit_control.v", "[[since_words >= MIN_LOAD]]", "since_words > MIN_LOAD"),
+    ("words read before they are written", "visit_waits.v", "drained = [[idle_words >= MIN_DRAIN]]", "1'b1"),
+    ("an instruction started one word too late", "visit_waits.v", "drained = [[idle_words >= MIN_DRAIN]]", "idle_words > MIN_DRAIN"),
+    ("weights not waited for", "visit_waits.v", "[[since_words >= MIN_LOAD]]", "1'b1"),
+    ("weights waited for a word too long", "visit_waits.v", "[[since_words >= MIN_LOAD]]", "since_words > MIN_LOAD"),
     ("steps of a pooling counted as entered", "visit_control.v", "[[issue && !pool_step]]) entered", "issue"),
-    ("waits for weights counted where there is none", "visit_control.v", "[[leaving && slot_end && !fed]]) stalled", "leaving && slot_end"),
+    ("waits for weights counted where there is none", "visit_control.v", "unfed = [[leaving && slot_end && !fed]]", "leaving && slot_end"),
     ("a prologue without its last slot", "visit_control.v", "last_prologue <= [[slot_stop - 10'd1]]", "slot_stop - 10'd2"),
     ("a descriptor's word not loaded", "visit_control.v", "load_ends = state == LOAD && [[loads_now == 6'd0]]", "loads_now == 6'd1"),
     ("descriptors of operands not loaded", "visit_control.v", "[[with_residual ? {2'd0, residual_words} : 6'd0]]", "6'd0"),
@@ -44,8 +45,8 @@ MUTANTS = [
     ("operands a word too far where none is late", "visit_control.v", "if ([[periods_start && lag == 6'd0 && first_run]])", "periods_start && first_run"),
     ("the first column tile's jobs for all", "visit_control.v", "last_tile ? jobs : [[list + {8'd0, jobs_stride}]]", "list"),
     ("the first column tile's descriptors for all", "visit_control.v", "load_place <= last_tile ? streams : [[load_place]]", "streams"),
-    ("weights of the tile before", "visit_control.v", "!last_tile ? [[following[19:0]]]", "weights_now"),
-    ("the next block's weights those of the last column tile", "visit_control.v", "!last_block ? [[weights]]", "weights_now"),
+    ("weights of the tile before", "visit_control.v", "following_tile = wraps ? {weights_now[19], 19'd0} : [[following[19:0]]]", "weights_now"),
+    ("the next block's weights those of the last column tile", "visit_control.v", "!last_block ? [[weights]] : following", "weights_now"),
     ("an image that ends too early taken for a whole one", "visit_control.v", "(image_last ? [[overrun || !whole]]", "overrun"),
     ("an image that goes on too long taken for a whole one", "visit_control.v", "overrun <= !image_last && ([[overrun || whole]])", "1'b0"),
     ("a row of the image that ends late", "visit_control.v", "column <= [[beyond >= {1'b0, out_width}]]", "beyond > {1'b0, out_width}"),
@@ -96,7 +97,7 @@ MUTANTS = [
     ("two positions a step counted as one", "output_walk.v", "amount = [[halves ? 24'd2 : 24'd1]]", "24'd1"),
     ("the last block as long as the others", "output_walk.v", "remaining <= block == blocks - 12'd2 ? [[last_steps]]", "steps"),
     ("a word written with all its bytes", "feature_bank.v", "if ([[enables[b]]])", "|enables"),
-    ("weights of another tile", "tile_weights.v", "[[WAIT == 0 ? base : held]]", "base"),
+    ("weights of another tile", "tile_weights.v", "[[WAIT == 0 ? base_now : LOADS == 1 ? earlier : held]]", "base_now"),
     ("the last column not loaded", "tile_weights.v", "[[{{(32 - COLUMN_BITS) {1'b0}}, column_now} == LOADS - 1]]", "1'b1"),
     ("weights in the column after", "tile_weights.v", "load_column <= [[column_now]]", "column_now + 1'b1"),
     ("an image's last word not written", "image_words.v", "ends = [[&in_word || last_position]]", "&in_word"),
@@ -125,6 +126,30 @@ MUTANTS = [
     ("a kept sum read a cycle late", "visit_control.v", "!stepped && [[send_step == 2'd0]]", "send_step == 2'd1"),
     ("the array's clock stopped before sums are whole", "array_clock.v", "issue || [[(|history)]]", "history[0]"),
     ("the array's clock not started with a step", "array_clock.v", "run || [[issue]] ||", "1'b0"),
+    ("a tile that stays for its blocks let go", "visit_control.v", "tile_leaves = [[!weights_now[19] || last_block]];", "1'b1"),
+    ("a tile that comes again never let go", "visit_control.v", "tile_leaves = [[!weights_now[19] || last_block]];", "last_block"),
+    ("a tile that comes again taken for one that stayed", "visit_control.v", ": [[weights_next[19]]] && (last_tile ? !last_block", "1'b1"),
+    ("the present tile that comes again taken for one that stayed", "visit_control.v", "WEIGHT_BUFFERS == 1 ? [[weights_now[19] && block != 12'd0]]", "block != 12'd0"),
+    ("the ring's end passed", "visit_control.v", "wraps = [[RING != 0 && {13'd0, following[18:0]} == RING]];", "1'b0"),
+    ("a tile that comes again looked for where it was", "visit_control.v", "passing = [[RING != 0 && !weights_now[19]]];", "1'b0"),
+    ("a visit that does not wait for its weights", "visit_control.v", "(loaded_now && [[weights_there]])", "1'b1"),
+    ("a place filled before its tile was read", "weight_ring.v", ".in([[begins && leaves]])", "begins"),
+    ("a place never free again", "weight_ring.v", ".in([[begins && leaves]])", "1'b0"),
+    ("beats taken where no place is free", "weight_ring.v", "!over && [[room != {TILE_BITS{1'b0}}]]", "1'b1"),
+    ("beats taken between runs", "weight_ring.v", "weights_ready = [[busy]] &&", "1'b1"),
+    ("a word for every beat", "weight_ring.v", "word_ends = took && [[{{(32 - COUNT_BITS) {1'b0}}, beat} == BEATS - 1]];", "1'b1"),
+    ("a tile that is a word short", "weight_ring.v", "tile_ends = word_ends && [[{{(32 - WORD_BITS) {1'b0}}, word} == LOADS - 1]];", "{{(32 - WORD_BITS) {1'b0}}, word} == LOADS - 2"),
+    ("a tile taken for whole with its first word", "weight_ring.v", "whole <= [[tile_ends]];", "word_ends && word == {WORD_BITS{1'b0}}"),
+    ("words written beyond the ring", "weight_ring.v", "write_address <= [[{{(32 - ADDRESS_BITS) {1'b0}}, write_address} == TILES * LOADS - 1]]", "1'b0"),
+    ("a tile loaded that is not there", "weight_ring.v", "found = [[fresh != {TILE_BITS{1'b0}}]];", "1'b1"),
+    ("a load in the middle of a word time", "weight_ring.v", "first_load = [[slot_end]] && found", "1'b1"),
+    ("a tile that stayed not loaded again", "weight_ring.v", "load_begins = first_load || [[(begins && again)]];", "1'b0"),
+    ("a load that waits forgotten", "weight_ring.v", "asked <= [[(asked || begins)]] && !load_begins;", "asked"),
+    ("a visit before its load", "weight_ring.v", "again || found : [[!asked]];", "1'b1"),
+    ("a visit before its own tile", "weight_ring.v", "there = WEIGHT_BUFFERS == 1 ? [[again || found]]", "1'b1"),
+    ("the tile of a later visit loaded", "weight_ring.v", "if ([[begins]]) load_address", "load_begins"),
+    ("the first tile of a run not asked for", "weight_ring.v", "asked <= [[WEIGHT_BUFFERS == 2]];", "1'b0"),
+    ("the run's first tile not where it came", "weight_ring.v", "{write_address, load_address} <= [[{2 * ADDRESS_BITS{1'b0}}]];", "{write_address, load_address}"),
 ]  # fmt: skip
 HALVES = Array(
     rows=32,
@@ -140,11 +165,17 @@ NUMBER, BITS = 7, 8  # the memory of the configuration that says which mutant is
 def cases():
     """Networks on arrays: by name the program and images; compact cells have a clock that stops."""
     found = {}
+    alone = {"cell": "bit-parallel-compact", "cells_per_stage": 2, "weight_buffers": 1}
+    ring = {"block": 4, "weights": WeightMemory(capacity_bytes=198, beat_bits=32)}
+    deep = deep_network(1, size=(4, 4), rows=6)
     for name, array, network, options in (
         ("pooled", Array(rows=18, columns=2), pooled_network(3, rows=20, channels=18), {"block": 16}),
         ("long blocks", Array(rows=4, columns=2), pooled_network(3), {}),
         ("halves", HALVES, random_network(np.random.default_rng(9), layers=6, concatenations=True), {"split": True}),
         ("parallel", Array(rows=5, columns=3, cell="bit-parallel"), random_network(np.random.default_rng(117), layers=6, concatenations=True), {}),
+        ("ring", Array(rows=12, columns=4, cell="bit-parallel", input_fanout=12), deep, ring),
+        ("ring of words", Array(rows=12, columns=3, **alone), deep, ring),
+        ("serial ring", Array(rows=18, columns=4), deep, ring),
     ):  # fmt: skip
         fitting = replace(array, accumulator_bits=network.accumulator_bits)
         program = pack_plan(plan_tiles(network, array=fitting, **options))

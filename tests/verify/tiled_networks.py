@@ -80,3 +80,27 @@ def pooled_network(seed, *, alpha=8, rows=6, channels=3):
         layer(rng, "logits", "third pool", 5, flat, (1, 1), alpha=alpha, output=True),
     )
     return PackedNetwork(name="pooled", nodes=nodes)
+
+
+def deep_network(seed, *, size=(2, 3), channels=2, rows=9, alpha=8):
+    """Two convolutions of few positions and two linear layers: many tiles, short visits."""
+    rng = np.random.default_rng(seed)
+    image = InputNode(
+        name="input",
+        shape=(channels, *size),
+        mean=(0.0,) * channels,
+        std=(1.0,) * channels,
+        exponent=-5,
+    )
+    first = [(c, *move) for c in range(channels) for move in WINDOW]
+    second = [(c, *move) for c in range(rows) for move in WINDOW]
+    flat = [(c, y, x) for c in range(rows) for y in range(size[0]) for x in range(size[1])]
+    single = [(c, 0, 0) for c in range(rows)]
+    nodes = (
+        image,
+        layer(rng, "first", "input", rows, first, size, alpha=alpha),
+        layer(rng, "second", "first", rows, second, size, alpha=alpha),
+        layer(rng, "third", "second", rows, flat, (1, 1), alpha=alpha),
+        layer(rng, "logits", "third", 5, single, (1, 1), alpha=alpha, output=True),
+    )
+    return PackedNetwork(name="deep", nodes=nodes)

@@ -18,6 +18,7 @@ from systopack.hardware.array import Array
 from systopack.hardware.tiled.ops import TileOp, TilePlan
 from systopack.hardware.tiled.plan import plan_tiles
 from systopack.hardware.tiled.timing import TiledTiming
+from systopack.hardware.tiled.weight_ring import RingTimes, WeightMemory, WeightRing
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import MatrixLayer
 
@@ -43,6 +44,7 @@ class StepCycles:
             for words, and since a run ends with a period.
         stall_cycles: in which only weights are waited for.
         drain_cycles: wait until the last word is written.
+        weight_bytes: that come as a stream; 0 where the memory holds all weights.
         multiplications: by weights that are not zero.
         utilization: multiplications per array cell and word time, 0..1.
     """
@@ -57,6 +59,7 @@ class StepCycles:
     fetch_cycles: int
     stall_cycles: int
     drain_cycles: int
+    weight_bytes: int
     multiplications: int
     utilization: float
 
@@ -72,6 +75,7 @@ class TiledCycles:
         steps: node by node, in order.
         entered_words: word times in which words enter the array: all its multipliers work.
         bank_words: words of each bank of the feature memory.
+        ring: the weight memory, where it does not hold all weights.
     """
 
     network: str
@@ -80,6 +84,12 @@ class TiledCycles:
     steps: tuple[StepCycles, ...]
     entered_words: int
     bank_words: int
+    ring: WeightRing | None
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of weights that come as a stream."""
+        return sum(step.weight_bytes for step in self.steps)
 
     @property
     def tiles(self) -> int:
@@ -119,7 +129,11 @@ class OpCycles:
 
 
 def count_tiled(
-    network: PackedNetwork, *, array: Array, plan: TilePlan | None = None
+    network: PackedNetwork,
+    *,
+    array: Array,
+    plan: TilePlan | None = None,
+    weights: WeightMemory | None = None,
 ) -> TiledCycles:
     """Count the cycles of one image on the tiled accelerator.
 
@@ -127,11 +141,12 @@ def count_tiled(
         network: dense or packed.
         array: its alpha must reach the largest group, its accumulator must be the network's.
         plan: of the network on this array; None: made anew.
+        weights: the memory of the weights, where `plan` is None; see `plan_tiles`.
 
     Raises:
-        InvalidOptionError: the network does not fit the array.
+        InvalidOptionError: the network does not fit the array, or two of its tiles the memory.
     """
-    plan = plan or plan_tiles(network, array=array)
+    plan = plan or plan_tiles(network, array=array, weights=weights)
     found = list(op_cycles(plan))
     return TiledCycles(
         network=network.name,
@@ -141,6 +156,7 @@ def count_tiled(
         entered_words=sum(item.streamed for item in found if item.op and item.op.kind == "tiles")
         // array.word_cycles,
         bank_words=plan.places.depth,
+        ring=plan.ring,
     )
 
 
@@ -150,6 +166,7 @@ def op_cycles(plan: TilePlan) -> Iterator[OpCycles]:
     cycles = timing.array.word_cycles
     now, taken = cycles, 0  # weights of the first tile load from the start of the run
     drained = 0
+    ring = None if plan.ring is None else RingTimes(plan.ring, timing)
     for op in plan.ops:
         begin = max(now, drained) if op.barrier else now
         if op.visits is None:
@@ -165,7 +182,7 @@ def op_cycles(plan: TilePlan) -> Iterator[OpCycles]:
                 stalled=0,
             )
             continue
-        ran = _visits(op, timing, begin=begin, taken=taken)
+        ran = _visits(plan, op, begin=begin, taken=taken, ring=ring)
         now = ran.end
         drained = now + timing.drain_words(plan.pools) * cycles
         if op.kind == "tiles":
@@ -175,8 +192,44 @@ def op_cycles(plan: TilePlan) -> Iterator[OpCycles]:
     yield OpCycles(op=None, begin=end, takes=np.array([end]), end=end, streamed=0, stalled=0)
 
 
-def _visits(op: TileOp, timing: TiledTiming, *, begin: int, taken: int) -> OpCycles:
+def _visits(
+    plan: TilePlan, op: TileOp, *, begin: int, taken: int, ring: RingTimes | None
+) -> OpCycles:
     """The visits of a row tile's column tiles, block after block."""
+    visits, cycles = op.visits, plan.timing.array.word_cycles
+    assert visits is not None
+    head, body = _heads_and_bodies(op, plan.timing)
+    if op.kind != "tiles":
+        takes = begin + np.cumsum(head + body) - body
+    elif plan.ring is not None and ring is not None:
+        kept = plan.ring.keeps(visits.column_tiles, visits.blocks)
+        found, free = [], begin
+        for number, (before, long) in enumerate(zip(head.tolist(), body.tolist(), strict=True)):
+            block = number // visits.column_tiles
+            first, leaves = block == 0 or not kept, block == visits.blocks - 1 or not kept
+            found.append(ring.take(free + before, first=first, leaves=leaves))
+            free = found[-1] + long
+        takes = np.array(found)
+    else:
+        least = plan.timing.load_words * cycles
+        start = max(begin + int(head[0]), taken + least)
+        takes = start + np.concatenate([[0], np.cumsum(np.maximum(body[:-1] + head[1:], least))])
+    steps = (visits.blocks - 1) * visits.steps(last=False) + visits.steps(last=True)
+    end = int(takes[-1] + body[-1])
+    return OpCycles(
+        op=op,
+        begin=begin,
+        takes=takes,
+        end=end,
+        streamed=steps * visits.column_tiles * cycles,
+        stalled=end - begin - int((head + body).sum()),
+    )
+
+
+def _heads_and_bodies(
+    op: TileOp, timing: TiledTiming
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Cycles of every visit before its first step, and from it on."""
     schedule, visits = op.schedule, op.visits
     assert schedule is not None and visits is not None
     cycles, walk = timing.array.word_cycles, schedule.walk
@@ -192,21 +245,7 @@ def _visits(op: TileOp, timing: TiledTiming, *, begin: int, taken: int) -> OpCyc
         between = 0 if walk.gather else (runs - 1) * _up(first_words, cycles)
         bodies[blocks] = periods * schedule.slots + between
     bodies[:, -1] += op.tail * schedule.slots
-    head, body = heads.ravel(), bodies.ravel()
-    least = timing.load_words * cycles if op.kind == "tiles" else 0
-    ready = begin + int(head[0])
-    start = max(ready, taken + least) if op.kind == "tiles" else ready
-    apart = np.maximum(body[:-1] + head[1:], least)
-    takes = start + np.concatenate([[0], np.cumsum(apart)])
-    steps = (visits.blocks - 1) * visits.steps(last=False) + visits.steps(last=True)
-    return OpCycles(
-        op=op,
-        begin=begin,
-        takes=takes,
-        end=int(takes[-1] + body[-1]),
-        streamed=steps * visits.column_tiles * cycles,
-        stalled=start - ready + int((apart - body[:-1] - head[1:]).sum()),
-    )
+    return heads.ravel(), bodies.ravel()
 
 
 def _steps(plan: TilePlan, found: list[OpCycles]) -> Iterator[StepCycles]:
@@ -255,6 +294,7 @@ def _node_steps(plan: TilePlan, found: list[OpCycles], end: int) -> Iterator[Ste
         fetch_cycles=fetch,
         stall_cycles=stall,
         drain_cycles=cycles - stream - fetch - stall,
+        weight_bytes=_streamed_bytes(plan, own),
         multiplications=work,
         utilization=work * array.word_cycles / cells if cells else 0.0,
     )
@@ -270,9 +310,20 @@ def _node_steps(plan: TilePlan, found: list[OpCycles], end: int) -> Iterator[Ste
             fetch_cycles=0,
             stall_cycles=0,
             drain_cycles=0,
+            weight_bytes=0,
             multiplications=0,
             utilization=0.0,
         )
+
+
+def _streamed_bytes(plan: TilePlan, found: list[OpCycles]) -> int:
+    """Bytes of the tiles that come for some instructions."""
+    ring = plan.ring
+    visits = [item.op.visits for item in found if item.op and item.op.kind == "tiles"]
+    if ring is None:
+        return 0
+    tiles = sum(ring.streamed(one.column_tiles, one.blocks) for one in visits if one)
+    return tiles * ring.tile_bytes(plan.timing)
 
 
 def _up(value: int, step: int) -> int:

@@ -14,6 +14,7 @@ from systopack.hardware.row_tiles import RowTile
 from systopack.hardware.tiled.places import Places, TensorPlace
 from systopack.hardware.tiled.slots import Schedule
 from systopack.hardware.tiled.timing import TiledTiming
+from systopack.hardware.tiled.weight_ring import WeightRing
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import PoolLayer
 
@@ -118,12 +119,14 @@ class TilePlan:
         timing: the accelerator.
         places: where its tensors lie.
         ops: in the order they run.
+        ring: of tiles' weights, where not all are held; else None.
     """
 
     network: PackedNetwork
     timing: TiledTiming
     places: Places
     ops: tuple[TileOp, ...]
+    ring: WeightRing | None = None
 
     @property
     def array(self) -> Array:

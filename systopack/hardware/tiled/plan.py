@@ -25,6 +25,7 @@ from systopack.hardware.tiled.walks import (
     single_run,
     stream_needs,
 )
+from systopack.hardware.tiled.weight_ring import WeightMemory
 from systopack.network.network import PackedNetwork
 from systopack.network.nodes import InputNode, MatrixLayer, PoolLayer
 
@@ -38,6 +39,7 @@ def plan_tiles(
     array: Array,
     block: int = BLOCK,
     split: bool = True,
+    weights: WeightMemory | None = None,
 ) -> TilePlan:
     """Plan one image on the tiled accelerator around an array.
 
@@ -45,13 +47,14 @@ def plan_tiles(
         block: positions that the memories of partial sums hold; more where a row is longer.
         split: whether layers of few rows may compute two positions at once, in both halves of the
             rows of an array of compact cells.
+        weights: the memory that they share; None: one that holds them all.
 
     Raises:
-        InvalidOptionError: the network does not fit the array.
+        InvalidOptionError: the network does not fit the array, or two of its tiles the memory.
     """
     check_fits(network, array)
-    planner = _Planner(network, TiledTiming(array=array), block, split=split)
-    return planner.plan()
+    plan = _Planner(network, TiledTiming(array=array), block, split=split).plan()
+    return replace(plan, ring=weights.ring(plan.timing, plan.tiles) if weights else None)
 
 
 class _Planner:

@@ -95,6 +95,13 @@ class TiledTiming:
         return (self.out_cycles + lane + self.write_slots + 4) // self.array.word_cycles + 1
 
     @property
+    def weight_bits(self) -> int:
+        """Bits of a word of weights: of all rows, as many columns as load in a cycle."""
+        array = self.array
+        cell = array.weight_bits + max(1, (array.alpha - 1).bit_length())
+        return array.load_columns * array.rows * cell
+
+    @property
     def stream_word(self) -> int:
         """Descriptors of streams in a word of their memory: a fourth of the columns."""
         return -(-self.array.columns // 4) * self.array.alpha

@@ -111,6 +111,7 @@ other every {cycles.period_cycles:,} cycles. The memories hold {memory_bits(memo
 
 {
         PORTS.format(
+            weights="",
             image_bits=image_bits,
             image="all channels of a position, 0 lowest",
             results="all rows of a position",

@@ -82,7 +82,7 @@ module axi_pipelined #(
         .s_axi_araddr(s_axi_araddr), .s_axi_arprot(s_axi_arprot), .s_axi_arvalid(s_axi_arvalid),
         .s_axi_arready(s_axi_arready), .s_axi_rdata(s_axi_rdata), .s_axi_rresp(s_axi_rresp),
         .s_axi_rvalid(s_axi_rvalid), .s_axi_rready(s_axi_rready), .go(go), .started(started),
-        .refuse(1'b0), .aborting(aborting), .aborted(cut), .busy(busy || closing), .dropped(dropped),
+        .refuse(1'b0), .aborting(aborting), .aborted(cut), .busy(busy || closing), .dropped(dropped), .weights_wrong(1'b0),
         .cycles(cycles), .entered(32'd0), .stalled(32'd0), .commit(commit),
         .memory(memory), .address(address), .exists(exists), .data(data)
     );

@@ -13,7 +13,8 @@
 //   0x18 IDENTITY which accelerator this is, read only
 //   0x1c ENTERED  word times of this or the last run in which words entered the array, read only
 //   0x20 STALLED  word times in which only weights or returning sums were waited for, read only
-//   0x24 STATUS   bit 0: busy, bit 1: an image of the wrong length was dropped (write 1: clear)
+//   0x24 STATUS   bit 0: busy, bit 1: an image of the wrong length was dropped, bit 2: a stream of
+//                 weights of the wrong length came (write 1: clear)
 //   0x28 DROPPED  images of the wrong length since the last reset, read only
 //   0x2c BUILD    digest of the parameters that this accelerator was built with, read only
 // Bytes whose WSTRB is 0 keep what they were. The answer is SLVERR, and nothing changes, for other
@@ -25,6 +26,7 @@
 // synchronous, active high.
 module axi_registers #(
     parameter CONFIG_BITS = 352,
+    parameter WEIGHTS = 0,        // 1: weights come as a stream
     parameter [31:0] IDENTITY = 32'h53590001,
     parameter [31:0] BUILD = 32'd0
 ) (
@@ -56,6 +58,7 @@ module axi_registers #(
     input  wire        aborted,
     input  wire        busy,
     input  wire        dropped,   // an image of the wrong length
+    input  wire        weights_wrong,
     input  wire [31:0] cycles,
     input  wire [31:0] entered,
     input  wire [31:0] stalled,
@@ -73,7 +76,7 @@ module axi_registers #(
     reg  [15:0]          chunk;
     reg  [32*CHUNKS-1:0] collected;
     reg  [31:0]          drops;
-    reg                  wrong_length;
+    reg                  wrong_length, wrong_weights;
     wire                 active = busy || go || aborting;
 
     // What has come of a request waits here, so that READY is a register.
@@ -148,6 +151,8 @@ module axi_registers #(
                 STATUS: if (aborts) wrong_length <= 1'b0;
                 default: ;
             endcase
+        wrong_weights <= WEIGHTS != 0 && !reset && (weights_wrong || (wrong_weights
+                         && !(write && writable && write_index == STATUS && strobe[0] && write_data[2])));
         if (dropped) begin
             drops <= drops + 32'd1;
             wrong_length <= 1'b1;
@@ -165,7 +170,7 @@ module axi_registers #(
                 WHICH: s_axi_rdata <= IDENTITY;
                 ENTERED: s_axi_rdata <= entered;
                 STALLED: s_axi_rdata <= stalled;
-                STATUS: s_axi_rdata <= {30'd0, wrong_length, active};
+                STATUS: s_axi_rdata <= {29'd0, wrong_weights, wrong_length, active};
                 DROPPED: s_axi_rdata <= drops;
                 BUILT: s_axi_rdata <= BUILD;
                 default: begin

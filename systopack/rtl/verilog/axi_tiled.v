@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* verilator lint_off UNUSEDSIGNAL */  // upper bits of bank and address
-// The tiled accelerator behind AXI: AXI4-Lite registers, AXI4-Stream for images and results.
+// The tiled accelerator behind AXI: AXI4-Lite registers, AXI4-Stream for images, results and, with a
+// RING, weights.
 //
 // Registers: see `axi_registers`. A start begins one run, of one image, which ends with TLAST. It is
-// refused while another one waits, and during a run until its last result has been taken.
+// refused while another one waits, and during a run until its last result has been taken. The stream
+// of weights comes once a run, and ends with TLAST.
 // `aresetn`: synchronous to `clk`, active low.
 module axi_tiled #(
     parameter RESULTS = 10,  // result words of an image; the last one has TLAST
@@ -39,6 +41,8 @@ module axi_tiled #(
     parameter OUTPUT_WORDS = 1 << PROGRAM_BITS,
     parameter WEIGHT_BITS = 10,
     parameter WEIGHT_WORDS = 1 << WEIGHT_BITS,
+    parameter RING = 0,
+    parameter BEAT_BITS = 32,
     parameter RESIDUALS = 1,
     parameter POOLS = 2,
     parameter CLIPS = 1,
@@ -67,6 +71,10 @@ module axi_tiled #(
     output wire [1:0]  s_axi_rresp,
     output wire        s_axi_rvalid,
     input  wire        s_axi_rready,
+    input  wire [BEAT_BITS-1:0] s_axis_weights_tdata,
+    input  wire        s_axis_weights_tvalid,
+    input  wire        s_axis_weights_tlast,
+    output wire        s_axis_weights_tready,
     input  wire [7:0]  s_axis_image_tdata,
     input  wire        s_axis_image_tvalid,
     input  wire        s_axis_image_tlast,
@@ -81,6 +89,7 @@ module axi_tiled #(
     wire                   reset = !aresetn;
     wire                   go, started, aborting, cut, closing, commit, busy, dropped;
     wire                   image_valid, image_ready, result_valid, result_ready;
+    wire                   weights_valid, weights_ready, weights_wrong;
     wire [31:0]            result_word;
     wire [31:0]            memory, address, cycles, entered, stalled;
     wire [CONFIG_BITS-1:0] data;
@@ -106,7 +115,7 @@ module axi_tiled #(
         banks = 32'd1;
         case (memory[7:0])
             8'd0, 8'd1: words = 32'd1 << PROGRAM_BITS;
-            8'd2: words = WEIGHT_WORDS;
+            8'd2: words = RING != 0 ? 32'd0 : WEIGHT_WORDS;
             8'd3: words = 32'd1 << STREAM_ADDRESS_BITS;
             8'd4: begin
                 banks = BANKS;
@@ -122,7 +131,7 @@ module axi_tiled #(
     end
     wire exists = {8'd0, memory[31:8]} < banks && address < words;
     axi_registers #(
-        .CONFIG_BITS(CONFIG_BITS), .IDENTITY(32'h53590003), .BUILD(BUILD)
+        .CONFIG_BITS(CONFIG_BITS), .WEIGHTS(RING), .IDENTITY(32'h53590003), .BUILD(BUILD)
     ) registers (
         .clk(clk), .reset(reset), .s_axi_awaddr(s_axi_awaddr), .s_axi_awprot(s_axi_awprot),
         .s_axi_awvalid(s_axi_awvalid), .s_axi_awready(s_axi_awready), .s_axi_wdata(s_axi_wdata),
@@ -132,7 +141,7 @@ module axi_tiled #(
         .s_axi_arready(s_axi_arready), .s_axi_rdata(s_axi_rdata), .s_axi_rresp(s_axi_rresp),
         .s_axi_rvalid(s_axi_rvalid), .s_axi_rready(s_axi_rready), .go(go), .started(started),
         .refuse(go || (busy && !complete)), .aborting(aborting), .aborted(cut),
-        .busy(busy || closing), .dropped(dropped), .cycles(cycles), .entered(entered),
+        .busy(busy || closing), .dropped(dropped), .weights_wrong(weights_wrong), .cycles(cycles), .entered(entered),
         .stalled(stalled), .commit(commit), .memory(memory), .address(address), .exists(exists),
         .data(data)
     );
@@ -145,6 +154,19 @@ module axi_tiled #(
         .image_ready(image_ready), .result_word(result_word), .result_valid(result_valid),
         .result_last(result_last), .result_ready(result_ready)
     );
+    generate
+        if (RING != 0) begin : g_weights
+            axi_weights weights (
+                .clk(clk), .reset(reset), .cut(cut), .busy(busy),
+                .s_axis_weights_tvalid(s_axis_weights_tvalid),
+                .s_axis_weights_tlast(s_axis_weights_tlast),
+                .s_axis_weights_tready(s_axis_weights_tready), .weights_valid(weights_valid),
+                .weights_ready(weights_ready)
+            );
+        end else begin : g_no_weights
+            assign {weights_valid, s_axis_weights_tready} = 2'b00;
+        end
+    endgenerate
     always @(posedge clk) begin
         if (given) results <= result_last ? 32'd0 : results + 32'd1;
         if (given && result_last) complete <= 1'b1;
@@ -163,7 +185,7 @@ module axi_tiled #(
         .JOB_ADDRESS_BITS(JOB_ADDRESS_BITS), .DISPLACEMENT_ADDRESS_BITS(DISPLACEMENT_ADDRESS_BITS),
         .PARAMETER_BITS(PARAMETER_BITS), .SUM_POSITION_BITS(SUM_POSITION_BITS),
         .POOL_BITS(POOL_BITS), .PROGRAM_BITS(PROGRAM_BITS), .WEIGHT_BITS(WEIGHT_BITS),
-        .WEIGHT_WORDS(WEIGHT_WORDS), .RESIDUALS(RESIDUALS), .POOLS(POOLS), .CLIPS(CLIPS),
+        .WEIGHT_WORDS(WEIGHT_WORDS), .RING(RING), .BEAT_BITS(BEAT_BITS), .RESIDUALS(RESIDUALS), .POOLS(POOLS), .CLIPS(CLIPS),
         .PROGRAM_WORDS(PROGRAM_WORDS), .OUTPUT_WORDS(OUTPUT_WORDS), .STREAM_WORDS(STREAM_WORDS),
         .JOB_WORDS(JOB_WORDS), .PARAMETER_WORDS(PARAMETER_WORDS), .GATED(GATED),
         .SPLIT(SPLIT),
@@ -174,6 +196,9 @@ module axi_tiled #(
         .cycles(cycles), .entered(entered), .stalled(stalled), .config_write(commit),
         .config_memory(memory[2:0]), .config_bank(memory[15:8]),
         .config_address(address[19:0]), .config_data(data),
+        .weights_valid(weights_valid), .weights_last(s_axis_weights_tlast),
+        .weights_ready(weights_ready), .weights_data(s_axis_weights_tdata),
+        .weights_wrong(weights_wrong),
         .image_valid(image_valid), .image_last(s_axis_image_tlast), .image_ready(image_ready),
         .image_byte(s_axis_image_tdata), .image_dropped(dropped), .result_valid(result_valid),
         .result_ready(result_ready), .result_word(result_word), .op_start(),

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Self-checking test bench: fills the memories through AXI4-Lite, streams IMAGES images in and
 // compares every result word, and the cycles of the first image, whose host never waits. All others
-// come and go with random back-pressure on both streams. A file with lines that are not used is a FAIL too.
+// come and go with random back-pressure on all streams. With WEIGHTS defined the weights of every
+// image come as a stream. A file with lines that are not used is a FAIL too.
 // Prints PASS and finishes, or FAIL and stops: `vvp -N` then ends with status 1.
 /* verilator lint_off INITIALDLY */  // an initial block that waits for clock edges
 module testbench;
@@ -26,6 +27,15 @@ module testbench;
     integer     next, number, sent = 0, got = 0, wrong = 0, unused = 0, quiet = 0, allowed = 0;
     reg         back_pressure = 0, in_back_pressure = 0, out_back_pressure = 0, refused = 0;
     reg  [31:0] noise = 32'h2545f491, refused_word = 0;
+`ifdef WEIGHTS
+    parameter WEIGHT_BEATS = 1;  // lines of weights.hex, for every image
+    parameter BEAT_BITS = 32;    // of a line
+    reg  [BEAT_BITS-1:0] weights[0:WEIGHT_BEATS-1];
+    wire        weights_ready;
+    reg         weights_back_pressure = 0;
+    integer     fed = 0;
+    wire        weights_valid = fed < allowed * WEIGHT_BEATS && !weights_back_pressure;
+`endif
     // All lines of a file have to be used.
     integer     file, letter, last_letter, lines;
     task count_lines(input integer used);
@@ -52,6 +62,11 @@ module testbench;
         count_lines(BEATS * IMAGES);
         file = $fopen("results.hex", "r");
         count_lines(RESULTS * IMAGES);
+`ifdef WEIGHTS
+        file = $fopen("weights.hex", "r");
+        count_lines(WEIGHT_BEATS);
+        $readmemh("weights.hex", weights);
+`endif
         $readmemh("configuration.hex", writes);
         $readmemh("image.hex", image);
         $readmemh("results.hex", expected);
@@ -63,6 +78,11 @@ module testbench;
     wire result_ready = !out_back_pressure;
     accelerator subject (
         .test_enable(1'b0),
+`ifdef WEIGHTS
+        .s_axis_weights_tdata(weights[fed % WEIGHT_BEATS]), .s_axis_weights_tvalid(weights_valid),
+        .s_axis_weights_tlast(fed % WEIGHT_BEATS == WEIGHT_BEATS - 1),
+        .s_axis_weights_tready(weights_ready),
+`endif
         .clk(clk), .aresetn(aresetn),
         .s_axi_awaddr(awaddr), .s_axi_awprot(3'd0), .s_axi_awvalid(awvalid),
         .s_axi_awready(awready), .s_axi_wdata(wdata), .s_axi_wstrb(4'hf), .s_axi_wvalid(wvalid),
@@ -84,6 +104,11 @@ module testbench;
         if (!tvalid || tready) in_back_pressure <= back_pressure && noise[1:0] == 2'd0;
         out_back_pressure <= back_pressure && noise[4:3] != 2'd3;
         if (tvalid && tready) sent <= sent + 1;
+`ifdef WEIGHTS
+        if (!weights_valid || weights_ready)
+            weights_back_pressure <= back_pressure && noise[6:5] == 2'd0;
+        if (weights_valid && weights_ready) fed <= fed + 1;
+`endif
         if (result_valid && result_ready) begin
             if (got >= RESULTS * IMAGES || result !== expected[got]) begin
                 $display("result %0d: expected %h, got %h", got, expected[got], result);

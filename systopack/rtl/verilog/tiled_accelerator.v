@@ -4,7 +4,8 @@
 // feature memory that holds every live tensor once.
 //
 // Images enter as bytes, channel by channel, results leave as 32-bit words (ready/valid, AXI4-Stream
-// rules); `config_*` fills the memories before a run, every other signal is for observation.
+// rules); `config_*` fills the memories before a run; with a RING `weights_*` brings the weights of a
+// run, in the order of visits (`weight_ring`). Every other signal is for observation.
 // Delays are fixed, in cycles after the slot of a step: FETCH until a word that was read in this slot
 // has come, FETCH + 1 words enter the array, OUT sums are complete, OUT + 1 first row's turn.
 module tiled_accelerator #(
@@ -39,6 +40,8 @@ module tiled_accelerator #(
     parameter OUTPUT_WORDS = 1 << PROGRAM_BITS,
     parameter WEIGHT_BITS = 10,
     parameter WEIGHT_WORDS = 1 << WEIGHT_BITS,
+    parameter RING = 0,               // tiles of weights that are held at a time, 0: all
+    parameter BEAT_BITS = 32,         // of the stream that brings them
     parameter RESIDUALS = 1,          // 1: some steps read operands in the lanes
     parameter POOLS = 2,              // 0: no pooling, 1: maximum, 2: averages too
     parameter CLIPS = 1,              // 1: some layers hold their sums between two limits
@@ -55,19 +58,19 @@ module tiled_accelerator #(
     input  wire                    reset,
     input  wire                    test_enable,  // of gated clocks
     input  wire                    go,
-    output wire                    started,
-    output wire                    busy,
-    output wire [31:0]             cycles,
-    output wire [31:0]             entered,
-    output wire [31:0]             stalled,
+    output wire                    started, busy,
+    output wire [31:0]             cycles, entered, stalled,
     // 0 program, 1 output program, 2 weights, 3 streams, 4 jobs, 5 displacements, 6 rows.
     input  wire                    config_write,
     input  wire [2:0]              config_memory,
     input  wire [7:0]              config_bank,
     input  wire [19:0]             config_address,
     input  wire [CONFIG_BITS-1:0]  config_data,
-    input  wire                    image_valid,
-    input  wire                    image_last,
+    input  wire                    weights_valid, weights_last,
+    output wire                    weights_ready,
+    input  wire [BEAT_BITS-1:0]    weights_data,
+    output wire                    weights_wrong,  // the stream of a run was too short or too long
+    input  wire                    image_valid, image_last,
     output wire                    image_ready,
     input  wire [7:0]              image_byte,
     output wire                    image_dropped,
@@ -112,21 +115,20 @@ module tiled_accelerator #(
     localparam MIN_DRAIN = (OUT + LANE_CYCLES + LANE_ROWS + WRITES + 4) / WORD_CYCLES + 1;
 
     tiled_rules #(
-        .ROWS(ROWS), .COLUMNS(COLUMNS), .ALPHA(ALPHA), .ACCUMULATOR_BITS(ACCUMULATOR_BITS),
-        .CELL(CELL), .INPUT_FANOUT(INPUT_FANOUT), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS),
-        .CELLS_PER_STAGE(CELLS_PER_STAGE), .WEIGHT_BUFFERS(WEIGHT_BUFFERS), .BANKS(BANKS),
-        .WORD_BYTES(WORD_BYTES), .PHASE_BITS(PHASE_BITS), .BANK_DEPTH(BANK_DEPTH),
-        .FEATURE_BITS(FEATURE_BITS), .SLOT_BITS(SLOT_BITS), .DX_BITS(DX_BITS),
-        .OFFSET_BITS(OFFSET_BITS), .STREAM_ADDRESS_BITS(STREAM_ADDRESS_BITS),
-        .STREAM_WORDS(STREAM_WORDS), .JOB_ADDRESS_BITS(JOB_ADDRESS_BITS), .JOB_WORDS(JOB_WORDS),
-        .PROGRAM_WORDS(PROGRAM_WORDS), .OUTPUT_WORDS(OUTPUT_WORDS), .PARAMETER_WORDS(PARAMETER_WORDS),
+        .ROWS(ROWS), .COLUMNS(COLUMNS), .ALPHA(ALPHA), .ACCUMULATOR_BITS(ACCUMULATOR_BITS), .CELL(CELL),
+        .INPUT_FANOUT(INPUT_FANOUT), .CELL_WEIGHT_BITS(CELL_WEIGHT_BITS), .CELLS_PER_STAGE(CELLS_PER_STAGE),
+        .WEIGHT_BUFFERS(WEIGHT_BUFFERS), .BANKS(BANKS), .WORD_BYTES(WORD_BYTES), .PHASE_BITS(PHASE_BITS),
+        .BANK_DEPTH(BANK_DEPTH), .FEATURE_BITS(FEATURE_BITS), .SLOT_BITS(SLOT_BITS), .DX_BITS(DX_BITS),
+        .OFFSET_BITS(OFFSET_BITS), .STREAM_ADDRESS_BITS(STREAM_ADDRESS_BITS), .STREAM_WORDS(STREAM_WORDS),
+        .JOB_ADDRESS_BITS(JOB_ADDRESS_BITS), .JOB_WORDS(JOB_WORDS), .PROGRAM_WORDS(PROGRAM_WORDS),
+        .OUTPUT_WORDS(OUTPUT_WORDS), .PARAMETER_WORDS(PARAMETER_WORDS),
         .DISPLACEMENT_ADDRESS_BITS(DISPLACEMENT_ADDRESS_BITS), .PARAMETER_BITS(PARAMETER_BITS),
         .SUM_POSITION_BITS(SUM_POSITION_BITS), .POOL_BITS(POOL_BITS), .PROGRAM_BITS(PROGRAM_BITS),
-        .WEIGHT_BITS(WEIGHT_BITS), .WEIGHT_WORDS(WEIGHT_WORDS), .RESIDUALS(RESIDUALS),
-        .POOLS(POOLS), .CLIPS(CLIPS), .SPLIT(SPLIT), .CONFIG_BITS(CONFIG_BITS), .LOAD_BITS(LOAD_BITS),
-        .STREAM_WORD(TOGETHER * STREAM_BITS), .JOB_BITS(JOB_BITS), .ROW_WORD(ROW_WORD),
-        .ROW_BITS(ROW_BITS), .WRITES(WRITES), .PARALLEL(PARALLEL), .WORD_CYCLES(WORD_CYCLES),
-        .LANE_ROWS(LANE_ROWS), .LANES(LANES)
+        .WEIGHT_BITS(WEIGHT_BITS), .WEIGHT_WORDS(WEIGHT_WORDS), .RESIDUALS(RESIDUALS), .POOLS(POOLS),
+        .CLIPS(CLIPS), .SPLIT(SPLIT), .CONFIG_BITS(CONFIG_BITS), .LOAD_BITS(LOAD_BITS),
+        .STREAM_WORD(TOGETHER * STREAM_BITS), .JOB_BITS(JOB_BITS), .ROW_WORD(ROW_WORD), .ROW_BITS(ROW_BITS),
+        .WRITES(WRITES), .PARALLEL(PARALLEL), .WORD_CYCLES(WORD_CYCLES), .LANE_ROWS(LANE_ROWS), .LANES(LANES),
+        .RING(RING), .BEAT_BITS(BEAT_BITS), .LOADS(LOADS)
     ) rules ();
 
     // Control.
@@ -137,6 +139,7 @@ module tiled_accelerator #(
     wire [15:0]             load_address, list, entry, image_plane, image_pitch, send_lane, send_row;
     wire [5:0]              load_number, image_phase;
     wire [19:0]             weights_now, weights_next;
+    wire                    visit_begins, tile_leaves, tile_again, weights_there, load_begins, unfed;
     wire [9:0]              slot;
     wire [31:0]             base, residual_base;
     wire [23:0]             limit, position;
@@ -158,25 +161,25 @@ module tiled_accelerator #(
     visit_control #(
         .WORD_CYCLES(WORD_CYCLES), .WORD_BYTES(WORD_BYTES), .PHASE_BITS(PHASE_BITS),
         .WRITES(WRITES), .LANE_ROWS(LANE_ROWS), .LOADS(LOADS), .PROGRAM_BITS(PROGRAM_BITS),
-        .MIN_LOAD(MIN_LOAD), .MIN_DRAIN(MIN_DRAIN)
+        .WEIGHT_BUFFERS(WEIGHT_BUFFERS), .RING(RING * LOADS), .MIN_LOAD(MIN_LOAD), .MIN_DRAIN(MIN_DRAIN)
     ) control (
-        .clk(clk), .reset(reset), .go(go), .busy(busy), .cycles(cycles), .entered(entered),
-        .stalled(stalled), .program_read(program_read), .program_address(program_address),
-        .program_word(program_word),
+        .clk(clk), .reset(reset), .go(go), .busy(busy), .cycles(cycles), .entered(entered), .stalled(stalled),
+        .program_read(program_read), .program_address(program_address), .program_word(program_word),
         .run_start(run_start), .op_start(op_start), .op_number(op_number), .is_tiles(is_tiles),
-        .is_image(is_image), .is_send(is_send), .phase(phase), .load(load),
-        .load_residual(load_residual), .load_address(load_address), .load_number(load_number),
-        .rewind(rewind), .list(list), .weights_now(weights_now), .weights_next(weights_next),
-        .slot(slot), .slot_valid(slot_valid), .array_slot(array_slot), .lane_slot(lane_slot),
-        .base(base), .residual_base(residual_base), .limit(limit), .issue(issue),
-        .array_issue(array_issue), .first_issue(first_issue), .issue_run_start(issue_run_start), .issue_low(issue_low),
-        .step_bytes(step_bytes), .upper_bytes(upper_bytes), .split(split), .place_x(place_x),
-        .width(width), .stride_x(stride_x), .window(window), .image_valid(image_valid),
+        .is_image(is_image), .is_send(is_send), .phase(phase), .load(load), .load_residual(load_residual),
+        .load_address(load_address), .load_number(load_number), .rewind(rewind), .list(list),
+        .weights_now(weights_now), .weights_next(weights_next), .visit_begins(visit_begins),
+        .tile_leaves(tile_leaves), .tile_again(tile_again), .weights_there(weights_there),
+        .load_begins(load_begins), .unfed(unfed), .slot(slot), .slot_valid(slot_valid), .array_slot(array_slot),
+        .lane_slot(lane_slot), .base(base), .residual_base(residual_base), .limit(limit), .issue(issue),
+        .array_issue(array_issue), .first_issue(first_issue), .issue_run_start(issue_run_start),
+        .issue_low(issue_low), .step_bytes(step_bytes), .upper_bytes(upper_bytes), .split(split),
+        .place_x(place_x), .width(width), .stride_x(stride_x), .window(window), .image_valid(image_valid),
         .image_last(image_last), .image_ready(image_ready), .image_dropped(image_dropped),
-        .image_took(image_took), .position(position), .entry(entry),
-        .last_position(last_position), .image_plane(image_plane), .image_pitch(image_pitch),
-        .image_phase(image_phase), .send_read(send_read), .send_step(send_step), .result_valid(result_valid),
-        .send_lane(send_lane), .send_row(send_row), .result_ready(result_ready)
+        .image_took(image_took), .position(position), .entry(entry), .last_position(last_position),
+        .image_plane(image_plane), .image_pitch(image_pitch), .image_phase(image_phase), .send_read(send_read),
+        .send_step(send_step), .result_valid(result_valid), .send_lane(send_lane), .send_row(send_row),
+        .result_ready(result_ready)
     );
     assign started = run_start;
 
@@ -191,14 +194,12 @@ module tiled_accelerator #(
         .WORD_CYCLES(WORD_CYCLES), .PHASE_BITS(PHASE_BITS), .SLOT_BITS(SLOT_BITS), .FETCH(FETCH),
         .OUT(OUT)
     ) timing (
-        .clk(clk), .reset(reset), .slot(slot[SLOT_BITS-1:0]), .array_slot(array_slot),
-        .lane_slot(lane_slot), .slot_3(slot_3), .array_slot_3(array_slot_3),
-        .lane_slot_3(lane_slot_3), .issue(issue), .first_issue(first_issue),
-        .run_start(issue_run_start), .low(issue_low), .step_bytes(step_bytes),
+        .clk(clk), .reset(reset), .slot(slot[SLOT_BITS-1:0]), .array_slot(array_slot), .lane_slot(lane_slot),
+        .slot_3(slot_3), .array_slot_3(array_slot_3), .lane_slot_3(lane_slot_3), .issue(issue),
+        .first_issue(first_issue), .run_start(issue_run_start), .low(issue_low), .step_bytes(step_bytes),
         .split(split), .upper_bytes(upper_bytes), .step_2(step_2), .run_start_2(step_run_start_2),
-        .low_2(step_low_2), .step_bytes_2(step_bytes_2), .split_3(split_3),
-        .upper_bytes_3(upper_bytes_3), .reading(reading), .bit_index(bit_index), .take(take),
-        .word_soon(word_soon)
+        .low_2(step_low_2), .step_bytes_2(step_bytes_2), .split_3(split_3), .upper_bytes_3(upper_bytes_3),
+        .reading(reading), .bit_index(bit_index), .take(take), .word_soon(word_soon)
     );
 
     // Which displacements stay inside the image's row.
@@ -227,18 +228,24 @@ module tiled_accelerator #(
 
     // Weights.
     wire                   load_weights;
+    wire [CONFIG_BITS+LOAD_BITS-1:0] config_wide = {{LOAD_BITS{1'b0}}, config_data};
+    wire slot_end = {{(32 - PHASE_COUNT) {1'b0}}, phase} == WORD_CYCLES - 1;
     wire [COLUMN_BITS-1:0] load_column;
     wire [LOAD_BITS-1:0]   load_data;
     wire [19:0] load_base = WEIGHT_BUFFERS == 1 ? weights_now : run_start ? 20'd0 : weights_next;
     tile_weights #(
         .LOADS(LOADS), .COLUMN_BITS(COLUMN_BITS), .WAIT(FETCH + SWAP - 1),
-        .ADDRESS_BITS(WEIGHT_BITS), .WORDS(WEIGHT_WORDS), .WIDTH(LOAD_BITS)
+        .ADDRESS_BITS(WEIGHT_BITS), .WORDS(WEIGHT_WORDS), .WIDTH(LOAD_BITS),
+        .WEIGHT_BUFFERS(WEIGHT_BUFFERS), .RING(RING), .BEAT_BITS(BEAT_BITS)
     ) weights (
         .clk(clk), .reset(reset), .write(config_write && config_memory == 3'd2),
-        .write_address(config_address[WEIGHT_BITS-1:0]), .write_data(config_data[LOAD_BITS-1:0]),
-        .start(first_issue || (WEIGHT_BUFFERS == 2 && run_start)),
-        .base(load_base[WEIGHT_BITS-1:0]), .load(load_weights), .load_column(load_column),
-        .load_data(load_data)
+        .write_address(config_address[WEIGHT_BITS-1:0]), .write_data(config_wide[LOAD_BITS-1:0]),
+        .start(first_issue || (WEIGHT_BUFFERS == 2 && run_start)), .base(load_base[WEIGHT_BITS-1:0]),
+        .busy(busy), .slot_end(slot_end), .begins(visit_begins), .leaves(tile_leaves), .again(tile_again),
+        .next_base(weights_next[WEIGHT_BITS-1:0]), .there(weights_there), .load_begins(load_begins),
+        .unfed(unfed), .wrong(weights_wrong), .weights_valid(weights_valid), .weights_last(weights_last),
+        .weights_ready(weights_ready), .weights_data(weights_data), .load(load_weights),
+        .load_column(load_column), .load_data(load_data)
     );
 
     // What follows the array.
@@ -254,9 +261,7 @@ module tiled_accelerator #(
     wire [14:0]           multiplier;
     wire [4:0]            pool_shift;
     wire [23:0]           index;
-    memory #(
-        .WIDTH(257), .ADDRESS_BITS(OUTPUT_BITS), .WORDS(OUTPUT_WORDS)
-    ) output_instructions (
+    memory #(.WIDTH(257), .ADDRESS_BITS(OUTPUT_BITS), .WORDS(OUTPUT_WORDS)) output_instructions (
         .clk(clk), .write(config_write && config_memory == 3'd1),
         .write_address(config_address[OUTPUT_BITS-1:0]), .write_data(config_data[256:0]),
         .read(output_read), .read_address(output_address[OUTPUT_BITS-1:0]),
@@ -266,14 +271,12 @@ module tiled_accelerator #(
         .LANE_ROWS(LANE_ROWS), .ROW_BITS(ROW_BITS), .PROGRAM_BITS(PROGRAM_BITS),
         .PHASE_BITS(PHASE_BITS), .POOL_BITS(POOL_BITS), .SUM_POSITION_BITS(SUM_POSITION_BITS)
     ) walk (
-        .clk(clk), .reset(reset), .run_start(run_start), .word(word_soon),
-        .program_read(output_read), .program_address(output_address), .program_word(output_word),
-        .step(lane_step),
-        .step_run_start(lane_run_start), .step_low(lane_low), .step_bytes(lane_step_bytes),
-        .turn(turn), .turn_row(turn_row), .first(first), .last(last), .keep(keep),
-        .requantized(requantized), .bypass(bypass), .position(sum_position),
-        .row_tile(row_tile), .pool(pool), .pool_first(pool_first), .pool_last(pool_last),
-        .pool_index(pool_index), .masked(masked), .multiplier(multiplier),
+        .clk(clk), .reset(reset), .run_start(run_start), .word(word_soon), .program_read(output_read),
+        .program_address(output_address), .program_word(output_word), .step(lane_step),
+        .step_run_start(lane_run_start), .step_low(lane_low), .step_bytes(lane_step_bytes), .turn(turn),
+        .turn_row(turn_row), .first(first), .last(last), .keep(keep), .requantized(requantized),
+        .bypass(bypass), .position(sum_position), .row_tile(row_tile), .pool(pool), .pool_first(pool_first),
+        .pool_last(pool_last), .pool_index(pool_index), .masked(masked), .multiplier(multiplier),
         .pool_shift(pool_shift), .split(halves), .index(index), .final_index(final_index),
         .final_upper(final_upper), .flush(flush), .store(store)
     );
@@ -310,23 +313,19 @@ module tiled_accelerator #(
         .BANKS(BANKS), .BANK_BITS(BANK_BITS), .WORD_BYTES(WORD_BYTES), .PHASE_BITS(PHASE_BITS),
         .WORDS(BANK_DEPTH), .FEATURE_BITS(FEATURE_BITS), .SLOT_BITS(SLOT_BITS),
         .OFFSET_BITS(OFFSET_BITS), .JOB_ADDRESS_BITS(JOB_ADDRESS_BITS), .JOB_WORDS(JOB_WORDS),
-        .GROUPS(GROUPS),
-        .USERS(COLUMNS + LANES)
+        .GROUPS(GROUPS), .USERS(COLUMNS + LANES)
     ) features (
-        .clk(clk), .reset(reset), .write_job(config_write && config_memory == 3'd4),
-        .job_bank(config_bank), .table_address(config_address[JOB_ADDRESS_BITS-1:0]),
-        .table_data(config_data[JOB_BITS-1:0]), .rewind(rewind),
-        .list(list[JOB_ADDRESS_BITS-1:0]), .slot(slot[SLOT_BITS-1:0]), .slot_valid(slot_valid),
-        .base(base[FEATURE_BITS+PHASE_BITS:0]),
-        .residual_base(residual_base[FEATURE_BITS+PHASE_BITS:0]),
+        .clk(clk), .reset(reset), .write_job(config_write && config_memory == 3'd4), .job_bank(config_bank),
+        .table_address(config_address[JOB_ADDRESS_BITS-1:0]), .table_data(config_data[JOB_BITS-1:0]),
+        .rewind(rewind), .list(list[JOB_ADDRESS_BITS-1:0]), .slot(slot[SLOT_BITS-1:0]), .slot_valid(slot_valid),
+        .base(base[FEATURE_BITS+PHASE_BITS:0]), .residual_base(residual_base[FEATURE_BITS+PHASE_BITS:0]),
         .limit(limit[FEATURE_BITS+PHASE_BITS:0]), .wants(wants), .want_banks(want_banks),
         .bank_words(bank_words), .image_write(image_write), .image_bank(image_bank),
         .image_address(image_address), .image_data(image_data), .pending(pending[PLACES-1:0]),
         .pending_address(pending_address[PLACES*FEATURE_BITS-1:0]),
-        .pending_data(pending_data[PLACES*BITS-1:0]),
-        .pending_enables(pending_enables[PLACES*WORD_BYTES-1:0]), .taken(taken[PLACES-1:0]), .written(written),
-        .written_address(written_address), .written_enables(written_enables),
-        .written_data(written_data)
+        .pending_data(pending_data[PLACES*BITS-1:0]), .pending_enables(pending_enables[PLACES*WORD_BYTES-1:0]),
+        .taken(taken[PLACES-1:0]), .written(written), .written_address(written_address),
+        .written_enables(written_enables), .written_data(written_data)
     );
 
     // Streams and the array.
@@ -381,9 +380,8 @@ module tiled_accelerator #(
         .BANK_BITS(BANK_BITS), .WORD_BYTES(WORD_BYTES), .PHASE_BITS(PHASE_BITS),
         .SLOT_BITS(SLOT_BITS), .DX_BITS(DX_BITS)
     ) residuals (
-        .clk(clk), .reset(reset), .load(load_lanes), .load_number(loaded),
-        .descriptors(descriptors), .slot(slot[SLOT_BITS-1:0]), .slot_valid(lane_slot),
-        .slot_3(slot_3), .slot_valid_3(lane_slot_3),
+        .clk(clk), .reset(reset), .load(load_lanes), .load_number(loaded), .descriptors(descriptors),
+        .slot(slot[SLOT_BITS-1:0]), .slot_valid(lane_slot), .slot_3(slot_3), .slot_valid_3(lane_slot_3),
         .wants(wants[COLUMNS+:LANES]), .want_banks(want_banks[COLUMNS*BANK_BITS+:LANES*BANK_BITS]),
         .bank_words(bank_words), .step(lane_step), .run_start(lane_run_start), .low(lane_low),
         .step_bytes(lane_step_bytes), .turn_row(turn_row), .operands(operands)
@@ -400,8 +398,7 @@ module tiled_accelerator #(
                 .LANE_ROWS(LANE_ROWS), .ROW_BITS(ROW_BITS), .ACCUMULATOR_BITS(ACC),
                 .RESIDUALS(RESIDUALS), .POOLS(POOLS), .CLIPS(CLIPS), .SUM_POSITION_BITS(SUM_POSITION_BITS),
                 .PARAMETER_BITS(PARAMETER_BITS), .PARAMETER_WORDS(PARAMETER_WORDS),
-                .POOL_BITS(POOL_BITS),
-                .FEATURE_BITS(FEATURE_BITS), .WORD_BYTES(WORD_BYTES), .PHASE_BITS(PHASE_BITS),
+                .POOL_BITS(POOL_BITS), .FEATURE_BITS(FEATURE_BITS), .WORD_BYTES(WORD_BYTES), .PHASE_BITS(PHASE_BITS),
                 .INDEX_BITS(INDEX), .RESIDUAL_STAGE(2)
             ) lane (
                 .clk(clk), .reset(reset),

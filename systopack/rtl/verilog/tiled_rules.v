@@ -34,6 +34,9 @@ module tiled_rules #(
     parameter OUTPUT_WORDS = 1 << PROGRAM_BITS,
     parameter WEIGHT_BITS = 10,
     parameter WEIGHT_WORDS = 1024,
+    parameter RING = 0,
+    parameter BEAT_BITS = 32,
+    parameter LOADS = 32,
     parameter RESIDUALS = 1,
     parameter POOLS = 2,
     parameter CLIPS = 1,
@@ -80,12 +83,16 @@ module tiled_rules #(
             || DISPLACEMENT_ADDRESS_BITS > 12) begin : g_wrong_memory
             wrong_parameters_a_memory_has_more_words_than_its_address_reaches stop ();
         end
+        if (RING < 0 || RING == 1 || (RING != 0 && (RING * LOADS != WEIGHT_WORDS || WEIGHT_WORDS >= 1 << 19))
+            || (BEAT_BITS != 32 && BEAT_BITS != 64 && BEAT_BITS != 128)) begin : g_wrong_ring
+            wrong_parameters_RING_must_be_0_or_2_tiles_and_fill_WEIGHT_WORDS_in_beats_of_32_64_or_128 stop ();
+        end
         if (SLOT_BITS < 1 || SLOT_BITS > 10 || DX_BITS < 1 || DX_BITS > 12 || OFFSET_BITS < 1
             || SUM_POSITION_BITS < 1 || SUM_POSITION_BITS > 24 || POOL_BITS < 1 || POOL_BITS > 12
             || (LANE_ROWS > 1 && PARAMETER_BITS <= ROW_BITS)) begin : g_wrong_field
             wrong_parameters_a_number_of_bits_does_not_fit_its_field stop ();
         end
-        if (CONFIG_BITS < 504 || CONFIG_BITS < LOAD_BITS || CONFIG_BITS < STREAM_WORD
+        if (CONFIG_BITS < 504 || (RING == 0 && CONFIG_BITS < LOAD_BITS) || CONFIG_BITS < STREAM_WORD
             || CONFIG_BITS < JOB_BITS || CONFIG_BITS < ROW_WORD || CONFIG_BITS < 13 << DX_BITS)
         begin : g_wrong_port
             wrong_parameters_CONFIG_BITS_is_less_than_the_widest_memory_word stop ();

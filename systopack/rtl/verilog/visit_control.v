@@ -7,9 +7,10 @@
 // streams are read (prologue), then come periods of `slots` cycles with a step every `step_cycles`.
 // In the last WRITES slots of a period, and whenever no slot runs, the banks belong to results.
 // IMAGE takes the bytes of an image, SEND gives sums of the lanes as 32-bit results, END ends.
-// A visit waits for its weights, an instruction with `barrier` until all words before are written;
-// these waits are fixed numbers of word times (MIN_*). An image of the wrong length is dropped: the
-// instruction begins again with the next. Reset: synchronous, active high.
+// A visit waits for its weights, an instruction with `barrier` until all words before are written
+// (`visit_waits`). Of a RING of tiles, bit 19 of an address says that the instruction's tiles stay for
+// all its blocks. An image of the wrong length is dropped: the instruction begins again with the
+// next. Reset: synchronous, active high.
 module visit_control #(
     parameter WORD_CYCLES = 8,
     parameter WORD_BYTES = 4,
@@ -18,6 +19,8 @@ module visit_control #(
     parameter LANE_ROWS = 8,
     parameter LOADS = 32,         // words of a tile's weights
     parameter PROGRAM_BITS = 8,
+    parameter WEIGHT_BUFFERS = 2,
+    parameter RING = 0,           // words of the ring of tiles, 0: all tiles have their own
     parameter MIN_LOAD = 4,       // word times between the first steps of two visits
     parameter MIN_DRAIN = 4       // word times from a visit's end until its words are written
 ) (
@@ -31,8 +34,7 @@ module visit_control #(
     output wire                    program_read,
     output wire [PROGRAM_BITS-1:0] program_address,
     input  wire [503:0]            program_word,    // one cycle after program_address
-    output reg                     run_start,
-    output reg                     op_start,
+    output reg                     run_start, op_start,
     output reg  [PROGRAM_BITS-1:0] op_number,
     output wire                    is_tiles, is_image, is_send,
     output reg  [(WORD_CYCLES > 2 ? $clog2(WORD_CYCLES) : 1)-1:0] phase,  // cycle in the word time
@@ -45,30 +47,31 @@ module visit_control #(
     output reg  [15:0]             list,
     output reg  [19:0]             weights_now,     // of this visit
     output wire [19:0]             weights_next,    // of the one after it
+    output wire                    visit_begins,    // with the next word time: a visit's first step
+    output wire                    tile_leaves,     // its tile is not loaded again
+    output wire                    tile_again,      // the tile to load now or next was loaded before
+    input  wire                    weights_there,   // or on their way into the array
+    input  wire                    load_begins,     // with the next word time
+    output wire                    unfed,           // a visit waits for weights, in a word time's end
     // Slots.
     output reg  [9:0]              slot,
     output wire                    slot_valid,
-    output wire                    array_slot,      // for streams of the array
-    output wire                    lane_slot,       // for streams of residual operands
-    output wire [31:0]             base,
-    output wire [31:0]             residual_base,
+    output wire                    array_slot, lane_slot,  // for streams of the array, of residual operands
+    output wire [31:0]             base, residual_base,
     output wire [23:0]             limit,
     // Steps, in the cycle of their slot.
     output wire                    issue,
     output wire                    array_issue,     // its words go to the array
-    output wire                    first_issue,     // of a visit
-    output wire                    issue_run_start,
+    output wire                    first_issue, issue_run_start,  // of a visit, of a run
     output wire [PHASE_BITS-1:0]   issue_low,
     output reg  [PHASE_BITS:0]     step_bytes,
     output wire [PHASE_BITS-1:0]   upper_bytes,
     output wire                    split,
     output reg  [11:0]             place_x,         // of the step's first position in the source
-    output wire [11:0]             width,
+    output wire [11:0]             width, window,
     output wire [7:0]              stride_x,
-    output wire [11:0]             window,
     // Image and results.
-    input  wire                    image_valid,
-    input  wire                    image_last,
+    input  wire                    image_valid, image_last,
     output wire                    image_ready,
     output reg                     image_dropped,
     output wire                    image_took,
@@ -80,8 +83,7 @@ module visit_control #(
     output wire                    send_read,       // of the first step
     output reg  [1:0]              send_step,
     output reg                     result_valid,
-    output reg  [15:0]             send_lane,
-    output reg  [15:0]             send_row,
+    output reg  [15:0]             send_lane, send_row,
     input  wire                    result_ready
 );
     /* verilator no_inline_module */  // one copy of its code for all instances
@@ -150,13 +152,8 @@ module visit_control #(
     wire [11:0] runs_now = last_block ? last_runs : runs;
     wire with_residual = residual && last_tile;
 
-    // Waits.
-    localparam WAIT_BITS = MIN_LOAD > 65535 || MIN_DRAIN > 65535 ? 24 : 16;
-    localparam [WAIT_BITS-1:0] LONGEST = {{(WAIT_BITS - 1) {1'b1}}, 1'b0};
-    reg  [WAIT_BITS-1:0] since, idle;
-    wire [31:0] since_words = {{(32 - WAIT_BITS) {1'b0}}, since} + 32'd1;
-    wire [31:0] idle_words = {{(32 - WAIT_BITS) {1'b0}}, idle} + 32'd1;
-    wire fed = !first_run || pool_step || since_words >= MIN_LOAD;
+    wire loaded_now, written_now;
+    wire fed = !first_run || pool_step || (loaded_now && weights_there);
 
     // Ends of everything.
     reg  [9:0] last_slot, write_slot, last_cycle, last_prologue;  // of a period, a step, the prologue
@@ -176,13 +173,19 @@ module visit_control #(
     wire empty = slot_first == slot_stop;
     wire leaving = (state == WRITE && {28'd0, written} == WRITES - 1) || state == ALIGN;
     wire periods_start = leaving && slot_end && fed;
+    assign unfed = leaving && slot_end && !fed;
+    assign visit_begins = periods_start && first_run && !pool_step;
     wire run_again = run_ends && !last_run_ends && !gather;
 
-    wire drained_now = drained || (idle_words >= MIN_DRAIN && !tiles_end);
+    wire drained_now = drained || written_now;
     wire clear = !(next_op != TILES || next_barrier) || drained_now;
     wire next_up = busy && slot_end && (!active || op_ends);
     wire start = next_up && clear;
     wire start_run = go && !busy && slot_end;
+    visit_waits #(.MIN_LOAD(MIN_LOAD), .MIN_DRAIN(MIN_DRAIN)) waits (
+        .clk(clk), .slot_end(slot_end), .run_begins(start_run), .load_begins(load_begins),
+        .resting(!is_tiles), .tiles_end(tiles_end), .loaded(loaded_now), .drained(written_now)
+    );
     wire finish = start && next_op == END;
     wire start_tiles = start && next_op == TILES;
     assign program_read = LATE != 0 ? counted : start_run || start;
@@ -239,10 +242,17 @@ module visit_control #(
     assign load_number = load_residual ? loaded - load_words : loaded;
     assign rewind = state == LOAD && loaded == 6'd0;
     wire [31:0] following = {12'd0, weights_now} + LOADS;
+    wire wraps = RING != 0 && {13'd0, following[18:0]} == RING;
+    wire [19:0] following_tile = wraps ? {weights_now[19], 19'd0} : following[19:0];
+    wire passing = RING != 0 && !weights_now[19];  // tiles come again for every block
     reg  [19:0] after_this;
     always @(posedge clk)
-        after_this <= !last_tile ? following[19:0] : !last_block ? weights : following_weights;
+        after_this <= !last_tile || (!last_block && passing) ? following_tile
+                    : !last_block ? weights : following_weights;
     assign weights_next = after_this;
+    assign tile_leaves = !weights_now[19] || last_block;
+    assign tile_again = WEIGHT_BUFFERS == 1 ? weights_now[19] && block != 12'd0
+                      : weights_next[19] && (last_tile ? !last_block : block != 12'd0);
 
     // Streams of the host.
     reg  [23:0] final_position;
@@ -262,21 +272,12 @@ module visit_control #(
         op_start <= start && !finish;
         if (busy) cycles <= cycles + 32'd1;
         if (issue && !pool_step) entered <= entered + 32'd1;
-        if (leaving && slot_end && !fed) stalled <= stalled + 32'd1;
+        if (unfed) stalled <= stalled + 32'd1;
         if (start_run) begin
-            busy <= 1'b1;
-            active <= 1'b0;
-            drained <= 1'b1;
+            {busy, active, drained} <= 3'b101;
             counter <= {PROGRAM_BITS{1'b0}};
             {cycles, entered, stalled} <= 96'd0;
-            since <= {WAIT_BITS{1'b0}};
-        end else if (periods_start && first_run && !pool_step) begin
-            since <= {WAIT_BITS{1'b0}};
-        end else if (slot_end && since != LONGEST) begin
-            since <= since + 1'b1;
         end
-        if (tiles_end) idle <= {WAIT_BITS{1'b0}};
-        else if (slot_end && !is_tiles && idle != LONGEST) idle <= idle + 1'b1;
 
         // The visit.
         case (state)
@@ -438,12 +439,8 @@ module visit_control #(
             if (finish) busy <= 1'b0;
         end
         if (reset) begin
-            run_start <= 1'b0;
-            op_start <= 1'b0;
-            busy <= 1'b0;
-            active <= 1'b0;
+            {run_start, op_start, busy, active, image_dropped} <= 5'd0;
             state <= NONE;
-            image_dropped <= 1'b0;
             {cycles, entered, stalled} <= 96'd0;
         end
     end
