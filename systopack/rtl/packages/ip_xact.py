@@ -24,6 +24,7 @@ _LITE, _STREAM = ("amba.com:AMBA4:AXI4-Lite:r0p0_0", "amba.com:AMBA4:AXI4Stream:
 _CLOCK, _RESET = ("xilinx.com:signal:clock:1.0", "xilinx.com:signal:reset:1.0")
 _BOTH = {"ACLK": "clk", "ARESETn": "aresetn"}  # logical ports of AMBA's definitions
 _BUSES = ("s_axi", "s_axis_image", "m_axis_result")
+_WEIGHTS = "s_axis_weights"  # where not all are held
 Element = ElementTree.Element
 
 
@@ -87,8 +88,11 @@ def _interfaces(ports: list[str]) -> Iterator[Element]:
     yield _interface(lite, _LITE, slave, _logical(lite, ports), bits=8)
     yield _interface(image, _STREAM, _tag("slave"), _logical(image, ports))
     yield _interface(result, _STREAM, _tag("master"), _logical(result, ports))
+    more = [_WEIGHTS] if any(port.startswith(_WEIGHTS) for port in ports) else []
+    for weights in more:
+        yield _interface(weights, _STREAM, _tag("slave"), _logical(weights, ports))
     associated = [
-        _parameter("ASSOCIATED_BUSIF", ":".join(_BUSES), id="clk_buses"),
+        _parameter("ASSOCIATED_BUSIF", ":".join([*_BUSES, *more]), id="clk_buses"),
         _parameter("ASSOCIATED_RESET", "aresetn", id="clk_reset"),
     ]
     yield _interface("clk", _CLOCK, _tag("slave"), {"CLK": "clk"}, parameters=associated)
