@@ -304,8 +304,6 @@ def test_rtl_is_written_or_refused_whole(run, tmp_path, network):
     assert refused(run("rtl", network, "--out", "rtl", "--set", "alpha=1"), "--alpha 1")
     assert not (tmp_path / "rtl").exists()
     assert refused(run("rtl", network, "--out", "rtl", "--organisation", "magic"), "magic")
-    single = ("--organisation", "pipelined", "--set", "weight_buffers=1")
-    assert refused(run("rtl", network, "--out", "rtl", *single), "weight_buffers is 1")
     code, _, err = run("rtl", network, "--out", "rtl", "--array", "8x8")
     assert (code, err) == (0, "")
     assert (tmp_path / "rtl" / "README.md").exists()
