@@ -49,7 +49,7 @@ PIPELINED_MUTANTS = [
     ("a line buffer's address wrapped one too late", "pipe_window.v", "moved = sum > END[ADDRESS_BITS:0]", "moved = sum > END[ADDRESS_BITS:0] + 1'b1"),
     ("a carry between added byte lanes dropped", "sum_adder.v", "first ? up : carry", "first ? {BITS{1'b0}} : carry"),
     ("the residual not shifted", "pipe_lane.v", "extended_1 << residual_shift_1", "extended_1"),
-    ("the average's total never restarted", "pipe_pool.v", "(first ? 24'd0 : total[i])", "total[i]"),
+    ("the average's total never restarted", "pipe_pool.v", "last || reset ? {24 * CHANNELS{1'b0}} : total", "total"),
     ("the maximum's window never restarted", "pipe_pool.v", "first || member > largest", "member > largest"),
 ]  # fmt: skip
 SEED = 281

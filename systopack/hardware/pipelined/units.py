@@ -19,7 +19,7 @@ from systopack.network.network import PackedNetwork
 from systopack.network.nodes import ConcatLayer, InputNode, MatrixLayer, PoolLayer
 
 _LANE_STAGES = 9  # pipe_lane: from a row's turn to its word
-_POOL_STAGES = 7  # pipe_pool: from the last read's turn to the first channel's word, without one
+_POOL_STAGES = 6  # pipe_pool: from the last read's turn to the first channel's word, without one
 
 
 @dataclass(frozen=True, kw_only=True)

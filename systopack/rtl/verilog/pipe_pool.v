@@ -4,9 +4,9 @@
 //
 // Maximum: the word is there 1 cycle after the last one of the window. Average:
 // round(sum * MULTIPLIER / 2**SHIFT), saturated, LANE_CHANNELS channels share a multiplier, and the
-// word is there LANE_CHANNELS + 5 cycles after it. Words outside the image are -128 for the maximum,
+// word is there LANE_CHANNELS + 4 cycles after it. Words outside the image are -128 for the maximum,
 // 0 for the average (`pipe_window`'s FILL). Latency counts from the last word's cycle. Reset: of the
-// turns, synchronous, active high.
+// turns and sums, synchronous, active high.
 module pipe_pool #(
     parameter CHANNELS = 4,
     parameter READS = 4,
@@ -40,8 +40,7 @@ module pipe_pool #(
     endgenerate
 
     wire first = index == {READ_BITS{1'b0}};
-    reg  done;
-    always @(posedge clk) done <= reading && index == LAST[READ_BITS-1:0] && !reset;
+    wire last = reading && index == LAST[READ_BITS-1:0];
     genvar c, u;
     generate
         if (MAXIMUM == 1) begin : g_maximum
@@ -58,22 +57,20 @@ module pipe_pool #(
             localparam [31:0] LAST_TURN = LANE_CHANNELS - 1;
             localparam [31:0] FACTOR = MULTIPLIER;
             localparam [31:0] PLACES = SHIFT;
-            reg [23:0] total[0:CHANNELS-1];
-            reg [LANES*LANE_CHANNELS*24-1:0] waiting;
-            integer i;
+            reg  [24*CHANNELS-1:0] so_far;  // the sums of the window's words so far
+            wire [24*CHANNELS-1:0] total;
+            reg  [LANES*LANE_CHANNELS*24-1:0] waiting;
+            for (c = 0; c < CHANNELS; c = c + 1) begin : g_sum
+                assign total[24*c+:24] = so_far[24*c+:24] + {{16{word[8*c+7]}}, word[8*c+:8]};
+            end
             always @(posedge clk) begin
-                if (reading)
-                    for (i = 0; i < CHANNELS; i = i + 1)
-                        total[i] <= (first ? 24'd0 : total[i]) + {{16{word[8*i+7]}}, word[8*i+:8]};
-                if (done) begin
-                    waiting <= NOTHING;
-                    for (i = 0; i < CHANNELS; i = i + 1) waiting[24*i+:24] <= total[i];
-                end
+                if (reading || reset) so_far <= last || reset ? {24 * CHANNELS{1'b0}} : total;
+                if (last) waiting <= NOTHING | total;
             end
             reg                 turn, turn_1, turn_2, turn_3;
             reg [LANE_BITS-1:0] channel, channel_1, channel_2, channel_3;
             always @(posedge clk) begin
-                if (done) begin
+                if (last) begin
                     turn <= 1'b1;
                     channel <= {LANE_BITS{1'b0}};
                 end else if (channel == LAST_TURN[LANE_BITS-1:0]) begin
