@@ -22,7 +22,7 @@ module output_walk #(
     output wire [PROGRAM_BITS-1:0] program_address,
     input  wire [256:0]            program_word,
     // Streams of residual operands.
-    output reg                     step,
+    output wire                    step,  // of a last column tile: others have no operands
     output wire                    step_run_start,
     output wire [PHASE_BITS-1:0]   step_low,
     output wire [PHASE_BITS:0]     step_bytes,
@@ -116,6 +116,8 @@ module output_walk #(
     wire outside = source_y >= {1'b0, height} || source_x >= {1'b0, width};
     wire beyond = outer_x >= pooled_width || outer_y >= pooled_height;
 
+    reg stepped;
+    assign step = stepped && last_tile;
     assign step_run_start = gather || place == 24'd0;
     assign step_low = pool_step ? linear[PHASE_BITS-1:0] : plain[PHASE_BITS-1:0];
     localparam [PHASE_BITS:0] ONE = 1;
@@ -129,7 +131,7 @@ module output_walk #(
 
     wire [11:0] first_blocks = program_word[244:233];
     always @(posedge clk) begin
-        step <= word && !reset;
+        stepped <= word && !reset;
         if (word) begin
             place <= place + 24'd1;
             plain <= plain + amount;
@@ -176,7 +178,7 @@ module output_walk #(
                 remaining <= first_blocks == 12'd1 ? program_word[208:185] : program_word[232:209];
             end
         end
-        if (step) begin
+        if (stepped) begin
             turn <= 1'b1;
             turn_row <= {ROW_BITS{1'b0}};
             first <= tile == 12'd0;
@@ -210,7 +212,7 @@ module output_walk #(
             begun <= {PROGRAM_BITS{1'b0}};
             remaining <= 24'd0;
             turn <= 1'b0;
-            step <= 1'b0;
+            stepped <= 1'b0;
         end
     end
 endmodule
