@@ -223,6 +223,12 @@ def test_weights_of_one_column_follow_each_other_in_every_load():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("columns", [8, 4])
+def test_operands_that_come_just_after_another_column_tile(columns):
+    check(pooled_network(3), Array(rows=8, columns=columns, cell="bit-parallel"))
+
+
+@pytest.mark.slow
 def test_a_plane_whose_last_word_follows_soon():
     check(pooled_network(3), Array(rows=4, columns=2))  # pooled, with a row left over
 
