@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from systopack.hardware.array import Array
 from systopack.hardware.cycles import tile_interval
 from systopack.network.reference import wrap
 from systopack.rtl.parameters import (
+    VERILOG,
     array_parameters,
     bits_for,
     index_bits,
@@ -48,11 +50,15 @@ class ArrayTile:
         return wrap(total, bits)
 
 
-def array_bench(array: Array) -> Bench:
-    """Build the array's RTL."""
+def array_bench(array: Array, *, verilog: Path = VERILOG) -> Bench:
+    """Build the array's RTL.
+
+    Args:
+        verilog: folder of the Verilog files.
+    """
     return Bench(
         top="systolic_array",
-        sources=sources(),
+        sources=[verilog / path.name for path in sources()],
         parameters=array_parameters(array),
         inputs=_ports(array),
         outputs=(Port(name="sum_out", bits=array.rows * sum_bits(array)),),

@@ -1,9 +1,14 @@
 """The RTL of the array against plain integer sums, at the latency the array states."""
 
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from systopack.hardware.array import Array
+from systopack.rtl.parameters import VERILOG
 from systopack.verification.array_bench import (
     ArrayTile,
     array_bench,
@@ -157,8 +162,13 @@ def random_tile(rng: np.random.Generator, array: Array, positions: int) -> Array
     ],
 )
 def test_every_sum_leaves_at_the_stated_cycle_with_the_right_bits(array):
+    assert not list(wrong_sums(array, VERILOG))
+
+
+def wrong_sums(array: Array, verilog: Path) -> Iterator[tuple[list[int], int]]:
+    """Lengths of tiles that follow each other, and the position whose sums are wrong."""
     rng = np.random.default_rng(7)
-    bench = array_bench(array)
+    bench = array_bench(array, verilog=verilog)
     for lengths in ([9, 1, 2, 30, 1, 1, 12], [1], [3, 40]):
         tiles = [random_tile(rng, array, length) for length in lengths]
         out = bench.run(stimulus(array, tiles, rng))["sum_out"]
@@ -166,4 +176,25 @@ def test_every_sum_leaves_at_the_stated_cycle_with_the_right_bits(array):
             expected = tile.expected(array.accumulator_bits)
             for t, sums in enumerate(expected):
                 at = start + t * array.word_cycles + array.latency_cycles
-                assert np.array_equal(sums_at(out, array, at), sums), (lengths, t)
+                if not np.array_equal(sums_at(out, array, at), sums):
+                    yield lengths, t
+
+
+# Faults that the accelerators cannot show: they feed no sums, and tiles follow after a pause.
+MUTANTS = [
+    ("a sum's skew register missing", ARRAYS[0], "row_skew.v", "gone = g_stage[s-1].gone | (here & MINE)", "gone = g_stage[s-1].gone | (g_stage[s-1].here & MINE)"),
+    ("weights taken over a cycle early", ARRAYS[0], "multiplexer_row.v", "take_weight = take_late[BLOCKS*PATTERN-1:ROWS*OFFSET]", "take_weight = taken"),
+    ("the next weight taken a cycle too early", ARRAYS[21], "compact_array.v", ".take(taken[STAGE+GROUP])", ".take(taken[STAGE+GROUP-(c==3)])"),
+]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant[0])
+def test_every_mutant_of_an_array_is_killed(tmp_path, mutant):
+    _, array, name, old, new = mutant
+    folder = tmp_path / "verilog"
+    shutil.copytree(VERILOG, folder)
+    text = (folder / name).read_text()
+    assert text.count(old) == 1
+    (folder / name).write_text(text.replace(old, new))
+    assert list(wrong_sums(array, folder))

@@ -19,9 +19,7 @@ MUTANTS = [
     ("a weight bit flipped", "mx_row.v", "{COLUMNS{load_weight[j*ROWS+:ROWS]}}", "{COLUMNS{load_weight[j*ROWS+:ROWS] ^ {ROWS{j == 3}}}}"),
     ("a carry between byte lanes dropped", "mx_row.v", "(g_lane[p-1].sum_carry & first) |", ""),
     ("the sign correction dropped", "mx_row.v", "assign above = constants;", "assign above = NONE;"),
-    ("a sum's skew register missing", "row_skew.v", "gone = g_stage[s-1].gone | (here & MINE)", "gone = g_stage[s-1].gone | (g_stage[s-1].here & MINE)"),
     ("a column's skew register missing", "skew.v", "out[s*WIDTH+:WIDTH] = here[WIDTH-1:0]", "out[s*WIDTH+:WIDTH] = s == 1 ? in[s*WIDTH+:WIDTH] : here[WIDTH-1:0]"),
-    ("weights taken over a cycle early", "multiplexer_row.v", "take_weight = take_late[BLOCKS*PATTERN-1:ROWS*OFFSET]", "take_weight = taken"),
     ("the horizontal stride ignored in a pooling", "position_walker.v", "x + {4'd0, stride_x}", "x + 12'd1"),
     ("whole sums not held for their rows", "array_sums.v", "if (complete) finished", "finished"),
 ]  # fmt: skip
@@ -29,7 +27,6 @@ COMPACT_MUTANTS = [
     ("the last bit added, not subtracted", "compact_cell.v", "minus[c] = word & last;", "minus[c] = 1'b0;"),
     ("the high half's sign not inverted", "compact_cell.v", "high <= {~carry[SIZE]", "high <= {carry[SIZE]"),
     ("a carry kept from word to word", "compact_cell.v", "sum_carry & ~first", "sum_carry"),
-    ("the next weight taken a cycle too early", "compact_array.v", ".take(taken[STAGE+GROUP])", ".take(taken[STAGE+GROUP-(c==3)])"),
     ("the next weight taken a cycle too late", "compact_array.v", ".take(taken[STAGE+GROUP])", ".take(taken[STAGE+GROUP+(c==0)])"),
     ("a register between columns that share one", "compact_array.v", ".REGISTERED(ENDS ? 1 : 0)", ".REGISTERED(1)"),
 ]  # fmt: skip
