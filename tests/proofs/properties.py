@@ -204,7 +204,7 @@ def cell_properties() -> Iterator[Property]:
 def registers_property(config_bits: int) -> Property:
     """The AXI4-Lite registers, for any host."""
     inner = ["chunk", "collected", "address_waits", "data_waits", "read_waits", "write_index"]
-    inner += ["read_index", "write_data", "strobe", "drops", "wrong_length"]
+    inner += ["read_index", "write_data", "strobe", "drops", "wrong_length", "wrong_weights"]
     return Property(
         name=f"registers for memories of {config_bits} bits",
         top="registers_proof",

@@ -23,6 +23,7 @@ module registers_proof #(
     input  wire        aborted,
     input  wire        busy,
     input  wire        dropped,
+    input  wire        weights_wrong,
     input  wire [31:0] cycles,
     input  wire [31:0] entered,
     input  wire [31:0] stalled,
@@ -38,12 +39,12 @@ module registers_proof #(
     wire [CONFIG_BITS-1:0] data;
     wire [15:0]            chunk;
     wire [32*CHUNKS-1:0]   collected;
-    wire                   address_waits, data_waits, read_waits, wrong_length;
+    wire                   address_waits, data_waits, read_waits, wrong_length, wrong_weights;
     wire [5:0]             write_index, read_index;
     wire [31:0]            write_data, drops;
     wire [3:0]             strobe;
     axi_registers #(
-        .CONFIG_BITS(CONFIG_BITS), .IDENTITY(32'h12345678), .BUILD(32'h55667788)
+        .CONFIG_BITS(CONFIG_BITS), .WEIGHTS(1), .IDENTITY(32'h12345678), .BUILD(32'h55667788)
     ) subject (.*);
 
     // What the host has handed over and not seen answered.
@@ -56,7 +57,7 @@ module registers_proof #(
     wire        acts = has_address && has_data && (!b_owed || s_axi_bready);
     wire        looks = has_read && (!r_owed || s_axi_rready);
     // The registers as the host sees them.
-    reg         goes = 0, aborts = 0, commits = 0, wrong = 0;
+    reg         goes = 0, aborts = 0, commits = 0, wrong = 0, wrong_stream = 0;
     reg  [31:0] memory_seen = 0, address_seen = 0, count = 0;
     reg  [31:0] words[0:CHUNKS-1];
     reg  [15:0] full = 0;  // words of 32 bits
@@ -99,7 +100,7 @@ module registers_proof #(
                 32'h18: answer <= 32'h12345678;
                 32'h1c: answer <= entered;
                 32'h20: answer <= stalled;
-                32'h24: answer <= {wrong, any};
+                32'h24: answer <= {wrong_stream, wrong, any};
                 32'h28: answer <= count;
                 32'h2c: answer <= 32'h55667788;
                 default: answer <= 0;
@@ -124,10 +125,12 @@ module registers_proof #(
             end
             if (reg_to == 32'h14 && bytes[0]) full <= 0;
             if (reg_to == 32'h24 && bytes[0] && value[1]) wrong <= 0;
+            if (reg_to == 32'h24 && bytes[0] && value[2]) wrong_stream <= 0;
         end
         if (dropped) wrong <= 1;
+        if (weights_wrong) wrong_stream <= 1;
         if (reset) begin
-            {goes, aborts, wrong, memory_seen, address_seen, full, count} <= 0;
+            {goes, aborts, wrong, wrong_stream, memory_seen, address_seen, full, count} <= 0;
         end
         mirrored <= !reset;
         if (!mirrored) for (i = 0; i < CHUNKS; i = i + 1) words[i] <= collected[32*i+:32];
@@ -153,7 +156,7 @@ module registers_proof #(
             if (address_waits != has_address || data_waits != has_data || read_waits != has_read) ok = 0;
             if (has_address && write_index != to[7:2] || has_read && read_index != from[7:2]) ok = 0;
             if (has_data && (write_data != value || strobe != bytes)) ok = 0;
-            if (drops != count || wrong_length != wrong) ok = 0;
+            if (drops != count || wrong_length != wrong || wrong_weights != wrong_stream) ok = 0;
         end
     end
     assign holds = ok;
