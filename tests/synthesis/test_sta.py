@@ -10,7 +10,7 @@ from systopack.synthesis.liberty import read_library
 from systopack.synthesis.sta import find_opensta, opensta_critical_ns
 
 
-@pytest.mark.parametrize("alpha", [1, 8])
+@pytest.mark.parametrize("alpha", [1, pytest.param(8, marks=pytest.mark.slow)])
 def test_opensta_finds_the_same_longest_path(alpha):
     if find_opensta() is None:
         pytest.skip("needs OpenSTA: apt-get install opensta")
@@ -20,6 +20,7 @@ def test_opensta_finds_the_same_longest_path(alpha):
     assert ours == pytest.approx(opensta_critical_ns(netlist), rel=0.02)
 
 
+@pytest.mark.slow
 def test_a_machine_without_it_is_told_what_to_install(monkeypatch, tmp_path):
     array = Array(rows=1, columns=1, alpha=1, cell="bit-serial-compact")
     netlist = map_array(array, library=read_library())

@@ -82,6 +82,7 @@ def test_coefficients_are_not_fitted_from_wrong_sums():
         measured(wrong, "layer", simulation, None, 1.0)
 
 
+@pytest.mark.slow
 def test_parallel_cells_of_the_librarys_full_adders_give_the_right_sums():
     array = Array(
         rows=2,

@@ -62,7 +62,15 @@ def check_random(seed, array, *, layers=4, **options):
     return check(network, array, **options)
 
 
-@pytest.mark.parametrize(("array", "seed"), [(SERIAL, 7), (PARALLEL, 16), (COMPACT, 117)], ids=str)
+@pytest.mark.parametrize(
+    ("array", "seed"),
+    [
+        pytest.param(SERIAL, 7, marks=pytest.mark.slow),
+        pytest.param(PARALLEL, 16, marks=pytest.mark.slow),
+        (COMPACT, 117),
+    ],
+    ids=str,
+)
 def test_a_random_network_is_equal_in_every_byte_and_cycle(array, seed):
     check_random(seed, array)
 

@@ -69,7 +69,11 @@ class Ring:
         return found
 
 
-@pytest.fixture(scope="module", params=[AHEAD, ALONE], ids=["ahead", "alone"])
+@pytest.fixture(
+    scope="module",
+    params=[AHEAD, pytest.param(ALONE, marks=pytest.mark.slow)],
+    ids=["ahead", "alone"],
+)
 def ring(request):
     return Ring(request.param)
 
@@ -102,6 +106,7 @@ def test_a_stream_of_another_length_is_not_taken_for_right(ring, beats):
         run_tiled(wrong, ring.images, cycle_limit=4 * ring.counted.cycles)
 
 
+@pytest.mark.slow
 def test_the_accesses_of_its_memory_are_counted(ring, tmp_path):
     counted = merged(*tiled_accesses(ring.program))["weights"]
     found = counted_in_verilog(ring.program, ring.images, tmp_path / "probe", VERILOG)["weights"]
