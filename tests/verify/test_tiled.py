@@ -177,7 +177,7 @@ ODD = {
     ),
     "one parallel row": (Array(rows=1, columns=3, cell="bit-parallel"), 18),
     "40 rows": (Array(rows=40, columns=3, input_fanout=4), 19),
-    "two buffers of compact cells": (Array(rows=6, columns=4, cell="bit-serial-compact"), 20),
+    "two buffers of compact cells": (Array(rows=6, columns=4, cell="bit-serial-compact"), 21),
 }  # fmt: skip
 
 
