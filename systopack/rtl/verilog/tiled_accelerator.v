@@ -432,7 +432,7 @@ module tiled_accelerator #(
 `ifdef SYSTOPACK_ASSERTIONS
     // A byte of the image is kept for its word or, with its last one, written.
     reg byte_1, ends_1;
-    always @(posedge clk) {byte_1, ends_1} <= {image_took, image.ends};
+    always @(posedge clk) {byte_1, ends_1} <= {image_took && !reset, image.ends};
     stream_rules #(.WIDTH(32)) result_rules (
         .clk(clk), .reset(reset), .valid(result_valid), .ready(result_ready), .data(result_word),
         .last(1'b0)
