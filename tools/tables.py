@@ -2,8 +2,8 @@
 
 python tools/tables.py                  writes the tables into the pages
 python tools/tables.py --check          fails where a page differs
-python tools/tables.py --measure        measures every row of the README's table anew first, but for
-                                        the trainings of hours
+python tools/tables.py --measure        measures every row of docs/measuring.md's table anew first,
+                                        but for the trainings of hours
 python tools/tables.py --measure demo   measures only the rows that are named
 python tools/tables.py --results OUT    takes docs/results.md, its figures and its record from OUT,
                                         which `systopack reproduce --out OUT` wrote
@@ -33,7 +33,7 @@ from systopack.rtl.registers import map_lines
 
 Blocks = Mapping[str, Sequence[str]]
 PAGES: Mapping[str, Callable[[], Blocks]] = {
-    "README.md": results_table.blocks,
+    "README.md": results_table.numbers_blocks,
     "docs/accuracy.md": accuracy_tables.blocks,
     "docs/architecture.md": imports_drawing.blocks,
     "docs/command-line.md": commands_page.blocks,
@@ -42,6 +42,7 @@ PAGES: Mapping[str, Callable[[], Blocks]] = {
     "docs/hardware/axi.md": lambda: {"registers": list(map_lines())},
     "docs/hardware/memory.md": memory_tables.blocks,
     "docs/hardware/tiled.md": memory_tables.tiled_blocks,
+    "docs/measuring.md": results_table.blocks,
     "docs/packing.md": packing_tables.blocks,
     "docs/related-accelerators.md": related_tables.blocks,
     "docs/silicon.md": silicon_tables.silicon_blocks,

@@ -1,4 +1,4 @@
-"""The demo gives what the README says of it."""
+"""The demo gives what docs/measuring.md says of it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def row():
     """8-bit accuracy of packed, float accuracy of dense, share of the cells."""
     found = re.search(
         r"`systopack demo`.*\| ([\d.]+) % against ([\d.]+) %, ([\d.]+) of the cells",
-        (ROOT / "README.md").read_text(),
+        (ROOT / "docs/measuring.md").read_text(),
     )
     return tuple(float(number) for number in found.groups())
 
@@ -50,7 +50,7 @@ def test_the_row_is_that_of_the_record(row):
 
 
 @pytest.mark.slow
-def test_the_demo_gives_the_row_of_the_readme(row, tmp_path):
+def test_the_demo_gives_its_row(row, tmp_path):
     recorded = read_record(STORE / "demo.json")
     threads = recorded["configuration"].get("threads", {}).get("torch", os.cpu_count())
     subprocess.run(
