@@ -117,7 +117,7 @@ def show(rows: Rows, notes: Notes) -> Section:
             _table([other for other in others if not other.matched], node, []),
             *((_claims(published, runs, node),) if runs else ()),
         ),
-        verdict=_verdict(published, runs),
+        verdict=_verdict(published, runs, node),
     )
 
 
@@ -169,18 +169,22 @@ def _own_line(run: _Run, node: Node) -> tuple[str, ...]:
     )
 
 
-def _verdict(published: Published, runs: list[_Run]) -> tuple[str, ...]:
+def _verdict(published: Published, runs: list[_Run], node: Node) -> tuple[str, ...]:
     if not runs:
         return (
             "Without measured coefficients there is no energy of ours, so nothing is claimed "
             f"about the paper's {published.energy_efficiency:g} times energy efficiency and "
             f"{published.latency:g} times latency.",
         )
-    return (
-        "The last table sets ours beside the most energy efficient, the fastest and the most "
-        "accurate of others on the same data. Latencies of others are measured, ours is a clock "
-        "from gate level.",
-    )
+    told = [
+        f"{data}, {what}, against the best of others ({which}: {best}): {theirs} there, {ours} "
+        f"here, theirs over ours {factor}; the paper claims {wanted}."
+        for data, what, which, best, theirs, ours, factor, wanted, _ in _claims(
+            published, runs, node
+        ).lines
+        if wanted != MISSING
+    ]
+    return (*told, "Latencies of others are measured, ours is a clock from gate level.")
 
 
 def _claims(published: Published, runs: list[_Run], node: Node) -> Table:

@@ -10,7 +10,16 @@ from systopack.records import read_record
 from systopack.reproduce.content import Drawing, Notes, Section, Table, columns, table_of
 from systopack.reproduce.experiments import MAIN, SWEEPS
 from systopack.reproduce.published import load_published
-from systopack.reproduce.rows import CITED, Row, Rows, recorded, rows_of, select
+from systopack.reproduce.rows import (
+    CITED,
+    Row,
+    Rows,
+    distinct,
+    recorded,
+    rows_of,
+    select,
+    value_of,
+)
 from systopack.reproduce.sources import Sources
 
 DENSE, PACKED, DIFFERENCE = "accuracy, dense", "accuracy, packed", "difference"
@@ -147,14 +156,33 @@ def show(rows: Rows, _: Notes) -> Section:
     missing = [label for label in _LABELS.values() if not select(rows, variant=label)]
     return Section(
         title="Accuracy",
-        text=("Top-1 on all 10,000 test images; of sweeps the mean over the seeds.",),
-        tables=tuple(tables),
-        drawings=tuple(_drawings(rows)),
-        verdict=(
-            "Training takes hours, so all accuracies of ours come from records; docs/accuracy.md "
-            "says how each run was made.",
+        text=(
+            "Top-1 on all 10,000 test images; of sweeps the mean over the seeds. Training takes "
+            "hours, so all accuracies of ours come from records; docs/accuracy.md says how each "
+            "run was made.",
             *([f"No record yet: {', '.join(missing)}."] if missing else []),
         ),
+        tables=tuple(tables),
+        drawings=tuple(_drawings(rows)),
+        verdict=tuple(text for name in distinct(runs, "network") if (text := _verdict(runs, name))),
+    )
+
+
+def _verdict(runs: Rows, network: str) -> str:
+    """What packing costs the first run of a network, that of all images; "" without one."""
+    found = select(runs, network=network, quantity=PACKED)
+    ours = [row for row in found if row.variant != "paper"]
+    theirs = value_of(runs, network=network, quantity=DIFFERENCE, variant="paper")
+    if not ours or theirs is None:
+        return ""
+    run = ours[0]
+    about = {"network": network, "variant": run.variant, "seed": run.seed}
+    lost = value_of(runs, quantity=DIFFERENCE, **about)
+    assert lost is not None  # of the same run
+    word = "better" if lost > theirs else "worse" if lost < theirs else "no better or worse"
+    return (
+        f"{network}: {run.value:.2f} % packed, in 8 bit ({run.variant}), {lost:+.2f} points from "
+        f"its dense network: {word} than the paper's {theirs:+.2f}, whose dense network is another."
     )
 
 

@@ -130,7 +130,7 @@ class Section:
         text: paragraphs in front of the tables.
         tables: in order.
         drawings: behind them.
-        verdict: where we are better, equal or worse, and why.
+        verdict: where we are better, equal or worse, and why; the page begins with those of all.
     """
 
     title: str
@@ -140,13 +140,13 @@ class Section:
     verdict: tuple[str, ...] = ()
 
     def markdown(self, *, images: str) -> list[str]:
-        """The lines of the section; `images` is the folder of the figures as the page sees it."""
+        """The lines of the section but its verdict; `images` is the folder of the figures."""
         lines = [f"## {self.title}", "", *_spaced(self.text)]
         for table in self.tables:
             lines += [*table.markdown(), ""]
         for drawing in self.drawings:
             lines += [f"![{drawing.caption}]({images}/{drawing.name}.png)", ""]
-        return lines + _spaced(self.verdict)
+        return lines
 
 
 def _spaced(paragraphs: Sequence[str]) -> list[str]:

@@ -54,6 +54,7 @@ def show(rows: Rows, _: Notes) -> Section:
             "and each was checked to compute the reference's integers. Speed and energy are "
             "relative to the dense array with zero-value gating. Energies are those of cited "
             "constants at 45 nm, not of gate-level netlists (docs/related-accelerators.md).",
+            f"Sources: {sources}.",
         ),
         tables=(
             table_of(
@@ -75,7 +76,7 @@ def show(rows: Rows, _: Notes) -> Section:
             *(_verdict(select(rows, network=name)) for name in distinct(rows, "network")),
             "The weights were pruned for column combining: a network pruned for 2:4 or for "
             "density-bound blocks would suit those arrays better, and its accuracy would have "
-            f"to be measured anew. Sources: {sources}.",
+            "to be measured anew.",
         ),
     )
 

@@ -119,12 +119,14 @@ def render(rows: Mapping[str, Rows], notes: Notes, *, images: str) -> tuple[str,
         notes: what else the page tells.
         images: folder of the figures, as the page sees it.
     """
+    sections = [show(rows[name], notes) for name, (_, show) in SECTIONS.items()]
     lines = [*_INTRODUCTION, *(f"- {network}" for network in notes.networks), ""]
-    drawings: list[Drawing] = []
-    for name, (_, show) in SECTIONS.items():
-        section = show(rows[name], notes)
+    lines += ["## Verdicts", ""]
+    for section in (of for of in sections if of.verdict):
+        lines += [f"**{section.title}**", "", *(f"- {text}" for text in section.verdict), ""]
+    for section in sections:
         lines += section.markdown(images=images)
-        drawings += section.drawings
+    drawings = [drawing for section in sections for drawing in section.drawings]
     return "\n".join(lines).rstrip() + "\n", drawings
 
 
