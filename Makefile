@@ -7,7 +7,7 @@ DEMO_STAMP := $(VENV)/.installed-demo
 # One process a core; tests of a file stay together, as they share what the file's fixtures made.
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --dist loadfile
 
-.PHONY: demo test test-slow check setup clean
+.PHONY: demo test test-slow check site setup clean
 
 setup: $(STAMP)
 
@@ -30,6 +30,9 @@ check: setup
 	$(BIN)/ruff check systopack tests benchmarks examples tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+site: setup
+	$(BIN)/mkdocs build
 
 test: check
 	$(PYTEST) -m 'not slow'
