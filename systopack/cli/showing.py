@@ -1,4 +1,4 @@
-"""`systopack inspect`, `zoo`, `arrays`, `report`, `reproduce` and `demo`."""
+"""`systopack inspect`, `zoo`, `arrays`, `doctor`, `report`, `reproduce` and `demo`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from systopack.api import pages
+from systopack.api.doctor import doctor as tools_of_others
 from systopack.api.hardware import arrays as named_arrays
 from systopack.api.inspection import contents_of
 from systopack.api.packaged import zoo as networks_of_the_package
@@ -85,6 +86,7 @@ def register(app: typer.Typer) -> None:
     command(app, "demo", panel=_PANEL)(demo)
     command(app, "zoo", panel=_PANEL, writes=False)(zoo)
     command(app, "arrays", panel=_PANEL, writes=False)(arrays)
+    command(app, "doctor", panel=_PANEL, writes=False)(doctor)
     command(app, "inspect", panel=_PANEL, writes=False)(inspect)
     command(app, "report", panel=_PANEL)(report)
     command(app, "reproduce", panel=_PANEL)(reproduce)
@@ -152,6 +154,24 @@ def arrays(job: Job) -> None:
     for one in found:
         console.say(f"{one.name}: {one.label}; {one.purpose}")
     console.say("area and clock of the array alone, at 45 nm; energy of zoo:lenet5-mnist")
+    job.show({one.name: asdict(one) for one in found})
+
+
+def doctor(job: Job) -> None:
+    """Say which tools of others are there, what each is for, and how a missing one is had.
+
+    Example: systopack doctor
+    """
+    found = tools_of_others()
+    console.table(
+        ["tool", "version", "for"],
+        [(one.name, one.version or "missing", one.purpose) for one in found],
+    )
+    for one in found:
+        if one.version is None:
+            console.say(f"{one.name} is missing: {one.install}")
+    lacking = sum(one.version is None for one in found)
+    console.say("everything is there" if not lacking else f"{lacking} of {len(found)} are missing")
     job.show({one.name: asdict(one) for one in found})
 
 

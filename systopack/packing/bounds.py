@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from systopack.packing.matrix import PackedMatrix
 from systopack.packing.problem import GroupingProblem, grouping_problem
 from systopack.packing.rule import PackingRule
+from systopack.requirements import needs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +120,12 @@ def combinatorial_bound(problem: GroupingProblem) -> Bound:
 
 
 def exact_bound(problem: GroupingProblem, *, time_limit_s: float = 10.0) -> Bound:
-    """The set-cover bound where it is within reach, the combinatorial one elsewhere."""
+    """The set-cover bound where it is within reach, the combinatorial one elsewhere.
+
+    Raises:
+        MissingPackageError: scipy is not installed.
+    """
+    needs("scipy")
     from systopack.packing.search.cover import cover_groups
 
     simple = combinatorial_bound(problem)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from scipy import sparse
 
 from systopack.hardware.related.design import (
     SUM_BITS,
@@ -24,6 +23,7 @@ from systopack.hardware.related.design import (
     parameters,
 )
 from systopack.hardware.related.workload import LayerWork
+from systopack.requirements import needs
 
 Counts = NDArray[np.int64]
 
@@ -187,6 +187,9 @@ def output_stationary_events(
 
 
 def _run(work: LayerWork, machine: Machine) -> tuple[Counts, int, Events]:
+    needs("scipy")
+    from scipy import sparse
+
     weights = work.weights
     # Compressed by rows and by columns: aligned pairs are what meets in the product.
     sums = sparse.csr_matrix(weights) @ sparse.csc_matrix(work.words.astype(np.int64))

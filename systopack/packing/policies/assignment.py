@@ -10,20 +10,25 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from systopack.packing.policies.least_loss import least_loss
 from systopack.packing.policies.registry import Request, register
 from systopack.packing.problem import GroupingProblem
 from systopack.packing.search import insertion
 from systopack.packing.search.state import Labels
+from systopack.requirements import needs
 
 _SMALL_CELLS = 200_000  # up to here one thread prices all columns faster than several
 
 
 @register("assignment", aims=True)
 def assignment(problem: GroupingProblem, request: Request) -> NDArray[np.int64]:
-    """Rounds of optimal assignment, from the heaviest columns to the lightest."""
+    """Rounds of optimal assignment, from the heaviest columns to the lightest.
+
+    Raises:
+        MissingPackageError: scipy is not installed.
+    """
+    needs("scipy")
     if problem.occupied == 0:
         return np.full(problem.columns, -1, dtype=np.int64)
     if request.groups is not None:
@@ -37,6 +42,8 @@ def assignment(problem: GroupingProblem, request: Request) -> NDArray[np.int64]:
 
 
 def _assign_rounds(problem: GroupingProblem, groups: int) -> tuple[Labels, int]:
+    from scipy.optimize import linear_sum_assignment
+
     waiting = problem.heaviest_first()
     labels = np.full(problem.columns, -1, dtype=np.int64)
     top = np.zeros((problem.kept, problem.rows, groups), dtype=np.float32)

@@ -22,13 +22,19 @@ from systopack.packing.problem import GroupingProblem
 from systopack.packing.search.annealing import Budget, sweeps_of
 from systopack.packing.search.cover import cover_groups
 from systopack.packing.search.state import Grouping, Labels, Worth, dissolve, insert_into
+from systopack.requirements import needs
 
 _CELLS = 3e9  # work of the default budget, in cells priced
 
 
 @register("best", aims=True)
 def best(problem: GroupingProblem, request: Request) -> NDArray[np.int64]:
-    """Search for as long as the budget lasts."""
+    """Search for as long as the budget lasts.
+
+    Raises:
+        MissingPackageError: scipy is not installed.
+    """
+    needs("scipy")
     start = least_loss(problem, replace(request, deadline=None))
     worth = Grouping.from_labels(start, alpha=problem.alpha).worth(problem)
     if problem.occupied < 2:

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from scipy import sparse
-from scipy.optimize import Bounds, LinearConstraint, milp
 
 from systopack.packing.problem import GroupingProblem
 from systopack.packing.search.bits import problem_bits
@@ -97,6 +95,9 @@ def _solve(
     sets: NDArray[np.int64],
     time_limit_s: float | None,
 ) -> Cover | None:
+    from scipy import sparse
+    from scipy.optimize import Bounds, LinearConstraint, milp
+
     place = np.nonzero(sets >= 0)
     numbers = np.bincount(twins)
     holds = sparse.csr_matrix(  # twins of a set add up
