@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import answers
 import pages
 
 from systopack.records import STORE, read_record
@@ -89,4 +90,4 @@ def retrained(runs: Runs) -> list[str]:
 
 def blocks() -> dict[str, list[str]]:
     """Every table as the records have it."""
-    return {"retrained": retrained(read_runs())}
+    return {"answer": answers.related(), "retrained": retrained(read_runs())}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+import answers
 import pages
 from pages import Figures, table_of
 
@@ -265,6 +266,7 @@ def coefficients() -> list[str]:
 def silicon_blocks() -> dict[str, list[str]]:
     """Of docs/silicon.md."""
     return {
+        "answer": answers.silicon(),
         "nangate45": cells("asic_cells"),
         "word-times": word_times(),
         "sky130": cells("asic_cells_sky130"),
@@ -276,4 +278,4 @@ def silicon_blocks() -> dict[str, list[str]]:
 
 def energy_blocks() -> dict[str, list[str]]:
     """Of docs/energy.md."""
-    return {"coefficients": coefficients()}
+    return {"answer": answers.energy(), "coefficients": coefficients()}
