@@ -16,8 +16,8 @@ def silicon() -> list[str]:
     return [
         f"**In short:** the packed ResNet-20 on `{case['design_point']}`, whole accelerator with "
         "memories, 45 nm,",
-        f"typical corner: {case['energy_pj']['total'] / 1e6:.2f} uJ and {case['latency_us']:.1f} us "
-        f"a frame at {case['clock_mhz']:.0f} MHz, {case['area_um2']['total'] / 1e6:.2f} mm2. The "
+        f"typical corner: {case['energy_pj']['total'] / 1e6:.2f} uJ and {case['latency_us']:.1f} "
+        f"us a frame at {case['clock_mhz']:.0f} MHz, {case['area_um2']['total'] / 1e6:.2f} mm2. The "
         "same sparse",
         f"network uncombined takes {1 / base['energy_ratio']:.2f} times the energy and "
         f"{base['throughput_ratio']:.2f} times the time.",
@@ -36,8 +36,8 @@ def energy() -> list[str]:
     whole = [abs(error) for what, error in errors if "whole" in what]
     packed = pages.figures("headline")["resnet20"]["energy_pj"]["total"] / 1e6
     return [
-        f"**In short:** the packed ResNet-20 takes {packed:.2f} uJ a frame at gate level. The model "
-        "of this page is within",
+        f"**In short:** the packed ResNet-20 takes {packed:.2f} uJ a frame at gate level. The "
+        "model of this page is within",
         f"{100 * layers:.1f} % of gate level on layers that it was not fitted to, and within "
         f"{100 * min(whole):.1f} to {100 * max(whole):.0f} % on other whole networks.",
     ]
