@@ -17,8 +17,8 @@ def silicon() -> list[str]:
         f"**In short:** the packed ResNet-20 on `{case['design_point']}`, whole accelerator with "
         "memories, 45 nm,",
         f"typical corner: {case['energy_pj']['total'] / 1e6:.2f} uJ and {case['latency_us']:.1f} "
-        f"us a frame at {case['clock_mhz']:.0f} MHz, {case['area_um2']['total'] / 1e6:.2f} mm2. The "
-        "same sparse",
+        f"us a frame at {case['clock_mhz']:.0f} MHz, {case['area_um2']['total'] / 1e6:.2f} mm2. "
+        "The same sparse",
         f"network uncombined takes {1 / base['energy_ratio']:.2f} times the energy and "
         f"{base['throughput_ratio']:.2f} times the time.",
         "All of it: [headline](results.md#headline).",
