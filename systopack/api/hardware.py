@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from systopack.rtl.packages.packages import Package
     from systopack.rtl.write import WrittenRtl
     from systopack.verification.outcome import Verification
+    from systopack.verification.tracing import Trace
     from systopack.verification.verify import Organisation
 
 ArrayLike = Array | str
@@ -203,7 +204,7 @@ def verify(
     organisation: Organisation = "tiled",
     weight_memory: int | None = None,
     weight_stream: int = 64,
-    trace: Path | None = None,
+    trace: Path | Trace | None = None,
 ) -> Verification:
     """Run images through the RTL and compare every word and every cycle with the models.
 
@@ -212,13 +213,15 @@ def verify(
         data, images: the first test images of a set.
         organisation: "tiled" or "pipelined".
         weight_memory, weight_stream: as in `simulate`.
-        trace: VCD file for all signals of the run.
+        trace: file for all signals of the run, `.vcd` or `.fst`; a `Trace` of it takes some cycles
+            only.
 
     Raises:
         InvalidFileError: a file or a tool is missing.
         InvalidOptionError: the network does not fit the array.
     """
     from systopack.verification import verify as verification
+    from systopack.verification.tracing import Trace
 
     loaded = network_of(network)
     design = array_for(loaded, array, changes, organisation)
@@ -229,8 +232,19 @@ def verify(
         array=design,
         organisation=organisation,
         weights=_weights(weight_memory, weight_stream),
-        trace=trace,
+        trace=Trace(file=trace) if isinstance(trace, Path) else trace,
     )
+
+
+def trace_of(file: Path, first_cycle: int = 0, cycles: int | None = None) -> Trace:
+    """A trace of some cycles of a run, for `verify`; see `verification.tracing.Trace`.
+
+    Raises:
+        InvalidOptionError: the file has another suffix than `.vcd` and `.fst`.
+    """
+    from systopack.verification.tracing import Trace
+
+    return Trace(file=file, first_cycle=first_cycle, cycles=cycles)
 
 
 def write_rtl(

@@ -11,7 +11,7 @@ import typer
 from systopack.api import hardware
 from systopack.cli import console
 from systopack.cli.builder import command
-from systopack.cli.job import Job, check_suffix
+from systopack.cli.job import Job
 from systopack.cli.shared import (
     DATA,
     ArrayOptions,
@@ -75,7 +75,19 @@ class Verify(ReadNetwork, DataOptions, ImageCount, OrganisationOptions, WeightOp
     """What is verified."""
 
     trace: Path | None = option(
-        None, "VCD file for all signals of the run; best with one image.", group="Output"
+        None,
+        "File for all signals of the run, .vcd or .fst; best with one image.",
+        group="Output",
+    )
+    trace_from: int = option(
+        0,
+        "Cycle of the run that the trace begins with; 0 is the first after the memories were "
+        "filled, and the count goes on from image to image.",
+        ge=0,
+        group="Output",
+    )
+    trace_cycles: int | None = option(
+        None, "Cycles to trace.", shown_default="all", ge=1, group="Output"
     )
 
 
@@ -225,11 +237,17 @@ def verify(options: Verify, job: Job) -> None:
 
     Example: systopack verify packed.spk --data sample --images 4
 
-    systopack verify zoo:lenet5-mnist --organisation pipelined --images 1 --trace run.vcd
+    systopack verify zoo:lenet5-mnist --images 1 --trace run.vcd --trace-from 2000
+    --trace-cycles 500
     """
+    trace = None
+    if options.trace is None:
+        refuse_idle(
+            options.given, ("trace_from", "trace_cycles"), "without --trace nothing is traced"
+        )
+    else:
+        trace = hardware.trace_of(options.trace, options.trace_from, options.trace_cycles)
     outputs = [] if options.trace is None else [options.trace]
-    for trace in outputs:
-        check_suffix("--trace", trace, ".vcd")
     job.tells(options.network, out=options.out, reads=(options.file,), outputs=outputs)
     asked: dict[str, Any] = {name: getattr(options, name) for name in ("data", "organisation")}
     asked |= options.weights
@@ -239,7 +257,7 @@ def verify(options: Verify, job: Job) -> None:
             options.array,
             changes=options.changes,
             images=options.images,
-            trace=options.trace,
+            trace=trace,
             **asked,
         )
     if found.passed:

@@ -22,6 +22,7 @@ def fill_code(config: Port, code: TraceCode) -> str:
     return _FILL % {
         "trace_start": code.start,
         "trace_dump": code.dump,
+        "trace_cycle": code.cycle,
         "config": copy_port(config, "p", to_model=True),
         "config_words": config.words,
     }
@@ -55,7 +56,7 @@ def pointer(array: NDArray[Any]) -> ctypes.c_void_p:
 
 
 _FILL = """
-static void edge() { top->clk = 1; top->eval(); %(trace_dump)s top->clk = 0; }
+static void edge() { top->clk = 1; top->eval(); %(trace_dump)s top->clk = 0; %(trace_cycle)s }
 static uint64_t field(const uint32_t* words, long low, int bits) {
   uint64_t value = (uint64_t)words[low / 32] >> (low %% 32);
   if (low %% 32 + bits > 32) value |= (uint64_t)words[low / 32 + 1] << (32 - low %% 32);

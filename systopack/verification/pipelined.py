@@ -19,7 +19,7 @@ from systopack.rtl.pipelined.program import PipelinedProgram
 from systopack.rtl.pipelined.top import top_module
 from systopack.verification.bench import Port, copy_port
 from systopack.verification.memories import memory_rows
-from systopack.verification.tracing import trace_code
+from systopack.verification.tracing import Trace, trace_code
 from systopack.verification.verilator import also_failed, build, take_assertion
 
 TOP = "pipelined_accelerator"
@@ -55,7 +55,7 @@ class PipelinedModel:
         program: the compiled network.
         gated: whether the arrays' clocks stop while they are idle.
         verilog: folder of the Verilog files.
-        trace: a VCD file for all signals, None: no trace.
+        trace: a file for all signals, None: no trace.
 
     Raises:
         InvalidFileError: a tool is missing.
@@ -67,26 +67,26 @@ class PipelinedModel:
         *,
         gated: bool = False,
         verilog: Path = VERILOG,
-        trace: Path | None = None,
+        trace: Trace | None = None,
     ) -> None:
         self._program = program
         self._sizes = [_unit_bytes(program, index) for index in range(len(program.units))]
         with WorkingFolder("pipelined") as folder:
             top = folder / f"{TOP}.v"
             top.write_text(top_module(program))
-            self._library = build(
+            self.library = build(
                 top=TOP,
                 sources=[*(verilog / name for name in PIPELINED_SOURCES), top],
                 parameters={"GATED": int(gated)},
                 harness=_harness(program, self._sizes, trace),
-                trace=trace is not None,
+                trace=None if trace is None else trace.format,
             )
-        self._library.run.restype = ctypes.c_long
-        self._library.cycle_log.restype = ctypes.POINTER(ctypes.c_int64)
-        self._library.word_log.restype = ctypes.POINTER(ctypes.c_uint8)
-        self._library.log_size.restype = ctypes.c_long
+        self.library.run.restype = ctypes.c_long
+        self.library.cycle_log.restype = ctypes.POINTER(ctypes.c_int64)
+        self.library.word_log.restype = ctypes.POINTER(ctypes.c_uint8)
+        self.library.log_size.restype = ctypes.c_long
         rows = memory_rows(program.images, program.parameters["CONFIG_BITS"])
-        self._library.fill(_pointer(rows), ctypes.c_long(len(rows)))
+        self.library.fill(_pointer(rows), ctypes.c_long(len(rows)))
 
     def run(
         self, images: NDArray[np.int8], *, back_pressure: int = 0, cycle_limit: int = 1 << 32
@@ -102,7 +102,7 @@ class PipelinedModel:
         Raises:
             InvalidNetworkError: the images were not finished within the limit.
         """
-        take_assertion(self._library)  # of runs before this one
+        take_assertion(self.library)  # of runs before this one
         program = self._program
         network, count = program.network, len(images)
         pixels = np.ascontiguousarray(
@@ -110,7 +110,7 @@ class PipelinedModel:
         ).view(np.uint8)
         results = np.zeros(count * program.result_words, np.int32)
         numbers = np.zeros(3, np.int64)
-        ended = self._library.run(
+        ended = self.library.run(
             _pointer(pixels),
             ctypes.c_long(count * pixels.shape[1]),
             _pointer(results),
@@ -122,16 +122,16 @@ class PipelinedModel:
         if not ended:
             raise InvalidNetworkError(
                 f"The layer-pipelined accelerator did not finish {count} images of network "
-                f"'{network.name}' within {cycle_limit} cycles.{also_failed(self._library)}"
+                f"'{network.name}' within {cycle_limit} cycles.{also_failed(self.library)}"
             )
         base = int(numbers[0]) - (program.array.word_cycles - 1)
         cycles, words = {}, {}
         for index, unit in enumerate(program.units):
             rows, height, width = network.shapes[unit.name]
-            size = self._library.log_size(ctypes.c_int(index))
-            times = _take(self._library.cycle_log(ctypes.c_int(index)), (size,), np.int64) - base
+            size = self.library.log_size(ctypes.c_int(index))
+            times = _take(self.library.cycle_log(ctypes.c_int(index)), (size,), np.int64) - base
             data = _take(
-                self._library.word_log(ctypes.c_int(index)), (size, self._sizes[index]), np.uint8
+                self.library.word_log(ctypes.c_int(index)), (size, self._sizes[index]), np.uint8
             )
             shape = (-1, height * width)
             if size % (height * width):
@@ -147,7 +147,7 @@ class PipelinedModel:
             results=sent,
             last_cycle=int(numbers[1]) - base,
             counted=int(numbers[2]),
-            assertion=take_assertion(self._library),
+            assertion=take_assertion(self.library),
         )
 
 
@@ -179,7 +179,7 @@ def _pointer(array: NDArray[np.generic]) -> ctypes.c_void_p:
     return array.ctypes.data_as(ctypes.c_void_p)
 
 
-def _harness(program: PipelinedProgram, sizes: list[int], trace: Path | None) -> str:
+def _harness(program: PipelinedProgram, sizes: list[int], trace: Trace | None) -> str:
     """The C++ host: it loads weights, streams images in and results out, and keeps a log."""
     config = Port(name="config_data", bits=program.parameters["CONFIG_BITS"])
     image = Port(name="image_word", bits=program.parameters["IMAGE_BITS"])
@@ -192,6 +192,8 @@ def _harness(program: PipelinedProgram, sizes: list[int], trace: Path | None) ->
         "trace_header": code.header,
         "trace_start": code.start,
         "trace_dump": code.dump,
+        "trace_cycle": code.cycle,
+        "trace_run": code.run,
         "trace_flush": code.flush,
         "units": len(sizes),
         "sizes": ", ".join(map(str, sizes)),
@@ -229,6 +231,7 @@ extern "C" uint8_t* word_log(int unit) { return words_of[unit].data(); }
 extern "C" long log_size(int unit) { return (long)cycles_of[unit].size(); }
 static void edge() {
   top->clk = 1; top->eval(); %(trace_dump)s top->clk = 0; top->eval(); %(trace_dump)s
+  %(trace_cycle)s
 }
 extern "C" void fill(const uint32_t* config, long count) {
   delete top; delete context;
@@ -252,7 +255,7 @@ extern "C" void fill(const uint32_t* config, long count) {
 }
 extern "C" long run(const uint8_t* image, long image_count, int32_t* results, long result_count,
                     int64_t* numbers, long limit, uint32_t back_pressure) {
-  auto& model = *top;
+  auto& model = *top; %(trace_run)s
   for (int u = 0; u < UNITS; ++u) { cycles_of[u].clear(); words_of[u].clear(); }
   long sent = 0, got = 0; uint32_t noise = back_pressure * 2654435761u + 1;
   long burst = 0;

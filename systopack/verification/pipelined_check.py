@@ -16,6 +16,7 @@ from systopack.rtl.parameters import VERILOG
 from systopack.rtl.pipelined.program import PipelinedProgram, compile_pipelined
 from systopack.verification.outcome import Difference, Verification
 from systopack.verification.pipelined import PipelinedModel, PipelinedRun
+from systopack.verification.tracing import Trace, finished
 
 
 def verify_pipelined(
@@ -25,7 +26,7 @@ def verify_pipelined(
     array: Array,
     back_pressure: int = 0,
     verilog: Path = VERILOG,
-    trace: Path | None = None,
+    trace: Trace | None = None,
     gated: bool = False,
 ) -> Verification:
     """Run the first image alone, then all images without a gap, and compare all that can be seen.
@@ -39,7 +40,7 @@ def verify_pipelined(
         back_pressure: 0, or the seed of random back-pressure of the host; cycles are not compared
             then.
         verilog: folder of the Verilog files.
-        trace: a VCD file to write all signals of the run to.
+        trace: a file for all signals of the run.
         gated: whether the clocks of idle arrays stop.
 
     Raises:
@@ -54,19 +55,22 @@ def verify_pipelined(
     latency = program.cycles.latency_cycles
     difference: Difference | None = None
     assertion: str | None = None
-    for count in sorted({1, len(images)}):
-        found = model.run(images[:count], back_pressure=back_pressure, cycle_limit=limit + 100_000)
-        assertion = assertion or found.assertion
-        number, difference = _compare_words(program, found, images[:count])
-        words += number
-        if difference is None and not back_pressure:
-            plan = schedule(network, program.units, images=count)
-            compared += sum(times.size for times in plan.taken.values())
-            difference = _compare_cycles(program, found, plan)
-        if count == 1:
-            latency = found.counted
-        if difference is not None:
-            break
+    with finished(trace, model.library):
+        for count in sorted({1, len(images)}):
+            found = model.run(
+                images[:count], back_pressure=back_pressure, cycle_limit=limit + 100_000
+            )
+            assertion = assertion or found.assertion
+            number, difference = _compare_words(program, found, images[:count])
+            words += number
+            if difference is None and not back_pressure:
+                plan = schedule(network, program.units, images=count)
+                compared += sum(times.size for times in plan.taken.values())
+                difference = _compare_cycles(program, found, plan)
+            if count == 1:
+                latency = found.counted
+            if difference is not None:
+                break
     return Verification(
         network=network.name,
         array=array,

@@ -16,7 +16,7 @@ from systopack.rtl.program import TiledProgram
 from systopack.verification.bench import Port, copy_port
 from systopack.verification.host_code import fill_code, pointer, run_arguments, taken
 from systopack.verification.memories import memory_rows
-from systopack.verification.tracing import Probe, TraceCode, trace_code
+from systopack.verification.tracing import Probe, Trace, TraceCode, finished, trace_code
 from systopack.verification.verilator import also_failed, build, take_assertion
 
 
@@ -53,7 +53,7 @@ def run_tiled(
     reset_after: int = -1,
     wrong_bytes: int = 0,
     verilog: Path = VERILOG,
-    trace: Path | None = None,
+    trace: Trace | None = None,
     probe: Probe | None = None,
 ) -> TiledRun:
     """Build the accelerator (or find it built), fill its memories and run images through it.
@@ -66,7 +66,7 @@ def run_tiled(
         reset_after: cycle of every run in which a reset comes and it begins anew; -1: none.
         wrong_bytes: of an image of another length that the host sends ahead of every image.
         verilog: folder of the Verilog files.
-        trace: a VCD file for all signals of the run; large and slow, None: no trace.
+        trace: a file for all signals of the run; large and slow, None: no trace.
         probe: some signals of every cycle, from the start of the first image; not beside a trace.
 
     Raises:
@@ -90,28 +90,29 @@ def run_tiled(
     library.write_log.restype = ctypes.POINTER(ctypes.c_uint32)
     writes = []
     entry = 4 + program.parameters["WORD_BYTES"] // 4
-    for image in range(count):
-        sizes = np.zeros(1, np.int64)
-        ended = library.run(
-            *run_arguments(config, pixels[image], results[image]),
-            pointer(beats),
-            ctypes.c_long(0 if program.weight_beats is None else len(beats)),
-            pointer(op_starts[image]),
-            pointer(counters[image]),
-            pointer(sizes),
-            ctypes.c_long(cycle_limit),
-            ctypes.c_uint32(back_pressure + image if back_pressure else 0),
-            ctypes.c_long(reset_after),
-            ctypes.c_long(wrong_bytes),
-            ctypes.c_int(int(image == 0)),
-        )
-        if not ended:
-            raise InvalidNetworkError(
-                f"The accelerator did not finish image {image} of network "
-                f"'{program.network.name}' within {cycle_limit} cycles."
-                f"{also_failed(library)}"
+    with finished(trace, library):
+        for image in range(count):
+            sizes = np.zeros(1, np.int64)
+            ended = library.run(
+                *run_arguments(config, pixels[image], results[image]),
+                pointer(beats),
+                ctypes.c_long(0 if program.weight_beats is None else len(beats)),
+                pointer(op_starts[image]),
+                pointer(counters[image]),
+                pointer(sizes),
+                ctypes.c_long(cycle_limit),
+                ctypes.c_uint32(back_pressure + image if back_pressure else 0),
+                ctypes.c_long(reset_after),
+                ctypes.c_long(wrong_bytes),
+                ctypes.c_int(int(image == 0)),
             )
-        writes.append(_split(taken(library.write_log(), (int(sizes[0]), entry), np.uint32)))
+            if not ended:
+                raise InvalidNetworkError(
+                    f"The accelerator did not finish image {image} of network "
+                    f"'{program.network.name}' within {cycle_limit} cycles."
+                    f"{also_failed(library)}"
+                )
+            writes.append(_split(taken(library.write_log(), (int(sizes[0]), entry), np.uint32)))
     return TiledRun(
         cycles=counters[:, 0].astype(np.int64),
         entered=counters[:, 1].astype(np.int64),
@@ -129,7 +130,7 @@ def _split(log: NDArray[np.uint32]) -> NDArray[np.int64]:
 
 
 def _build(
-    program: TiledProgram, verilog: Path, trace: Path | None, probe: Probe | None
+    program: TiledProgram, verilog: Path, trace: Trace | None, probe: Probe | None
 ) -> ctypes.CDLL:
     top = "tiled_accelerator"
     with WorkingFolder("probe") as folder:
@@ -143,7 +144,7 @@ def _build(
             sources=sources,
             parameters=program.parameters,
             harness=_harness(program, trace_code(trace) if probe is None else probe.code(top)),
-            trace=trace is not None,
+            trace=None if trace is None else trace.format,
         )
 
 
@@ -167,6 +168,7 @@ def _harness(program: TiledProgram, code: TraceCode) -> str:
     return _TEMPLATE % {
         "trace_header": code.header,
         "trace_settled": code.settled,
+        "trace_run": code.run,
         "trace_flush": code.flush,
         "declare": "\n".join(f"static uint32_t {port.name}[{port.words}];" for port in seen),
         "fill": fill_code(config, code),
@@ -197,7 +199,7 @@ extern "C" uint32_t* write_log() { return writes.data(); }
                     uint32_t* counters, int64_t* sizes, long limit, uint32_t pressure,
                     long reset_after, long wrong, int fresh) {
   if (fresh) fill(config, config_count);
-  auto& model = *top;
+  auto& model = *top; %(trace_run)s
   writes.clear();
   const long all = wrong + image_bytes;
   long sent = 0, got = 0, fed = 0; bool started = false;

@@ -25,6 +25,7 @@ from systopack.rtl.parameters import VERILOG
 from systopack.rtl.program import TiledProgram, pack_plan
 from systopack.verification.outcome import Difference, Verification
 from systopack.verification.tiled import TiledRun, run_tiled
+from systopack.verification.tracing import Trace
 
 Tensors = Mapping[str, NDArray[Any]]
 _NOTHING = np.iinfo(np.int64).min  # a byte that nobody wrote
@@ -39,7 +40,7 @@ def verify_tiled(
     weights: WeightMemory | None = None,
     back_pressure: int = 0,
     verilog: Path = VERILOG,
-    trace: Path | None = None,
+    trace: Trace | None = None,
 ) -> Verification:
     """Run images through the RTL and compare all that can be seen.
 
@@ -54,7 +55,7 @@ def verify_tiled(
         back_pressure: 0, or the seed of random back-pressure of the host; cycles are not compared
             then.
         verilog: folder of the Verilog files.
-        trace: a VCD file to write all signals of the run to.
+        trace: a file for all signals of the run.
 
     Raises:
         InvalidOptionError: the network does not fit the array.

@@ -2,19 +2,73 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from systopack.errors import InvalidOptionError
 from systopack.verification.bench import Port
 
+FORMATS = {".vcd": ("vcd", "VerilatedVcdC"), ".fst": ("fst", "VerilatedFstC")}
 _HEADER = """
-#include "verilated_vcd_c.h"
+#include "verilated_%(format)s_c.h"
 // Never destroyed: at exit the runtime that its destructor needs may be gone already.
-static VerilatedVcdC& vcd = *new VerilatedVcdC;
+static %(writer)s& tracer = *new %(writer)s;
 static uint64_t moment = 0;
+static int64_t run_cycle = -1;  // -1: the memories are being filled
+static void trace_now() {
+  ++moment;
+  if (%(wanted)s) tracer.dump(moment);
+}
+extern "C" void end_trace() { tracer.close(); }
 """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trace:
+    """A file for all signals of a run.
+
+    Args:
+        file: with suffix `.vcd` or `.fst`.
+        first_cycle: cycle of the run to begin with, 0 or more; 0 is the first one after the
+            memories were filled, and the count goes on from image to image.
+        cycles: how many, at least 1; None: all that come, and with `first_cycle` 0 also those that
+            fill the memories.
+
+    Raises:
+        InvalidOptionError: another suffix, or a number out of its range.
+    """
+
+    file: Path
+    first_cycle: int = 0
+    cycles: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.file.suffix not in FORMATS:
+            raise InvalidOptionError(
+                f"A trace is a file {' or '.join(FORMATS)}, not '{self.file}'; name it so."
+            )
+        if self.first_cycle < 0 or (self.cycles is not None and self.cycles < 1):
+            raise InvalidOptionError(
+                f"A trace from cycle {self.first_cycle} of {self.cycles} cycles has none; begin "
+                "with 0 or more and take at least 1."
+            )
+
+    @property
+    def format(self) -> str:
+        """ "vcd" or "fst"."""
+        return FORMATS[self.file.suffix][0]
+
+    @property
+    def wanted(self) -> str:
+        """C++ condition on `run_cycle`."""
+        first = self.first_cycle
+        if self.cycles is None:
+            return f"run_cycle >= {first}" if first else "true"
+        return f"run_cycle >= {first} && run_cycle < {first + self.cycles}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,30 +78,47 @@ class TraceCode:
     Args:
         header: after the includes.
         start: after the model was made, with `context` and `top`.
+        run: at the beginning of a run.
         dump: after each evaluation.
+        cycle: after the edges of a cycle.
         settled: once a cycle of a run, before the clock edge.
         flush: at the end of a run.
     """
 
     header: str = ""
     start: str = ""
+    run: str = ""
     dump: str = ""
+    cycle: str = ""
     settled: str = ""
     flush: str = ""
 
 
-def trace_code(trace: Path | None) -> TraceCode:
+def trace_code(trace: Trace | None) -> TraceCode:
     """The lines that trace to a file; None: none."""
     if trace is None:
         return TraceCode()
-    name = c_string(os.fsencode(trace))
+    name = c_string(os.fsencode(trace.file))
+    kind, writer = FORMATS[trace.file.suffix]
     return TraceCode(
-        header=_HEADER,
-        start=f"context->traceEverOn(true); top->trace(&vcd, 99); vcd.open({name});",
-        dump="vcd.dump(++moment);",
-        settled="vcd.dump(++moment);",
-        flush="vcd.flush();",
+        header=_HEADER % {"format": kind, "writer": writer, "wanted": trace.wanted},
+        start=f"context->traceEverOn(true); top->trace(&tracer, 99); tracer.open({name});",
+        run="if (run_cycle < 0) run_cycle = 0;",
+        dump="trace_now();",
+        cycle="if (run_cycle >= 0) ++run_cycle;",
+        settled="trace_now();",
+        flush="tracer.flush();",
     )
+
+
+@contextmanager
+def finished(trace: Trace | None, library: ctypes.CDLL) -> Iterator[None]:
+    """Finish the trace that the harness of a library writes, however the runs end."""
+    try:
+        yield
+    finally:
+        if trace is not None:
+            library.end_trace()
 
 
 def c_string(text: bytes) -> str:

@@ -17,6 +17,7 @@ from systopack.rtl.parameters import VERILOG
 from systopack.verification.outcome import Verification
 from systopack.verification.pipelined_check import verify_pipelined
 from systopack.verification.tiled_check import verify_tiled
+from systopack.verification.tracing import Trace
 
 Organisation = Literal["tiled", "pipelined"]
 
@@ -30,7 +31,7 @@ def verify(
     weights: WeightMemory | None = None,
     back_pressure: int = 0,
     verilog: Path = VERILOG,
-    trace: Path | None = None,
+    trace: Trace | None = None,
 ) -> Verification:
     """Run images through the RTL of a whole accelerator and compare all that can be seen.
 
@@ -40,7 +41,7 @@ def verify(
         back_pressure: 0, or the seed of random back-pressure of the host; cycles are not compared
             then.
         verilog: folder of the Verilog files; another one than the package's to try changes.
-        trace: a VCD file to write all signals of the run to; use it with few images.
+        trace: a file for all signals of the run; use it with few images, or a few cycles.
 
     Raises:
         InvalidOptionError: the network does not fit the array, or there is no image.

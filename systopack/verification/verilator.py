@@ -25,6 +25,7 @@ from systopack.folders.working import WorkingFolder
 
 _LIBRARY, _OBJECT = "model.so", "runtime.o"
 _SLOW = "__Slow"  # in the names of files with code that runs once
+_FST_LIBRARIES = ("-lz", "-llz4")  # that Verilator's writer of FST stands on
 _UNIT_BYTES = 1_000_000  # of C++ that the compiler takes at once: a second or two
 _VERILATOR_FLAGS = (
     "--cc",
@@ -138,7 +139,7 @@ def build(
     sources: Sequence[Path],
     parameters: Mapping[str, int],
     harness: str,
-    trace: bool = False,
+    trace: str | None = None,
 ) -> ctypes.CDLL:
     """Turn a Verilog module and a C++ harness into a loaded library.
 
@@ -147,7 +148,7 @@ def build(
         sources: Verilog files, all of them.
         parameters: values of the top module's parameters.
         harness: C++ text that includes `Vmodel.h` and defines the functions to call.
-        trace: build in VCD tracing.
+        trace: "vcd" or "fst": build in tracing of this format; None: none.
 
     Raises:
         InvalidFileError: a tool is missing or refuses its input; its first words are given.
@@ -166,6 +167,8 @@ def build(
         digest.update(part.encode() + b"\0")
     entry = private_folder("verilator") / f"{top}-{digest.hexdigest()[:32]}"
     if read_entry(entry, [_LIBRARY]) is None:
+        if trace == "fst":
+            _check_fst(tools)
         with WorkingFolder("verilator") as folder:
             built = _compile(
                 tools,
@@ -205,6 +208,23 @@ def also_failed(library: ctypes.CDLL) -> str:
     return "" if assertion is None else f" An assertion of the RTL failed: {assertion}."
 
 
+def _check_fst(tools: Tools) -> None:
+    """Whether the compiler finds what a writer of FST needs."""
+    found = subprocess.run(
+        [tools.compiler, "-fsyntax-only", "-x", "c++", "-"],
+        input="#include <lz4.h>\n#include <zlib.h>\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if found.returncode:
+        raise InvalidFileError(
+            "A trace in FST needs the headers of lz4 and zlib, which the C++ compiler does not "
+            "find; install them with 'apt-get install liblz4-dev zlib1g-dev', or name the trace "
+            "*.vcd."
+        )
+
+
 def _load(entry: Path) -> ctypes.CDLL:
     try:
         return ctypes.CDLL(str(entry / _LIBRARY))
@@ -223,11 +243,11 @@ def _compile(
     sources: Sequence[Path],
     parameters: Mapping[str, int],
     harness: str,
-    trace: bool,
+    trace: str | None,
 ) -> Path:
     arguments = [
         *_VERILATOR_FLAGS,
-        *(["--trace", "--trace-underscore"] if trace else []),
+        *([f"--trace-{trace}", "--trace-underscore"] if trace else []),
         *(f"-G{name}={value}" for name, value in parameters.items()),
         "--top-module",
         top,
@@ -243,7 +263,8 @@ def _compile(
     objects = _objects(tools, _joined(folder), folder, trace=trace)
     objects += _runtime(tools, folder, trace=trace)
     library = folder / "model.so"
-    _call([tools.compiler, "-shared", "-pthread", "-o", str(library), *objects], folder, tools.root)
+    command = [tools.compiler, "-shared", "-pthread", "-o", str(library), *objects]
+    _call([*command, *(_FST_LIBRARIES if trace == "fst" else ())], folder, tools.root)
     return library
 
 
@@ -263,9 +284,9 @@ def _joined(folder: Path) -> list[Path]:
     return units
 
 
-def _runtime(tools: Tools, folder: Path, *, trace: bool) -> list[str]:
+def _runtime(tools: Tools, folder: Path, *, trace: str | None) -> list[str]:
     """Verilator's own objects, compiled once per version and set of flags."""
-    names = ["verilated", "verilated_threads", *(["verilated_vcd_c"] if trace else [])]
+    names = ["verilated", "verilated_threads", *([f"verilated_{trace}_c"] if trace else [])]
     key = hashlib.sha256(repr((tools, trace, _COMPILER_FLAGS)).encode()).hexdigest()[:16]
     cache = private_folder("verilator")
     kept = {name: cache / f"{name}-{key}" for name in names}
@@ -276,7 +297,7 @@ def _runtime(tools: Tools, folder: Path, *, trace: bool) -> list[str]:
     return [str(entry / _OBJECT) for entry in kept.values()]
 
 
-def _objects(tools: Tools, units: Sequence[Path], folder: Path, *, trace: bool) -> list[str]:
+def _objects(tools: Tools, units: Sequence[Path], folder: Path, *, trace: str | None) -> list[str]:
     objects = []
     running: list[tuple[list[str], subprocess.Popen[str]]] = []
     for unit in units:
@@ -286,7 +307,8 @@ def _objects(tools: Tools, units: Sequence[Path], folder: Path, *, trace: bool) 
             tools.compiler,
             *_COMPILER_FLAGS,
             *(["-O0"] if _SLOW in unit.name else []),  # what runs once needs no optimizer
-            f"-DVM_TRACE={int(trace)}",
+            f"-DVM_TRACE={int(trace is not None)}",
+            f"-DVM_TRACE_FST={int(trace == 'fst')}",
             f"-I{folder}",
             f"-I{tools.root / 'include'}",
             f"-I{tools.root / 'include' / 'vltstd'}",

@@ -1,11 +1,15 @@
 """`verify` on random networks and random arrays: every byte, every cycle."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from systopack.errors import InvalidOptionError
 from systopack.hardware.array import Array
 from systopack.hardware.cells import CELLS
+from systopack.verification.tracing import Trace
 from systopack.verification.verify import verify
 from tests.networks import random_images, random_network
 
@@ -97,14 +101,61 @@ def test_random_networks_on_random_arrays(seed):
     check(seed, layers=5)
 
 
-@pytest.mark.slow
-def test_a_trace_is_written_on_demand(tmp_path):
+def traced(path, *, organisation="tiled", **window):
     network = random_network(np.random.default_rng(0), layers=1)
     images = random_images(np.random.default_rng(0), network, 1)
+    trace = Trace(file=path, **window)
+    array = Array(rows=2, columns=2)
+    found = verify(network, images, array=array, organisation=organisation, trace=trace)
+    assert found.passed
+    return found.cycles
+
+
+def changes(path, name):
+    """Moments and values of a signal of one bit in a VCD file."""
+    text = path.read_text()
+    mark = re.search(rf"\$var wire\s+1 (\S+) {name} \$end", text)[1]
+    moment, found = 0, []
+    for line in text.partition("$enddefinitions")[2].splitlines():
+        if line.startswith("#"):
+            moment = int(line[1:])
+        elif line == f"0{mark}" or line == f"1{mark}":
+            found.append((moment, int(line[0])))
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("organisation", ["tiled", "pipelined"])
+def test_a_trace_is_written_on_demand(tmp_path, organisation):
     path = tmp_path / "run.vcd"
-    assert verify(network, images, array=Array(rows=2, columns=2), trace=path).passed
+    traced(path, organisation=organisation)
     text = path.read_text()
     assert text.startswith("$version") and "result_word" in text and "#100" in text
+    whole = changes(path, "clk")
+    part = tmp_path / "part.vcd"
+    traced(part, organisation=organisation, first_cycle=40, cycles=25)
+    seen = changes(part, "clk")
+    assert abs(sum(value for _, value in seen) - 25) <= 1 and len(whole) > len(seen)
+    moments = dict(whole)
+    assert all(moments[moment] == value for moment, value in seen[1:])
+
+
+@pytest.mark.slow
+def test_a_trace_may_be_fst(tmp_path):
+    if not Path("/usr/include/lz4.h").exists():
+        pytest.skip("needs liblz4-dev")
+    path = tmp_path / "run.fst"
+    traced(path, first_cycle=10, cycles=200)
+    assert path.read_bytes()[0] == 0  # a header block, 329 bytes with its length
+    assert int.from_bytes(path.read_bytes()[1:9], "big") == 329
+
+
+def test_a_trace_without_cycles_or_of_another_kind_is_refused(tmp_path):
+    for wrong in ({"first_cycle": -1}, {"cycles": 0}):
+        with pytest.raises(InvalidOptionError, match="begin with 0 or more"):
+            Trace(file=tmp_path / "run.vcd", **wrong)
+    with pytest.raises(InvalidOptionError, match=r"a file \.vcd or \.fst"):
+        Trace(file=tmp_path / "run.txt")
 
 
 def test_no_image_and_unknown_organisations_are_refused():
