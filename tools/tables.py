@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import accuracy_tables
+import combining_picture
 import commands_page
 import fpga_table
 import imports_drawing
@@ -57,6 +58,7 @@ def wanted() -> dict[Path, str]:
         ROOT / name: pages.with_blocks((ROOT / name).read_text(), blocks())
         for name, blocks in PAGES.items()
     }
+    found[ROOT / "docs" / "images" / "combining.svg"] = combining_picture.picture()
     found[RESULTS] = render_record(pages.record("reproduce"), images="images/results")
     return found
 
