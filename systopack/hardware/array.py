@@ -105,11 +105,8 @@ class Array:
 
     @property
     def cells_per_adder(self) -> int:
-        """Cells whose products are added up before the partial sum.
-
-        All of a stage where words are parallel; where they are serial pairs, if stages are even.
-        """
-        if self.cell_kind.sums == "parallel":
+        """Cells whose products are added up before the partial sum: a stage, or pairs if it is even."""
+        if self.cell_kind.whole_stages:
             return self.cells_per_stage
         return 2 if self.cell_kind.staged and self.cells_per_stage % 2 == 0 else 1
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // An array of compact cells: CELLS_PER_STAGE columns add to a sum in one cycle, in pairs where it
-// is even.
+// is even; with SELECTORS of cells without a multiplier, all of a stage as one.
 //
 // Columns of one stage (CELLS_PER_STAGE neighbours) work in step; stage s runs s cycles behind
 // stage 0, and row r runs r / INPUT_FANOUT cycles behind row 0. Inputs enter together, sums
@@ -18,7 +18,8 @@ module compact_array #(
     parameter CELLS_PER_STAGE = 1,
     parameter WEIGHT_BUFFERS = 2,
     parameter LOAD_COLUMNS = 1,
-    parameter PARTS = 1  // 2: the upper half of the rows has words of its own
+    parameter PARTS = 1,  // 2: the upper half of the rows has words of its own
+    parameter SELECTORS = 0
 ) (
     input  wire                        clk,
     // Channel a of column c: c * ALPHA + a; above all of them, those of the upper half.
@@ -34,7 +35,8 @@ module compact_array #(
     localparam STAGES = (COLUMNS - 1) / CELLS_PER_STAGE + 1;
     localparam GROUPS = (ROWS - 1) / INPUT_FANOUT + 1;
     localparam WIDTH = ALPHA * CELLS_PER_STAGE;
-    localparam SHARED = CELLS_PER_STAGE % 2 == 0 ? 2 : 1;  // cells that share an adder
+    // Cells that share an adder.
+    localparam SHARED = SELECTORS != 0 ? CELLS_PER_STAGE : CELLS_PER_STAGE % 2 == 0 ? 2 : 1;
     localparam BITS = WEIGHT_BITS + INDEX_BITS;
 
     // Markers: what came s cycles ago serves stage s of the lowest rows.
@@ -118,16 +120,27 @@ module compact_array #(
                         assign sum_out[p*ROWS+r] = to[p];
                     end
                 end
-                compact_cell #(
-                    .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS), .LANES(LANES),
-                    .WEIGHT_BITS(WEIGHT_BITS), .REGISTERED(ENDS ? 1 : 0), .COLUMNS(SHARED),
-                    .USED(COLUMNS - c < SHARED ? COLUMNS - c : SHARED),
-                    .WEIGHT_BUFFERS(WEIGHT_BUFFERS)
-                ) cells (
-                    .clk(clk), .x(inputs), .phase(start[STAGE+GROUP+:8]),
-                    .take(taken[STAGE+GROUP]), .load(loads), .load_bits(weights),
-                    .sum_in(from), .sum_out(to)
-                );
+                localparam USED = COLUMNS - c < SHARED ? COLUMNS - c : SHARED;
+                wire [7:0] phase = start[STAGE+GROUP+:8];
+                if (SELECTORS != 0) begin : g_selectors
+                    selector_cell #(
+                        .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS), .LANES(LANES),
+                        .WEIGHT_BITS(WEIGHT_BITS), .COLUMNS(SHARED), .USED(USED),
+                        .WEIGHT_BUFFERS(WEIGHT_BUFFERS)
+                    ) cells (
+                        .clk(clk), .x(inputs), .phase(phase), .take(taken[STAGE+GROUP]),
+                        .load(loads), .load_bits(weights), .sum_in(from), .sum_out(to)
+                    );
+                end else begin : g_compact
+                    compact_cell #(
+                        .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS), .LANES(LANES),
+                        .WEIGHT_BITS(WEIGHT_BITS), .REGISTERED(ENDS ? 1 : 0), .COLUMNS(SHARED),
+                        .USED(USED), .WEIGHT_BUFFERS(WEIGHT_BUFFERS)
+                    ) cells (
+                        .clk(clk), .x(inputs), .phase(phase), .take(taken[STAGE+GROUP]),
+                        .load(loads), .load_bits(weights), .sum_in(from), .sum_out(to)
+                    );
+                end
             end
         end
     endgenerate
