@@ -24,6 +24,12 @@ class QuantizeSettings(DistillSettings):
     accumulator_bits: Literal[16, 32] = option(
         32, "Width of the accumulators.", group=_QUANTIZATION
     )
+    weights: Literal["int8", "power-of-two"] = option(
+        "int8",
+        "int8: whole numbers; power-of-two: 0, +-1, +-2 .. +-64 and -128, for cells without a "
+        "multiplier.",
+        group=_QUANTIZATION,
+    )
     epochs: int = option(
         0,
         "Epochs of fake-quantized fine-tuning; 0: calibration alone.",
