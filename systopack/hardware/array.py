@@ -72,8 +72,8 @@ class Array:
         if self.cells_per_stage > 1 and not kind.staged:
             raise InvalidOptionError(
                 f"cells_per_stage is {self.cells_per_stage}, but '{self.cell}' cells have a "
-                "register each; choose cell 'bit-serial-compact' or 'bit-parallel-compact', or "
-                "cells_per_stage 1."
+                "register each; choose cell 'bit-serial-compact', 'bit-parallel-compact' or "
+                "'power-of-two', or cells_per_stage 1."
             )
 
     @property

@@ -33,7 +33,8 @@ class _PowerOfTwo(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         (inside,) = ctx.saved_tensors
-        return gradients[0] * inside
+        result: Tensor = gradients[0] * inside
+        return result
 
 
 class QuantizedModel(nn.Module):
@@ -120,7 +121,7 @@ class QuantizedModel(nn.Module):
         matrix = self.matrices[index] * self.get_buffer(f"mask{index}")
         if self.rounding == "power-of-two":
             scale = torch.exp2(row.to(matrix))[:, None]
-            matrix = _PowerOfTwo.apply(matrix / scale) * scale
+            matrix = _PowerOfTwo.apply(matrix / scale) * scale  # type: ignore[no-untyped-call]
         else:
             matrix = torch.fake_quantize_per_channel_affine(
                 matrix, torch.exp2(row.float()), zero, 0, -128, 127

@@ -111,6 +111,32 @@ def test_simulate_and_inspect_a_network(run, network, tmp_path):
     assert "sha256" in out
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("simulate",),
+        ("simulate", "--organisation", "pipelined"),
+        ("rtl", "--out", "rtl"),
+        ("verify", "--images", 1),
+        ("energy",),
+        ("synthesize", "asic", "--block", "array", "--out", "asic"),
+        ("synthesize", "ecp5", "--out", "ecp5"),
+        ("synthesize", "xilinx", "--out", "xilinx"),
+    ],
+    ids=lambda command: " ".join(map(str, command)),
+)
+def test_other_weights_than_powers_of_two_are_refused_before_a_file(
+    run, network, tmp_path, command
+):
+    verb, *options = command
+    target = options[:1] if verb == "synthesize" else []
+    before = sorted(tmp_path.iterdir())
+    array = ("--array", "4x4", "--set", "cell=power-of-two")
+    result = run(verb, *target, network, *options[len(target) :], *array)
+    assert refused(result, "Layer 'layer0' has a weight of", "--weights power-of-two")
+    assert sorted(tmp_path.iterdir()) == before
+
+
 def test_report_is_written(run, network, tmp_path):
     code, _, err = run("report", network, "--out", "page.html", "--set", "alpha=4")
     assert (code, err) == (0, "")

@@ -10,6 +10,7 @@ from systopack.data.split import training_part
 from systopack.errors import InvalidOptionError
 from systopack.frontend.capture import capture
 from systopack.frontend.weights import folded_weights
+from systopack.hardware.array import Array, check_weights
 from systopack.network.file import to_bytes
 from systopack.nn import zoo
 from systopack.packing.rule import PackingRule
@@ -115,6 +116,28 @@ def test_fine_tuning_keeps_pruned_weights_and_equality(digits):
         not np.array_equal(tuned.matrix.to_dense(), plain.matrix.to_dense())
         for tuned, plain in zip(result.network.layers, before.layers, strict=True)
     )
+
+
+@pytest.mark.parametrize("epochs", [0, 1])
+def test_weights_that_are_powers_of_two(digits, epochs):
+    settings = QuantizeSettings(
+        weights="power-of-two", epochs=epochs, batch_size=50, calibration_images=100
+    )
+    model = combine_once(
+        untrained("lenet5-shift", 10, 1), rule=PackingRule(alpha=8, gamma=0.5), rho=0.2
+    )
+    result = quantize(
+        model,
+        training_part(digits),
+        settings=settings,
+        augment=digits.augment,
+        name="powers",
+        devices=DeviceOptions(accelerator="cpu"),
+        observer=SilentObserver(),
+    )
+    assert not any(reference_equals_model(result, digits.test_images).values())
+    check_weights(result.network, Array(cell="power-of-two"))
+    assert any(np.abs(layer.matrix.to_dense()).max() > 2 for layer in result.network.layers)
 
 
 class Wide(nn.Module):

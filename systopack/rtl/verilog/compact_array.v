@@ -38,6 +38,7 @@ module compact_array #(
     // Cells that share an adder.
     localparam SHARED = SELECTORS != 0 ? CELLS_PER_STAGE : CELLS_PER_STAGE % 2 == 0 ? 2 : 1;
     localparam BITS = WEIGHT_BITS + INDEX_BITS;
+    localparam HELD = SELECTORS != 0 ? BITS + 1 : BITS;  // of a cell
 
     // Markers: what came s cycles ago serves stage s of the lowest rows.
     wire [STAGES+GROUPS+6:0] start;
@@ -88,9 +89,21 @@ module compact_array #(
         end
         for (r = 0; r < ROWS; r = r + 1) begin : g_row
             localparam GROUP = r / INPUT_FANOUT;
-            wire [LOAD_COLUMNS*BITS-1:0] new_bits;  // weight and index
-            for (k = 0; k < LOAD_COLUMNS * BITS; k = k + 1) begin : g_new
-                assign new_bits[k] = load_data[k*ROWS+r];
+            wire [LOAD_COLUMNS*HELD-1:0] new_bits;  // weight and index, as the cells hold them
+            for (k = 0; k < LOAD_COLUMNS; k = k + 1) begin : g_new
+                wire [BITS-1:0] given;
+                for (p = 0; p < BITS; p = p + 1) begin : g_bit
+                    assign given[p] = load_data[(k*BITS+p)*ROWS+r];
+                end
+                wire [INDEX_BITS-1:0] index = given[BITS-1:WEIGHT_BITS];
+                wire [WEIGHT_BITS-1:0] weight = given[WEIGHT_BITS-1:0];
+                if (SELECTORS != 0) begin : g_single
+                    // The lowest one of a power of two, with either sign, is its place.
+                    assign new_bits[k*HELD+:HELD] =
+                        {index, weight[WEIGHT_BITS-1], weight & ~(weight << 1)};
+                end else begin : g_whole
+                    assign new_bits[k*HELD+:HELD] = {index, weight};
+                end
             end
             for (c = 0; c < COLUMNS; c = c + SHARED) begin : g_column
                 localparam STAGE = c / CELLS_PER_STAGE;
@@ -98,9 +111,9 @@ module compact_array #(
                     || (c + SHARED) % CELLS_PER_STAGE == 0;
                 wire [SHARED*ALPHA-1:0] inputs;
                 wire [SHARED-1:0]       loads;
-                wire [SHARED*BITS-1:0]  weights;
+                wire [SHARED*HELD-1:0]  weights;
                 for (k = 0; k < SHARED; k = k + 1) begin : g_place
-                    assign weights[k*BITS+:BITS] = new_bits[(c+k)%LOAD_COLUMNS*BITS+:BITS];
+                    assign weights[k*HELD+:HELD] = new_bits[(c+k)%LOAD_COLUMNS*HELD+:HELD];
                     if (c + k < COLUMNS) begin : g_used
                         assign inputs[k*ALPHA+:ALPHA] = g_group[GROUP].words[(c+k)*ALPHA+:ALPHA];
                         assign loads[k] = load[c+k];

@@ -31,12 +31,13 @@ module selector_cell #(
     input  wire [7:0]               phase,  // bit k: bit k of the words is there
     input  wire                     take,   // the next weights become the present ones
     input  wire [COLUMNS-1:0]       load,   // a next weight is written
-    input  wire [COLUMNS*(WEIGHT_BITS+INDEX_BITS)-1:0] load_bits,  // weight, index; column by column
+    // A one at the weight's place or none, its sign, index; column by column.
+    input  wire [COLUMNS*(WEIGHT_BITS+1+INDEX_BITS)-1:0] load_bits,
     input  wire [LANES-1:0]         sum_in,
     output reg  [LANES-1:0]         sum_out
 );
     localparam TOP = WEIGHT_BITS - 1;
-    localparam BITS = WEIGHT_BITS + INDEX_BITS;
+    localparam BITS = WEIGHT_BITS + 1 + INDEX_BITS;
     localparam PLACES = WEIGHT_BITS + 1;
     localparam SIZE = $clog2((COLUMNS << PLACES) / 2 + 1);  // of the accumulator
     localparam PLACE_BITS = WEIGHT_BITS > 2 ? $clog2(WEIGHT_BITS) : 1;
@@ -53,7 +54,7 @@ module selector_cell #(
     generate
         for (c = 0; c < COLUMNS; c = c + 1) begin : g_column
             wire [BITS-1:0]        new_bits = load_bits[c*BITS+:BITS];
-            wire [WEIGHT_BITS-1:0] lowest = new_bits[TOP:0] & ~{new_bits[TOP-1:0], 1'b0};
+            wire [WEIGHT_BITS-1:0] lowest = new_bits[TOP:0];
             wire [WEIGHT_BITS-1:0] single;  // a one at the weight's place
             wire [CODE-1:0]        code;
             wire                   minus;
@@ -62,9 +63,9 @@ module selector_cell #(
                 .clk(clk), .any_load(load[c]), .loaded({(CODE + 1) {load[c]}}), .any_take(take),
                 .taken({(CODE + 1) {take}}), .in(next_code), .out({minus, code})
             );
-            assign next_code[CODE] = new_bits[TOP];
+            assign next_code[CODE] = new_bits[WEIGHT_BITS];
             if (CARRY_SAVE != 0) begin : g_place
-                wire nothing = new_bits[TOP:0] == {WEIGHT_BITS{1'b0}};
+                wire nothing = lowest == {WEIGHT_BITS{1'b0}};
                 for (p = 0; p < CODE; p = p + 1) begin : g_code
                     wire [WEIGHT_BITS-1:0] there;
                     for (j = 0; j < WEIGHT_BITS; j = j + 1) begin : g_there
@@ -95,7 +96,7 @@ module selector_cell #(
                     weight_register #(.WIDTH(INDEX_BITS), .BUFFERS(WEIGHT_BUFFERS)) indices (
                         .clk(clk), .any_load(load[c]), .loaded({INDEX_BITS{load[c]}}),
                         .any_take(take), .taken({INDEX_BITS{take}}),
-                        .in(new_bits[BITS-1:WEIGHT_BITS]), .out(index)
+                        .in(new_bits[BITS-1:WEIGHT_BITS+1]), .out(index)
                     );
                     assign word = channels[index];
                 end
@@ -141,15 +142,33 @@ module selector_cell #(
                 assign total[j] = one[j] ^ other[j] ^ carry[j];
                 assign carry[j+1] = (one[j] & other[j]) | (carry[j] & (one[j] ^ other[j]));
             end
-        end else begin : g_chain
-            reg [SIZE:0] sum;
-            integer      n;
-            always @* begin
-                sum = {1'b0, before_it};
-                for (n = 0; n < COLUMNS; n = n + 1)
-                    sum = sum + {{(SIZE - PLACES + 1) {1'b0}}, rows[n*PLACES+:PLACES]};
+        end else begin : g_pairs
+            localparam LEVELS = $clog2(COLUMNS);
+            for (j = 0; j <= LEVELS; j = j + 1) begin : g_level
+                localparam WIDTH = PLACES + j;
+                localparam COUNT = (COLUMNS + (1 << j) - 1) >> j;
+                wire [COUNT*WIDTH-1:0] sums;
+                if (j == 0) begin : g_rows
+                    assign sums = rows;
+                end else begin : g_sums
+                    localparam BELOW = (COLUMNS + (1 << (j - 1)) - 1) >> (j - 1);
+                    wire [BELOW*(WIDTH-1)-1:0] parts = g_level[j-1].sums;
+                    for (c = 0; c < COUNT; c = c + 1) begin : g_node
+                        wire [WIDTH:0] sum;
+                        if (2 * c + 1 < BELOW) begin : g_pair
+                            signed_adder #(.BITS(WIDTH)) adder (
+                                .a({1'b0, parts[2*c*(WIDTH-1)+:WIDTH-1]}),
+                                .b({1'b0, parts[(2*c+1)*(WIDTH-1)+:WIDTH-1]}), .sum(sum)
+                            );
+                        end else begin : g_odd
+                            assign sum = {2'b0, parts[2*c*(WIDTH-1)+:WIDTH-1]};
+                        end
+                        assign sums[c*WIDTH+:WIDTH] = sum[WIDTH-1:0];
+                    end
+                end
             end
-            assign total = sum[SIZE-1:0];
+            wire [SIZE+PLACES+LEVELS-1:0] wide = {{SIZE{1'b0}}, g_level[LEVELS].sums};
+            assign total = before_it + wide[SIZE-1:0];
         end
     endgenerate
     always @(posedge clk)
@@ -172,6 +191,7 @@ module selector_cell #(
                 for (j = 0; j < 8; j = j + 1) begin : g_spread
                     assign spread[j] = part[j<LEFT?j:LEFT-1];
                 end
+                assign addend = LEFT == 1 ? part[0] : |(spread & phase);
                 if (p == 1) begin : g_high
                     always @(posedge clk) if (last) part <= ~total[SIZE-1:1];
                 end else begin : g_rest
@@ -179,7 +199,6 @@ module selector_cell #(
                     always @(posedge clk)
                         if (last) part <= g_lane[p-1].g_up.part[BEFORE-1:BEFORE-LEFT];
                 end
-                assign addend = |(spread & phase);
                 assign into = first ? g_lane[p-1].carried : carried;
             end
             always @(posedge clk) begin
