@@ -37,7 +37,7 @@ COMPACT = Array(rows=1, columns=1, alpha=1, accumulator_bits=16, cell="bit-seria
 PAIR = replace(COMPACT, columns=2, cells_per_stage=2)
 TREE = Array(rows=1, columns=3, alpha=1, accumulator_bits=16, weight_bits=2, cells_per_stage=2, cell="bit-parallel-compact")  # fmt: skip
 
-POWERS = Array(rows=1, columns=2, alpha=1, accumulator_bits=16, weight_bits=3, cells_per_stage=2, cell="power-of-two")  # fmt: skip
+POWERS = Array(rows=1, columns=2, alpha=1, accumulator_bits=16, weight_bits=2, cells_per_stage=2, cell="power-of-two")  # fmt: skip
 
 
 @pytest.mark.parametrize("bits", [16, 24, 32, 40])
