@@ -192,7 +192,8 @@ def check_fits(network: PackedNetwork, array: Array) -> None:
                 raise InvalidOptionError(
                     f"Layer '{layer.name}' has a weight of {int(outside.flat[0])}, but the array's "
                     f"cells hold weights of {array.weight_bits} bits, {-largest - 1}..{largest}; "
-                    "choose more weight_bits or quantize to fewer."
+                    f"choose more weight_bits, or 'systopack quantize --weights "
+                    f"int{array.weight_bits}'."
                 )
             for index, group in enumerate(band.groups):
                 if len(group) > array.alpha:

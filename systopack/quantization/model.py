@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from systopack.frontend.execute import execute
 from systopack.frontend.graph import LayerGraph, MatrixOp, PoolOp
 from systopack.frontend.weights import stored_weight
+from systopack.quantization.rows import ROUNDINGS
 from systopack.quantization.scales import Scales
 from systopack.quantization.statistics import Weights
 
@@ -124,7 +125,7 @@ class QuantizedModel(nn.Module):
             matrix = _PowerOfTwo.apply(matrix / scale) * scale  # type: ignore[no-untyped-call]
         else:
             matrix = torch.fake_quantize_per_channel_affine(
-                matrix, torch.exp2(row.float()), zero, 0, -128, 127
+                matrix, torch.exp2(row.float()), zero, 0, *ROUNDINGS[self.rounding].range
             )
         bias = torch.fake_quantize_per_channel_affine(
             self.biases[index], torch.exp2(total.float()), zero, 0, *_INT32

@@ -147,20 +147,19 @@ def best_exponent(
     largest = float(np.abs(every).max(initial=0.0))
     if largest == 0:
         return 0
-    loosest = loosest_exponent(largest)
-    # The largest power of two is below 127, the largest int8.
-    exponents = range(loosest + (rounding != "int8"), loosest - _CANDIDATES, -1)
-    rounded = ROUNDINGS[rounding]
+    chosen = ROUNDINGS[rounding]
+    loosest = loosest_exponent(largest, chosen.largest)
+    exponents = range(loosest, loosest - chosen.candidates, -1)
     errors = [
-        float(counts @ np.square(rounded(every * 2.0**-exponent) * 2.0**exponent - every))
+        float(counts @ np.square(chosen(every * 2.0**-exponent) * 2.0**exponent - every))
         for exponent in exponents
     ]
     return exponents[int(np.argmin(errors))]
 
 
-def loosest_exponent(largest: float) -> int:
-    """The finest exponent that clips no magnitude up to `largest`, which is positive."""
-    return math.ceil(math.log2(largest / 127))
+def loosest_exponent(largest: float, word: float = 127) -> int:
+    """The finest exponent that clips no magnitude up to `largest`, which is positive, to a word."""
+    return math.ceil(math.log2(largest / word))
 
 
 def int8(values: Reals) -> Reals:
@@ -168,8 +167,45 @@ def int8(values: Reals) -> Reals:
     return np.asarray(np.clip(np.rint(values), -128, 127))
 
 
-# How weights on their scale become integers; both lie in int8.
-ROUNDINGS: Mapping[str, Callable[[Reals], Reals]] = {
-    "int8": int8,
-    "power-of-two": nearest_power_of_two,
+@dataclass(frozen=True, kw_only=True)
+class Rounding:
+    """How weights on their scale become integers that lie in int8.
+
+    Args:
+        rounded: float64 to float64.
+        bits: of the two's complement that holds every such integer.
+        largest: magnitude that is not clipped.
+        candidates: scales to try, from the finest one that clips nothing.
+    """
+
+    rounded: Callable[[Reals], Reals]
+    bits: int
+    largest: float
+    candidates: int = _CANDIDATES
+
+    def __call__(self, values: Reals) -> Reals:
+        """The integers of values, float64."""
+        return self.rounded(values)
+
+    @property
+    def range(self) -> tuple[int, int]:
+        """The least and the largest integer of so many bits."""
+        return -(1 << (self.bits - 1)), (1 << (self.bits - 1)) - 1
+
+
+def _whole(bits: int) -> Rounding:
+    least, largest = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+
+    def rounded(values: Reals) -> Reals:
+        return np.asarray(np.clip(np.rint(values), least, largest))
+
+    return Rounding(rounded=rounded, bits=bits, largest=largest)
+
+
+ROUNDINGS: Mapping[str, Rounding] = {
+    **{f"int{bits}": _whole(bits) for bits in range(8, 1, -1)},
+    # The largest power of two, 64, is below 127.
+    "power-of-two": Rounding(
+        rounded=nearest_power_of_two, bits=8, largest=63.5, candidates=_CANDIDATES + 1
+    ),
 }

@@ -10,7 +10,7 @@ from systopack.data.split import training_part
 from systopack.errors import InvalidOptionError
 from systopack.frontend.capture import capture
 from systopack.frontend.weights import folded_weights
-from systopack.hardware.array import Array, check_weights
+from systopack.hardware.array import Array, check_fits
 from systopack.network.file import to_bytes
 from systopack.nn import zoo
 from systopack.packing.rule import PackingRule
@@ -118,10 +118,19 @@ def test_fine_tuning_keeps_pruned_weights_and_equality(digits):
     )
 
 
-@pytest.mark.parametrize("epochs", [0, 1])
-def test_weights_that_are_powers_of_two(digits, epochs):
+@pytest.mark.parametrize(
+    ("weights", "epochs", "array"),
+    [
+        ("power-of-two", 0, Array(cell="power-of-two")),
+        ("power-of-two", 1, Array(cell="power-of-two")),
+        ("int4", 0, Array(weight_bits=4)),
+        ("int3", 1, Array(weight_bits=3)),
+        ("int2", 0, Array(weight_bits=2)),
+    ],
+)
+def test_weights_of_few_values(digits, weights, epochs, array):
     settings = QuantizeSettings(
-        weights="power-of-two", epochs=epochs, batch_size=50, calibration_images=100
+        weights=weights, epochs=epochs, batch_size=50, calibration_images=100
     )
     model = combine_once(
         untrained("lenet5-shift", 10, 1), rule=PackingRule(alpha=8, gamma=0.5), rho=0.2
@@ -136,8 +145,9 @@ def test_weights_that_are_powers_of_two(digits, epochs):
         observer=SilentObserver(),
     )
     assert not any(reference_equals_model(result, digits.test_images).values())
-    check_weights(result.network, Array(cell="power-of-two"))
-    assert any(np.abs(layer.matrix.to_dense()).max() > 2 for layer in result.network.layers)
+    check_fits(result.network, array)
+    largest = max(np.abs(layer.matrix.to_dense()).max() for layer in result.network.layers)
+    assert largest > (1 << (array.weight_bits - 1)) // 2 - 1
 
 
 class Wide(nn.Module):
