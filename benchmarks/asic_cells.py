@@ -4,8 +4,8 @@
         [--out asic_cells.json] [--again]
 
 Real tiles of zoo:resnet20-cifar10 with real test images run on the netlist; every sum is checked.
-All cells do the same work: a cell reads its channel modulo alpha. Arrays that the record has stay;
---again measures them anew.
+All cells do the same work: a cell reads its channel modulo alpha; without a multiplier it holds the
+nearest power of two of each weight. Arrays that the record has stay; --again measures them anew.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from systopack.data.open import open_data
 from systopack.hardware.array import Array
 from systopack.network.file import load
 from systopack.network.packaged import network_file
+from systopack.network.powers import with_powers_of_two
 from systopack.network.reference import quantize_images
 from systopack.records import STORE, Record, read_record, sha256_of_file
 from systopack.synthesis.asic import MappingOptions
@@ -40,6 +41,7 @@ FORMS = (
     ("bit-parallel-compact", 8, 1, ALL),
     ("bit-parallel-compact", 4, 1, ENDS),
     ("bit-parallel-compact", 8, 2, ENDS),
+    ("power-of-two", 8, 1, ENDS),
 )
 
 
@@ -71,8 +73,14 @@ def main() -> None:
             )
             if asdict(array) in known and not given.again:
                 continue
+            multiplies = array.cell_kind.weights == "integers"
             found = measure_array(
-                array, library=library, options=options, network=network, images=images, fold=True
+                array,
+                library=library,
+                options=options,
+                network=network if multiplies else with_powers_of_two(network),
+                images=images,
+                fold=True,
             )
             figures = {
                 name: entry for name, entry in figures.items() if entry["array"] != asdict(array)

@@ -29,6 +29,7 @@ RECORD = STORE / "fpga_cells.json"
 FORMS = (
     ("bit-parallel-compact", 2, 1),
     ("bit-serial", 1, 1),
+    ("power-of-two", 8, 1),
 )
 
 

@@ -61,6 +61,7 @@ _WORD_TIMES = (
     ("bit-parallel", 1, 2),
     ("bit-parallel-compact", 4, 1),
     ("bit-parallel-compact", 8, 1),
+    ("power-of-two", 8, 1),
 )
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from systopack.errors import InvalidOptionError
 from systopack.hardware.cells import Cell, cell_named
+from systopack.packing.powers import is_power_of_two
 
 if TYPE_CHECKING:
     from systopack.network.network import PackedNetwork
@@ -69,8 +72,8 @@ class Array:
         if self.cells_per_stage > 1 and not kind.staged:
             raise InvalidOptionError(
                 f"cells_per_stage is {self.cells_per_stage}, but '{self.cell}' cells have a "
-                "register each; choose cell 'bit-serial-compact' or 'bit-parallel-compact', or "
-                "cells_per_stage 1."
+                "register each; choose cell 'bit-serial-compact', 'bit-parallel-compact' or "
+                "'power-of-two', or cells_per_stage 1."
             )
 
     @property
@@ -107,9 +110,9 @@ class Array:
     def cells_per_adder(self) -> int:
         """Cells whose products are added up before the partial sum.
 
-        All of a stage where words are parallel; where they are serial pairs, if stages are even.
+        All of a stage where the cell says so; else pairs, if stages are even.
         """
-        if self.cell_kind.sums == "parallel":
+        if self.cell_kind.whole_stages:
             return self.cells_per_stage
         return 2 if self.cell_kind.staged and self.cells_per_stage % 2 == 0 else 1
 
@@ -172,7 +175,7 @@ def check_fits(network: PackedNetwork, array: Array) -> None:
     """Refuse a network whose groups, weights or accumulators the array's cells cannot hold.
 
     Raises:
-        InvalidOptionError: naming the layer, the group or the weight, and the limit.
+        InvalidOptionError: naming the layer, the group or the weight, and the limit or the rule.
     """
     if network.accumulator_bits != array.accumulator_bits:
         raise InvalidOptionError(
@@ -180,6 +183,7 @@ def check_fits(network: PackedNetwork, array: Array) -> None:
             f"array in {array.accumulator_bits}; choose accumulator_bits "
             f"{network.accumulator_bits}."
         )
+    check_weights(network, array)
     largest = (1 << (array.weight_bits - 1)) - 1
     for layer in network.layers:
         for band in layer.matrix.bands:
@@ -188,7 +192,8 @@ def check_fits(network: PackedNetwork, array: Array) -> None:
                 raise InvalidOptionError(
                     f"Layer '{layer.name}' has a weight of {int(outside.flat[0])}, but the array's "
                     f"cells hold weights of {array.weight_bits} bits, {-largest - 1}..{largest}; "
-                    "choose more weight_bits or quantize to fewer."
+                    f"choose more weight_bits, or 'systopack quantize --weights "
+                    f"int{array.weight_bits}'."
                 )
             for index, group in enumerate(band.groups):
                 if len(group) > array.alpha:
@@ -197,6 +202,28 @@ def check_fits(network: PackedNetwork, array: Array) -> None:
                         f"but the array multiplexes at most alpha={array.alpha}; repack with "
                         f"--alpha {array.alpha}."
                     )
+
+
+def check_weights(network: PackedNetwork, array: Array) -> None:
+    """Refuse weights that cells without a multiplier cannot hold.
+
+    Raises:
+        InvalidOptionError: naming the layer, the weight and its place, and the rule.
+    """
+    if array.cell_kind.weights == "integers":
+        return
+    for layer in network.layers:
+        if all(is_power_of_two(band.values).all() for band in layer.matrix.bands):
+            continue
+        weights = layer.matrix.to_dense()
+        places = np.argwhere(~is_power_of_two(weights))
+        row, column = places[0]
+        raise InvalidOptionError(
+            f"Layer '{layer.name}' has a weight of {int(weights[row, column])} in row {row}, "
+            f"column {column} of its filter matrix, one of {len(places):,} that '{array.cell}' "
+            "cells cannot hold: they have no multiplier and take 0 and plus or minus a power of "
+            "two alone; quantize the model with --weights power-of-two or choose another cell."
+        )
 
 
 def _check_integer(name: str, value: object, low: int, high: int) -> None:

@@ -16,6 +16,7 @@ from systopack.errors import InvalidOptionError
 
 INPUT_BITS = 8
 SumForm = Literal["lanes", "serial", "parallel"]
+WeightForm = Literal["integers", "powers of two"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,8 @@ class Cell:
         registered_multiplexer: whether a register stands behind the multiplexer.
         registered_products: whether a register stands between the products and the partial sum.
         staged: several cells may add to a partial sum in one cycle, `cells_per_stage`.
+        whole_stages: all products of a stage are added up before the partial sum.
+        weights: that a cell can hold; "powers of two" are 0 and plus or minus a power of two.
     """
 
     name: str
@@ -43,6 +46,8 @@ class Cell:
     registered_multiplexer: bool = True
     registered_products: bool = False
     staged: bool = False
+    whole_stages: bool = False
+    weights: WeightForm = "integers"
 
     def word_cycles(self, accumulator_bits: int) -> int:
         """Cycles between two words on one stream."""
@@ -105,6 +110,7 @@ CELLS: Mapping[str, Cell] = {
             number=4,
             verilog=(
                 "full_adder.v",
+                "adder_tree.v",
                 "carry_save.v",
                 "signed_adder.v",
                 "parallel_stage.v",
@@ -114,6 +120,18 @@ CELLS: Mapping[str, Cell] = {
             registered_multiplexer=False,
             registered_products=True,
             staged=True,
+            whole_stages=True,
+        ),
+        Cell(
+            name="power-of-two",
+            summary="bit-serial without a multiplier, for weights that are powers of two or 0",
+            number=5,
+            verilog=("selector_cell.v",),
+            sums="lanes",
+            registered_multiplexer=False,
+            staged=True,
+            whole_stages=True,
+            weights="powers of two",
         ),
     )
 }

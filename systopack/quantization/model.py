@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,10 +12,30 @@ from torch import Tensor, nn
 from systopack.frontend.execute import execute
 from systopack.frontend.graph import LayerGraph, MatrixOp, PoolOp
 from systopack.frontend.weights import stored_weight
+from systopack.quantization.rows import ROUNDINGS
 from systopack.quantization.scales import Scales
 from systopack.quantization.statistics import Weights
 
 _INT32 = (-(2**31), 2**31 - 1)
+
+
+class _PowerOfTwo(torch.autograd.Function):
+    """`powers.nearest_power_of_two`, with straight-through gradients where nothing saturates."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        magnitudes = values.abs()
+        fraction, exponent = torch.frexp(magnitudes)
+        exponent = torch.where(fraction > 0.75, exponent, exponent - 1).clamp(0, 7)
+        power = torch.exp2(exponent.to(values)).minimum(torch.where(values > 0, 64.0, 128.0))
+        ctx.save_for_backward((values <= 127) & (values >= -128))
+        return torch.where(magnitudes > 0.5, power, 0.0).to(values).copysign(values) + 0.0
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (inside,) = ctx.saved_tensors
+        result: Tensor = gradients[0] * inside
+        return result
 
 
 class QuantizedModel(nn.Module):
@@ -29,12 +50,16 @@ class QuantizedModel(nn.Module):
         weights: filter matrices and biases, batch norm folded; zeros stay zero.
         scales: from `choose_scales`. Tensors, and the weights given, are equalized by the factors
             that they name: so channels of any range train alike.
+        rounding: of the weights on their scales, a name of `rows.ROUNDINGS`.
     """
 
-    def __init__(self, graph: LayerGraph, weights: Weights, scales: Scales) -> None:
+    def __init__(
+        self, graph: LayerGraph, weights: Weights, scales: Scales, *, rounding: str = "int8"
+    ) -> None:
         super().__init__()
         self.graph = graph
         self.scales = scales
+        self.rounding = rounding
         matrices = [weights[op.name][0].detach().clone() for op in graph.matrix_ops]
         biases = [weights[op.name][1].detach().clone() for op in graph.matrix_ops]
         self.matrices = nn.ParameterList(matrices)
@@ -94,14 +119,14 @@ class QuantizedModel(nn.Module):
             self.get_buffer(f"{name}{index}") for name in ("weight_exponent", "sum_exponent")
         )
         zero = torch.zeros_like(row, dtype=torch.int32)
-        matrix = torch.fake_quantize_per_channel_affine(
-            self.matrices[index] * self.get_buffer(f"mask{index}"),
-            torch.exp2(row.float()),
-            zero,
-            0,
-            -128,
-            127,
-        )
+        matrix = self.matrices[index] * self.get_buffer(f"mask{index}")
+        if self.rounding == "power-of-two":
+            scale = torch.exp2(row.to(matrix))[:, None]
+            matrix = _PowerOfTwo.apply(matrix / scale) * scale  # type: ignore[no-untyped-call]
+        else:
+            matrix = torch.fake_quantize_per_channel_affine(
+                matrix, torch.exp2(row.float()), zero, 0, *ROUNDINGS[self.rounding].range
+            )
         bias = torch.fake_quantize_per_channel_affine(
             self.biases[index], torch.exp2(total.float()), zero, 0, *_INT32
         )

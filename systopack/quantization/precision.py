@@ -18,7 +18,7 @@ from systopack.quantization.equalization import (
     equalized_statistics,
     equalized_weights,
 )
-from systopack.quantization.rows import Exponents, int8
+from systopack.quantization.rows import ROUNDINGS, Exponents, int8
 from systopack.quantization.scales import (
     Matrices,
     Scales,
@@ -42,6 +42,7 @@ def choose_scales(
     factors: Factors,
     accumulator_bits: int,
     correct_bias: bool,
+    rounding: str = "int8",
 ) -> tuple[Scales, Weights]:
     """Choose all scales for given factors, and the weights that go with them.
 
@@ -53,6 +54,7 @@ def choose_scales(
         factors: by which tensors are equalized.
         accumulator_bits: 16 or 32.
         correct_bias: take the mean error of rounded weights off the bias.
+        rounding: of the weights, a name of `rows.ROUNDINGS`.
 
     Returns:
         The scales, and the equalized weights in float32: rows that give one word for every image
@@ -67,6 +69,7 @@ def choose_scales(
         pixels=pixels,
         factors=factors,
         accumulator_bits=accumulator_bits,
+        weights=rounding,
     )
     observed = equalized_statistics(statistics, factors)
     activations = task.start(observed)
@@ -90,11 +93,13 @@ def refit(
     *,
     pixels: Reals,
     accumulator_bits: int,
+    rounding: str = "int8",
 ) -> Scales:
     """The scales of a model whose weights have moved since; exponents only rise.
 
     Args:
         weights: equalized.
+        rounding: of the weights, a name of `rows.ROUNDINGS`.
     """
     task = ScaleTask(
         graph=graph,
@@ -102,6 +107,7 @@ def refit(
         pixels=pixels,
         factors=scales.factors,
         accumulator_bits=accumulator_bits,
+        weights=rounding,
     )
     return task.settle(scales.activations, scales.weights)
 
@@ -158,7 +164,7 @@ def _noise(
         rows = task.row_task(op, activations, reaches).exponents(wanted[op.name])
         matrix, _ = task.matrices[op.name]
         scale = np.exp2(rows.astype(np.float64))[:, None]
-        rounded = int8(matrix / scale) * scale
+        rounded = ROUNDINGS[task.weights](matrix / scale) * scale
         read, source = op.columns[:, 0], statistics[op.source]
         error = float((np.square(matrix - rounded) @ source.mean_square[read]).sum())
         lost = _rounding(source, activations[op.source])
@@ -186,7 +192,7 @@ def _corrected(
     for op in task.graph.matrix_ops:
         matrix, bias = task.matrices[op.name]
         scale = np.exp2(scales.weights[op.name].astype(np.float64))[:, None]
-        rounded = int8(matrix / scale) * scale
+        rounded = ROUNDINGS[task.weights](matrix / scale) * scale
         samples = statistics[op.source].samples
         unit = 2.0 ** scales.activations[op.source]
         mean, held = samples.mean(axis=1), (int8(samples / unit) * unit).mean(axis=1)

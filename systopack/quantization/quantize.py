@@ -77,7 +77,12 @@ def quantize(
     images = _calibration_images(trained, part, settings.calibration_images)
     pixels = pixel_values(trained)
     model = calibrate(
-        graph, weights, images, pixels=pixels, accumulator_bits=settings.accumulator_bits
+        graph,
+        weights,
+        images,
+        pixels=pixels,
+        accumulator_bits=settings.accumulator_bits,
+        rounding=settings.weights,
     )
     if settings.epochs:
         calibrated = deepcopy(model)
@@ -98,6 +103,7 @@ def quantize(
                 model.scales,
                 pixels=pixels,
                 accumulator_bits=settings.accumulator_bits,
+                rounding=settings.weights,
             )
         )
         model = _better(model, calibrated, part, trained, observer)
@@ -187,7 +193,13 @@ def _folded(graph: LayerGraph, trained: TrainedModel) -> Weights:
 
 
 def calibrate(
-    graph: LayerGraph, weights: Weights, images: Tensor, *, pixels: Reals, accumulator_bits: int
+    graph: LayerGraph,
+    weights: Weights,
+    images: Tensor,
+    *,
+    pixels: Reals,
+    accumulator_bits: int,
+    rounding: str = "int8",
 ) -> QuantizedModel:
     """The 8-bit model whose logits come closest to the float model's on some calibration images.
 
@@ -199,6 +211,7 @@ def calibrate(
         images: normalised, shape (B, C, H, W): the calibration images.
         pixels: shape (C, 256): the real number of every pixel value of every channel.
         accumulator_bits: 16 or 32.
+        rounding: of the weights, a name of `rows.ROUNDINGS`.
 
     Raises:
         InvalidNetworkError: no scales with shifts in 0..31 exist.
@@ -217,11 +230,12 @@ def calibrate(
                     factors=factors,
                     accumulator_bits=accumulator_bits,
                     correct_bias=correct_bias,
+                    rounding=rounding,
                 )
             except InvalidNetworkError as error:
                 impossible = error
                 continue
-            model = QuantizedModel(graph, own, scales)
+            model = QuantizedModel(graph, own, scales, rounding=rounding)
             errors = tensor_errors(graph, weights, model, images[:_TRIAL_IMAGES])
             trials.append((errors[graph.ops[-1].name].noise, model))
     if impossible is not None and not trials:

@@ -9,6 +9,7 @@ nothing.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from systopack.frontend.graph import MatrixOp
 from systopack.network.ranges import Bounds
+from systopack.packing.powers import nearest_power_of_two
 from systopack.quantization.statistics import Reals
 
 SHIFT_LIMIT = 31
@@ -41,6 +43,7 @@ class RowTask:
         operand: the same of its residual operand's channels, or None.
         output_exponent: of its tensor; None: raw logits.
         accumulator_bits: width.
+        weights: a name of `ROUNDINGS`.
     """
 
     op: MatrixOp
@@ -52,6 +55,7 @@ class RowTask:
     operand_exponent: int
     output_exponent: int | None
     accumulator_bits: int
+    weights: str = "int8"
 
     def exponents(self, wanted: Exponents) -> Exponents:
         """The finest exponents at or above the wanted ones that fit, shape (N,).
@@ -95,7 +99,7 @@ class RowTask:
         scale = np.exp2(-exponents.astype(np.float64))
         source = self.source.with_zero() if any(self.op.padding) else self.source
         columns = source.of(self.op.columns[:, 0])
-        weights = int8(self.matrix[rows] * scale[:, None])
+        weights = ROUNDINGS[self.weights](self.matrix[rows] * scale[:, None])
         ends = weights * columns.low, weights * columns.high
         bias = np.abs(self.bias[rows]) * scale * 2.0**-self.source_exponent + 1
         added = np.zeros(len(rows))
@@ -108,27 +112,32 @@ class RowTask:
         return np.asarray(np.maximum(up, down) + bias + added)
 
 
-def wanted_exponents(matrix: Reals, *, shared: bool) -> Exponents:
+def wanted_exponents(matrix: Reals, *, shared: bool, weights: str = "int8") -> Exponents:
     """The exponent of least squared error of each row, shape (N,); `NO_WEIGHTS` for zero rows.
 
     Args:
         matrix: shape (N, M).
         shared: one exponent for all rows.
+        weights: a name of `ROUNDINGS`.
     """
+
+    def best(values: Reals) -> int:
+        return best_exponent(values, rounding=weights) if values.any() else NO_WEIGHTS
+
     if shared:
-        common = best_exponent(matrix.ravel()) if matrix.any() else NO_WEIGHTS
-        return np.full(len(matrix), common, dtype=np.int64)
-    return np.array(
-        [best_exponent(row) if row.any() else NO_WEIGHTS for row in matrix], dtype=np.int64
-    )
+        return np.full(len(matrix), best(matrix.ravel()), dtype=np.int64)
+    return np.array([best(row) for row in matrix], dtype=np.int64)
 
 
-def best_exponent(values: Reals, unseen: Reals | None = None, weight: float = 0.0) -> int:
-    """The exponent e for which int8 times 2**e comes closest to the values (squared error).
+def best_exponent(
+    values: Reals, unseen: Reals | None = None, weight: float = 0.0, *, rounding: str = "int8"
+) -> int:
+    """The exponent e for which rounded values times 2**e come closest to them (squared error).
 
     Args:
         values: samples.
         unseen: values that may come beside them, each counted `weight` times.
+        rounding: a name of `ROUNDINGS`.
     """
     every = values.ravel()
     counts = np.ones(len(every))
@@ -138,20 +147,65 @@ def best_exponent(values: Reals, unseen: Reals | None = None, weight: float = 0.
     largest = float(np.abs(every).max(initial=0.0))
     if largest == 0:
         return 0
-    loosest = loosest_exponent(largest)
-    exponents = range(loosest, loosest - _CANDIDATES, -1)
+    chosen = ROUNDINGS[rounding]
+    loosest = loosest_exponent(largest, chosen.largest)
+    exponents = range(loosest, loosest - chosen.candidates, -1)
     errors = [
-        float(counts @ np.square(int8(every * 2.0**-exponent) * 2.0**exponent - every))
+        float(counts @ np.square(chosen(every * 2.0**-exponent) * 2.0**exponent - every))
         for exponent in exponents
     ]
     return exponents[int(np.argmin(errors))]
 
 
-def loosest_exponent(largest: float) -> int:
-    """The finest exponent that clips no magnitude up to `largest`, which is positive."""
-    return math.ceil(math.log2(largest / 127))
+def loosest_exponent(largest: float, word: float = 127) -> int:
+    """The finest exponent that clips no magnitude up to `largest`, which is positive, to a word."""
+    return math.ceil(math.log2(largest / word))
 
 
 def int8(values: Reals) -> Reals:
     """Rounded to nearest, ties to even, and saturated to int8; still float64."""
     return np.asarray(np.clip(np.rint(values), -128, 127))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rounding:
+    """How weights on their scale become integers that lie in int8.
+
+    Args:
+        rounded: float64 to float64.
+        bits: of the two's complement that holds every such integer.
+        largest: magnitude that is not clipped.
+        candidates: scales to try, from the finest one that clips nothing.
+    """
+
+    rounded: Callable[[Reals], Reals]
+    bits: int
+    largest: float
+    candidates: int = _CANDIDATES
+
+    def __call__(self, values: Reals) -> Reals:
+        """The integers of values, float64."""
+        return self.rounded(values)
+
+    @property
+    def range(self) -> tuple[int, int]:
+        """The least and the largest integer of so many bits."""
+        return -(1 << (self.bits - 1)), (1 << (self.bits - 1)) - 1
+
+
+def _whole(bits: int) -> Rounding:
+    least, largest = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+
+    def rounded(values: Reals) -> Reals:
+        return np.asarray(np.clip(np.rint(values), least, largest))
+
+    return Rounding(rounded=rounded, bits=bits, largest=largest)
+
+
+ROUNDINGS: Mapping[str, Rounding] = {
+    **{f"int{bits}": _whole(bits) for bits in range(8, 1, -1)},
+    # The largest power of two, 64, is below 127.
+    "power-of-two": Rounding(
+        rounded=nearest_power_of_two, bits=8, largest=63.5, candidates=_CANDIDATES + 1
+    ),
+}

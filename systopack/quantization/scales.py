@@ -63,6 +63,7 @@ class ScaleTask:
         pixels: shape (C, 256): the real number of every pixel value, equalized.
         factors: by which the tensors are equalized.
         accumulator_bits: 16 or 32.
+        weights: how weights are rounded, a name of `rows.ROUNDINGS`.
     """
 
     graph: LayerGraph
@@ -70,6 +71,7 @@ class ScaleTask:
     pixels: Reals
     factors: Factors
     accumulator_bits: int
+    weights: str = "int8"
 
     def start(self, statistics: Mapping[str, TensorStatistics]) -> dict[str, int]:
         """An exponent for every tensor but the logits: least squared error on the samples.
@@ -86,7 +88,7 @@ class ScaleTask:
         """The row exponents that suit the weights alone."""
         logits = self.graph.ops[-1].name
         return {
-            name: wanted_exponents(matrix, shared=name == logits)
+            name: wanted_exponents(matrix, shared=name == logits, weights=self.weights)
             for name, (matrix, _) in self.matrices.items()
         }
 
@@ -143,6 +145,7 @@ class ScaleTask:
             operand_exponent=0 if operand is None else activations[operand],
             output_exponent=activations.get(op.name),
             accumulator_bits=self.accumulator_bits,
+            weights=self.weights,
         )
 
     def _raise_targets(self, op: MatrixOp, rows: Exponents, activations: dict[str, int]) -> None:

@@ -24,6 +24,15 @@ class QuantizeSettings(DistillSettings):
     accumulator_bits: Literal[16, 32] = option(
         32, "Width of the accumulators.", group=_QUANTIZATION
     )
+    weights: Literal["int8", "int7", "int6", "int5", "int4", "int3", "int2", "power-of-two"] = (
+        option(
+            "int8",
+            "int8: integers of 8 bits; int7 to int2: of fewer, for arrays with as many "
+            "weight_bits; power-of-two: 0, +-1, +-2 .. +-64 and -128, for cells without a "
+            "multiplier.",
+            group=_QUANTIZATION,
+        )
+    )
     epochs: int = option(
         0,
         "Epochs of fake-quantized fine-tuning; 0: calibration alone.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from systopack.hardware.array import check_fits
+from systopack.hardware.array import check_fits, check_weights
 from systopack.options import Options, option
 from systopack.synthesis.blocks import BLOCKS
 from systopack.synthesis.facts import DEFAULT_LIBRARY
@@ -56,8 +56,9 @@ class Asic:
         block.size(work.array)
         if block.network:
             work.needed_network(block.option)
-        if work.network is not None and work.array.alpha > 1:
-            check_fits(work.network, work.array)
+        if work.network is not None:
+            check = check_fits if work.array.alpha > 1 else check_weights
+            check(work.network, work.array)
 
     def synthesize(self, work: Work, options: AsicOptions) -> Synthesized:
         """Map a block, run it, and measure."""

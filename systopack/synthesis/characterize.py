@@ -26,6 +26,7 @@ from systopack.hardware.energy.fit import (
     tile_events,
 )
 from systopack.network.network import PackedNetwork
+from systopack.network.powers import with_powers_of_two
 from systopack.synthesis.asic import MappingOptions, map_array
 from systopack.synthesis.delays import Delays, propagate
 from systopack.synthesis.gate_simulation import RUNS, GateSimulation
@@ -75,7 +76,8 @@ def characterize(
         array: the array, with the network's accumulators.
         library: what it is mapped to.
         network: whose tiles run. An array of fewer channels than the network's groups reads a
-            cell's channel modulo alpha, see `workload`.
+            cell's channel modulo alpha, see `workload`; one without a multiplier holds the nearest
+            power of two of each weight.
         images: shape (B, C, H, W), int8, as `reference.quantize_images` gives them.
         gating: "clock": registers with an enable get clock gates; "none".
         clock_ns: what gates are sized for; leakage is counted over it, or over the longest path.
@@ -86,6 +88,8 @@ def characterize(
         InvalidFileError: a tool is missing, or the netlist computes wrong sums.
         InvalidOptionError: a layer is not there, or the runs do not set all coefficients.
     """
+    if array.cell_kind.weights == "powers of two":
+        network = with_powers_of_two(network)
     names = [layer.name for layer in network.layers]
     kept = set(names[_EVERY - 1 :: _EVERY] if kept_back is None else kept_back)
     if not kept <= set(names):

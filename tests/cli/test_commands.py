@@ -111,6 +111,26 @@ def test_simulate_and_inspect_a_network(run, network, tmp_path):
     assert "sha256" in out
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "simulate NETWORK",
+        "rtl NETWORK --out rtl",
+        "rtl NETWORK --organisation pipelined --out rtl",
+        "verify NETWORK --images 1",
+        "energy NETWORK",
+        "synthesize asic NETWORK --block array --out asic",
+        "synthesize ecp5 NETWORK --out ecp5",
+        "synthesize xilinx NETWORK --out xilinx",
+    ],
+)
+def test_other_weights_than_powers_of_two_are_refused_before_a_file(run, tmp_path, command):
+    arguments = command.replace("NETWORK", "zoo:lenet5-mnist").split()
+    result = run(*arguments, "--array", "4x4", "--set", "cell=power-of-two")
+    assert refused(result, "has a weight of", "--weights power-of-two")
+    assert not list(tmp_path.iterdir())
+
+
 def test_report_is_written(run, network, tmp_path):
     code, _, err = run("report", network, "--out", "page.html", "--set", "alpha=4")
     assert (code, err) == (0, "")

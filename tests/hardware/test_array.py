@@ -16,6 +16,7 @@ def test_compact_cells_work_in_pairs_where_the_columns_of_a_stage_are_even():
     assert shared == [1, 2, 1, 2]
     assert Array().cells_per_adder == 1
     assert Array(cell="bit-parallel-compact", cells_per_stage=3).cells_per_adder == 3
+    assert Array(cell="power-of-two", cells_per_stage=3).cells_per_adder == 3
 
 
 def test_parallel_cells_that_share_a_sum_wait_for_their_products():
@@ -60,6 +61,7 @@ def test_word_times_of_the_cells():
     assert Array(cell="balanced", accumulator_bits=16).word_cycles == 16
     assert Array(cell="bit-parallel").word_cycles == 1
     assert Array(cell="bit-parallel-compact").word_cycles == 1
+    assert Array(cell="power-of-two").word_cycles == 8
 
 
 def test_the_weight_load_follows_the_wave_of_take_over():

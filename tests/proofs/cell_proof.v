@@ -52,6 +52,21 @@ module cell_proof #(
                 .ACCUMULATOR_BITS(ACCUMULATOR_BITS), .WEIGHT_BITS(CELL_WEIGHT_BITS),
                 .CARRY_SAVE(CARRY_SAVE)
             ) cells (.load({COLUMNS{load}}), .*);
+        end else if (CELL == 5) begin : g_selector
+            // As compact_array gives them: a one at the weight's place, its sign, the index.
+            wire [COLUMNS*(BITS+1)-1:0] single;
+            for (genvar s = 0; s < COLUMNS; s = s + 1) begin : g_single
+                wire [CELL_WEIGHT_BITS-1:0] weight = load_bits[s*BITS+:CELL_WEIGHT_BITS];
+                assign single[s*(BITS+1)+:BITS+1] =
+                    {load_bits[s*BITS+CELL_WEIGHT_BITS+:INDEX_BITS],
+                     weight[CELL_WEIGHT_BITS-1], weight & ~(weight << 1)};
+            end
+            selector_cell #(
+                .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS), .LANES(SUM_BITS),
+                .WEIGHT_BITS(CELL_WEIGHT_BITS), .COLUMNS(COLUMNS), .CARRY_SAVE(CARRY_SAVE)
+            ) cells (
+                .phase(8'd1 << cycle % 8), .load({COLUMNS{load}}), .load_bits(single), .*
+            );
         end else if (CELL == 0) begin : g_mx
             mx_row #(
                 .COLUMNS(1), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
@@ -126,5 +141,14 @@ module cell_proof #(
             assign sums[n+1] = sums[n] + product;
         end
     endgenerate
-    assign holds = cycle != END || !repeated || after_it == sums[COLUMNS];
+    // Cells without a multiplier hold powers of two; others are free.
+    wire [COLUMNS-1:0] allowed;
+    generate
+        for (n = 0; n < COLUMNS; n = n + 1) begin : g_allowed
+            wire [CELL_WEIGHT_BITS-1:0] factor = held[n*BITS+:CELL_WEIGHT_BITS];
+            wire [CELL_WEIGHT_BITS-1:0] size = factor[CELL_WEIGHT_BITS-1] ? -factor : factor;
+            assign allowed[n] = CELL != 5 || (size & (size - 1'b1)) == 0;
+        end
+    endgenerate
+    assign holds = cycle != END || !repeated || !(&allowed) || after_it == sums[COLUMNS];
 endmodule

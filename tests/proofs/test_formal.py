@@ -37,6 +37,8 @@ COMPACT = Array(rows=1, columns=1, alpha=1, accumulator_bits=16, cell="bit-seria
 PAIR = replace(COMPACT, columns=2, cells_per_stage=2)
 TREE = Array(rows=1, columns=3, alpha=1, accumulator_bits=16, weight_bits=2, cells_per_stage=2, cell="bit-parallel-compact")  # fmt: skip
 
+POWERS = Array(rows=1, columns=2, alpha=1, accumulator_bits=16, weight_bits=2, cells_per_stage=2, cell="power-of-two")  # fmt: skip
+
 
 @pytest.mark.parametrize("bits", [16, 24, 32, 40])
 def test_the_requantizer_is_the_method_for_every_value_and_shift(bits):
@@ -116,6 +118,17 @@ def test_parallel_cells_that_share_a_sum_from_their_ports_only(array, carry_save
     assert prove(cell_property(array, carry_save=carry_save))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("carry_save", [False, True])
+@pytest.mark.parametrize(
+    "array",
+    [replace(POWERS, columns=1, cells_per_stage=1, weight_bits=8), POWERS],
+    ids=lambda array: f"{array.cells_per_stage}-{array.alpha}-{array.weight_bits}",
+)
+def test_cells_without_a_multiplier_from_their_ports_only(array, carry_save):
+    assert prove(cell_property(array, carry_save=carry_save))
+
+
 # (property, file, text, text of the mutant): a fault in each part of a cell, and in the rounding
 MUTANTS = [
     (requantizer_property(32), "requantize.v", "below == half && quotient[0]", "below == half"),
@@ -140,6 +153,9 @@ MUTANTS = [
     (cell_property(TREE, carry_save=True), "carry_save.v", "MINUS ? ~product : product", "product"),
     (cell_property(TREE, carry_save=True), "full_adder.v", "(c & (a ^ b))", "(c & a)"),
     (cell_property(TREE, carry_save=True), "parallel_stage.v", " - SURPLUS", ""),
+    (cell_property(POWERS), "selector_cell.v", "above_it = minus & first & ~word", "above_it = 1'b0"),
+    (cell_property(POWERS), "selector_cell.v", "total[0] ^ last", "total[0]"),
+    (cell_property(POWERS, carry_save=True), "selector_cell.v", "&& (j < TOP || minus)", ""),
     (registers_property(70), "axi_registers.v", "read_waits && (!s_axi_rvalid || s_axi_rready);", "read_waits;"),
     (registers_property(70), "axi_registers.v", "s_axi_bvalid <= write || (s_axi_bvalid && !s_axi_bready);", "s_axi_bvalid <= write;"),
     (registers_property(70), "axi_registers.v", "if (started) go <= 1'b0;", ""),

@@ -10,6 +10,7 @@ from systopack.data.split import training_part
 from systopack.errors import InvalidOptionError
 from systopack.frontend.capture import capture
 from systopack.frontend.weights import folded_weights
+from systopack.hardware.array import Array, check_fits
 from systopack.network.file import to_bytes
 from systopack.nn import zoo
 from systopack.packing.rule import PackingRule
@@ -115,6 +116,38 @@ def test_fine_tuning_keeps_pruned_weights_and_equality(digits):
         not np.array_equal(tuned.matrix.to_dense(), plain.matrix.to_dense())
         for tuned, plain in zip(result.network.layers, before.layers, strict=True)
     )
+
+
+@pytest.mark.parametrize(
+    ("weights", "epochs", "array"),
+    [
+        ("power-of-two", 0, Array(cell="power-of-two")),
+        ("power-of-two", 1, Array(cell="power-of-two")),
+        ("int4", 0, Array(weight_bits=4)),
+        ("int3", 1, Array(weight_bits=3)),
+        ("int2", 0, Array(weight_bits=2)),
+    ],
+)
+def test_weights_of_few_values(digits, weights, epochs, array):
+    settings = QuantizeSettings(
+        weights=weights, epochs=epochs, batch_size=50, calibration_images=100
+    )
+    model = combine_once(
+        untrained("lenet5-shift", 10, 1), rule=PackingRule(alpha=8, gamma=0.5), rho=0.2
+    )
+    result = quantize(
+        model,
+        training_part(digits),
+        settings=settings,
+        augment=digits.augment,
+        name="powers",
+        devices=DeviceOptions(accelerator="cpu"),
+        observer=SilentObserver(),
+    )
+    assert not any(reference_equals_model(result, digits.test_images).values())
+    check_fits(result.network, array)
+    largest = max(np.abs(layer.matrix.to_dense()).max() for layer in result.network.layers)
+    assert largest > (1 << (array.weight_bits - 1)) // 2 - 1
 
 
 class Wide(nn.Module):

@@ -23,7 +23,7 @@ from tests.networks import random_network
 TOP = "tiled_accelerator"
 WRONG = [
     ({"ALPHA": 0}, "ROWS_COLUMNS_and_ALPHA"),
-    ({"CELL": 5}, "CELL_must_be_0_to_4"),
+    ({"CELL": 6}, "CELL_must_be_0_to_5"),
     ({"ACCUMULATOR_BITS": 20}, "ACCUMULATOR_BITS_whole_bytes"),
     ({"INPUT_FANOUT": 0}, "INPUT_FANOUT_or_CELLS_PER_STAGE"),
     ({"INPUT_FANOUT": 4}, "INPUT_FANOUT_or_CELLS_PER_STAGE"),

@@ -130,9 +130,22 @@ ARRAYS = [
         weight_buffers=1,
     ),
     Array(rows=3, columns=4, alpha=5, cell="bit-parallel-compact", weight_buffers=1),
+    Array(
+        rows=5,
+        columns=7,
+        alpha=8,
+        cell="power-of-two",
+        input_fanout=2,
+        cells_per_stage=4,
+        weight_buffers=1,
+    ),
+    Array(rows=1, columns=1, alpha=1, cell="power-of-two", accumulator_bits=16),
+    Array(rows=3, columns=5, alpha=5, cell="power-of-two", weight_bits=4, cells_per_stage=5),
+    Array(rows=3, columns=4, alpha=2, cell="power-of-two", weight_bits=2, weight_buffers=1),
+    Array(rows=2, columns=20, alpha=16, cell="power-of-two", cells_per_stage=9, input_fanout=2),
 ]
 
-FAST = (1, 7, 10, 13, 21, 27, 32, 38, 43)  # each is built from Verilog, which takes seconds
+FAST = (1, 7, 10, 13, 21, 27, 32, 38, 43, 49)  # each is built from Verilog, which takes seconds
 
 
 def random_tile(rng: np.random.Generator, array: Array, positions: int) -> ArrayTile:
@@ -142,12 +155,22 @@ def random_tile(rng: np.random.Generator, array: Array, positions: int) -> Array
         return np.where(rng.random(shape) < 0.5, extreme, rng.integers(low, high + 1, shape))
 
     half = 1 << (array.accumulator_bits - 1)
+    weights = values(array.rows, array.columns, bits=array.weight_bits)
+    if array.cell_kind.weights == "powers of two":
+        weights = powers_of_two(array.weight_bits)[weights]
     return ArrayTile(
-        weights=values(array.rows, array.columns, bits=array.weight_bits),
+        weights=weights,
         index=rng.integers(0, array.alpha, (array.rows, array.columns)),
         words=values(positions, array.alpha, array.columns),
         sums=rng.integers(-half, half, (positions, array.rows)),
     )
+
+
+def powers_of_two(bits: int) -> np.ndarray:
+    """The weights of a cell without a multiplier, in the places of all weights."""
+    powers = 1 << np.arange(bits - 1)
+    allowed = np.concatenate([[0], powers, -powers, [-(1 << (bits - 1))]])
+    return allowed[np.arange(1 << bits) % len(allowed)]
 
 
 @pytest.mark.parametrize(

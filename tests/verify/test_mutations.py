@@ -34,7 +34,7 @@ DENSE_MUTANTS = [
     ("the last bit added, not subtracted", "compact_cell.v", "minus[c] = word & last;", "minus[c] = 1'b0;"),
     ("a shared input register not passed", "compact_array.v", "held <= g_group[g-1].words", "held <= skewed"),
     ("a column's input of another column", "compact_array.v", "words[(c+k)*ALPHA+:ALPHA]", "words[(c+k)/2*2*ALPHA+:ALPHA]"),
-    ("weights of another row", "compact_array.v", "load_data[k*ROWS+r]", "load_data[k*ROWS+r/2*2]"),
+    ("weights of another row", "compact_array.v", "load_data[(k*BITS+p)*ROWS+r]", "load_data[(k*BITS+p)*ROWS+r/2*2]"),
 ]  # fmt: skip
 WAVE_MUTANTS = [
     ("weights of lower rows in the upper rows", "load_skew.v", "bits[j*BEFORE+INPUT_FANOUT+:HERE]", "bits[j*BEFORE+:HERE]"),

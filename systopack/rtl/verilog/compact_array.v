@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // An array of compact cells: CELLS_PER_STAGE columns add to a sum in one cycle, in pairs where it
-// is even.
+// is even; with SELECTORS of cells without a multiplier, all of a stage as one.
 //
 // Columns of one stage (CELLS_PER_STAGE neighbours) work in step; stage s runs s cycles behind
 // stage 0, and row r runs r / INPUT_FANOUT cycles behind row 0. Inputs enter together, sums
@@ -18,7 +18,8 @@ module compact_array #(
     parameter CELLS_PER_STAGE = 1,
     parameter WEIGHT_BUFFERS = 2,
     parameter LOAD_COLUMNS = 1,
-    parameter PARTS = 1  // 2: the upper half of the rows has words of its own
+    parameter PARTS = 1,  // 2: the upper half of the rows has words of its own
+    parameter SELECTORS = 0
 ) (
     input  wire                        clk,
     // Channel a of column c: c * ALPHA + a; above all of them, those of the upper half.
@@ -34,8 +35,10 @@ module compact_array #(
     localparam STAGES = (COLUMNS - 1) / CELLS_PER_STAGE + 1;
     localparam GROUPS = (ROWS - 1) / INPUT_FANOUT + 1;
     localparam WIDTH = ALPHA * CELLS_PER_STAGE;
-    localparam SHARED = CELLS_PER_STAGE % 2 == 0 ? 2 : 1;  // cells that share an adder
+    // Cells that share an adder.
+    localparam SHARED = SELECTORS != 0 ? CELLS_PER_STAGE : CELLS_PER_STAGE % 2 == 0 ? 2 : 1;
     localparam BITS = WEIGHT_BITS + INDEX_BITS;
+    localparam HELD = SELECTORS != 0 ? BITS + 1 : BITS;  // of a cell
 
     // Markers: what came s cycles ago serves stage s of the lowest rows.
     wire [STAGES+GROUPS+6:0] start;
@@ -86,9 +89,21 @@ module compact_array #(
         end
         for (r = 0; r < ROWS; r = r + 1) begin : g_row
             localparam GROUP = r / INPUT_FANOUT;
-            wire [LOAD_COLUMNS*BITS-1:0] new_bits;  // weight and index
-            for (k = 0; k < LOAD_COLUMNS * BITS; k = k + 1) begin : g_new
-                assign new_bits[k] = load_data[k*ROWS+r];
+            wire [LOAD_COLUMNS*HELD-1:0] new_bits;  // weight and index, as the cells hold them
+            for (k = 0; k < LOAD_COLUMNS; k = k + 1) begin : g_new
+                wire [BITS-1:0] given;
+                for (p = 0; p < BITS; p = p + 1) begin : g_bit
+                    assign given[p] = load_data[(k*BITS+p)*ROWS+r];
+                end
+                wire [INDEX_BITS-1:0] index = given[BITS-1:WEIGHT_BITS];
+                wire [WEIGHT_BITS-1:0] weight = given[WEIGHT_BITS-1:0];
+                if (SELECTORS != 0) begin : g_single
+                    // The lowest one of a power of two, with either sign, is its place.
+                    assign new_bits[k*HELD+:HELD] =
+                        {index, weight[WEIGHT_BITS-1], weight & ~(weight << 1)};
+                end else begin : g_whole
+                    assign new_bits[k*HELD+:HELD] = {index, weight};
+                end
             end
             for (c = 0; c < COLUMNS; c = c + SHARED) begin : g_column
                 localparam STAGE = c / CELLS_PER_STAGE;
@@ -96,9 +111,9 @@ module compact_array #(
                     || (c + SHARED) % CELLS_PER_STAGE == 0;
                 wire [SHARED*ALPHA-1:0] inputs;
                 wire [SHARED-1:0]       loads;
-                wire [SHARED*BITS-1:0]  weights;
+                wire [SHARED*HELD-1:0]  weights;
                 for (k = 0; k < SHARED; k = k + 1) begin : g_place
-                    assign weights[k*BITS+:BITS] = new_bits[(c+k)%LOAD_COLUMNS*BITS+:BITS];
+                    assign weights[k*HELD+:HELD] = new_bits[(c+k)%LOAD_COLUMNS*HELD+:HELD];
                     if (c + k < COLUMNS) begin : g_used
                         assign inputs[k*ALPHA+:ALPHA] = g_group[GROUP].words[(c+k)*ALPHA+:ALPHA];
                         assign loads[k] = load[c+k];
@@ -118,16 +133,27 @@ module compact_array #(
                         assign sum_out[p*ROWS+r] = to[p];
                     end
                 end
-                compact_cell #(
-                    .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS), .LANES(LANES),
-                    .WEIGHT_BITS(WEIGHT_BITS), .REGISTERED(ENDS ? 1 : 0), .COLUMNS(SHARED),
-                    .USED(COLUMNS - c < SHARED ? COLUMNS - c : SHARED),
-                    .WEIGHT_BUFFERS(WEIGHT_BUFFERS)
-                ) cells (
-                    .clk(clk), .x(inputs), .phase(start[STAGE+GROUP+:8]),
-                    .take(taken[STAGE+GROUP]), .load(loads), .load_bits(weights),
-                    .sum_in(from), .sum_out(to)
-                );
+                localparam USED = COLUMNS - c < SHARED ? COLUMNS - c : SHARED;
+                wire [7:0] phase = start[STAGE+GROUP+:8];
+                if (SELECTORS != 0) begin : g_selectors
+                    selector_cell #(
+                        .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS), .LANES(LANES),
+                        .WEIGHT_BITS(WEIGHT_BITS), .COLUMNS(SHARED), .USED(USED),
+                        .WEIGHT_BUFFERS(WEIGHT_BUFFERS)
+                    ) cells (
+                        .clk(clk), .x(inputs), .phase(phase), .take(taken[STAGE+GROUP]),
+                        .load(loads), .load_bits(weights), .sum_in(from), .sum_out(to)
+                    );
+                end else begin : g_compact
+                    compact_cell #(
+                        .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS), .LANES(LANES),
+                        .WEIGHT_BITS(WEIGHT_BITS), .REGISTERED(ENDS ? 1 : 0), .COLUMNS(SHARED),
+                        .USED(USED), .WEIGHT_BUFFERS(WEIGHT_BUFFERS)
+                    ) cells (
+                        .clk(clk), .x(inputs), .phase(phase), .take(taken[STAGE+GROUP]),
+                        .load(loads), .load_bits(weights), .sum_in(from), .sum_out(to)
+                    );
+                end
             end
         end
     endgenerate

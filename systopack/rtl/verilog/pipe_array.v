@@ -63,9 +63,9 @@ module pipe_array #(
         end
         if ((PARALLEL && (WORD_CYCLES != 1 || WORD_BITS != 8 || SUM_BITS != ACCUMULATOR_BITS))
             || (CELL == 1 && (WORD_CYCLES != ACCUMULATOR_BITS || WORD_BITS != 1 || SUM_BITS != 1))
-            || (CELL % 3 == 0 && (WORD_CYCLES != 8 || WORD_BITS != 1
+            || ((CELL % 3 == 0 || CELL == 5) && (WORD_CYCLES != 8 || WORD_BITS != 1
                                   || 8 * SUM_BITS != ACCUMULATOR_BITS))
-            || CELL < 0 || CELL > 4 || (CELLS_PER_STAGE != 1 && CELL < 3)
+            || CELL < 0 || CELL > 5 || (CELLS_PER_STAGE != 1 && CELL < 3)
             || WEIGHT_BUFFERS % 2 != 0) begin : g_wrong_3
             wrong_parameters_CELL_does_not_fit_WORD_CYCLES_WORD_BITS_SUM_BITS_ACCUMULATOR_BITS stop ();
         end

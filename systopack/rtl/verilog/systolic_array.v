@@ -31,7 +31,7 @@ module systolic_array #(
     parameter CELL_WEIGHT_BITS = 8,  // of a cell's weight, 2..8
     parameter CELLS_PER_STAGE = 1,   // compact cells that add to a sum in one cycle
     parameter WEIGHT_BUFFERS = 2,
-    parameter PARTS = 1,             // 2: the upper half of the rows has words of its own (CELL 3)
+    parameter PARTS = 1,             // 2: the upper half of the rows has words of its own (CELL 3, 5)
     // These follow from the ones above; leave them alone.
     parameter INDEX_BITS = ALPHA > 2 ? $clog2(ALPHA) : 1,
     parameter COLUMN_BITS = COLUMNS > 2 ? $clog2(COLUMNS) : 1,
@@ -119,12 +119,12 @@ module systolic_array #(
     );
 
     generate
-        if (CELL == 3) begin : g_compact
+        if (CELL == 3 || CELL == 5) begin : g_compact
             compact_array #(
                 .ROWS(ROWS), .COLUMNS(COLUMNS), .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS),
                 .LANES(SUM_BITS), .WEIGHT_BITS(CELL_WEIGHT_BITS), .INPUT_FANOUT(INPUT_FANOUT),
                 .CELLS_PER_STAGE(CELLS_PER_STAGE), .WEIGHT_BUFFERS(WEIGHT_BUFFERS),
-                .LOAD_COLUMNS(LOAD_COLUMNS), .PARTS(PARTS)
+                .LOAD_COLUMNS(LOAD_COLUMNS), .PARTS(PARTS), .SELECTORS(CELL == 5 ? 1 : 0)
             ) cells (
                 .clk(clk), .x(x), .word_start(word_start), .take(take), .sum_in(entering),
                 .sum_out(leaving), .load(load_columns), .load_data(coming)

@@ -57,8 +57,8 @@ module tiled_rules #(
         if (ROWS < 1 || COLUMNS < 1 || ALPHA < 1) begin : g_wrong_size
             wrong_parameters_ROWS_COLUMNS_and_ALPHA_must_be_1_or_more stop ();
         end
-        if (CELL < 0 || CELL > 4 || ACCUMULATOR_BITS % 8 != 0) begin : g_wrong_cell
-            wrong_parameters_CELL_must_be_0_to_4_and_ACCUMULATOR_BITS_whole_bytes stop ();
+        if (CELL < 0 || CELL > 5 || ACCUMULATOR_BITS % 8 != 0) begin : g_wrong_cell
+            wrong_parameters_CELL_must_be_0_to_5_and_ACCUMULATOR_BITS_whole_bytes stop ();
         end
         if (INPUT_FANOUT < 1 || INPUT_FANOUT > ROWS || CELLS_PER_STAGE < 1
             || CELLS_PER_STAGE > COLUMNS || (CELLS_PER_STAGE != 1 && CELL < 3)) begin : g_wrong_share
