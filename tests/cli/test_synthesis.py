@@ -66,7 +66,7 @@ def test_a_target_gets_its_options_and_its_files_and_record_are_written(run, tmp
     monkeypatch.setattr(Xilinx, "synthesize", build)
     arguments = ("synthesize", "ecp5", NETWORK, "--seeds", 3, "--array", "16x8", "--out", "e")
     code, out, _ = run(*arguments)
-    assert code == 0 and "bit-serial 16x8 alpha 8" in out and "all is well; wrote e" in out
+    assert code == 0 and "bit-serial-compact 16x8 alpha 8" in out and "all is well; wrote e" in out
     record = read_record(tmp_path / "e" / "synthesize.json")
     assert record["kind"] == "synthesize-ecp5"
     assert record["figures"]["options"]["seeds"] == 3
