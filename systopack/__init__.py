@@ -19,6 +19,7 @@ from systopack.version import VERSION as __version__
 
 if TYPE_CHECKING:
     from systopack.api.evaluation import evaluate
+    from systopack.api.exploration import explore
     from systopack.api.hardware import arrays, energy, simulate, verify, write_rtl
     from systopack.api.learning import combine, load_model, quantize, train
     from systopack.api.matrices import pack
@@ -42,6 +43,7 @@ _PLACES = {
     "dense": "packing.pack",
     "energy": "api.hardware",
     "evaluate": "api.evaluation",
+    "explore": "api.exploration",
     "load": "api.sources",
     "load_model": "api.learning",
     "n_of_m": "packing.pack",
@@ -67,6 +69,7 @@ __all__ = [
     "dense",
     "energy",
     "evaluate",
+    "explore",
     "load",
     "load_model",
     "n_of_m",

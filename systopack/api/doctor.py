@@ -23,6 +23,7 @@ _PURPOSES: Mapping[str, str] = {
     "report": "report, reproduce",
     "hardware": "verify",
     "synthesis": "synthesize, characterize",
+    "explore": "explore",
 }
 # Programs, any of which will do: what for, the Debian package, and what tells the version.
 _PROGRAMS: Sequence[tuple[tuple[str, ...], str, str, str]] = (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from systopack.api.sources import images_of, network_of, shown
 from systopack.hardware.array import Array
 from systopack.hardware.named_arrays import DEFAULT_ARRAY, NAMED_ARRAYS, array_from
-from systopack.records import STORE
+from systopack.records import COEFFICIENTS, PERIPHERY
 from systopack.requirements import has
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from systopack.api.sources import NetworkLike
     from systopack.hardware.cycles import NetworkCycles
     from systopack.hardware.energy.coefficients import Gating
+    from systopack.hardware.energy.measured import MeasuredAccelerator
     from systopack.hardware.energy.model import NetworkEnergy
     from systopack.hardware.tiled.cycles import TiledCycles
     from systopack.hardware.tiled.weight_ring import WeightMemory
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
     from systopack.verification.verify import Organisation
 
 ArrayLike = Array | str
-COEFFICIENTS = STORE / "energy_coefficients_nangate45.json"
-PERIPHERY = STORE / "periphery_model.json"
+ACCELERATORS_NETWORK = "zoo:resnet20-cifar10-fast"
 _SAMPLE_SHAPE = (1, 28, 28)
 
 
@@ -194,6 +194,24 @@ def energy(
     return energy_of(events, coefficients=table, gating=gating, periphery=beside)
 
 
+def measured_beside(
+    network: NetworkLike, found: NetworkEnergy
+) -> tuple[MeasuredAccelerator | None, tuple[MeasuredAccelerator, ...]]:
+    """What was measured at gate level of this network on this array, and of others on it.
+
+    Args:
+        network: as in `energy`.
+        found: what `energy` gave for the tiled accelerator.
+
+    Raises:
+        InvalidFileError: the package's record is damaged.
+    """
+    from systopack.hardware.energy.measured import measured_accelerators, measured_like
+
+    array = found.events.array
+    return measured_like(network_of(network), array), measured_accelerators(array)
+
+
 def verify(
     network: NetworkLike,
     array: ArrayLike | None = None,
@@ -305,7 +323,9 @@ class ArrayFigures:
         name, label, purpose: what it is called, what it is, what it is for.
         area_mm2: of the array alone, in the library of the package's coefficients.
         clock_mhz: at which it was measured.
-        energy_uj: of an image of `zoo:lenet5-mnist`, array, logic and memories.
+        energy_uj: of an image of `zoo:lenet5-mnist`, array, logic and memories, by the model.
+        accelerator_mm2, accelerator_mhz, accelerator_uj: of the whole accelerator at gate level,
+            memories included, with `ACCELERATORS_NETWORK`.
     """
 
     name: str
@@ -314,11 +334,15 @@ class ArrayFigures:
     area_mm2: float | None = None
     clock_mhz: float | None = None
     energy_uj: float | None = None
+    accelerator_mm2: float | None = None
+    accelerator_mhz: float | None = None
+    accelerator_uj: float | None = None
 
 
 def arrays() -> tuple[ArrayFigures, ...]:
     """The named arrays."""
     from systopack.hardware.energy.coefficients import read_coefficients
+    from systopack.hardware.energy.measured import measured_accelerators
 
     points = [point for point in read_coefficients(COEFFICIENTS).points if point.gating == "clock"]
     found = []
@@ -332,6 +356,14 @@ def arrays() -> tuple[ArrayFigures, ...]:
                     area_mm2=point.cell_area_um2 * array.rows * array.columns / 1e6,
                     clock_mhz=point.clock_mhz,
                     energy_uj=energy("zoo:lenet5-mnist", array).total_pj / 1e6,
+                )
+        for measured in measured_accelerators(array):
+            if measured.network == ACCELERATORS_NETWORK:
+                one = replace(
+                    one,
+                    accelerator_mm2=measured.area_mm2,
+                    accelerator_mhz=measured.clock_mhz,
+                    accelerator_uj=measured.total_pj / 1e6,
                 )
         found.append(one)
     return tuple(found)

@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from systopack.api.hardware import COEFFICIENTS, array_for, energy
+from systopack.api.hardware import array_for, energy
 from systopack.api.packaged import recorded_accuracy
 from systopack.api.sources import data_of, images_of, network_of
 from systopack.errors import InvalidOptionError
+from systopack.records import COEFFICIENTS
 from systopack.requirements import needs
 
 if TYPE_CHECKING:

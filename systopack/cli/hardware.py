@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
@@ -24,6 +24,9 @@ from systopack.cli.shared import (
     WeightOptions,
 )
 from systopack.options import option, refuse_idle
+
+if TYPE_CHECKING:
+    from systopack.hardware.energy.model import NetworkEnergy
 
 _PANEL = "Hardware"
 
@@ -189,11 +192,14 @@ def energy(options: Energy, job: Job) -> None:
     console.table(
         ("step", "cycles", "cell words, weight", "no weight", "compute, uJ", "memory, uJ"), lines
     )
+    measured = _tell_measured(options, found)
     logic = "not measured" if found.periphery is None else f"{found.periphery_pj / 1e6:.3f}"
     array_pj = found.compute_pj - found.periphery_pj
+    words = "" if options.data else ", with no word 0"
     console.say(
-        f"{found.total_pj / 1e6:.3f} uJ an image: array {array_pj / 1e6:.3f}, logic outside it "
-        f"{logic}, memories {found.memory_pj / 1e6:.3f} ({100 * found.memory_share:.0f} %); "
+        f"model{words}: {found.total_pj / 1e6:.3f} uJ an image: array {array_pj / 1e6:.3f}, logic "
+        f"outside it {logic}, memories {found.memory_pj / 1e6:.3f} "
+        f"({100 * found.memory_share:.0f} %); "
         f"{found.library}, gating '{options.gating}', coefficients {found.origin}"
     )
     told = ("total_pj", "compute_pj", "memory_pj", "memory_leakage_pj", "memory_um2", "origin")
@@ -201,7 +207,36 @@ def energy(options: Energy, job: Job) -> None:
     steps = [asdict(step) for step in found.steps]
     asked |= {"array": asdict(found.events.array), "images": found.events.images}
     del asked["coefficients"]  # an input, or the package's
-    job.write({**figures, "cycles": found.events.cycles, "steps": steps}, asked)
+    figures |= {"cycles": found.events.cycles, "gate_level_pj": measured}
+    job.write({**figures, "steps": steps}, asked)
+
+
+def _tell_measured(options: Energy, found: NetworkEnergy) -> dict[str, float] | None:
+    """What was measured at gate level of just this, by part in pJ; say so first."""
+    if options.organisation != "tiled" or options.coefficients or options.gating != "clock":
+        return None
+    own, others = hardware.measured_beside(options.network, found)
+    if own is None:
+        if others:
+            told = (f"{one.network} ({one.total_pj / 1e6:.3f} uJ)" for one in others)
+            console.say(
+                "this network was not measured at gate level; on this array these were: "
+                f"{', '.join(told)}"
+            )
+        return None
+    parts = {
+        "array": own.energy_pj["array"],
+        "logic outside it": own.energy_pj["periphery"],
+        "memories": own.memory_pj,
+        "clock tree and wires": own.energy_pj["clock_tree_and_wires"],
+        "leakage": own.energy_pj["leakage"],
+    }
+    console.say(
+        f"measured at gate level, whole accelerator: {own.total_pj / 1e6:.2f} uJ an image: "
+        f"{', '.join(f'{name} {pj / 1e6:.2f}' for name, pj in parts.items())}; one test image, "
+        f"{own.area_mm2:.2f} mm2, {own.clock_mhz:.0f} MHz"
+    )
+    return {**own.energy_pj, "total": own.total_pj}
 
 
 def rtl(options: Rtl, job: Job) -> None:

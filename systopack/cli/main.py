@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import select
+import signal
 import sys
 import traceback
 
@@ -11,6 +13,7 @@ import typer
 
 from systopack.cli import (
     evaluation,
+    exploration,
     hardware,
     importing,
     matrices,
@@ -27,6 +30,7 @@ from systopack.training.devices import is_main_process
 from systopack.version import VERSION
 
 _TRACEBACK = "--traceback"
+_CLOSED_PIPE = 128 + signal.SIGPIPE  # as a program ends that leaves this to the system
 _COMPLETION = "_SYSTOPACK_COMPLETE"  # set by a shell that asks what could come next
 
 app = typer.Typer(
@@ -50,6 +54,7 @@ for module in (
     evaluation,
     matrices,
     hardware,
+    exploration,
     synthesis,
     showing,
 ):
@@ -95,6 +100,11 @@ def _explain(error: BaseException, *, interrupted: bool) -> int:
         if is_main_process():
             explain_error(str(error) if isinstance(error, RunInterrupted) else "Interrupted.")
         return EXIT_CODE
+    if _reader_left(error):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what is still buffered
+        return _CLOSED_PIPE
+    if isinstance(error, SystemExit) and isinstance(error.__context__, BrokenPipeError):
+        error = error.__context__  # click's doing
     if isinstance(error, SystemExit) and _COMPLETION in os.environ:
         return error.code if isinstance(error.code, int) else 0
     if _TRACEBACK in sys.argv:
@@ -103,3 +113,23 @@ def _explain(error: BaseException, *, interrupted: bool) -> int:
         return 2
     explain_error(sentence_of(error))
     return 2
+
+
+def _reader_left(error: BaseException) -> bool:
+    """Whether nobody reads stdout any more, as in `systopack --help | head -3`.
+
+    click and rich turn a broken pipe into a `SystemExit`, and rich has stdout closed by then. Any
+    other pipe may break as well, and that is an error.
+    """
+    broken = error.__context__ if isinstance(error, SystemExit) else error
+    if not isinstance(broken, BrokenPipeError):
+        return False
+    places = traceback.walk_tb(broken.__traceback__)
+    if any(frame.f_globals.get("__name__", "").startswith("rich.") for frame, _ in places):
+        return True
+    try:
+        poll = select.poll()
+        poll.register(1, 0)
+        return any(state & (select.POLLERR | select.POLLHUP) for _, state in poll.poll(0))
+    except (OSError, ValueError, AttributeError):  # no file, or no `poll` on this system
+        return False

@@ -10,6 +10,7 @@ import typer
 
 from systopack.api import pages
 from systopack.api.doctor import doctor as tools_of_others
+from systopack.api.hardware import ACCELERATORS_NETWORK
 from systopack.api.hardware import arrays as named_arrays
 from systopack.api.inspection import contents_of
 from systopack.api.packaged import zoo as networks_of_the_package
@@ -148,12 +149,23 @@ def arrays(job: Job) -> None:
     """
     found = named_arrays()
     console.table(
-        ["array", "mm2", "MHz", "uJ per image"],
-        [(one.name, *map(_text, (one.area_mm2, one.clock_mhz, one.energy_uj))) for one in found],
+        ["array", "mm2", "MHz", "uJ", "accelerator, mm2", "MHz", "uJ"],
+        [
+            (
+                one.name,
+                *map(_text, (one.area_mm2, one.clock_mhz, one.energy_uj)),
+                *map(_text, (one.accelerator_mm2, one.accelerator_mhz, one.accelerator_uj)),
+            )
+            for one in found
+        ],
     )
     for one in found:
         console.say(f"{one.name}: {one.label}; {one.purpose}")
-    console.say("area and clock of the array alone, at 45 nm; energy of zoo:lenet5-mnist")
+    console.say(
+        "area and clock of the array alone, at 45 nm, with the model's energy of an image of "
+        "zoo:lenet5-mnist; then the whole accelerator with its memories, measured at gate level "
+        f"with {ACCELERATORS_NETWORK}"
+    )
     job.show({one.name: asdict(one) for one in found})
 
 

@@ -11,11 +11,12 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 from systopack.errors import InvalidFileError, InvalidOptionError
 from systopack.hardware.array import Array
 
-DEFAULT_ARRAY = "paper-32x32"
+DEFAULT_ARRAY = "compact-32x32"  # the design point of the headline (README.md)
 _SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", re.ASCII)
 _FILE_LIMIT_BYTES = 1 << 16
 _TYPES = {field.name: type(field.default) for field in fields(Array)}
@@ -83,7 +84,7 @@ def array_from(
 
     Args:
         text: a name of `NAMED_ARRAYS`, a TOML file with fields of `Array`, or ROWSxCOLUMNS for the
-            default array of another size.
+            default array of another size; no more rows and columns than it has share registers.
         changes: `key=value` for each field that is to differ.
         accumulator_bits: of the network that is to run, unless the file or `changes` say it.
 
@@ -91,8 +92,8 @@ def array_from(
         InvalidOptionError: there is no such array or field, or a value is outside its range.
         InvalidFileError: the file cannot be read or is not such a file.
 
-    >>> array_from("16x8", ["alpha=4"]).label
-    'bit-serial 16x8 alpha 4'
+    >>> array_from("16x4", ["alpha=4"]).label
+    'bit-serial-compact 16x4 alpha 4, input fanout 16, cells per stage 4, weight buffers 1'
     """
     array, said = _base(text)
     values: dict[str, int | str] = {}
@@ -126,7 +127,12 @@ def _base(text: str) -> tuple[Array, set[str]]:
     size = _SIZE.fullmatch(text)
     if size:
         default = NAMED_ARRAYS[DEFAULT_ARRAY].array
-        return replace(default, rows=int(size[1]), columns=int(size[2])), set()
+        rows, columns = int(size[1]), int(size[2])
+        shared: dict[str, Any] = {
+            "input_fanout": min(default.input_fanout, rows),
+            "cells_per_stage": min(default.cells_per_stage, columns),
+        }
+        return replace(default, rows=rows, columns=columns, **shared), set()
     if text.endswith(".toml"):
         return _read(Path(text))
     raise InvalidOptionError(

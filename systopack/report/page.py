@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import resources
+from typing import Any
 
 from systopack.report.animation import animation_view
 from systopack.report.content import ReportContent, SummaryRow
@@ -35,17 +36,8 @@ def render(content: ReportContent) -> str:
     Returns:
         The document, to be written as UTF-8.
     """
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(
-        loader=FunctionLoader(_read),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html").render(
+    return render_template(
+        "report.html",
         title=content.title,
         headline=headline_view(content),
         opening=quantities_view(content, content.opening),
@@ -60,6 +52,28 @@ def render(content: ReportContent) -> str:
             content.schedules, {design.name: design.colour for design in designs_of(content)}
         ),
         records=provenance_view(content),
+    )
+
+
+def render_template(name: str, **content: Any) -> str:
+    """Fill a template of the package; all content is escaped.
+
+    Args:
+        name: of a file in `templates`.
+        content: what it shows.
+    """
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FunctionLoader(_read),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(name).render(
+        **content,
         # These three are the package's own files, not content.
         style=Markup(_read("report.css") + _read("animation.css")),
         script=Markup(_read("report.js")),

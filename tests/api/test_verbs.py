@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from torch import nn
 
 import systopack
 from systopack.errors import InvalidFileError, InvalidOptionError
-from systopack.hardware.array import Array
+from systopack.hardware.named_arrays import array_from
 from systopack.network.file import save
 from tests.networks import random_network
 
@@ -51,7 +52,8 @@ def test_networks_by_object_file_name_and_result(network, tmp_path):
         for source in (network, tmp_path / "net.spk", str(tmp_path / "net.spk"))
     }
     assert len(counted) == 1
-    assert systopack.simulate("zoo:lenet5-mnist").cycles == 14_272
+    assert systopack.simulate("zoo:lenet5-mnist", "paper-32x32").cycles == 14_272
+    assert systopack.simulate("zoo:lenet5-mnist").cycles == 12_544
     with pytest.raises(InvalidFileError, match="there are lenet5-mnist"):
         systopack.load("zoo:none")
     with pytest.raises(InvalidOptionError, match="a ndarray was given; give a PackedNetwork"):
@@ -60,10 +62,11 @@ def test_networks_by_object_file_name_and_result(network, tmp_path):
 
 def test_arrays_by_object_name_size_and_change(network):
     by_size = systopack.simulate(network, "8x8")
-    assert by_size.array == Array(rows=8, columns=8, accumulator_bits=network.accumulator_bits)
+    bits = network.accumulator_bits
+    assert by_size.array == replace(array_from("8x8"), accumulator_bits=bits)
     assert systopack.simulate(network, by_size.array).figures == by_size.figures
-    changed = systopack.simulate(network, "8x8", changes=["weight_buffers=1"])
-    assert changed.array.weight_buffers == 1
+    changed = systopack.simulate(network, "8x8", changes=["weight_buffers=2"])
+    assert changed.array.weight_buffers == 2
     with pytest.raises(InvalidOptionError, match="no array 'paper'"):
         systopack.simulate(network, "paper")
     listed = systopack.arrays()
@@ -72,6 +75,7 @@ def test_arrays_by_object_name_size_and_change(network):
     assert measured["compact-32x32"].energy_uj == pytest.approx(
         systopack.energy("zoo:lenet5-mnist", "compact-32x32").total_pj / 1e6
     )
+    assert measured["compact-32x32"].accelerator_uj == pytest.approx(28.961, abs=5e-4)
 
 
 def test_results_fit_on_a_screen(network):

@@ -96,17 +96,19 @@ def test_pack_refuses_and_leaves_nothing(run, tmp_path, options, words):
 
 
 def test_simulate_and_inspect_a_network(run, network, tmp_path):
-    code, out, _ = run("simulate", network, "--array", "8x8", "--against", network)
+    code, out, _ = run("simulate", network, "--array", "tiny-8x8", "--against", network)
     assert code == 0
     assert "1.000 of the cycles" in out
     figures = json.loads((tmp_path / "net.simulate.json").read_text())["figures"]
     assert figures[str(network)]["cycles"] > 0
     pairs = ["--set", "cell=bit-serial-compact", "--set", "cells_per_stage=4"]
-    code, out, _ = run("simulate", network, "--array", "8x8", *pairs, "--set", "weight_buffers=1")
+    compact = ("--array", "tiny-8x8", *pairs, "--set", "weight_buffers=1")
+    code, out, _ = run("simulate", network, *compact)
     assert code == 0 and "on bit-serial-compact 8x8 alpha 8" in out
     shorter = json.loads((tmp_path / "net.simulate.json").read_text())["figures"]
     assert shorter[str(network)]["cycles"] < figures[str(network)]["cycles"]
-    assert refused(run("simulate", network, *pairs[2:]), "choose cell 'bit-serial-compact'")
+    serial = ("--array", "paper-32x32", *pairs[2:])
+    assert refused(run("simulate", network, *serial), "choose cell 'bit-serial-compact'")
     code, out, _ = run("inspect", network)
     assert "sha256" in out
 
@@ -328,7 +330,7 @@ def test_rtl_is_written_or_refused_whole(run, tmp_path, network):
     assert (code, err) == (0, "")
     assert (tmp_path / "rtl" / "README.md").exists()
     code, out, _ = run("simulate", network, "--array", "rtl/array.toml")
-    assert code == 0 and "on bit-serial 8x8 alpha 8" in out
+    assert code == 0 and "on bit-serial-compact 8x8 alpha 8" in out
 
 
 def test_rtl_brings_packages_along(run, tmp_path, network):

@@ -157,3 +157,28 @@ def test_messages_of_ours_are_left_as_they_are():
     from systopack.errors import InvalidOptionError
 
     assert sentence_of(InvalidOptionError("--array is 3.")) == "--array is 3."
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("arrays",), ("zoo", "-h"), ("-V",)])
+def test_a_reader_that_closes_the_pipe_ends_a_command_silently(arguments):
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "systopack", *arguments],
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            timeout=120,
+            check=False,
+        )
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_another_broken_pipe_is_an_error(run, network, monkeypatch):
+    def fail(*_):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr("systopack.network.file.load", fail)
+    assert refused(run("simulate", network), "Broken pipe")

@@ -30,7 +30,7 @@ NETWORK = "zoo:lenet5-mnist"
         (["asic", "--block", "accelerator"], "--block accelerator needs a network"),
         (["asic", "--block", "accelerator-energy"], "--block accelerator-energy needs a network"),
         (["asic", "--block", "cell", "--array", "compact-32x32"], "cells share an adder"),
-        (["asic", "--set", "cells_per_stage=2"], "have a register each"),
+        (["asic", "--array", "tiny-8x8", "--set", "cells_per_stage=2"], "have a register each"),
         (["asic", "--library", "absent.lib"], "absent.lib"),
         (["asic", "--library", "nangate45"], "comes without a Liberty file"),
         (["asic", "--data", "sample"], "--data would change nothing"),
@@ -66,7 +66,7 @@ def test_a_target_gets_its_options_and_its_files_and_record_are_written(run, tmp
     monkeypatch.setattr(Xilinx, "synthesize", build)
     arguments = ("synthesize", "ecp5", NETWORK, "--seeds", 3, "--array", "16x8", "--out", "e")
     code, out, _ = run(*arguments)
-    assert code == 0 and "bit-serial 16x8 alpha 8" in out and "all is well; wrote e" in out
+    assert code == 0 and "bit-serial-compact 16x8 alpha 8" in out and "all is well; wrote e" in out
     record = read_record(tmp_path / "e" / "synthesize.json")
     assert record["kind"] == "synthesize-ecp5"
     assert record["figures"]["options"]["seeds"] == 3
@@ -116,7 +116,8 @@ def test_characterize_refuses(run, tmp_path, arguments, sentence):
 
 @pytest.mark.slow
 def test_measured_coefficients_feed_energy(run, tmp_path):
-    array = ("--array", "4x4", "--set", "cell=bit-serial-compact", "--set", "input_fanout=4")
+    changes = ("rows=4", "columns=4", "cell=bit-serial-compact", "input_fanout=4")
+    array = ("--array", "tiny-8x8", *(part for one in changes for part in ("--set", one)))
     code, out, err = run("characterize", "sky130hd", *array, "--out", "c.json")
     assert code == 0, err
     assert "equal the integer reference" in out

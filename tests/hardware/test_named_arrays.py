@@ -1,15 +1,22 @@
 """Arrays by name, size and file: one function, and what one command writes all read."""
 
+import json
+from dataclasses import replace
+
 import pytest
 
 from systopack.errors import InvalidFileError, InvalidOptionError
 from systopack.hardware.array import Array
 from systopack.hardware.named_arrays import DEFAULT_ARRAY, NAMED_ARRAYS, array_from, array_toml
+from systopack.records import STORE
 
 
 def test_a_name_a_size_and_a_change():
-    assert array_from() == NAMED_ARRAYS[DEFAULT_ARRAY].array == Array()
-    assert array_from("16x8") == Array(rows=16, columns=8)
+    default = NAMED_ARRAYS[DEFAULT_ARRAY].array
+    assert array_from() == default == array_from("32x32")
+    assert array_from("16x8") == replace(default, rows=16, columns=8)
+    shared = {"input_fanout": 8, "cells_per_stage": 4}
+    assert array_from("8x4") == replace(default, rows=8, columns=4, **shared)
     assert array_from("compact-32x32", ["weight-buffers=1", "alpha = 4"]) == Array(
         cell="bit-serial-compact",
         alpha=4,
@@ -17,6 +24,11 @@ def test_a_name_a_size_and_a_change():
         cells_per_stage=8,
         weight_buffers=1,
     )
+
+
+def test_the_default_is_the_design_point_of_the_headline():
+    figures = json.loads((STORE / "headline.json").read_text())["figures"]
+    assert {one["design_point"] for one in figures.values()} == {DEFAULT_ARRAY}
 
 
 def test_accumulators_are_the_networks_unless_they_are_said():

@@ -24,6 +24,7 @@ from systopack.codec import from_plain
 from systopack.errors import InvalidFileError, InvalidOptionError
 from systopack.fields import MalformedError
 from systopack.hardware.array import Array
+from systopack.hardware.named_arrays import NAMED_ARRAYS
 from systopack.records import Record, read_record
 
 RECORD_KIND = "energy-coefficients"
@@ -127,8 +128,7 @@ class CoefficientTable:
         if not alike:
             raise InvalidOptionError(
                 f"The coefficients of '{self.library}' have no array like {array.label}, with "
-                f"gating '{gating}'; there are: {self._names()}; measure one with "
-                "'systopack characterize'."
+                f"gating '{gating}'; {self._names()}, or measure one with 'systopack characterize'."
             )
         for point in alike:
             if (point.array.rows, point.array.columns) == (array.rows, array.columns):
@@ -142,6 +142,14 @@ class CoefficientTable:
         span = math.log(_cells(high.array) / _cells(low.array))
         share = math.log(_cells(array) / _cells(low.array)) / span
         return _between(low, high, array, share)
+
+    def covers(self, array: Array, *, gating: Gating) -> bool:
+        """Whether an array was measured, or lies between two sizes that were."""
+        try:
+            point = self.for_array(array, gating=gating)
+        except InvalidOptionError:
+            return False
+        return not point.coefficients.origin.startswith(f"{array.label} was not measured")
 
     @property
     def figures(self) -> dict[str, Any]:
@@ -158,7 +166,18 @@ class CoefficientTable:
         Record(kind=RECORD_KIND, figures=self.figures, configuration=configuration).write(path)
 
     def _names(self) -> str:
-        return "; ".join(f"{p.array.label} ({p.gating})" for p in self.points)
+        """What would do: the named arrays, or the first few, and how many others there are."""
+        labels = [f"{p.array.label} with --gating {p.gating}" for p in self.points]
+        designs = {(_any_alpha(p.array), p.gating) for p in self.points}
+        named = [
+            f"--array {name}"
+            for name, entry in NAMED_ARRAYS.items()
+            if (_any_alpha(entry.array), "clock") in designs
+        ]
+        told = named or labels[:2]
+        others = len(designs) - len(named) if named else len(labels) - len(told)
+        text = f"give {' or '.join(told)}"
+        return f"{text} ({others} more were measured)" if others else text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,6 +251,10 @@ def _flat(point: MeasuredPoint) -> dict[str, Any]:
 def _cell_design(array: Array) -> Array:
     """All that describes a cell: the array but for its size."""
     return replace(array, rows=array.input_fanout, columns=array.cells_per_stage)
+
+
+def _any_alpha(array: Array) -> Array:
+    return replace(array, alpha=1)
 
 
 def _cells(array: Array) -> int:

@@ -33,6 +33,8 @@ class Request:
     fewest_at_any_cost: bool = False
 
 
+# Those that can be asked for a number of groups (`Entry.aims`), for whom does not import them.
+AIMING_POLICIES = ("least-loss", "assignment", "polish", "refine", "best")
 Policy = Callable[[GroupingProblem, Request], NDArray[np.int64]]
 
 

@@ -78,9 +78,19 @@ def test_an_array_of_another_kind_is_refused():
     ):
         table(point(8)).for_array(Array(rows=8, columns=8, alpha=4), gating="clock")
     with pytest.raises(
-        InvalidOptionError, match=r"weight buffers 1, with .* there are: bit-serial 8x8 alpha 8"
+        InvalidOptionError, match=r"weight buffers 1, with .* give --array tiny-8x8, or measure"
     ):
         table(point(8)).for_array(Array(rows=8, columns=8, weight_buffers=1), gating="clock")
+    sizes = table(*(point(size) for size in (2, 3, 4, 5)))
+    with pytest.raises(InvalidOptionError, match=r"--gating clock \(2 more were measured\), or"):
+        sizes.for_array(Array(rows=8, columns=8, alpha=4), gating="clock")
+
+
+def test_only_measured_sizes_and_those_between_are_covered():
+    measured = table(point(8), point(16))
+    for size, covered in ((8, True), (12, True), (16, True), (4, False), (32, False)):
+        assert measured.covers(Array(rows=size, columns=size), gating="clock") == covered
+    assert not measured.covers(Array(rows=8, columns=8, alpha=4), gating="clock")
 
 
 def test_negative_energy_is_refused():
