@@ -25,7 +25,7 @@ from systopack.version import VERSION
 RECORD_VERSION = 1
 STORE = Path(__file__).resolve().parent / "records_data"  # all that figures and tables come from
 _SUFFIXES = {  # of what a command makes or reads in the first place; the others: .spk
-    **dict.fromkeys(("train", "combine", "import", "pack"), ".safetensors"),
+    **dict.fromkeys(("train", "combine", "compress", "import", "pack"), ".safetensors"),
     "report": ".html",
     "export": "",  # files of several kinds, so that the suffix tells two of them apart
 }

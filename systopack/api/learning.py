@@ -147,7 +147,7 @@ def train(
     needs("torch", "lightning_fabric")
     from systopack.training.run import train as run
 
-    with _place(out) as place:
+    with place_of(out) as place:
         return run(
             model,
             data_of(data),
@@ -228,7 +228,7 @@ def combine(
     from systopack.training.run import combine as run
 
     images = data_of(data)
-    with _place(out) as place:
+    with place_of(out) as place:
         return run(
             load_model(model, images, fraction=fraction),
             images,
@@ -387,7 +387,7 @@ def check_images(model: TrainedModel, images: ImageData) -> None:
 
 
 @contextmanager
-def _place(out: Path | str | None) -> Iterator[Path]:
+def place_of(out: Path | str | None) -> Iterator[Path]:
     """Where a run writes its model and checkpoints."""
     if out is not None:
         yield Path(out)
