@@ -309,12 +309,12 @@ def quantize(
     """
     chosen = _quantize_settings(settings, resume=resume)
     needs("torch")
+    from systopack.files import checkpoint_path
     from systopack.network.file import save
     from systopack.network.permute import count_streams_out_of_place, permute_rows
     from systopack.quantization.fine_tune import Progress
     from systopack.quantization.quantize import measure_loss
     from systopack.quantization.quantize import quantize as run
-    from systopack.training.checkpoint import checkpoint_path
     from systopack.training.model import state_sha256
     from systopack.training.run import part_of
 

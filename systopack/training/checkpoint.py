@@ -83,11 +83,6 @@ class RunState:
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
-def checkpoint_path(out: Path) -> Path:
-    """Where the checkpoint of a run that will write `out` lies."""
-    return out.with_name(out.name + ".checkpoint")
-
-
 def save_checkpoint(
     path: Path, session: Trainee, state: RunState, configuration: dict[str, Any]
 ) -> None:

@@ -14,12 +14,13 @@ from systopack.data.augment import Augment
 from systopack.data.images import ImageData
 from systopack.data.split import TrainingPart, training_part
 from systopack.errors import InvalidOptionError, TrainingError
+from systopack.files import checkpoint_path
 from systopack.frontend.capture import capture
 from systopack.nn import zoo
 from systopack.packing.matrix import PackedMatrix
 from systopack.packing.rule import PackingRule
 from systopack.training.allocation import TileSize
-from systopack.training.checkpoint import RunState, checkpoint_path
+from systopack.training.checkpoint import RunState
 from systopack.training.combining import (
     Combined,
     channel_blocks,

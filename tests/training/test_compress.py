@@ -6,8 +6,8 @@ import torch
 
 from systopack.data.open import open_data
 from systopack.errors import InvalidOptionError
+from systopack.files import checkpoint_path
 from systopack.options import checked
-from systopack.training.checkpoint import checkpoint_path
 from systopack.training.compress.journal import Judged
 from systopack.training.compress.run import compress
 from systopack.training.compress.sensitivity import LayerSensitivity

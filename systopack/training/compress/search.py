@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from systopack.data.images import ImageData
 from systopack.data.split import TrainingPart, select_fraction
 from systopack.errors import InvalidFileError, InvalidOptionError, TrainingError
-from systopack.training.checkpoint import checkpoint_path
+from systopack.files import checkpoint_path
 from systopack.training.combining import dense_size
 from systopack.training.compress.allotment import Allotment, packing_of
 from systopack.training.compress.journal import (
