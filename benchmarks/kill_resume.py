@@ -15,8 +15,8 @@ from pathlib import Path
 
 from _bench import arguments, save
 
+from systopack.files import checkpoint_path
 from systopack.records import sha256_of_file
-from systopack.training.checkpoint import checkpoint_path
 
 _COMBINE = (
     *("--fraction", "0.05", "--batch-size", "64", "--rho", "0.3", "--beta", "0.5"),

@@ -46,6 +46,7 @@ from numpy.typing import NDArray
 
 from systopack.data.images import ImageData
 from systopack.data.open import open_data
+from systopack.files import checkpoint_path
 from systopack.frontend.capture import capture
 from systopack.frontend.weights import stored_weight
 from systopack.hardware.related.design import Design, Machine
@@ -61,7 +62,7 @@ from systopack.packing.matrix import PackedMatrix
 from systopack.packing.pack import dense as ungrouped
 from systopack.packing.pruning import column_combine
 from systopack.records import sha256_of_file
-from systopack.training.checkpoint import RunState, checkpoint_path
+from systopack.training.checkpoint import RunState
 from systopack.training.devices import DeviceOptions, launch
 from systopack.training.epoch import half_cosine
 from systopack.training.importance import fisher_information

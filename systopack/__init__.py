@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from systopack.version import VERSION as __version__
 
 if TYPE_CHECKING:
+    from systopack.api.compressing import compress
     from systopack.api.evaluation import evaluate
     from systopack.api.exploration import explore
     from systopack.api.hardware import arrays, energy, simulate, verify, write_rtl
@@ -40,6 +41,7 @@ _PLACES = {
     "arrays": "api.hardware",
     "characterize": "api.synthesis",
     "combine": "api.learning",
+    "compress": "api.compressing",
     "dense": "packing.pack",
     "energy": "api.hardware",
     "evaluate": "api.evaluation",
@@ -66,6 +68,7 @@ __all__ = [
     "arrays",
     "characterize",
     "combine",
+    "compress",
     "dense",
     "energy",
     "evaluate",

@@ -54,6 +54,11 @@ def write_stream_atomically(path: Path | str, write: Callable[[IO[bytes]], None]
             Path(temporary).unlink(missing_ok=True)
 
 
+def checkpoint_path(out: Path) -> Path:
+    """Where the checkpoint of a run that will write `out` lies: a file, or a folder."""
+    return out.with_name(out.name + ".checkpoint")
+
+
 def check_writable(path: Path | str, *, folder: bool = False) -> None:
     """Find out before work begins whether a file, or files in a folder, could be written.
 

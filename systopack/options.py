@@ -133,6 +133,7 @@ def read_settings(kind: type[BaseModel], config: Path | None) -> dict[str, Any]:
             f"'{config}' sets {shown(unknown[0])}, which is no setting here; known are "
             f"{', '.join(kind.model_fields)}."
         )
+    content = {name: tuple(v) if isinstance(v, list) else v for name, v in content.items()}
     check_file(kind, content, config)
     return content
 

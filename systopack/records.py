@@ -27,7 +27,7 @@ STORE = Path(__file__).resolve().parent / "records_data"  # all that figures and
 COEFFICIENTS = STORE / "energy_coefficients_nangate45.json"
 PERIPHERY = STORE / "periphery_model.json"
 _SUFFIXES = {  # of what a command makes or reads in the first place; the others: .spk
-    **dict.fromkeys(("train", "combine", "import", "pack"), ".safetensors"),
+    **dict.fromkeys(("train", "combine", "compress", "import", "pack"), ".safetensors"),
     "report": ".html",
     "export": "",  # files of several kinds, so that the suffix tells two of them apart
 }

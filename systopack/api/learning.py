@@ -147,7 +147,7 @@ def train(
     needs("torch", "lightning_fabric")
     from systopack.training.run import train as run
 
-    with _place(out) as place:
+    with place_of(out) as place:
         return run(
             model,
             data_of(data),
@@ -228,7 +228,7 @@ def combine(
     from systopack.training.run import combine as run
 
     images = data_of(data)
-    with _place(out) as place:
+    with place_of(out) as place:
         return run(
             load_model(model, images, fraction=fraction),
             images,
@@ -309,12 +309,12 @@ def quantize(
     """
     chosen = _quantize_settings(settings, resume=resume)
     needs("torch")
+    from systopack.files import checkpoint_path
     from systopack.network.file import save
     from systopack.network.permute import count_streams_out_of_place, permute_rows
     from systopack.quantization.fine_tune import Progress
     from systopack.quantization.quantize import measure_loss
     from systopack.quantization.quantize import quantize as run
-    from systopack.training.checkpoint import checkpoint_path
     from systopack.training.model import state_sha256
     from systopack.training.run import part_of
 
@@ -387,7 +387,7 @@ def check_images(model: TrainedModel, images: ImageData) -> None:
 
 
 @contextmanager
-def _place(out: Path | str | None) -> Iterator[Path]:
+def place_of(out: Path | str | None) -> Iterator[Path]:
     """Where a run writes its model and checkpoints."""
     if out is not None:
         yield Path(out)

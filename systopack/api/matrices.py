@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from systopack.api.sources import shown
-from systopack.options import checked, option, refuse_idle
+from systopack.errors import SystopackError
+from systopack.options import Options, checked, option, refuse_idle
 from systopack.training.settings import GroupSettings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from systopack.packing.file import Named
-    from systopack.packing.layers import PackedLayer
     from systopack.packing.matrix import PackedMatrix
+    from systopack.packing.parallel import Outcome, Work
     from systopack.packing.weights import WeightFile
 
 
@@ -66,6 +67,25 @@ class PackSettings(GroupSettings):
         group=_SEARCH,
     )
     seed: int = option(0, "Seed of the search.", group=_SEARCH)
+
+
+class JobSettings(Options):
+    """How the work on a file is shared out."""
+
+    jobs: int = option(
+        1,
+        "Processes, each with one matrix in memory; the file that is written does not depend on "
+        "it.",
+        ge=1,
+        le=1024,
+        group="Run",
+    )
+
+
+class RunSettings(JobSettings):
+    """The same, and where it begins."""
+
+    resume: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,17 +142,25 @@ def pack_file(
     *,
     out: Path | str | None = None,
     array: tuple[int, int] = (32, 32),
+    jobs: int = 1,
+    resume: bool = False,
     on_weight: Callable[[str], None] | None = None,
     on_packed: Callable[[str, Mapping[str, Any]], None] | None = None,
     on_refused: Callable[[str], None] | None = None,
     **settings: Any,
 ) -> PackedWeights:
-    """Pack every weight of a file of any size, one in memory at a time.
+    """Pack every weight of a file of any size, one in memory at a time in each process.
+
+    What is packed is kept in a folder beside `out` until all is. The file that is written is the
+    same, byte by byte, whatever `jobs` is and wherever a run was stopped.
 
     Args:
         file: a .npy matrix, or a .safetensors file or index.
         out: file to write; None: FILE.packed.safetensors.
         array: rows and columns, to count tiles on.
+        jobs: processes. With more than one the calling program must be importable without effect
+            (`if __name__ == "__main__"`), as multiprocessing asks for.
+        resume: go on from an interrupted run.
         on_weight: told the name of each weight before it is packed.
         on_packed: told its name, and what became of it.
         on_refused: told why a weight cannot be packed, while the others are.
@@ -144,54 +172,109 @@ def pack_file(
     """
     from systopack.errors import InvalidMatrixError
     from systopack.packing.file import write_matrices
-    from systopack.packing.layers import LayerOptions, pack_layer
-    from systopack.packing.objective import parse_objective
-    from systopack.packing.rule import PackingRule
     from systopack.packing.tiling import check_array_size
     from systopack.packing.weights import SCALED
 
     check_array_size(*array)
     chosen = checked(PackSettings, **settings)
-    for name, policies in _SEARCHING.items():
-        if chosen.policy not in policies:
-            why = f"the policy '{chosen.policy}' does not search by it"
-            refuse_idle(settings, (name,), why)
+    run = checked(RunSettings, jobs=jobs, resume=resume)
+    _refuse_idle(chosen, settings)
+    weights = open_weights(file, only=chosen.only)
+    place = packed_name(file) if out is None else Path(out)
+    names = [weight.name for weight in weights.weights]
+    layers: dict[int, Mapping[str, Any]] = {}
+    refused: dict[str, str] = {}
+    with _kept(weights, chosen, array, place, resume=run.resume) as work:
+        for index, outcome in _outcomes(work, run.jobs, on_weight):
+            if not isinstance(outcome, str):
+                layers[index] = outcome
+                if on_packed is not None:
+                    on_packed(names[index], outcome)
+                continue
+            refused[names[index]] = outcome
+            if len(refused) == len(names):
+                raise InvalidMatrixError(outcome)
+            if on_refused is not None:
+                on_refused(outcome)
+        write_matrices(place, (work.parts.named(index) for index in sorted(layers)))
+    return PackedWeights(
+        file=place,
+        layers={names[index]: layers[index] for index in sorted(layers)},
+        left_out=weights.left_out,
+        scaled=tuple(weight.name for weight in weights.weights if weight.dtype in SCALED),
+        refused={name: refused[name] for name in names if name in refused},
+    )
+
+
+@contextmanager
+def _kept(
+    weights: WeightFile,
+    chosen: PackSettings,
+    array: tuple[int, int],
+    place: Path,
+    *,
+    resume: bool,
+) -> Iterator[Work]:
+    """The work on a file, with the folder in which packed matrices are kept until the end.
+
+    The folder stays where the run was interrupted, and goes where it failed.
+    """
+    from systopack.files import checkpoint_path
+    from systopack.packing.layers import LayerOptions
+    from systopack.packing.objective import parse_objective
+    from systopack.packing.parallel import LostProcessError, Work
+    from systopack.packing.parts import Parts, fingerprint
+    from systopack.packing.rule import PackingRule
+
     options = LayerOptions(
         rule=PackingRule(alpha=chosen.alpha, gamma=chosen.gamma),
         objective=parse_objective(chosen.objective),
         **chosen.model_dump(exclude={"alpha", "gamma", "objective", "only"}),
     )
-    weights = open_weights(file, only=chosen.only)
-    place = packed_name(file) if out is None else Path(out)
-    layers: dict[str, Mapping[str, Any]] = {}
-    refused: dict[str, str] = {}
+    told = {**chosen.model_dump(), "array": array, "weights": fingerprint(weights)}
+    parts = Parts(checkpoint_path(place), told)
+    parts.begin(resume=resume)
+    try:
+        yield Work(file=weights, options=options, array=array, parts=parts)
+    except LostProcessError:
+        raise
+    except SystopackError:
+        parts.remove()
+        raise
+    parts.remove()
 
-    def packed_layers() -> Iterator[Named]:
-        for weight in weights.weights:
-            if on_weight is not None:
-                on_weight(weight.name)
-            try:
-                layer = pack_layer(weights, weight, options)
-            except InvalidMatrixError as error:
-                refused[weight.name] = str(error)
-                if len(refused) == len(weights.weights):
-                    raise
-                if on_refused is not None:
-                    on_refused(str(error))
-                continue
-            layers[layer.name] = _figures(layer, *array)
-            if on_packed is not None:
-                on_packed(layer.name, layers[layer.name])
-            yield layer.name, layer.matrix, "" if layer.gap is None else str(layer.gap)
 
-    write_matrices(place, packed_layers())
-    return PackedWeights(
-        file=place,
-        layers=layers,
-        left_out=weights.left_out,
-        scaled=tuple(weight.name for weight in weights.weights if weight.dtype in SCALED),
-        refused=refused,
-    )
+def _outcomes(
+    work: Work, jobs: int, on_weight: Callable[[str], None] | None
+) -> Iterator[tuple[int, Outcome]]:
+    """What becomes of each weight: first of those that were packed before."""
+    from systopack.packing.parallel import pack_in_processes, pack_one, threads_of_each
+
+    def begin(index: int) -> None:
+        if on_weight is not None:
+            on_weight(work.file.weights[index].name)
+
+    left = []
+    for index in range(len(work.file.weights)):
+        figures = work.parts.figures(index)
+        if figures is None:
+            left.append(index)
+        else:
+            yield index, figures
+    if min(jobs, len(left)) > 1:
+        work = replace(work, threads=threads_of_each(jobs))
+        yield from pack_in_processes(work, left, jobs=jobs, on_begin=begin)
+        return
+    for index in left:
+        begin(index)
+        yield index, pack_one(work, index)
+
+
+def _refuse_idle(chosen: PackSettings, given: Mapping[str, Any]) -> None:
+    for name, policies in _SEARCHING.items():
+        if chosen.policy not in policies:
+            why = f"the policy '{chosen.policy}' does not search by it"
+            refuse_idle(given, (name,), why)
 
 
 def some(names: Collection[str]) -> str:
@@ -211,23 +294,3 @@ def open_weights(file: Path | str, *, only: Sequence[str] = ()) -> WeightFile:
     from systopack.packing.weights import open_weights as opened
 
     return opened(file, only=tuple(only))
-
-
-def _figures(layer: PackedLayer, rows: int, columns: int) -> dict[str, Any]:
-    """What became of a weight."""
-    matrix, gap = layer.matrix, layer.gap
-    return {
-        "rows": matrix.rows,
-        "columns": matrix.columns,
-        "groups": [len(band.groups) for band in matrix.bands],
-        "groups_lower_bound": None if gap is None else gap.bound,
-        "groups_proven_optimal": None if gap is None else gap.optimal,
-        "gap_percent": None if gap is None else gap.gap_percent,
-        "nonzeros": matrix.nonzeros,
-        "packed_cells": matrix.packed_cells,
-        "packing_efficiency": matrix.packing_efficiency,
-        "squared_norm_kept": layer.squared_norm_kept,
-        "tiles": matrix.tile_count(rows=rows, columns=columns),
-        "dense_tiles": -(-matrix.rows // rows) * -(-matrix.columns // columns),
-        "pack_s": layer.seconds_s,
-    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ from systopack.errors import SystopackWarning
 from systopack.names import printable
 from systopack.training.devices import is_main_process
 from systopack.training.events import EpochResult, Phase
+
+_QUIET_S = 15.0  # without a line, where no bar is drawn
 
 console = Console(highlight=False)
 _errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -154,12 +157,14 @@ class TrainingDisplay:
             MofNCompleteColumn(),
             TextColumn("batches"),
             TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
             console=console,
             transient=True,
             disable=not is_main_process(),
         )
-        self._task = self._progress.add_task("starting", total=None)
-        self._last: tuple[str, int] | None = None
+        self._task = self._progress.add_task("starting", total=None, left="")
+        self._left = ""
+        self._told_s = time.monotonic()
 
     def __enter__(self) -> TrainingDisplay:
         self._progress.start()
@@ -169,8 +174,22 @@ class TrainingDisplay:
         self._progress.stop()
 
     def on_batch(self, phase: Phase, done: int, total: int) -> None:
-        """Move the bar."""
-        self._progress.update(self._task, description=phase, completed=done, total=total)
+        """Move the bar; where there is none, print a line now and then."""
+        self._progress.update(
+            self._task, description=phase, completed=done, total=total, left=self._left
+        )
+        if not console.is_terminal and time.monotonic() - self._told_s > _QUIET_S:
+            left = f", {self._left}" if self._left else ""
+            self._print(f"{phase}: {done} of {total} batches{left}")
+
+    def on_remaining(self, seconds: float) -> None:
+        """Note how much time is left, for the bar and the lines."""
+        self._left = f"about {_duration(seconds)} left"
+
+    def on_table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Print a table above the bar."""
+        table(header, rows)
+        self._told_s = time.monotonic()
 
     def on_epoch(self, result: EpochResult) -> None:
         """Print the epoch."""
@@ -180,15 +199,25 @@ class TrainingDisplay:
             held_out = f"  held-out {result.held_out_accuracy_percent:6.2f} %"
             if result.dense_accuracy_percent is not None:
                 held_out += f" (dense {result.dense_accuracy_percent:.2f} %)"
-        self._progress.console.print(
+        self._print(
             f"epoch {result.epoch:3d}  {phase:10s}  loss {result.loss:.4f}  "
             f"train {result.train_accuracy_percent:6.2f} %{held_out}  "
             f"nonzeros {result.nonzeros:>9,}  cells {result.packed_cells:>9,}  "
-            f"efficiency {result.packing_efficiency:.3f}",
-            markup=False,
-            soft_wrap=True,
+            f"efficiency {result.packing_efficiency:.3f}"
         )
 
     def on_note(self, sentence: str) -> None:
         """Print the sentence above the bar."""
-        self._progress.console.print(sentence, markup=False, soft_wrap=True)
+        self._print(sentence)
+
+    def _print(self, text: str) -> None:
+        self._told_s = time.monotonic()
+        self._progress.console.print(text, markup=False, soft_wrap=True)
+
+
+def _duration(seconds: float) -> str:
+    """A time for people: seconds, minutes, then hours."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"

@@ -87,7 +87,7 @@ class interruptible(Interruptions):  # noqa: N801 - reads as a word in `with int
     def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
         super().__exit__(kind, *rest)
         if kind is not None and (self.received or issubclass(kind, KeyboardInterrupt)):
-            from systopack.training.checkpoint import checkpoint_path
+            from systopack.files import checkpoint_path
 
             checkpoint = checkpoint_path(self._out)
             where = "no epoch was finished, so there is no checkpoint; run the command again"

@@ -8,11 +8,20 @@ from typing import Any
 
 import typer
 
-from systopack.api.matrices import PackSettings, open_weights, pack_file, packed_name, some
+from systopack.api.matrices import (
+    JobSettings,
+    PackSettings,
+    open_weights,
+    pack_file,
+    packed_name,
+    some,
+)
 from systopack.cli import console
 from systopack.cli.builder import command
+from systopack.cli.interrupt import interruptible
 from systopack.cli.job import Job
-from systopack.cli.shared import OUTPUT, ArraySize
+from systopack.cli.outputs import check_resume
+from systopack.cli.shared import OUTPUT, ArraySize, ResumeOptions
 from systopack.errors import InvalidMatrixError
 from systopack.options import argument, option
 
@@ -31,9 +40,11 @@ def register(app: typer.Typer) -> None:
     command(app, "pack", panel="Networks")(pack)
 
 
-def pack(options: Pack, settings: PackSettings, job: Job) -> None:
+def pack(
+    options: Pack, settings: PackSettings, shared: JobSettings, run: ResumeOptions, job: Job
+) -> None:
     """Combine the columns of filter matrices: of a .npy matrix, or of every 2-D or 4-D weight of
-    a .safetensors file of any size, one in memory at a time.
+    a .safetensors file of any size, one in memory at a time (in each of --jobs processes).
 
     Example: systopack pack weights.npy --alpha 8 --gamma 0.5 --density 0.15 --policy best
 
@@ -48,17 +59,20 @@ def pack(options: Pack, settings: PackSettings, job: Job) -> None:
     size = options.size
     out = options.out or packed_name(options.source)
     job.writes(out, suffix=".safetensors", reads=(options.source,))
+    check_resume(run.resume, out)
     weights = open_weights(options.source, only=settings.only).weights
     display = console.RowsDisplay(
         ["matrix", "size", "groups", "at least", "efficiency", "kept", "tiles", "seconds"],
         first_width=max(len(weight.name) for weight in weights),
         total=sum(weight.cells for weight in weights),
     )
-    with display:
+    with interruptible(out), display:
         found = pack_file(
             options.source,
             out=out,
             array=size,
+            jobs=shared.jobs,
+            resume=run.resume,
             on_weight=display.on_begin,
             on_packed=lambda name, one: display.on_row(
                 _row(name, one), work=one["rows"] * one["columns"]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from systopack.cli.references import referred_files
 from systopack.errors import InvalidFileError, InvalidOptionError
-from systopack.files import check_writable
+from systopack.files import check_writable, checkpoint_path
 from systopack.records import read_record, sha256_of_file
 
 
@@ -130,8 +130,6 @@ def check_resume(resume: bool, out: Path) -> None:
     Raises:
         InvalidOptionError: there is no checkpoint.
     """
-    from systopack.training.checkpoint import checkpoint_path
-
     checkpoint = checkpoint_path(out)
     if resume and not checkpoint.exists():
         raise InvalidOptionError(

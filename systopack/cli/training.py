@@ -1,4 +1,4 @@
-"""`systopack train` and `systopack combine`."""
+"""`systopack train`, `systopack combine` and `systopack compress`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
-from systopack.api import learning
+from systopack.api import compressing, learning
 from systopack.cli import console
 from systopack.cli.builder import command
 from systopack.cli.importing import ModelSource, open_model
@@ -20,7 +20,9 @@ from systopack.cli.shared import (
     ModelFile,
     PartOptions,
 )
+from systopack.errors import TrainingError
 from systopack.options import Options, argument, option
+from systopack.training.compress.settings import CompressSettings
 from systopack.training.devices import DeviceOptions
 from systopack.training.settings import CombineSettings, TrainSettings
 
@@ -46,6 +48,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     command(app, "train", panel="Networks")(train)
     command(app, "combine", panel="Networks")(combine)
+    command(app, "compress", panel="Networks")(compress)
 
 
 def train(
@@ -117,6 +120,51 @@ def combine(
             **settings.given,
         )
     _leave(trained, job)
+
+
+def compress(
+    source: ModelSource,
+    file: ModelFile,
+    part: PartOptions,
+    run: ConfigOptions,
+    settings: CompressSettings,
+    array: ArraySize,
+    others: ImportOptions,
+    devices: DeviceOptions,
+    job: Job,
+) -> None:
+    """Find the smallest packed network that loses at most so much accuracy on held-out training
+    images: each layer is tried alone, a few sizes by short trainings, then full runs of combine.
+
+    Example: systopack compress dense.safetensors --data sample --max-loss 1.0
+    --out packed.safetensors
+    """
+    asked: dict[str, Any] = {"config": run.config, "array": array.size if array.given else None}
+    compressing.compress_settings(settings.given, **asked)
+    job.writes(file.out, suffix=".safetensors", reads=(source.model, others.weights, run.config))
+    check_resume(run.resume, file.out)
+    dense, images = open_model(source.model, part, others)
+    with interruptible(file.out), console.TrainingDisplay() as display:
+        found = compressing.compress(
+            dense,
+            images,
+            out=file.out,
+            fraction=part.fraction,
+            resume=run.resume,
+            devices=devices,
+            observer=display,
+            **asked,
+            **settings.given,
+        )
+    if found.met:
+        console.say(found.outcome)
+    provenance = found.model.provenance
+    job.write(found.figures, provenance["search"], seed=provenance["seed"])
+    if not found.met:
+        raise TrainingError(
+            f"{found.outcome.rstrip('.')}, so it is the best of {len(found.journal.runs)} full "
+            "runs; train longer with --fine-tune-epochs, allow more, or more --full-runs."
+        )
 
 
 def _leave(trained: TrainedModel, job: Job) -> None:

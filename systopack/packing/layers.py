@@ -90,6 +90,27 @@ def pack_layer(file: WeightFile, weight: Weight, options: LayerOptions) -> Packe
         raise type(error)(f"'{weight.name}': {error}") from error
 
 
+def figures_of(layer: PackedLayer, *, array: tuple[int, int]) -> dict[str, Any]:
+    """What became of a weight; tiles are counted on an array of (rows, columns)."""
+    rows, columns = array
+    matrix, gap = layer.matrix, layer.gap
+    return {
+        "rows": matrix.rows,
+        "columns": matrix.columns,
+        "groups": [len(band.groups) for band in matrix.bands],
+        "groups_lower_bound": None if gap is None else gap.bound,
+        "groups_proven_optimal": None if gap is None else gap.optimal,
+        "gap_percent": None if gap is None else gap.gap_percent,
+        "nonzeros": matrix.nonzeros,
+        "packed_cells": matrix.packed_cells,
+        "packing_efficiency": matrix.packing_efficiency,
+        "squared_norm_kept": layer.squared_norm_kept,
+        "tiles": matrix.tile_count(rows=rows, columns=columns),
+        "dense_tiles": -(-matrix.rows // rows) * -(-matrix.columns // columns),
+        "pack_s": layer.seconds_s,
+    }
+
+
 def _packed(name: str, weights: NDArray[Any], options: LayerOptions) -> PackedLayer:
     matrix = checked_matrix(weights)
     if options.density is not None:

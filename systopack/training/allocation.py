@@ -92,8 +92,8 @@ def layer_choices(
     Returns:
         From the fewest groups that alpha allows to one column a group, by rising groups.
     """
-    rows, columns = matrix.shape
-    counts = _group_counts(matrix, alpha=alpha, band_rows=band_rows, tile=tile)
+    columns = matrix.shape[1]
+    counts = group_counts(matrix, alpha=alpha, band_rows=band_rows, tile=tile)
     packed = [groups for groups in counts if groups < columns]
     losses = losses_at(
         matrix,
@@ -105,6 +105,32 @@ def layer_choices(
         seed=seed,
     )
     dense = [0.0] * (len(counts) - len(packed))  # a group a column loses nothing
+    return choices_of(
+        matrix.shape[0],
+        counts,
+        [*losses, *dense],
+        positions=positions,
+        band_rows=band_rows,
+        tile=tile,
+    )
+
+
+def choices_of(
+    rows: int,
+    counts: Sequence[int],
+    losses: Sequence[float],
+    *,
+    positions: int,
+    band_rows: int,
+    tile: TileSize,
+) -> tuple[Choice, ...]:
+    """What a layer costs at numbers of groups whose losses are known.
+
+    Args:
+        rows: of its filter matrix.
+        counts, losses: numbers of groups, and what each is predicted to lose.
+        positions, band_rows, tile: as in `layer_choices`.
+    """
     return tuple(
         Choice(
             groups=groups,
@@ -114,7 +140,7 @@ def layer_choices(
             ),
             loss=loss,
         )
-        for groups, loss in zip(counts, [*losses, *dense], strict=True)
+        for groups, loss in zip(counts, losses, strict=True)
     )
 
 
@@ -175,7 +201,7 @@ def fewest_groups(matrix: NDArray[Any], *, alpha: int, band_rows: int) -> int:
     return max(1, -(-occupied // alpha))
 
 
-def _group_counts(matrix: NDArray[Any], *, alpha: int, band_rows: int, tile: TileSize) -> list[int]:
+def group_counts(matrix: NDArray[Any], *, alpha: int, band_rows: int, tile: TileSize) -> list[int]:
     """Group counts to look at: parts of a tile while tiles are few, then ever more whole tiles."""
     columns = matrix.shape[1]
     fewest = fewest_groups(matrix, alpha=alpha, band_rows=band_rows)

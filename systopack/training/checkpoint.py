@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -83,11 +83,6 @@ class RunState:
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
-def checkpoint_path(out: Path) -> Path:
-    """Where the checkpoint of a run that will write `out` lies."""
-    return out.with_name(out.name + ".checkpoint")
-
-
 def save_checkpoint(
     path: Path, session: Trainee, state: RunState, configuration: dict[str, Any]
 ) -> None:
@@ -129,6 +124,23 @@ def load_checkpoint(
         history: list[EpochResult] = from_plain(list[EpochResult], state.history, "its history")
     except MalformedError as error:
         raise _unfit(path, str(error)) from error
+    check_same_run(path, theirs, configuration)
+    _check_state(path, state, [entry.epoch for entry in history], session.graph, phases)
+    _restore(path, session, tensors)
+    return state
+
+
+def check_same_run(path: Path, theirs: Mapping[str, Any], configuration: Mapping[str, Any]) -> None:
+    """Refuse the checkpoint of a run with other options, model or data.
+
+    Args:
+        path: of the checkpoint.
+        theirs: the configuration in it.
+        configuration: of this run.
+
+    Raises:
+        InvalidOptionError: naming the first difference.
+    """
     ours = json.loads(json.dumps(configuration))
     different = [key for key in sorted({*ours, *theirs}) if ours.get(key) != theirs.get(key)]
     if different:
@@ -137,9 +149,6 @@ def load_checkpoint(
             f"The checkpoint '{path}' was made with {key} {theirs.get(key)}, not {ours.get(key)}; "
             "resume with the same options, or start anew without --resume."
         )
-    _check_state(path, state, [entry.epoch for entry in history], session.graph, phases)
-    _restore(path, session, tensors)
-    return state
 
 
 def _check_state(

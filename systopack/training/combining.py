@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,18 @@ from systopack.packing.objective import MostNorm
 from systopack.packing.pack import dense, pack, pack_groups
 from systopack.packing.pruning import magnitude_mask
 from systopack.packing.rule import PackingRule
-from systopack.training.allocation import TileSize, allocate, layer_choices, streamed_words
+from systopack.training.allocation import (
+    TileSize,
+    allocate,
+    choices_of,
+    fewest_groups,
+    layer_choices,
+    streamed_words,
+)
+from systopack.training.layer_shares import groups_at
 
 Matrices = Mapping[str, NDArray[Any]]
+_NO_SHARES: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -133,6 +143,7 @@ def combine_within_budgets(
     policy: str,
     band_rows: int,
     seed: int = 0,
+    shares: Mapping[str, float] = _NO_SHARES,
 ) -> Combined:
     """Allot column groups to the layers, then pack each to its number with most energy kept.
 
@@ -142,7 +153,7 @@ def combine_within_budgets(
         matrices: layer name -> filter matrix (N, M); zeros are pruned weights.
         graph: the layers; the budgets are about those with weights.
         sensitivity: layer name -> (N, M): what a unit of squared weight is predicted to cost;
-            compares the layers with one another.
+            compares the layers with one another. Those of `shares` need none.
         importance: layer name -> (N, M): which weights survive inside a layer; None: the largest.
         alpha: largest group size.
         cells: share of the dense cells allowed, 0..1; None: any.
@@ -151,31 +162,27 @@ def combine_within_budgets(
         policy: how columns are grouped; one that can be asked for a number of groups.
         band_rows: rows that share column groups.
         seed: of the policy.
+        shares: layer name -> share of its dense cells, of layers whose size is given.
 
     Raises:
         InvalidOptionError: the budgets are too small for this alpha.
     """
+    where: dict[str, Any] = {"band_rows": band_rows, "tile": tile}
     choices = {}
-    dense_words = 0
-    dense_cells = 0
     for op in graph.weighted_ops.values():
-        dense_cells += op.rows * len(op.columns)
+        matrix = matrices[op.name]
+        if op.name in shares:
+            fewest = fewest_groups(matrix, alpha=alpha, band_rows=band_rows)
+            groups = groups_at(
+                op.name, shares[op.name], columns=matrix.shape[1], fewest=fewest, alpha=alpha
+            )
+            given = choices_of(op.rows, [groups], [0.0], positions=op.positions, **where)
+            choices[op.name] = given
+            continue
         choices[op.name] = layer_choices(
-            matrices[op.name],
-            sensitivity[op.name],
-            positions=op.positions,
-            alpha=alpha,
-            band_rows=band_rows,
-            tile=tile,
-            seed=seed,
+            matrix, sensitivity[op.name], positions=op.positions, alpha=alpha, seed=seed, **where
         )
-        dense_words += streamed_words(
-            rows=op.rows,
-            groups=len(op.columns),
-            positions=op.positions,
-            band_rows=op.rows,
-            tile=tile,
-        )
+    dense_cells, dense_words = dense_size(graph, tile=tile)
     allotted = allocate(
         choices,
         cells=None if cells is None else math.floor(cells * dense_cells),
@@ -183,22 +190,66 @@ def combine_within_budgets(
             None if streamed_words_ratio is None else math.floor(dense_words / streamed_words_ratio)
         ),
     )
-    packed = {}
-    for name, matrix in matrices.items():
-        if allotted[name].groups >= matrix.shape[1]:
-            packed[name] = dense(matrix)
-        else:
-            packed[name] = pack(
-                matrix,
-                alpha=alpha,
-                gamma=alpha - 1,
-                policy=policy,
-                objective=MostNorm(groups=allotted[name].groups),
-                band_rows=band_rows,
-                importance=None if importance is None else importance[name],
-                seed=seed,
-            )
+    packed = {
+        name: pack_to(
+            matrix,
+            allotted[name].groups,
+            alpha=alpha,
+            policy=policy,
+            band_rows=band_rows,
+            importance=None if importance is None else importance[name],
+            seed=seed,
+        )
+        for name, matrix in matrices.items()
+    }
     return Combined(matrices=packed, gaps={})
+
+
+def dense_size(graph: LayerGraph, *, tile: TileSize) -> tuple[int, int]:
+    """Dense cells and streamed words of the layers with weights."""
+    ops = graph.weighted_ops.values()
+    words = (
+        streamed_words(
+            rows=op.rows,
+            groups=len(op.columns),
+            positions=op.positions,
+            band_rows=op.rows,
+            tile=tile,
+        )
+        for op in ops
+    )
+    return sum(op.rows * len(op.columns) for op in ops), sum(words)
+
+
+def pack_to(
+    matrix: NDArray[Any],
+    groups: int,
+    *,
+    alpha: int,
+    policy: str,
+    band_rows: int,
+    importance: NDArray[np.float64] | None = None,
+    seed: int = 0,
+) -> PackedMatrix:
+    """Pack a filter matrix to a number of groups with the most squared norm kept.
+
+    Args:
+        matrix: shape (N, M).
+        groups: of each row band; a group a column leaves the matrix as it is.
+        alpha, policy, band_rows, importance, seed: as in `packing.pack.pack`.
+    """
+    if groups >= matrix.shape[1]:
+        return dense(matrix)
+    return pack(
+        matrix,
+        alpha=alpha,
+        gamma=alpha - 1,
+        policy=policy,
+        objective=MostNorm(groups=groups),
+        band_rows=band_rows,
+        importance=importance,
+        seed=seed,
+    )
 
 
 def weights_to_keep(nonzeros: Mapping[str, int], *, beta: float, target: int) -> dict[str, int]:

@@ -52,6 +52,16 @@ class Observer(Protocol):
         """Something was found out that the user should read."""
 
 
+class SearchObserver(Observer, Protocol):
+    """Follows a search, which is made of many runs."""
+
+    def on_table(self, header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+        """Something was measured that is a table."""
+
+    def on_remaining(self, seconds: float) -> None:
+        """About so much time is left of the whole, as it is planned now."""
+
+
 class SilentObserver:
     """Says nothing."""
 
@@ -62,4 +72,10 @@ class SilentObserver:
         """Ignore it."""
 
     def on_note(self, sentence: str) -> None:
+        """Ignore it."""
+
+    def on_table(self, header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+        """Ignore it."""
+
+    def on_remaining(self, seconds: float) -> None:
         """Ignore it."""

@@ -157,9 +157,10 @@ class Run(Generic[Trained]):
             )
         self.note(sentence)
 
-    def finish(self, model: TrainedModel, out: Path) -> None:
+    def finish(self, model: TrainedModel, out: Path | None) -> None:
         """Save the result, then drop the checkpoint."""
         if self.session.fabric.global_rank == 0:
-            model.save(out)
+            if out is not None:
+                model.save(out)
             if self._checkpoint is not None:
                 self._checkpoint.unlink(missing_ok=True)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from systopack.data.augment import Augment
 from systopack.data.images import ImageData
 from systopack.data.split import TrainingPart, training_part
 from systopack.errors import InvalidOptionError, TrainingError
+from systopack.files import checkpoint_path
 from systopack.frontend.capture import capture
 from systopack.nn import zoo
 from systopack.packing.matrix import PackedMatrix
 from systopack.packing.rule import PackingRule
 from systopack.training.allocation import TileSize
-from systopack.training.checkpoint import RunState, checkpoint_path
+from systopack.training.checkpoint import RunState
 from systopack.training.combining import (
     Combined,
     channel_blocks,
@@ -30,6 +33,7 @@ from systopack.training.epoch import LearningRate, half_cosine
 from systopack.training.events import Observer
 from systopack.training.groups import LayerGroups
 from systopack.training.importance import fisher_information
+from systopack.training.layer_shares import shares_of
 from systopack.training.limits import budget_limits
 from systopack.training.model import TrainedModel, state_sha256
 from systopack.training.progress import Run
@@ -73,7 +77,7 @@ def train(
             settings=settings,
         ),
         state=RunState(phase="train"),
-        configuration=_configuration(architecture, data, settings, fraction),
+        configuration=configuration_of(architecture, data, settings, fraction),
         checkpoint=checkpoint_path(out),
         observer=observer,
     )
@@ -110,21 +114,71 @@ def combine(
             does not fit the images.
         TrainingError: rho is not reached within the iteration limit, or the run diverges.
     """
-    rule = PackingRule(alpha=settings.alpha, gamma=settings.gamma)
+    PackingRule(alpha=settings.alpha, gamma=settings.gamma)
+    check_fits(dense, data)
+    return combine_part(
+        dense,
+        part_of(data, settings, fraction),
+        augment=data.augment,
+        settings=settings,
+        configuration=configuration_of(dense.architecture, data, settings, fraction),
+        fabric=launch(devices),
+        out=out,
+        resume=resume,
+        observer=observer,
+    )
+
+
+def check_fits(dense: TrainedModel, data: ImageData) -> None:
+    """Refuse images that are not those of a model.
+
+    Raises:
+        InvalidOptionError: they have another size or other classes.
+    """
     _check_shape(dense.architecture, dense.input_shape, data)
     if dense.class_names != data.class_names:
         raise InvalidOptionError(
             f"The model tells {', '.join(dense.class_names[:3])} ... apart, but data set "
             f"'{data.name}' has other classes; give the data it was trained on."
         )
-    fabric = launch(devices)
+
+
+def combine_part(
+    dense: TrainedModel,
+    part: TrainingPart,
+    *,
+    augment: Augment,
+    settings: CombineSettings,
+    configuration: Mapping[str, Any],
+    fabric: Any,
+    out: Path | None,
+    resume: bool,
+    observer: Observer,
+) -> TrainedModel:
+    """Joint optimization on a part of the images; see `combine`.
+
+    Args:
+        dense: the model; it fits the images.
+        part: the images that the run may read.
+        augment: how training images are varied.
+        settings: of the run.
+        configuration: what else must be the same to go on from a checkpoint; it becomes the
+            model's provenance.
+        fabric: launched.
+        out: model file, with the checkpoint beside it; None: neither is written.
+        resume: go on from the checkpoint where there is one.
+        observer: follows the run.
+
+    Raises:
+        InvalidOptionError, TrainingError: as in `combine`.
+    """
     module = dense.to_module()
     session = Session(
         fabric=fabric,
         module=module,
-        graph=capture(module, data.shape) if dense.graph is None else dense.graph,
-        part=part_of(data, settings, fraction),
-        augment=data.augment,
+        graph=capture(module, dense.input_shape) if dense.graph is None else dense.graph,
+        part=part,
+        augment=augment,
         mean=dense.mean,
         std=dense.std,
         settings=settings,
@@ -136,10 +190,11 @@ def combine(
         state=RunState(phase="joint", beta=settings.beta, learning_rate=settings.learning_rate),
         phases=("joint", "fine-tune"),
         configuration={
-            **_configuration(dense.architecture, data, settings, fraction),
+            **configuration,
+            **settings.model_dump(),
             "dense_sha256": state_sha256(dense.state),
         },
-        checkpoint=checkpoint_path(out),
+        checkpoint=None if out is None else checkpoint_path(out),
         observer=observer,
         dense_accuracy_percent=session.held_out_accuracy_percent(),
     )
@@ -147,16 +202,20 @@ def combine(
     if settings.has_budget:
         _budget_iterations(run, settings)
     else:
-        _joint_iterations(run, settings, rule)
+        _joint_iterations(run, settings, PackingRule(alpha=settings.alpha, gamma=settings.gamma))
     if settings.fine_tune_epochs:
         run.epochs("fine-tune", settings.fine_tune_epochs, _cosine(run.rate(), settings))
     run.compare_with_dense()
-    model = TrainedModel(
-        architecture=dense.architecture,
-        class_names=dense.class_names,
-        mean=dense.mean,
-        std=dense.std,
-        state=session.state(),
+    model = _packed_model(dense, run)
+    run.finish(model, out)
+    return model
+
+
+def _packed_model(dense: TrainedModel, run: Run[Session]) -> TrainedModel:
+    """What a run has made of a dense model."""
+    return replace(
+        dense,
+        state=run.session.state(),
         groups=run.state.groups,
         gaps=run.state.gaps,
         history=(*dense.history, *run.state.history),
@@ -165,11 +224,8 @@ def combine(
             "learning_rate": run.state.learning_rate,
             "dense": dict(dense.provenance),
         },
-        graph=dense.graph,
-        left_out=dense.left_out,
+        source=None,
     )
-    run.finish(model, out)
-    return model
 
 
 def _joint_iterations(run: Run[Session], settings: CombineSettings, rule: PackingRule) -> None:
@@ -232,14 +288,20 @@ def _next_combination(session: Session, settings: CombineSettings, iteration: in
     if settings.grouping == "last" and iteration < settings.budget_steps:
         smallest = cells if cells is not None else 1 / (ratio or 1)
         return prune_within_budget(session.matrices(), share=smallest**share)
-    fisher = fisher_information(
-        session,
-        images=settings.importance_images,
-        number=iteration,
-        temperature=settings.distill_temperature if settings.distill_weight > 0 else 1.0,
-    )
+    matrices = session.matrices()
+    shares = shares_of(settings.layers, matrices.keys())
+    if cells is None and ratio is None:
+        shares = {name: shares.get(name, 1.0) for name in matrices}
+    fisher = {}
+    if settings.importance == "fisher" or shares.keys() < matrices.keys():
+        fisher = fisher_information(
+            session,
+            images=settings.importance_images,
+            number=iteration,
+            temperature=settings.distill_temperature if settings.distill_weight > 0 else 1.0,
+        )
     return combine_within_budgets(
-        session.matrices(),
+        matrices,
         session.graph,
         sensitivity=fisher,
         importance=fisher if settings.importance == "fisher" else None,
@@ -250,6 +312,7 @@ def _next_combination(session: Session, settings: CombineSettings, iteration: in
         policy=settings.policy,
         band_rows=settings.band_rows or settings.array_rows,
         seed=settings.seed,
+        shares={name: size**share for name, size in shares.items()},
     )
 
 
@@ -262,6 +325,13 @@ def _possible(session: Session, settings: CombineSettings, observer: Observer) -
                 f"{session.graph.dense_weights:,} weights; give a larger share."
             )
         return settings
+    shares = shares_of(settings.layers, [op.name for op in session.graph.weighted_ops.values()])
+    sizes = (settings.cells, settings.streamed_words_ratio)
+    if sizes == (None, None) and min(shares.values()) == 1:
+        raise InvalidOptionError(
+            "--layer leaves every layer as it is, so that nothing is packed; give --cells or "
+            "--streamed-words-ratio, or a share below 1."
+        )
     limits = budget_limits(
         session.matrices(),
         session.graph,
@@ -345,9 +415,10 @@ def _check_shape(architecture: str, expected: zoo.Shape, data: ImageData) -> Non
         )
 
 
-def _configuration(
+def configuration_of(
     architecture: str, data: ImageData, settings: OptimizerSettings, fraction: float
 ) -> dict[str, Any]:
+    """What decides a run's result beside its weights: model, data and settings."""
     return {
         "model": architecture,
         "data": data.name,

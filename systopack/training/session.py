@@ -202,13 +202,26 @@ def predictions(
     device: torch.device | str = "cpu",
 ) -> NDArray[np.int64]:
     """The class of each image by the model in evaluation mode: shape (images,)."""
+    logits = outputs(module, images, mean=mean, std=std, device=device)
+    return np.asarray(logits.argmax(dim=1).numpy())
+
+
+def outputs(
+    module: nn.Module,
+    images: NDArray[np.uint8],
+    *,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    """What the model in evaluation mode gives for each image, on the CPU: (images, outputs)."""
     was_training = module.training
     module.eval()
-    classes = []
+    found = []
     with torch.inference_mode():
         for start in range(0, len(images), _EVALUATION_BATCH):
             part = images[start : start + _EVALUATION_BATCH]
             batch = normalised(part, mean=mean, std=std, device=device)
-            classes.append(module(batch).flatten(1).argmax(dim=1).cpu())
+            found.append(module(batch).flatten(1).cpu())
     module.train(was_training)
-    return np.asarray(torch.cat(classes).numpy())
+    return torch.cat(found)

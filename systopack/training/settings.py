@@ -90,28 +90,27 @@ class TrainSettings(OptimizerSettings):
     epochs: int = option(30, "Epochs of the whole run.", ge=1, le=100_000, group=_OPTIMIZER)
 
 
-class GroupSettings(Options):
-    """How the columns of a filter matrix may be grouped."""
+class GroupSize(Options):
+    """How large the column groups of a filter matrix may be, and which rows share them."""
 
     alpha: int = option(8, "Largest column group.", group=_LOOP)
-    gamma: float = option(0.5, "Conflicts per row of a group.", group=_LOOP)
     band_rows: int | None = option(
         None,
         "Rows that share column groups, for instance 32.",
         ge=1,
-        shown_default="all rows; of combine with a budget those of the array",
+        shown_default="all rows; of combine with a budget, and of compress, those of the array",
         group=_LOOP,
     )
 
 
-class CombineSettings(GroupSettings, DistillSettings):
-    """Joint optimization (docs/method.md, section 2), the paper's way or towards budgets.
+class GroupSettings(GroupSize):
+    """How the columns of a filter matrix may be grouped, by the conflicts of a group."""
 
-    Without budgets the loop prunes `beta` by `beta` down to `rho` and groups with `gamma`. With a
-    budget (`cells`, `streamed_words_ratio` or both) `rho`, `beta` and `gamma` are not used: each
-    iteration allots column groups to the layers (`training.allocation`), so that the predicted
-    loss is least, and column-combine pruning does all the pruning.
-    """
+    gamma: float = option(0.5, "Conflicts per row of a group.", group=_LOOP)
+
+
+class PackedSettings(GroupSize, DistillSettings):
+    """A run that packs and retrains."""
 
     learning_rate: float | None = option(
         None,
@@ -121,6 +120,19 @@ class CombineSettings(GroupSettings, DistillSettings):
         shown_default="measured by a short range test on the pruned network",
         group=_OPTIMIZER,
     )
+    array_rows: int = option(32, "Rows of the array.", ge=1, le=65536, hidden=True, flag="--array")
+    array_columns: int = option(32, "Its columns.", ge=1, le=65536, hidden=True, flag="--array")
+
+
+class CombineSettings(GroupSettings, PackedSettings):
+    """Joint optimization (docs/method.md, section 2), the paper's way or towards budgets.
+
+    Without budgets the loop prunes `beta` by `beta` down to `rho` and groups with `gamma`. With a
+    budget (`cells`, `streamed_words_ratio` or both) `rho`, `beta` and `gamma` are not used: each
+    iteration allots column groups to the layers (`training.allocation`), so that the predicted
+    loss is least, and column-combine pruning does all the pruning.
+    """
+
     rho: float = option(0.15, "Share of the dense weights that stays.", gt=0, le=1, group=_LOOP)
     beta: float = option(
         0.3,
@@ -170,8 +182,14 @@ class CombineSettings(GroupSettings, DistillSettings):
         "3.9, less where the network does not allow it.",
         group=_BUDGET,
     )
-    array_rows: int = option(32, "Rows of the array.", ge=1, le=65536, hidden=True, flag="--array")
-    array_columns: int = option(32, "Its columns.", ge=1, le=65536, hidden=True, flag="--array")
+    layers: tuple[str, ...] = option(
+        (),
+        "NAME=SHARE: so much of the dense cells of a layer, whatever the budgets; 1 leaves it as "
+        "it is. With * and ? for several layers; may be repeated. Without --cells and "
+        "--streamed-words-ratio the layers that are not named are left as they are.",
+        flag="--layer",
+        group=_BUDGET,
+    )
     budget_steps: int = option(
         1,
         "Iterations in which the budgets fall, by equal factors, from dense.",
@@ -202,7 +220,8 @@ class CombineSettings(GroupSettings, DistillSettings):
     @property
     def has_budget(self) -> bool:
         """Whether the layers' groups come from budgets, not from gamma and rho."""
-        return self.cells is not None or self.streamed_words_ratio is not None
+        sizes = (self.cells, self.streamed_words_ratio)
+        return any(size is not None for size in sizes) or bool(self.layers)
 
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -277,10 +296,16 @@ def check_combine(settings: CombineSettings, given: Collection[str]) -> None:
         refuse_idle(given, idle, why, kind=CombineSettings)
 
     if settings.has_budget:
-        refuse(_WITHOUT_BUDGET, "a budget (--cells, --streamed-words-ratio) decides what is kept")
+        refuse(
+            _WITHOUT_BUDGET,
+            "a budget (--cells, --streamed-words-ratio, --layer) decides what is kept",
+        )
         if settings.budget_steps == 1:
             refuse(("grouping",), "the budget is reached in one iteration")
     else:
-        refuse(_WITH_BUDGET, "it counts only with a budget (--cells or --streamed-words-ratio)")
+        refuse(
+            _WITH_BUDGET,
+            "it counts only with a budget (--cells, --streamed-words-ratio or --layer)",
+        )
     if settings.distill_weight == 0:
         refuse(_DISTILLING, "without --distill-weight nothing is imitated")

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from systopack.data.images import ImageData
+from systopack.files import checkpoint_path
 from systopack.frontend.capture import capture
 from systopack.hardware.related.stationary import COMBINING_PER_TILE, GATED
 from systopack.hardware.related.vdbb import VDBB, density_bound
@@ -17,7 +18,6 @@ from systopack.nn import zoo
 from systopack.packing.objective import MostNorm
 from systopack.packing.pack import dense as ungrouped
 from systopack.packing.pack import pack
-from systopack.training.checkpoint import checkpoint_path
 from systopack.training.devices import DeviceOptions
 from systopack.training.events import SilentObserver
 from systopack.training.model import TrainedModel

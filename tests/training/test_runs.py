@@ -11,8 +11,8 @@ from systopack.errors import (
     InvalidOptionError,
     TrainingError,
 )
+from systopack.files import checkpoint_path
 from systopack.options import checked
-from systopack.training.checkpoint import checkpoint_path
 from systopack.training.devices import DeviceOptions
 from systopack.training.events import SilentObserver
 from systopack.training.model import load_model
