@@ -24,6 +24,8 @@ from systopack.folders.cache import keep_entry, private_folder, read_entry
 from systopack.folders.working import WorkingFolder
 
 _LIBRARY, _OBJECT = "model.so", "runtime.o"
+_SLOW = "__Slow"  # in the names of files with code that runs once
+_UNIT_BYTES = 1_000_000  # of C++ that the compiler takes at once: a second or two
 _VERILATOR_FLAGS = (
     "--cc",
     "-O3",
@@ -238,11 +240,27 @@ def _compile(
     _call([tools.verilator, *arguments], folder, tools.root)
     (folder / "printed.h").write_text(_PRINTED)
     (folder / "harness.cpp").write_text(harness + _STOP)
-    objects = _objects(tools, sorted(folder.glob("*.cpp")), folder, trace=trace)
+    objects = _objects(tools, _joined(folder), folder, trace=trace)
     objects += _runtime(tools, folder, trace=trace)
     library = folder / "model.so"
     _call([tools.compiler, "-shared", "-pthread", "-o", str(library), *objects], folder, tools.root)
     return library
+
+
+def _joined(folder: Path) -> list[Path]:
+    """The model's C++ in few files: most of a file's second is spent on the headers of all."""
+    units: list[Path] = []
+    for slow in (False, True):
+        group: list[Path] = []
+        found = [path for path in sorted(folder.glob("*.cpp")) if (_SLOW in path.name) == slow]
+        for index, path in enumerate(found):
+            group.append(path)
+            if index + 1 < len(found) and sum(of.stat().st_size for of in group) < _UNIT_BYTES:
+                continue
+            units.append(folder / f"unit_{len(units)}{_SLOW if slow else ''}.cpp")
+            units[-1].write_text("".join(f'#include "{of.name}"\n' for of in group))
+            group = []
+    return units
 
 
 def _runtime(tools: Tools, folder: Path, *, trace: bool) -> list[str]:
@@ -267,7 +285,7 @@ def _objects(tools: Tools, units: Sequence[Path], folder: Path, *, trace: bool) 
         command = [
             tools.compiler,
             *_COMPILER_FLAGS,
-            *(["-O0"] if "__Slow" in unit.name else []),  # what runs once needs no optimizer
+            *(["-O0"] if _SLOW in unit.name else []),  # what runs once needs no optimizer
             f"-DVM_TRACE={int(trace)}",
             f"-I{folder}",
             f"-I{tools.root / 'include'}",
