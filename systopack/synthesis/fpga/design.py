@@ -15,6 +15,7 @@ from systopack.rtl.parameters import AXI_TILED_SOURCES, sources
 from systopack.rtl.program import TiledProgram, compile_tiled
 
 TOP = "axi_tiled"
+DEFINE = "SYSTOPACK_FPGA"  # of the Verilog: registers in place of logic
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -12,7 +12,7 @@ from typing import Any
 from systopack.errors import InvalidOptionError
 from systopack.hardware.array import Array
 from systopack.rtl.memories import Memory
-from systopack.synthesis.fpga.design import FpgaDesign
+from systopack.synthesis.fpga.design import DEFINE, FpgaDesign
 from systopack.synthesis.fpga.devices import Ecp5Device
 from systopack.synthesis.fpga.nextpnr import PlacedDesign, place_and_route
 from systopack.synthesis.parts import Content, contents_of_parts
@@ -97,6 +97,7 @@ def synthesize_ecp5(
         top=design.top,
         parameters=design.parameters,
         sources=design.sources,
+        defines=(DEFINE,),
         commands=[
             "synth_ecp5 -noflatten -nowidelut",
             "write_json parts.json",
