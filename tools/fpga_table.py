@@ -72,8 +72,8 @@ def routed() -> list[str]:
             name = f"{array.rows}x{array.columns} alpha {array.alpha}"
             rows.append([f"{network}, {form}", name, f"{one['cycles']:,}", *found, *used])
     header = (
-        "network | array | cycles | MHz | images per second | netlist against the reference | LUT4 | "
-        "FF | block RAM | DSP"
+        "network | array | cycles | MHz | images per second | netlist against the reference | "
+        "LUT4 | FF | block RAM | DSP"
     )
     return pages.table(header, rows)
 
