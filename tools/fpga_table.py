@@ -1,4 +1,4 @@
-"""The table of docs/fpga.md, from the record `fpga_cells.json`."""
+"""The tables of docs/fpga.md: networks that were routed, arrays by the model, cells alone."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import pages
 from pages import table_of
 
 from systopack.hardware.array import Array
+from systopack.records import STORE
+
+_NETWORKS = {"fpga_resnet20": "ResNet-20", "fpga_lenet5": "LeNet-5"}
+_USE = ("lut4", "ff", "block_ram", "dsp")
 
 
 def cells() -> list[str]:
@@ -44,6 +48,55 @@ def cells() -> list[str]:
     return table_of(columns, lines)
 
 
+def routed() -> list[str]:
+    """Networks on the device: one line for each form that was built."""
+    rows = []
+    for record, network in _NETWORKS.items():
+        if not (STORE / f"{record}.json").exists():
+            continue
+        figures = pages.figures(record)
+        for form in ("packed", "uncombined", "dense"):
+            one = figures.get(form)
+            if one is None:
+                continue
+            array = Array(**one["array"])
+            used = [f"{one[key]:,}" if key in one else "-" for key in _USE]
+            if one["fits"]:
+                equal = "-"
+                if "netlist_images" in one:
+                    told = f"{one['netlist_differences']} of {one['netlist_results']} differ"
+                    equal = f"{one['netlist_images']} images, {told}"
+                found = [f"{one['mhz']:.1f}", f"{one['images_per_s']:,.0f}", equal]
+            else:
+                found = ["does not fit", "-", "-"]
+            name = f"{array.rows}x{array.columns} alpha {array.alpha}"
+            rows.append([f"{network}, {form}", name, f"{one['cycles']:,}", *found, *used])
+    header = (
+        "network | array | cycles | MHz | images per second | netlist against the reference | "
+        "LUT4 | FF | block RAM | DSP"
+    )
+    return pages.table(header, rows)
+
+
+def shapes() -> list[str]:
+    """Arrays for ResNet-20 by the model."""
+    rows = []
+    for one in pages.figures("fpga_resnet20")["search"]:
+        array = Array(**one["array"])
+        rows.append(
+            [
+                f"{array.cell} {array.rows}x{array.columns}",
+                str(array.input_fanout),
+                f"{one['cycles']:,}",
+                str(one["banks"]),
+                str(one["multipliers"]),
+                str(one["least_block_memories"]),
+            ]
+        )
+    header = "array | rows of an input register | cycles | banks | DSP | block RAM at least"
+    return pages.table(header, rows)
+
+
 def blocks() -> dict[str, list[str]]:
     """Of docs/fpga.md."""
-    return {"cells": cells()}
+    return {"routed": routed(), "shapes": shapes(), "cells": cells()}

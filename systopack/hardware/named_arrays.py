@@ -67,8 +67,15 @@ NAMED_ARRAYS: Mapping[str, NamedArray] = {
         purpose="the paper's balanced bit-serial cells, a word in 32 cycles",
     ),
     "fpga-ecp5": NamedArray(
-        array=Array(rows=32, columns=16),
-        purpose="bit-serial cells in the look-up tables of an LFE5U-85F",
+        array=Array(
+            rows=16,
+            columns=8,
+            cell="bit-parallel-compact",
+            input_fanout=4,
+            cells_per_stage=2,
+            weight_buffers=1,
+        ),
+        purpose="cells in the multipliers of an LFE5U-85F, a word per cycle",
     ),
     "tiny-8x8": NamedArray(
         array=Array(rows=8, columns=8),

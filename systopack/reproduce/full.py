@@ -79,7 +79,7 @@ def silicon_jobs(liberty: Path | None) -> tuple[Job, ...]:
         Job(script="gate_level.py", arguments=("--library", library)),
         Job(script="headline.py", arguments=()),
         Job(script="hardware_verify.py", arguments=()),
-        Job(script="fpga_lenet.py", arguments=()),
+        Job(script="fpga_networks.py", arguments=("lenet5",)),
     )
 
 

@@ -32,9 +32,14 @@ class TiledTiming:
 
     @cached_property
     def banks(self) -> int:
-        """Banks of the feature memory, a power of two: at most four rows write into each."""
-        least = 32 if self.array.word_cycles == 1 else 16
-        return int(max(least, 1 << (-(-self.array.rows // 4) - 1).bit_length()))
+        """Banks of the feature memory, a power of two: at most four rows write into each.
+
+        Where a word enters in every cycle there are 16 to 32, one for each row: row r writes into
+        bank r, so that more of them than rows would stay empty.
+        """
+        rows = self.array.rows
+        least = min(32, rows) if self.array.word_cycles == 1 else 0
+        return max(16, 1 << (max(least, -(-rows // 4)) - 1).bit_length())
 
     @property
     def bank_bits(self) -> int:

@@ -36,6 +36,7 @@ module feature_memory #(
     input  wire [USERS-1:0]            wants,
     input  wire [USERS*BANK_BITS-1:0]  want_banks,
     output wire [BANKS*8*WORD_BYTES-1:0] bank_words,
+    output wire [BANKS-1:0]            bank_zeros,   // for FPGAs: the next word is zero, whatever is read
     input  wire                        image_write,
     input  wire [BANK_BITS-1:0]        image_bank,
     input  wire [FEATURE_BITS-1:0]     image_address,
@@ -125,7 +126,13 @@ module feature_memory #(
                 .address(written[b] ? written_address[b*FEATURE_BITS+:FEATURE_BITS] : address),
                 .write_data(written_data[b*BITS+:BITS]), .read_data(word)
             );
+`ifdef SYSTOPACK_FPGA
+            assign bank_words[b*BITS+:BITS] = word;
+            assign bank_zeros[b] = zero;
+`else
             assign bank_words[b*BITS+:BITS] = zero_3 ? {BITS{1'b0}} : word;
+            assign bank_zeros[b] = 1'b0;
+`endif
         end
     endgenerate
 endmodule

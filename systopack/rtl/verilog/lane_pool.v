@@ -94,12 +94,37 @@ module lane_pool #(
         end else begin : g_average
             assign extended = {{16{member[7]}}, member};
             assign total = operand_now + extended;
+            reg  signed [39:0] scaled;
+            wire       scale = leaves && !maximum;
+            reg  [3:0] on;       // averages on their way
+            reg  [6:0] through;  // other bytes
+            always @(posedge clk) on <= {on[2:0], scale};
+`ifdef SYSTOPACK_FPGA
+            // The multiplier of an FPGA takes the sum's low 18 bits, adders the others.
+            reg         [23:0] once;
+            reg         [32:0] low_0, low;
+            reg  signed [21:0] high_0, high;
+            wire signed [21:0] factor = {7'd0, multiplier};
+            wire signed [21:0] high_now [0:5];
+            for (d = 0; d < 6; d = d + 1) begin : g_high
+                assign high_now[d] = once[18+d] ? factor <<< d : 22'd0;
+            end
+            always @(posedge clk) begin
+                if (scale) once <= reduced;
+                if (on[0]) begin
+                    low_0  <= once[17:0] * multiplier;
+                    high_0 <= high_now[0] + high_now[1] + high_now[2] + high_now[3] + high_now[4]
+                              - high_now[5];
+                end
+                if (on[1]) {high, low} <= {high_0, low_0};
+                if (on[2]) scaled <= {7'd0, low} + {high, 18'd0};
+            end
+`else
             // The multiplier's digits of two bits choose among 0, the sum and its multiples; digits
             // are added two by two.
             reg  signed [23:0] once;
             reg  signed [25:0] thrice;
             reg  signed [31:0] low, high;
-            reg  signed [39:0] scaled;
             wire signed [25:0] wide = {{2{reduced[23]}}, reduced};
             wire        [15:0] digits = {1'b0, multiplier};
             for (d = 0; d < 4; d = d + 1) begin : g_digits
@@ -112,11 +137,7 @@ module lane_pool #(
                 always @(posedge clk)
                     if (on[0]) part <= {{2{lower[25]}}, lower} + {upper, 2'd0};
             end
-            wire       scale = leaves && !maximum;
-            reg  [3:0] on;       // averages on their way
-            reg  [6:0] through;  // other bytes
             always @(posedge clk) begin
-                on <= {on[2:0], scale};
                 if (scale) {once, thrice} <= {reduced, wide + (wide <<< 1)};
                 if (on[1]) begin
                     low  <= {{4{g_digits[0].part[27]}}, g_digits[0].part} + {g_digits[1].part, 4'd0};
@@ -124,6 +145,7 @@ module lane_pool #(
                 end
                 if (on[2]) scaled <= {{8{low[31]}}, low} + {high, 8'd0};
             end
+`endif
             wire        [7:0]  rounded;
             wire        [39:0] quotient;
             requantize_stages #(.WIDTH(40)) round (

@@ -16,7 +16,11 @@ module memory #(
     input  wire [ADDRESS_BITS-1:0] read_address,
     output reg  [WIDTH-1:0]        read_data       // from the cycle after `read` until the next one
 );
+`ifdef SYSTOPACK_FPGA
+    (* no_rw_check, ram_style = WIDTH >= 32 ? "block" : "auto" *)  // few look-up tables are free
+`else
     (* no_rw_check *)
+`endif
     reg [WIDTH-1:0] words[0:WORDS-1];
     always @(posedge clk) begin
         if (write) words[write_address] <= write_data;

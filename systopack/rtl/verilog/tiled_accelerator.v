@@ -294,6 +294,7 @@ module tiled_accelerator #(
     assign pending_enables[(UP+1)*WORD_BYTES-1:SOURCES*WORD_BYTES] = {PLACES * WORD_BYTES{1'b0}};
     assign taken[UP:PLACES] = {SOURCES{1'b0}};
     wire [BANKS*BITS-1:0]                bank_words;
+    wire [BANKS-1:0]                     bank_zeros;
     wire [COLUMNS+LANES-1:0]             wants;
     wire [(COLUMNS+LANES)*BANK_BITS-1:0] want_banks;
     wire                                 image_write;
@@ -320,7 +321,7 @@ module tiled_accelerator #(
         .rewind(rewind), .list(list[JOB_ADDRESS_BITS-1:0]), .slot(slot[SLOT_BITS-1:0]), .slot_valid(slot_valid),
         .base(base[FEATURE_BITS+PHASE_BITS:0]), .residual_base(residual_base[FEATURE_BITS+PHASE_BITS:0]),
         .limit(limit[FEATURE_BITS+PHASE_BITS:0]), .wants(wants), .want_banks(want_banks),
-        .bank_words(bank_words), .image_write(image_write), .image_bank(image_bank),
+        .bank_words(bank_words), .bank_zeros(bank_zeros), .image_write(image_write), .image_bank(image_bank),
         .image_address(image_address), .image_data(image_data), .pending(pending[PLACES-1:0]),
         .pending_address(pending_address[PLACES*FEATURE_BITS-1:0]),
         .pending_data(pending_data[PLACES*BITS-1:0]), .pending_enables(pending_enables[PLACES*WORD_BYTES-1:0]),
@@ -344,7 +345,7 @@ module tiled_accelerator #(
                 .load_data(descriptors[c*ALPHA%TOGETHER*STREAM_BITS+:ALPHA*STREAM_BITS]),
                 .slot(slot[SLOT_BITS-1:0]), .slot_valid(array_slot), .slot_3(slot_3),
                 .slot_valid_3(array_slot_3), .want(wants[c]),
-                .bank(want_banks[c*BANK_BITS+:BANK_BITS]), .bank_words(bank_words),
+                .bank(want_banks[c*BANK_BITS+:BANK_BITS]), .bank_words(bank_words), .bank_zeros(bank_zeros),
                 .step(step_2), .run_start(step_run_start_2), .low(step_low_2),
                 .step_bytes(step_bytes_2), .apart(split_3), .upper_bytes(upper_bytes_3),
                 .in_row(in_row_2), .upper_in_row(upper_in_row_2), .reading(reading),
@@ -383,7 +384,7 @@ module tiled_accelerator #(
         .clk(clk), .reset(reset), .load(load_lanes), .load_number(loaded), .descriptors(descriptors),
         .slot(slot[SLOT_BITS-1:0]), .slot_valid(lane_slot), .slot_3(slot_3), .slot_valid_3(lane_slot_3),
         .wants(wants[COLUMNS+:LANES]), .want_banks(want_banks[COLUMNS*BANK_BITS+:LANES*BANK_BITS]),
-        .bank_words(bank_words), .step(lane_step), .run_start(lane_run_start), .low(lane_low),
+        .bank_words(bank_words), .bank_zeros(bank_zeros), .step(lane_step), .run_start(lane_run_start), .low(lane_low),
         .step_bytes(lane_step_bytes), .turn_row(turn_row), .operands(operands)
     );
     wire [ROW_BITS+15:0]      tile_and_row = {row_tile, turn_row};

@@ -8,6 +8,9 @@
 // zeros: `in_row` says it for every displacement of the tile.
 // With PARTS 2 a second set of wires sends the byte `upper_bytes` further on; not `apart`, the same.
 //
+// SYSTOPACK_FPGA is for FPGAs, where flip-flops cost nothing and multiplexers are slow: what matched
+// is kept for three cycles and the bank's word is chosen by one flip-flop a bank.
+//
 // Timing: `want`, `bank` 1 cycle after the slot; words of the banks are taken 3 cycles after it. `step`
 // is the cycle before a step's first; the first bit or byte is on `x` two cycles after `step`.
 // Reset: of `used`, synchronous, active high.
@@ -34,6 +37,7 @@ module word_streams #(
     output reg                           want,
     output reg  [BANK_BITS-1:0]          bank,
     input  wire [8*WORD_BYTES*BANKS-1:0] bank_words,
+    input  wire [BANKS-1:0]              bank_zeros,   // its next word is zero, whatever is read
     input  wire                          step,
     input  wire                          run_start,    // with step
     input  wire [PHASE_BITS-1:0]         low,          // with step
@@ -50,24 +54,47 @@ module word_streams #(
     /* verilator no_inline_module */  // one copy of its code for all instances
     localparam ENTRY = 2 + SLOT_BITS + BANK_BITS + PHASE_BITS + DX_BITS;
     localparam BITS = 8 * WORD_BYTES;
-    // Compared once for the bank and again for the word: fewer registers than what matched then.
     wire [STREAMS-1:0] match, match_3;
     wire [STREAMS*BANK_BITS-1:0] banks;
-    reg  [BANK_BITS-1:0] bank_0, bank_3;
+    reg  [BANK_BITS-1:0] bank_0;
     integer i;
     always @* begin
         bank_0 = {BANK_BITS{1'b0}};
-        bank_3 = {BANK_BITS{1'b0}};
-        for (i = 0; i < STREAMS; i = i + 1) begin
+        for (i = 0; i < STREAMS; i = i + 1)
             bank_0 = bank_0 | (banks[i*BANK_BITS+:BANK_BITS] & {BANK_BITS{match[i]}});
-            bank_3 = bank_3 | (banks[i*BANK_BITS+:BANK_BITS] & {BANK_BITS{match_3[i]}});
-        end
     end
     always @(posedge clk) begin
         want <= |match && !reset;
         if (|match) bank <= bank_0;
     end
+`ifdef SYSTOPACK_FPGA
+    reg [STREAMS-1:0]   match_1, match_2, matched;
+    reg [BANK_BITS-1:0] bank_2;
+    reg [BANKS-1:0]     chosen;
+    reg [BITS-1:0]      word;
+    integer k;
+    assign match_3 = matched;
+    always @(posedge clk) begin
+        {matched, match_2, match_1} <= {match_2, match_1, match};
+        bank_2 <= bank;
+        for (k = 0; k < BANKS; k = k + 1)
+            chosen[k] <= {{(32 - BANK_BITS) {1'b0}}, bank_2} == k && !bank_zeros[k];
+    end
+    always @* begin
+        word = {BITS{1'b0}};
+        for (k = 0; k < BANKS; k = k + 1)
+            word = word | (bank_words[k*BITS+:BITS] & {BITS{chosen[k]}});
+    end
+`else
+    // Compared once for the bank and again for the word: fewer registers than what matched then.
+    reg  [BANK_BITS-1:0] bank_3;
+    always @* begin
+        bank_3 = {BANK_BITS{1'b0}};
+        for (i = 0; i < STREAMS; i = i + 1)
+            bank_3 = bank_3 | (banks[i*BANK_BITS+:BANK_BITS] & {BANK_BITS{match_3[i]}});
+    end
     wire [BITS-1:0] word = bank_words[bank_3*BITS+:BITS];
+`endif
 
     // What does not change stands still: bytes between steps, the second set where it is the first.
     wire [2:0] upper_index = bit_index & {3{apart}};
@@ -85,7 +112,9 @@ module word_streams #(
             wire [DX_BITS-1:0]    dx;
             assign {used, my_slot, banks[s*BANK_BITS+:BANK_BITS], negative, o, dx} = entry;
             assign match[s] = slot_valid && used && my_slot == slot;
+`ifndef SYSTOPACK_FPGA
             assign match_3[s] = slot_valid_3 && used && my_slot == slot_3;
+`endif
             reg  [BITS-1:0]       even, odd;
             reg                   second;  // the present word is `odd`
             reg  [PHASE_BITS-1:0] place;

@@ -11,7 +11,8 @@ from typing import Any
 
 from systopack.errors import InvalidOptionError
 from systopack.hardware.array import Array
-from systopack.synthesis.fpga.design import FpgaDesign
+from systopack.rtl.memories import Memory
+from systopack.synthesis.fpga.design import DEFINE, FpgaDesign
 from systopack.synthesis.fpga.devices import Ecp5Device
 from systopack.synthesis.fpga.nextpnr import PlacedDesign, place_and_route
 from systopack.synthesis.parts import Content, contents_of_parts
@@ -19,6 +20,8 @@ from systopack.synthesis.yosys import run_yosys
 
 # Slices whose lookup tables a cell takes: an adder two, a memory four and two for its writing.
 _LUTS = {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 6}
+_BLOCK_BITS = 18_432
+_SHALLOW = 128  # words of memories that may become look-up tables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +97,7 @@ def synthesize_ecp5(
         top=design.top,
         parameters=design.parameters,
         sources=design.sources,
+        defines=(DEFINE,),
         commands=[
             "synth_ecp5 -noflatten -nowidelut",
             "write_json parts.json",
@@ -174,9 +178,10 @@ def check_fits_device(use: Use, device: Ecp5Device) -> None:
 
 
 def check_cells_fit_device(array: Array, device: Ecp5Device) -> None:
-    """Refuse an array whose weights and channel indices alone are too many, before mapping it.
+    """Refuse an array whose cells alone are too many, before mapping it.
 
-    Each cell holds `weight_buffers` weights and indices, in flip-flops.
+    Each cell holds `weight_buffers` weights and indices, in flip-flops; where words are parallel it
+    has a multiplier.
 
     Raises:
         InvalidOptionError: naming the array, the device and both numbers.
@@ -189,6 +194,41 @@ def check_cells_fit_device(array: Array, device: Ecp5Device) -> None:
             f"The cells of array '{array.label}' hold weights and indices in {least:,} flip-flops, "
             f"but {device.name} has {device.luts:,}; choose a smaller array or a larger device."
         )
+    if array.cell_kind.sums == "parallel" and cells > device.multipliers:
+        raise InvalidOptionError(
+            f"The cells of array '{array.label}' have a multiplier each, {cells:,}, but "
+            f"{device.name} has {device.multipliers:,}; choose a smaller array, bit-serial cells "
+            "or a larger device."
+        )
+
+
+def check_memories_fit_device(memories: Sequence[Memory], device: Ecp5Device) -> None:
+    """Refuse memories that take more block memories than there are, before mapping them.
+
+    Raises:
+        InvalidOptionError: naming the largest of them, the device and both numbers.
+    """
+    least = least_block_memories(memories)
+    needed = sum(least.values())
+    if needed > device.block_rams:
+        largest = max(least, key=lambda name: least[name])
+        raise InvalidOptionError(
+            f"The design needs {needed:,} block memories (DP16KD) or more, {least[largest]:,} of "
+            f"them for its {largest}, but {device.name} has {device.block_rams:,}; choose another "
+            "array, a smaller --weight-memory, a network with fewer weights or a larger device."
+        )
+
+
+def least_block_memories(memories: Sequence[Memory]) -> dict[str, int]:
+    """DP16KD that memories take at least, by name: those of their bits.
+
+    Mapping takes as many or more. Small ones become look-up tables and are left out.
+    """
+    return {
+        memory.name: memory.count * -(-memory.width * memory.depth // _BLOCK_BITS)
+        for memory in memories
+        if memory.depth >= _SHALLOW and memory.width * memory.depth >= _BLOCK_BITS // 2
+    }
 
 
 def cells_alone(modules: Mapping[str, Any], instance: Mapping[str, Any]) -> Content | None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from systopack.errors import InvalidFileError, InvalidOptionError
 from systopack.folders.cache import keep_entry, private_folder, read_entry
@@ -25,6 +27,24 @@ _FILES = ("report.json", "design.bit")
 
 
 @dataclass(frozen=True, kw_only=True)
+class CriticalPath:
+    """The path between two flip-flops, or memories, that sets the clock.
+
+    Args:
+        start, end: the cells between which it lies, in the netlist's words.
+        logic_ns: in cells, with the delay of the first one and the setup of the last one.
+        routing_ns: in wires.
+        cells: that it passes, both ends included.
+    """
+
+    start: str
+    end: str
+    logic_ns: float
+    routing_ns: float
+    cells: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlacedDesign:
     """A placed and routed design.
 
@@ -35,6 +55,7 @@ class PlacedDesign:
         used: resource -> count, in nextpnr's words.
         available: resource -> count on the device.
         bitstream: the configuration of the device.
+        critical_path: what sets `fmax_mhz`.
     """
 
     seed: int
@@ -43,6 +64,7 @@ class PlacedDesign:
     used: Mapping[str, int]
     available: Mapping[str, int]
     bitstream: bytes
+    critical_path: CriticalPath
 
     @property
     def met(self) -> bool:
@@ -110,13 +132,30 @@ def place_and_route(
         raise InvalidOptionError(
             "nextpnr found no clock in the design; give it one with a flip-flop."
         )
+    slowest = min(report["fmax"], key=lambda clock: report["fmax"][clock]["achieved"])
     return PlacedDesign(
         seed=seed,
-        fmax_mhz=round(min(clock["achieved"] for clock in report["fmax"].values()), 2),
+        fmax_mhz=round(report["fmax"][slowest]["achieved"], 2),
+        critical_path=_critical_path(report["critical_paths"], f"posedge {slowest}"),
         target_mhz=target_mhz,
         used={name: entry["used"] for name, entry in report["utilization"].items()},
         available={name: entry["available"] for name, entry in report["utilization"].items()},
         bitstream=found["design.bit"],
+    )
+
+
+def _critical_path(paths: Sequence[Mapping[str, Any]], clock: str) -> CriticalPath:
+    """The path from and to a clock."""
+    path = next(path["path"] for path in paths if path["from"] == path["to"] == clock)
+    delays = Counter[bool]()
+    for step in path:
+        delays[step["type"] == "routing"] += step["delay"]
+    return CriticalPath(
+        start=path[0]["from"]["cell"],
+        end=path[-1]["to"]["cell"],
+        logic_ns=round(delays[False], 3),
+        routing_ns=round(delays[True], 3),
+        cells=1 + sum(step["type"] == "routing" for step in path),
     )
 
 

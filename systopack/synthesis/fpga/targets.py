@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from systopack.options import Options, option
+from systopack.options import Options, option, refuse_idle
 from systopack.synthesis.fpga.devices import DEFAULT_DEVICE, device_named
 from systopack.synthesis.target import Synthesized, Work
 
 if TYPE_CHECKING:
+    from systopack.hardware.tiled.weight_ring import WeightMemory
     from systopack.synthesis.fpga.design import FpgaDesign
     from systopack.synthesis.fpga.ecp5 import Use
 
@@ -27,6 +28,17 @@ class Ecp5Options(ClockOptions):
 
     device: str = option(DEFAULT_DEVICE, "The device: LFE5U-25F to LFE5UM5G-85F.", group=_GROUP)
     seeds: int = option(1, "Placements to try, the fastest wins.", ge=1, group=_GROUP)
+    weight_memory: int | None = option(
+        None,
+        "Bytes of block memory that the weights may have; tiles that do not fit come as a stream "
+        "while the array works.",
+        ge=1,
+        shown_default="it holds all weights",
+        group=_GROUP,
+    )
+    weight_stream: Literal["32", "64", "128"] = option(
+        "64", "Bits of the stream of weights.", group=_GROUP
+    )
 
 
 class XilinxOptions(ClockOptions):
@@ -49,13 +61,24 @@ class Ecp5:
         from systopack.synthesis.fpga.ecp5 import check_cells_fit_device
 
         work.needed_network("target 'ecp5'")
+        if options.weight_memory is None:
+            why = "without --weight-memory no weights are streamed"
+            refuse_idle(options.given, ("weight_stream",), why)
         check_cells_fit_device(work.array, device_named(options.device))
 
     def synthesize(self, work: Work, options: Ecp5Options) -> Synthesized:
         """Synthesize, place, route, and make the bitstream."""
-        from systopack.synthesis.fpga.ecp5 import implement_ecp5
+        from systopack.hardware.tiled.weight_ring import WeightMemory
+        from systopack.rtl.memories import tiled_memories
+        from systopack.synthesis.fpga.ecp5 import check_memories_fit_device, implement_ecp5
 
-        device, design = device_named(options.device), _design(work, "target 'ecp5'")
+        device, size = device_named(options.device), options.weight_memory
+        weights = None
+        if size is not None:
+            weights = WeightMemory(capacity_bytes=size, beat_bits=int(options.weight_stream))
+        design = _design(work, "target 'ecp5'", weights)
+        assert design.program is not None
+        check_memories_fit_device(tiled_memories(design.program), device)
         cycles = design.cycles or 0
         result = implement_ecp5(
             design,
@@ -85,7 +108,12 @@ class Ecp5:
             ],
             told=f"{best.fmax_mhz:.1f} MHz after routing ({options.clock_mhz:g} MHz asked for: "
             f"{told}), {cycles:,} cycles per image, {frames:,.0f} images per second",
-            configuration={"device": device.name, "clock_mhz": options.clock_mhz},
+            configuration={
+                "device": device.name,
+                "clock_mhz": options.clock_mhz,
+                "weight_memory": size,
+                "weight_stream": None if size is None else int(options.weight_stream),
+            },
             files={"design.bit": best.bitstream, "netlist.v": netlist.verilog},
         )
 
@@ -144,14 +172,14 @@ class Xilinx:
         )
 
 
-def _design(work: Work, why: str) -> FpgaDesign:
+def _design(work: Work, why: str, weights: WeightMemory | None = None) -> FpgaDesign:
     """The accelerator of the network, its groups dealt to the array so that memories are small."""
     from systopack.network.group_order import fit_groups
     from systopack.synthesis.fpga.design import tiled_design
 
     array = work.array
     fitted = fit_groups(work.needed_network(why), columns=array.columns, alpha=array.alpha)
-    return tiled_design(fitted, array=array)
+    return tiled_design(fitted, array=array, weights=weights)
 
 
 def _counts(use: Use) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from systopack.errors import InvalidOptionError
-from systopack.synthesis.fpga.design import FpgaDesign
+from systopack.synthesis.fpga.design import DEFINE, FpgaDesign
 from systopack.synthesis.yosys import run_yosys
 
 FAMILIES = {"7-series": "xc7", "ultrascale": "xcu"}
@@ -71,6 +71,7 @@ def count_xilinx(
         top=design.top,
         parameters=design.parameters,
         sources=design.sources,
+        defines=(DEFINE,),
         commands=[
             f"synth_xilinx -family {FAMILIES[family]} -noiopad",
             "flatten",
@@ -132,6 +133,7 @@ foreach name {{{files}}} {{
     add_files -norecurse [file join $here $name]
 }}
 set_property top {top} [current_fileset]
+set_property verilog_define {DEFINE} [current_fileset]
 set constraints [file join $here vivado clock.xdc]
 set stream [open $constraints w]
 puts $stream "create_clock -name clk -period {1000 / clock_mhz:.3f} \\[get_ports clk\\]"

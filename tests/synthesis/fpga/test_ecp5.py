@@ -6,9 +6,13 @@ from importlib import metadata
 import numpy as np
 import pytest
 
+import systopack
 from systopack.errors import InvalidFileError, InvalidOptionError
 from systopack.hardware.array import Array
+from systopack.hardware.tiled.weight_ring import WeightMemory
+from systopack.rtl.memories import Memory
 from systopack.rtl.parameters import sources
+from systopack.synthesis.fpga import ecp5
 from systopack.synthesis.fpga.design import FpgaDesign, tiled_design
 from systopack.synthesis.fpga.devices import DEFAULT_DEVICE, DEVICES, device_named
 from systopack.synthesis.fpga.ecp5 import (
@@ -16,7 +20,9 @@ from systopack.synthesis.fpga.ecp5 import (
     cells_alone,
     check_cells_fit_device,
     check_fits_device,
+    check_memories_fit_device,
     implement_ecp5,
+    least_block_memories,
     synthesize_ecp5,
 )
 from systopack.synthesis.fpga.xilinx import count_xilinx, vivado_script
@@ -88,6 +94,45 @@ def test_an_array_that_cannot_fit_is_refused_before_mapping():
     check_cells_fit_device(Array(rows=32, columns=32, alpha=8), device)  # 22,528
     with pytest.raises(InvalidOptionError, match=r"in 90,112 flip-flops, but LFE5U-25F has"):
         check_cells_fit_device(Array(rows=64, columns=64, alpha=8), device)
+    parallel = Array(rows=12, columns=13, cell="bit-parallel")
+    check_cells_fit_device(parallel, device_named(DEFAULT_DEVICE))  # 156
+    with pytest.raises(InvalidOptionError, match="a multiplier each, 156, but LFE5U-45F has 72"):
+        check_cells_fit_device(parallel, device_named("LFE5U-45F"))
+
+
+def test_memories_that_cannot_fit_are_refused_before_mapping():
+    table = Memory(name="weights", place="weights", count=1, width=36, depth=512 * 56)
+    small = Memory(name="row starts", place="starts", count=100, width=44, depth=48)
+    device = device_named("LFE5U-25F")
+    assert least_block_memories([table, small]) == {"weights": 56}
+    check_memories_fit_device([table, small], device)
+    jobs = Memory(name="jobs", place="jobs", count=4, width=25, depth=1024)
+    with pytest.raises(
+        InvalidOptionError, match=r"64 block memories .* 56 of them for its weights"
+    ):
+        check_memories_fit_device([table, jobs], device)
+
+
+def test_resnet20_on_the_smallest_device_is_refused_at_once(monkeypatch):
+    monkeypatch.setattr(ecp5, "synthesize_ecp5", None)
+    with pytest.raises(InvalidOptionError, match=r"block memories .* LFE5U-25F has 56"):
+        systopack.synthesize(
+            "zoo:resnet20-cifar10", "ecp5", "32x16", options={"device": "LFE5U-25F"}
+        )
+
+
+def test_a_stream_of_weights_without_a_size_is_refused():
+    with pytest.raises(InvalidOptionError, match="without --weight-memory"):
+        systopack.synthesize("zoo:lenet5-mnist", "ecp5", options={"weight_stream": "64"})
+
+
+def test_streamed_weights_take_a_smaller_memory():
+    rng = np.random.default_rng(3)
+    network, array = random_network(rng, layers=6), Array(rows=2, columns=2, alpha=16)
+    whole = tiled_design(network, array=array)
+    ring = tiled_design(network, array=array, weights=WeightMemory(capacity_bytes=24))
+    assert ring.parameters["WEIGHT_WORDS"] < whole.parameters["WEIGHT_WORDS"]
+    assert ring.program.weight_beats is not None
 
 
 def test_options_and_a_missing_tool(monkeypatch):
@@ -153,6 +198,8 @@ def test_a_small_accelerator_reaches_its_clock_and_its_netlist_computes_the_same
     result = implement_ecp5(design, device=device_named("LFE5U-25F"), target_mhz=20)
     assert result.best.met
     assert len(result.best.bitstream) > 100_000
+    path = result.best.critical_path
+    assert path.logic_ns + path.routing_ns == pytest.approx(1000 / result.best.fmax_mhz, abs=0.05)
     assert (
         sum(use.block_rams for use in result.netlist.blocks.values())
         == result.netlist.use.block_rams
