@@ -321,8 +321,8 @@ class Search:
             return None
         if possible < 1:
             raise TrainingError(
-                f"Of --time-limit-min {max(0.0, left) / 60:.1f} minutes are left for full runs, but "
-                f"an epoch takes {epoch_s / 60:.1f}; go on with --resume and a larger "
+                f"Of --time-limit-min {max(0.0, left) / 60:.1f} minutes are left for full runs, "
+                f"but an epoch takes {epoch_s / 60:.1f}; go on with --resume and a larger "
                 "--time-limit-min, or start anew with a smaller --fraction."
             )
         return min(possible, settings.fine_tune_epochs)
