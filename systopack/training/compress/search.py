@@ -321,8 +321,9 @@ class Search:
             return None
         if possible < 1:
             raise TrainingError(
-                f"Of --time-limit-min {left / 60:.1f} minutes are left for full runs, but an epoch "
-                f"takes {epoch_s / 60:.1f}; allow more, or read fewer images with --fraction."
+                f"Of --time-limit-min {max(0.0, left) / 60:.1f} minutes are left for full runs, "
+                f"but an epoch takes {epoch_s / 60:.1f}; go on with --resume and a larger "
+                "--time-limit-min, or start anew with a smaller --fraction."
             )
         return min(possible, settings.fine_tune_epochs)
 
