@@ -87,8 +87,7 @@ def characterize(
         InvalidFileError: a tool is missing, or the netlist computes wrong sums.
         InvalidOptionError: a layer is not there, or the runs do not set all coefficients.
     """
-    if array.cell_kind.weights == "powers of two":
-        network = with_powers_of_two(network)
+    network = with_powers_of_two(network) if array.cell_kind.weights != "integers" else network
     names = [layer.name for layer in network.layers]
     kept = set(names[_EVERY - 1 :: _EVERY] if kept_back is None else kept_back)
     if not kept <= set(names):
