@@ -76,8 +76,7 @@ def characterize(
         array: the array, with the network's accumulators.
         library: what it is mapped to.
         network: whose tiles run. An array of fewer channels than the network's groups reads a
-            cell's channel modulo alpha, see `workload`; one without a multiplier holds the nearest
-            power of two of each weight.
+            cell's channel modulo alpha, see `workload`. Weights become powers of two if cells ask.
         images: shape (B, C, H, W), int8, as `reference.quantize_images` gives them.
         gating: "clock": registers with an enable get clock gates; "none".
         clock_ns: what gates are sized for; leakage is counted over it, or over the longest path.
@@ -88,8 +87,7 @@ def characterize(
         InvalidFileError: a tool is missing, or the netlist computes wrong sums.
         InvalidOptionError: a layer is not there, or the runs do not set all coefficients.
     """
-    if array.cell_kind.weights == "powers of two":
-        network = with_powers_of_two(network)
+    network = with_powers_of_two(network) if array.cell_kind.weights != "integers" else network
     names = [layer.name for layer in network.layers]
     kept = set(names[_EVERY - 1 :: _EVERY] if kept_back is None else kept_back)
     if not kept <= set(names):

@@ -122,7 +122,10 @@ def test_parallel_cells_that_share_a_sum_from_their_ports_only(array, carry_save
 @pytest.mark.parametrize("carry_save", [False, True])
 @pytest.mark.parametrize(
     "array",
-    [replace(POWERS, columns=1, cells_per_stage=1, weight_bits=8), POWERS],
+    [
+        replace(POWERS, columns=1, cells_per_stage=1, weight_bits=8),
+        replace(POWERS, columns=1, cells_per_stage=1, alpha=3),
+    ],
     ids=lambda array: f"{array.cells_per_stage}-{array.alpha}-{array.weight_bits}",
 )
 def test_cells_without_a_multiplier_from_their_ports_only(array, carry_save):
