@@ -41,6 +41,7 @@ from systopack.synthesis.fpga.design import FpgaDesign, tiled_design
 from systopack.synthesis.fpga.devices import DEFAULT_DEVICE, device_named
 from systopack.synthesis.fpga.ecp5 import (
     Ecp5Netlist,
+    check_fits_device,
     check_memories_fit_device,
     implement_ecp5,
     least_block_memories,
@@ -122,7 +123,7 @@ def searched(case: Case) -> list[Figures]:
 
 
 def built(
-    design: FpgaDesign, *, clock_mhz: float, seeds: Sequence[int]
+    design: FpgaDesign, *, clock_mhz: float, seeds: Sequence[int], route: bool = True
 ) -> tuple[Figures, Ecp5Netlist | None]:
     """Synthesize, place and route one design; what it lacks where it does not fit."""
     device = device_named(DEFAULT_DEVICE)
@@ -144,6 +145,9 @@ def built(
         figures |= {"block_ram": use.block_rams, "dsp": use.multipliers}
         figures["blocks"] = {name: asdict(part) for name, part in netlist.blocks.items()}
         print(figures, flush=True)
+        check_fits_device(use, device)
+        if not route:
+            return {**figures, "fits": True, "routed": False}, netlist
         result = implement_ecp5(
             design, device=device, target_mhz=clock_mhz, seeds=seeds, on_line=told
         )
@@ -153,6 +157,7 @@ def built(
     return {
         **figures,
         "fits": True,
+        "routed": True,
         "mhz": best.fmax_mhz,
         "clock_met": best.met,
         "images_per_s": best.fmax_mhz * 1e6 / design.cycles,
@@ -195,6 +200,7 @@ def main() -> None:
     parser.add_argument("--weight-memory", type=int, help="bytes; the other weights are streamed")
     parser.add_argument("--clock", type=float, default=80.0)
     parser.add_argument("--seeds", type=int, nargs="*", default=[1])
+    parser.add_argument("--mapped", action="store_true", help="stop before place and route")
     parser.add_argument("--images", type=int, default=10)
     given = parser.parse_args()
     case, name = CASES[given.network], f"fpga_{given.network}"
@@ -223,7 +229,9 @@ def main() -> None:
         if form != "packed":
             array = replace(array, alpha=1)
         design = tiled_design(network_of(case, form, array), array=array, weights=weights)
-        found, netlist = built(design, clock_mhz=given.clock, seeds=given.seeds)
+        found, netlist = built(
+            design, clock_mhz=given.clock, seeds=given.seeds, route=not given.mapped
+        )
         figures[form] = found
         write()
         if netlist is not None and given.images:

@@ -61,14 +61,14 @@ def routed() -> list[str]:
                 continue
             array = Array(**one["array"])
             used = [f"{one[key]:,}" if key in one else "-" for key in _USE]
-            if one["fits"]:
+            if one.get("routed"):
                 equal = "-"
                 if "netlist_images" in one:
                     told = f"{one['netlist_differences']} of {one['netlist_results']} differ"
                     equal = f"{one['netlist_images']} images, {told}"
                 found = [f"{one['mhz']:.1f}", f"{one['images_per_s']:,.0f}", equal]
             else:
-                found = ["does not fit", "-", "-"]
+                found = ["not routed" if one["fits"] else "does not fit", "-", "-"]
             name = f"{array.rows}x{array.columns} alpha {array.alpha}"
             rows.append([f"{network}, {form}", name, f"{one['cycles']:,}", *found, *used])
     header = (
