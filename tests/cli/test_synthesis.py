@@ -90,7 +90,7 @@ def test_a_cell_on_the_bundled_library(run, tmp_path):
 
 @pytest.mark.slow
 def test_an_image_through_the_accelerator(run, tmp_path):
-    arguments = ("--block", "accelerator-energy", "--array", "8x8", "--out", "p")
+    arguments = ("--block", "accelerator-energy", "--array", "tiny-8x8", "--out", "p")
     code, out, _ = run("synthesize", "asic", NETWORK, *arguments)
     assert code == 0
     figures = read_record(tmp_path / "p" / "synthesize.json")["figures"]
