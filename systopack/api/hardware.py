@@ -273,6 +273,7 @@ def write_rtl(
     changes: Sequence[str] = (),
     organisation: Organisation = "tiled",
     data: Data | None = None,
+    images: int = 3,
     packages: Sequence[Package] = (),
     weight_memory: int | None = None,
     weight_stream: int = 64,
@@ -286,8 +287,10 @@ def write_rtl(
         organisation: "tiled" or "pipelined".
         data: images for the test bench; None: the bundled digits where they fit and what reads
             them is installed (the extra `data`), else noise.
+        images: how many of them, at least 1.
         packages: what else to write: "fusesoc" (`accelerator.core`), "ip-xact" (`component.xml`),
-            "c" (a driver in C99 with the network's configuration, in the folder `c`).
+            "c" (a driver in C99 with the network's configuration, in the folder `c`), "litex" (a
+            module for LiteX and a system in simulation, in the folder `litex`, with "c").
         weight_memory, weight_stream: as in `simulate`.
         force: replace files of the same names, whoever wrote them.
 
@@ -296,19 +299,19 @@ def write_rtl(
         InvalidOptionError: the network does not fit the array.
     """
     from systopack.rtl import write
-    from systopack.rtl.texts import BENCH_IMAGES
 
     loaded = network_of(network)
     design = array_for(loaded, array, changes, organisation)
     image = None
     if data is not None or (loaded.input.shape == _SAMPLE_SHAPE and has("pyarrow")):
-        image = images_of(loaded, data or "sample", BENCH_IMAGES)
+        image = images_of(loaded, data or "sample", images)
     return write.write_rtl(
         loaded,
         array=design,
         out=out,
         organisation=organisation,
         image=image,
+        count=images,
         packages=packages,
         weights=_weights(weight_memory, weight_stream),
         force=force,

@@ -65,10 +65,12 @@ class Rtl(NetworkArgument, Folder, OrganisationOptions, WeightOptions):
         shown_default="sample where it fits, else noise",
         group="Data",
     )
-    packages: tuple[Literal["fusesoc", "ip-xact", "c"], ...] = option(
+    images: int = option(3, "Images for the test bench.", ge=1, group="Data")
+    packages: tuple[Literal["fusesoc", "ip-xact", "c", "litex"], ...] = option(
         (),
         "For the tools of others: fusesoc: accelerator.core. ip-xact: component.xml. c: a driver "
-        "in C with the network's configuration. May be repeated.",
+        "in C with the network's configuration. litex: a module for LiteX and a system in "
+        "simulation, with the driver. May be repeated.",
         flag="--package",
         group="Output",
     )
@@ -249,10 +251,12 @@ def rtl(options: Rtl, job: Job) -> None:
     systopack rtl zoo:lenet5-mnist --array 16x16 --set alpha=8 --set input_fanout=16 --out small
 
     systopack rtl zoo:lenet5-mnist --package fusesoc --package c --out rtl
+
+    systopack rtl zoo:lenet5-mnist --array tiny-8x8 --package litex --images 10 --out system
     """
     weights = options.weights
     job.fills_whole(options.out, reads=(options.network, options.file))
-    names = ("changes", "organisation", "data", "packages")
+    names = ("changes", "organisation", "data", "images", "packages")
     asked: dict[str, Any] = {name: getattr(options, name) for name in names} | weights
     written = hardware.write_rtl(
         options.network, options.out, options.array, force=job.force, **asked

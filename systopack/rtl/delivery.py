@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from systopack.network.network import PackedNetwork
 from systopack.rtl.identity import Program
+from systopack.rtl.program import TiledProgram
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,3 +40,9 @@ class Delivery:
     def image_bits(self) -> int:
         """Of a beat of the image stream: a pixel, or all channels of a position."""
         return self.program.parameters.get("IMAGE_BITS", 8)
+
+    @property
+    def weight_bits(self) -> int:
+        """Of a beat of the stream of weights; 0: all weights are held."""
+        ring = self.program.plan.ring if isinstance(self.program, TiledProgram) else None
+        return 0 if ring is None else ring.beat_bits

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from systopack.errors import InvalidOptionError
 from systopack.network.network import PackedNetwork
 from systopack.network.reference import run
 from systopack.rtl.texts import BENCH_IMAGES
@@ -15,17 +16,23 @@ _MORE = 16  # further images of noise that are tried
 
 
 def telling_images(
-    network: PackedNetwork, images: NDArray[np.int8] | None
+    network: PackedNetwork, images: NDArray[np.int8] | None, count: int = BENCH_IMAGES
 ) -> tuple[NDArray[np.int8], NDArray[np.int32], str | None]:
     """The images for a test bench, their results, and a sentence where all results are the same.
 
     Args:
-        images: shape (B, C, H, W), int8, B at least 1; None: three of noise. Where they all give
+        images: shape (B, C, H, W), int8, B at least 1; None: noise. Where they all give
             the same results, further ones are tried (the extremes of a pixel, boards, more noise),
             and the first one with other results is added.
+        count: images of noise.
+
+    Raises:
+        InvalidOptionError: not even one image is asked for.
     """
+    if count < 1:
+        raise InvalidOptionError(f"images is {count}, but the test bench needs at least 1.")
     if images is None:
-        images = _noise(network, BENCH_IMAGES, seed=0)
+        images = _noise(network, count, seed=0)
     results = run(network, images)[network.output.name]
     tried = len(images)
     if (results != results[0]).any():

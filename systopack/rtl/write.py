@@ -39,6 +39,7 @@ from systopack.rtl.registers import CONTROL, START, TILED_IDENTITY
 from systopack.rtl.telling import telling_images
 from systopack.rtl.texts import (
     BENCH_COMMAND,
+    BENCH_IMAGES,
     PORTS,
     accelerator_text,
     bench_files,
@@ -72,6 +73,7 @@ def write_rtl(
     out: Path | str,
     organisation: str = "tiled",
     image: NDArray[np.int8] | None = None,
+    count: int = BENCH_IMAGES,
     weights: WeightMemory | None = None,
     packages: Sequence[str] = (),
     force: bool = False,
@@ -80,7 +82,7 @@ def write_rtl(
 
     Args:
         out: the folder; made where missing.
-        network, array, organisation, image, weights, packages: see `rtl_contents`.
+        network, array, organisation, image, count, weights, packages: see `rtl_contents`.
         force: replace files of the same names, whoever wrote them.
 
     Raises:
@@ -92,6 +94,7 @@ def write_rtl(
         array=array,
         organisation=organisation,
         image=image,
+        count=count,
         weights=weights,
         packages=packages,
     )
@@ -124,6 +127,7 @@ def rtl_contents(
     array: Array,
     organisation: str = "tiled",
     image: NDArray[np.int8] | None = None,
+    count: int = BENCH_IMAGES,
     weights: WeightMemory | None = None,
     packages: Sequence[str] = (),
 ) -> RtlContents:
@@ -134,8 +138,8 @@ def rtl_contents(
         array: the array to build.
         organisation: "tiled" or "pipelined" (one set of cells for each layer).
         image: int8, for the test bench: one of shape (C, H, W), or several (B, C, H, W); None:
-            three of noise.
-            Where all give the same results, one that gives others is added.
+            noise. Where all give the same results, one that gives others is added.
+        count: images of noise, at least 1.
         weights: the memory that the weights of a tiled accelerator share; None: one for them all.
         packages: what else to write for the tools of others, of `packages.PACKAGES`.
 
@@ -155,7 +159,7 @@ def rtl_contents(
             f"Images for the test bench have shape {images.shape}, but network '{network.name}' "
             f"takes {network.input.shape}; give at least one of that shape."
         )
-    images, results, warning = telling_images(network, images)
+    images, results, warning = telling_images(network, images, count)
     if organisation == "pipelined":
         made = pipelined_contents(network, array, images, results)
     else:

@@ -10,17 +10,20 @@ from systopack.rtl.delivery import Delivery
 from systopack.rtl.packages.c_driver import driver_files
 from systopack.rtl.packages.fusesoc import core_file
 from systopack.rtl.packages.ip_xact import component_file
+from systopack.rtl.packages.litex_soc import litex_files
 
-Package = Literal["fusesoc", "ip-xact", "c"]
+Package = Literal["fusesoc", "ip-xact", "c", "litex"]
 PACKAGES: Mapping[str, Callable[[Delivery], Mapping[str, str]]] = {
     "fusesoc": core_file,
     "ip-xact": component_file,
     "c": driver_files,
+    "litex": litex_files,
 }
 _TOLD = {
     "fusesoc": "`accelerator.core`: for FuseSoC, with targets `lint` and `sim`.",
     "ip-xact": "`component.xml`: IP-XACT, IEEE 1685-2014.",
     "c": "`c`: a driver in C99, and the network's configuration as an array.",
+    "litex": "`litex`: a module for LiteX, and `sim.py`, a whole system in simulation.",
 }
 
 
