@@ -9,7 +9,7 @@ images are read by the last step alone. `--out` keeps the trained networks and c
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import mnist
 from _bench import arguments, save
@@ -25,7 +25,10 @@ from systopack.training.devices import DeviceOptions
 from systopack.training.model import TrainedModel
 from systopack.training.run import combine, train
 
-WEIGHTS = get_args(QuantizeSettings.model_fields["weights"].annotation)
+WEIGHTS: tuple[dict[str, Any], ...] = (
+    *({"weight_bits": bits} for bits in range(8, 1, -1)),
+    {"weights": "power-of-two"},
+)
 EPOCHS = (0, 3)
 
 
@@ -51,10 +54,11 @@ def main() -> None:
     networks = {}
     for weights in WEIGHTS:
         for epochs in EPOCHS:
-            networks[weights, epochs] = quantize(
+            settings = QuantizeSettings(**weights, epochs=epochs)
+            networks[settings.rounding, epochs] = quantize(
                 model,
                 part,
-                settings=QuantizeSettings(weights=weights, epochs=epochs),
+                settings=settings,
                 augment=data.augment,
                 name="lenet5-shift",
                 devices=DeviceOptions(),

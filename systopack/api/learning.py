@@ -370,6 +370,8 @@ def _quantize_settings(settings: Mapping[str, Any], *, resume: bool) -> Quantize
     if chosen.epochs == 0:
         given = [*settings, *(("resume",) if resume else ())]
         refuse_idle(given, TUNING, "without --epochs nothing is trained")
+    if chosen.weights != "int":
+        refuse_idle(settings, ("weight_bits",), "powers of two have 8 bits")
     return chosen
 
 

@@ -21,8 +21,8 @@ from systopack.cli.shared import (
     NetworkArgument,
     OrganisationOptions,
     ReadNetwork,
-    WeightOptions,
 )
+from systopack.hardware.weight_options import WeightOptions
 from systopack.options import option, refuse_idle
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ class Quantize(PartOptions, ResumeOptions):
     model: Path = argument("Model file (.safetensors), dense or combined.")
     out: Path = option(..., "Network to write (.spk).", group=OUTPUT)
     permute: bool = option(
-        True, "Reorder rows so that column groups are contiguous.", group="Quantization"
+        True, "Reorder rows so that column groups are contiguous.", group="Hardware"
     )
 
 

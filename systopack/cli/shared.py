@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from systopack.errors import InvalidOptionError
 from systopack.hardware.named_arrays import DEFAULT_ARRAY, array_from
-from systopack.options import Options, argument, option, refuse_idle
+from systopack.options import Options, argument, option
 
 DATA = "'sample' (bundled digits), a folder of parquet files, or a Hugging Face hub id"
 OUTPUT, _DATA, _RUN, _IMPORT = "Output", "Data", "Run", "Models of others"
@@ -120,34 +120,6 @@ class OrganisationOptions(ArrayOptions):
         "cells, in tiles of at most --array, and starts on the first data it needs.",
         group="Array",
     )
-
-
-class WeightOptions(Options):
-    """The memory of a tiled accelerator's weights."""
-
-    weight_memory: int | None = option(
-        None,
-        "Bytes that the weight memory of the tiled accelerator may have; tiles that do not fit "
-        "come as a stream while the array works.",
-        ge=1,
-        shown_default="it holds all weights",
-        group="Array",
-    )
-    weight_stream: Literal["32", "64", "128"] = option(
-        "64", "Bits of the stream of weights.", group="Array"
-    )
-
-    @property
-    def weights(self) -> dict[str, Any]:
-        """What the verbs of `api.hardware` take.
-
-        Raises:
-            InvalidOptionError: bits were given of a stream that there is not.
-        """
-        if self.weight_memory is None:
-            why = "without --weight-memory no weights are streamed"
-            refuse_idle(self.given, ("weight_stream",), why)
-        return {"weight_memory": self.weight_memory, "weight_stream": int(self.weight_stream)}
 
 
 class ImportOptions(Options):

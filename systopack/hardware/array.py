@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from systopack.errors import InvalidOptionError
 from systopack.hardware.cells import Cell, cell_named
-from systopack.packing.powers import is_power_of_two
 
 if TYPE_CHECKING:
     from systopack.network.network import PackedNetwork
@@ -192,8 +189,8 @@ def check_fits(network: PackedNetwork, array: Array) -> None:
                 raise InvalidOptionError(
                     f"Layer '{layer.name}' has a weight of {int(outside.flat[0])}, but the array's "
                     f"cells hold weights of {array.weight_bits} bits, {-largest - 1}..{largest}; "
-                    f"choose more weight_bits, or 'systopack quantize --weights "
-                    f"int{array.weight_bits}'."
+                    f"choose more weight_bits, or 'systopack quantize --weight-bits "
+                    f"{array.weight_bits}'."
                 )
             for index, group in enumerate(band.groups):
                 if len(group) > array.alpha:
@@ -212,6 +209,10 @@ def check_weights(network: PackedNetwork, array: Array) -> None:
     """
     if array.cell_kind.weights == "integers":
         return
+    import numpy as np
+
+    from systopack.packing.powers import is_power_of_two
+
     for layer in network.layers:
         if all(is_power_of_two(band.values).all() for band in layer.matrix.bands):
             continue

@@ -56,7 +56,12 @@ class Parts:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InvalidFileError(explain(self._folder, error)) from error
-        write_atomically(self._folder / _PLAN, json.dumps(self._plan))
+        try:
+            write_atomically(self._folder / _PLAN, json.dumps(self._plan))
+        except InvalidFileError:
+            if not any(self._folder.iterdir()):
+                self.remove()
+            raise
 
     def _read_plan(self) -> dict[str, Any]:
         try:

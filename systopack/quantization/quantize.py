@@ -82,7 +82,7 @@ def quantize(
         images,
         pixels=pixels,
         accumulator_bits=settings.accumulator_bits,
-        rounding=settings.weights,
+        rounding=settings.rounding,
     )
     if settings.epochs:
         calibrated = deepcopy(model)
@@ -103,7 +103,7 @@ def quantize(
                 model.scales,
                 pixels=pixels,
                 accumulator_bits=settings.accumulator_bits,
-                rounding=settings.weights,
+                rounding=settings.rounding,
             )
         )
         model = _better(model, calibrated, part, trained, observer)

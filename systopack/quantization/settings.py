@@ -24,14 +24,18 @@ class QuantizeSettings(DistillSettings):
     accumulator_bits: Literal[16, 32] = option(
         32, "Width of the accumulators.", group=_QUANTIZATION
     )
-    weights: Literal["int8", "int7", "int6", "int5", "int4", "int3", "int2", "power-of-two"] = (
-        option(
-            "int8",
-            "int8: integers of 8 bits; int7 to int2: of fewer, for arrays with as many "
-            "weight_bits; power-of-two: 0, +-1, +-2 .. +-64 and -128, for cells without a "
-            "multiplier.",
-            group=_QUANTIZATION,
-        )
+    weights: Literal["int", "power-of-two"] = option(
+        "int",
+        "int: integers. power-of-two: 0, +-1, +-2 .. +-64 and -128, for cells without a "
+        "multiplier.",
+        group=_QUANTIZATION,
+    )
+    weight_bits: int = option(
+        8,
+        "Bits of integer weights; fewer for arrays with as many weight_bits.",
+        ge=2,
+        le=8,
+        group=_QUANTIZATION,
     )
     epochs: int = option(
         0,
@@ -49,3 +53,8 @@ class QuantizeSettings(DistillSettings):
         group=_TUNING,
     )
     weight_decay: float = option(0.0, "Weight decay of fine-tuning.", ge=0, le=1, group=_TUNING)
+
+    @property
+    def rounding(self) -> str:
+        """Of the weights, a name of `rows.ROUNDINGS`."""
+        return f"int{self.weight_bits}" if self.weights == "int" else self.weights

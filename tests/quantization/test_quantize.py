@@ -121,17 +121,15 @@ def test_fine_tuning_keeps_pruned_weights_and_equality(digits):
 @pytest.mark.parametrize(
     ("weights", "epochs", "array"),
     [
-        ("power-of-two", 0, Array(cell="power-of-two")),
-        ("power-of-two", 1, Array(cell="power-of-two")),
-        ("int4", 0, Array(weight_bits=4)),
-        ("int3", 1, Array(weight_bits=3)),
-        ("int2", 0, Array(weight_bits=2)),
+        ({"weights": "power-of-two"}, 0, Array(cell="power-of-two")),
+        ({"weights": "power-of-two"}, 1, Array(cell="power-of-two")),
+        ({"weight_bits": 4}, 0, Array(weight_bits=4)),
+        ({"weight_bits": 3}, 1, Array(weight_bits=3)),
+        ({"weight_bits": 2}, 0, Array(weight_bits=2)),
     ],
 )
 def test_weights_of_few_values(digits, weights, epochs, array):
-    settings = QuantizeSettings(
-        weights=weights, epochs=epochs, batch_size=50, calibration_images=100
-    )
+    settings = QuantizeSettings(**weights, epochs=epochs, batch_size=50, calibration_images=100)
     model = combine_once(
         untrained("lenet5-shift", 10, 1), rule=PackingRule(alpha=8, gamma=0.5), rho=0.2
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from systopack.options import Options, option, refuse_idle
+from systopack.hardware.weight_options import WeightOptions
+from systopack.options import Options, option
 from systopack.synthesis.fpga.devices import DEFAULT_DEVICE, device_named
 from systopack.synthesis.target import Synthesized, Work
 
@@ -23,22 +24,11 @@ class ClockOptions(Options):
     clock_mhz: float = option(60.0, "Clock to aim at.", gt=0, group=_GROUP)
 
 
-class Ecp5Options(ClockOptions):
+class Ecp5Options(ClockOptions, WeightOptions):
     """An ECP5."""
 
     device: str = option(DEFAULT_DEVICE, "The device: LFE5U-25F to LFE5UM5G-85F.", group=_GROUP)
     seeds: int = option(1, "Placements to try, the fastest wins.", ge=1, group=_GROUP)
-    weight_memory: int | None = option(
-        None,
-        "Bytes of block memory that the weights may have; tiles that do not fit come as a stream "
-        "while the array works.",
-        ge=1,
-        shown_default="it holds all weights",
-        group=_GROUP,
-    )
-    weight_stream: Literal["32", "64", "128"] = option(
-        "64", "Bits of the stream of weights.", group=_GROUP
-    )
 
 
 class XilinxOptions(ClockOptions):
@@ -61,9 +51,7 @@ class Ecp5:
         from systopack.synthesis.fpga.ecp5 import check_cells_fit_device
 
         work.needed_network("target 'ecp5'")
-        if options.weight_memory is None:
-            why = "without --weight-memory no weights are streamed"
-            refuse_idle(options.given, ("weight_stream",), why)
+        options.check_weights()
         check_cells_fit_device(work.array, device_named(options.device))
 
     def synthesize(self, work: Work, options: Ecp5Options) -> Synthesized:
