@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from systopack.api.hardware import array_for
-from systopack.api.sources import data_of, network_of, shown
+from systopack.api.sources import check_count, data_of, network_of, shown
 from systopack.errors import InvalidOptionError
 from systopack.files import sha256_of, write_atomically
 from systopack.options import Options, checked, option
@@ -202,6 +202,7 @@ def _case(
     if data is None:
         return case
     opened = data_of(data)
+    check_count(opened, images)
     return replace(case, images=opened.test_images[:images], labels=opened.test_labels[:images])
 
 

@@ -83,12 +83,28 @@ def images_of(network: PackedNetwork, data: ImageData | Path | str, count: int) 
     """The first test images, as a network reads them: int8 of shape (count, C, H, W).
 
     Raises:
-        InvalidFileError, InvalidOptionError: the set is missing, or of another size.
+        InvalidFileError, InvalidOptionError: the set is missing, of another size, or has fewer
+            test images.
     """
     from systopack.network.reference import quantize_images
 
-    pixels: NDArray[np.int8] = quantize_images(network, data_of(data).test_images[: max(count, 0)])
+    found = data_of(data)
+    check_count(found, count)
+    pixels: NDArray[np.int8] = quantize_images(network, found.test_images[: max(count, 0)])
     return pixels
+
+
+def check_count(data: ImageData, count: int) -> None:
+    """Refuse more test images than a set has.
+
+    Raises:
+        InvalidOptionError: naming how many there are.
+    """
+    if count > len(data.test_images):
+        raise InvalidOptionError(
+            f"{count:,} images are asked for, but data set '{data.name}' has "
+            f"{len(data.test_images):,} test images; ask for at most so many (--images)."
+        )
 
 
 def shown(result: object, **parts: Any) -> str:

@@ -376,3 +376,17 @@ def test_dense_is_exported():
 
     assert systopack.pack is not None
     assert systopack.dense is dense
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("rtl", "--array", "8x8", "--out", "rtl"),
+        ("verify",),
+        ("energy",),
+    ],
+)
+def test_more_images_than_there_are_is_refused(run, command):
+    name, *options = command
+    result = run(name, "zoo:lenet5-mnist", *options, "--data", "sample", "--images", "2001")
+    assert refused(result, "2,001 images are asked for", "has 2,000 test images")
