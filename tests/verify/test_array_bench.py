@@ -207,7 +207,7 @@ def wrong_sums(array: Array, verilog: Path) -> Iterator[tuple[list[int], int]]:
 MUTANTS = [
     ("a sum's skew register missing", ARRAYS[0], "row_skew.v", "gone = g_stage[s-1].gone | (here & MINE)", "gone = g_stage[s-1].gone | (g_stage[s-1].here & MINE)"),
     ("weights taken over a cycle early", ARRAYS[0], "multiplexer_row.v", "take_weight = take_late[BLOCKS*PATTERN-1:ROWS*OFFSET]", "take_weight = taken"),
-    ("the next weight taken a cycle too early", ARRAYS[21], "compact_array.v", ".take(taken[STAGE+GROUP])", ".take(taken[STAGE+GROUP-(c==3)])"),
+    ("the next weight taken a cycle too early", ARRAYS[21], "compact_array.v", "take_now = taken[STAGE+GROUP]", "take_now = taken[STAGE+GROUP-(c==3)]"),
 ]  # fmt: skip
 
 

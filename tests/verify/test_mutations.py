@@ -27,7 +27,7 @@ COMPACT_MUTANTS = [
     ("the last bit added, not subtracted", "compact_cell.v", "minus[c] = word & last;", "minus[c] = 1'b0;"),
     ("the high half's sign not inverted", "compact_cell.v", "high <= {~carry[SIZE]", "high <= {carry[SIZE]"),
     ("a carry kept from word to word", "compact_cell.v", "sum_carry & ~first", "sum_carry"),
-    ("the next weight taken a cycle too late", "compact_array.v", ".take(taken[STAGE+GROUP])", ".take(taken[STAGE+GROUP+(c==0)])"),
+    ("the next weight taken a cycle too late", "compact_array.v", "take_now = taken[STAGE+GROUP]", "take_now = taken[STAGE+GROUP+(c==0)]"),
     ("a register between columns that share one", "compact_array.v", ".REGISTERED(ENDS ? 1 : 0)", ".REGISTERED(1)"),
 ]  # fmt: skip
 DENSE_MUTANTS = [

@@ -135,13 +135,14 @@ module compact_array #(
                 end
                 localparam USED = COLUMNS - c < SHARED ? COLUMNS - c : SHARED;
                 wire [7:0] phase = start[STAGE+GROUP+:8];
+                wire take_now = taken[STAGE+GROUP];
                 if (SELECTORS != 0) begin : g_selectors
                     selector_cell #(
                         .ALPHA(ALPHA), .INDEX_BITS(INDEX_BITS), .LANES(LANES),
                         .WEIGHT_BITS(WEIGHT_BITS), .COLUMNS(SHARED), .USED(USED),
                         .WEIGHT_BUFFERS(WEIGHT_BUFFERS)
                     ) cells (
-                        .clk(clk), .x(inputs), .phase(phase), .take(taken[STAGE+GROUP]),
+                        .clk(clk), .x(inputs), .phase(phase), .take(take_now),
                         .load(loads), .load_bits(weights), .sum_in(from), .sum_out(to)
                     );
                 end else begin : g_compact
@@ -150,7 +151,7 @@ module compact_array #(
                         .WEIGHT_BITS(WEIGHT_BITS), .REGISTERED(ENDS ? 1 : 0), .COLUMNS(SHARED),
                         .USED(USED), .WEIGHT_BUFFERS(WEIGHT_BUFFERS)
                     ) cells (
-                        .clk(clk), .x(inputs), .phase(phase), .take(taken[STAGE+GROUP]),
+                        .clk(clk), .x(inputs), .phase(phase), .take(take_now),
                         .load(loads), .load_bits(weights), .sum_in(from), .sum_out(to)
                     );
                 end
