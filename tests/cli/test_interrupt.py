@@ -156,7 +156,8 @@ def test_ctrl_c_at_some_moment(tmp_path, command):
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
         assert process.returncode == 130
-        assert err.strip().endswith("Interrupted.")
+        kept = (tmp_path / "m.packed.safetensors.checkpoint").exists()
+        assert err.strip().endswith("run it again with --resume." if kept else "Interrupted.")
         assert "Traceback" not in err
     else:
         assert process.communicate()[1].count("\n") <= 1
