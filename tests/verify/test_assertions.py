@@ -19,7 +19,7 @@ INVENTED = "image_rules: a word was written that was not taken"
 # No word and no cycle changes by these: nothing but an assertion can see them.
 TILED_MUTANTS = [
     (COUNTED, "visit_control.v", [("image_took && image_last && (overrun || !whole);", "image_took && image_last;")]),
-    (INVENTED, "tiled_accelerator.v", [("{byte_1, ends_1} <= {image_took, image.ends}", "{byte_1, ends_1} <= {is_image, image.ends}")]),
+    (INVENTED, "tiled_accelerator.v", [("{byte_1, ends_1} <= {image_took && !reset, image.ends}", "{byte_1, ends_1} <= {is_image, image.ends}")]),
 ]  # fmt: skip
 PIPELINED_MUTANTS = [
     (COUNTED, "pipe_host.v", [("judged && !good && !reset", "judged && !reset")]),
