@@ -20,8 +20,8 @@ CASES = {
     "a long load, column tiles": (WIDE, 8, 100, 2, 2 * 2 * (7 - 4)),
     "a load as long as a visit": (WIDE, 8, 100, 6, 0),
     "a short load": (Array(rows=2, columns=2), 5, 5, 9, 0),
-    # A period of 8 cycles, and 10 before it.
-    "bit-parallel": (PARALLEL, 4, 90, 4, 2 * 2 * (32 - 18)),
+    # A period of 8 cycles, and 13 before it: 30 columns take their first words from 16 banks.
+    "bit-parallel": (PARALLEL, 4, 90, 4, 2 * 2 * (32 - 21)),
     "bit-parallel without a bubble": (PARALLEL, 2, 90, 30, 0),
 }  # fmt: skip
 

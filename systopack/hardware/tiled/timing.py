@@ -35,7 +35,8 @@ class TiledTiming:
         """Banks of the feature memory, a power of two: at most four rows write into each.
 
         Where a word enters in every cycle there are 16 to 32, one for each row: row r writes into
-        bank r, so that more of them than rows would stay empty.
+        bank r, so that results would leave more of them than rows empty. Images with more channels
+        than banks take some cycles more to fetch.
         """
         rows = self.array.rows
         least = min(32, rows) if self.array.word_cycles == 1 else 0
