@@ -48,7 +48,8 @@ class Ecp5Netlist:
     Args:
         cells: cell type -> count.
         use: the same as resources.
-        blocks: use of each block.
+        blocks: use of each block as it is mapped alone. Together they are `use` or more: what a
+            block makes and no other reads falls away when they are joined.
         netlist: yosys' JSON, for nextpnr.
         verilog: the netlist as Verilog, for simulation.
     """
